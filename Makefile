@@ -1,0 +1,51 @@
+# Everything happens in .venv, made from requirements.lock: `make test` and `make demo` need nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: all setup demo test style types imports check bench lock openapi clean
+
+all: check test
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	@echo "Setting up .venv (once; downloads about 250 MB) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("accelpool needs Python 3.11 or later, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/python -m ensurepip --upgrade >/dev/null
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: setup
+	@$(BIN)/accelpool demo
+
+test: setup
+	@$(BIN)/pytest
+
+style: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+imports: setup
+	@$(BIN)/lint-imports
+
+check: style types imports
+
+bench: setup
+	@$(BIN)/python -m bench
+
+openapi: setup
+	@$(BIN)/accelpool-openapi > openapi.yaml
+
+lock:
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+		--extra broker --extra node --extra intel --extra demo --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

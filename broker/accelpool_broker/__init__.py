@@ -1,0 +1,1 @@
+"""accelpool_broker: the REST service that decides who gets what."""

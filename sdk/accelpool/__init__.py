@@ -1,0 +1,1 @@
+"""accelpool: every accelerator of an organisation in one pool."""

@@ -1,0 +1,1 @@
+"""accelpool_wire: the data plane protocol between clients and workers."""
