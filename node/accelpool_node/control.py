@@ -1,0 +1,107 @@
+"""What the agent and its workers say to each other.
+
+Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole life long:
+
+    worker                               agent
+    Ready(devices)             ────▶     the driver is loaded: the worker is warm
+                               ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
+    Alive(busy_s)              ────▶     every second while serving
+                               ◀────     End(problem, detail): the lease ended; tell the client and exit
+    Ended(cause, detail)       ────▶     the last word; then the process exits
+
+A worker serves one session and exits. The pair's end tells each side that the other is dead: a worker then
+exits at once; the agent then reads the exit status.
+"""
+
+from __future__ import annotations
+
+import socket
+from enum import StrEnum
+
+import msgspec
+
+MAX_PACKET_BYTES = 128 * 1024
+
+
+class Cause(StrEnum):
+    """Why a session ended, in the worker's own words."""
+
+    GOODBYE = "goodbye"  # the client said so
+    DISCONNECTED = "disconnected"  # the client is gone without a word
+    REFUSED = "refused"  # the client broke the protocol
+    ENDED = "ended"  # the agent asked for it
+
+
+class SessionShare(msgspec.Struct, frozen=True, kw_only=True):
+    """One device of a session: its name on the node, and the memory that may be allocated on it."""
+
+    device: str
+    memory_bytes: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The driver is loaded; `devices` are the names of those it found."""
+
+    devices: list[str]
+
+
+class Serve(msgspec.Struct, frozen=True, tag="serve"):
+    """Serve this client: its socket comes with the packet.
+
+    Attributes:
+        session: The session's id.
+        shares: The session's devices, in the order in which the client will number them.
+        hello: The client's whole Hello frame, already checked by the agent.
+    """
+
+    session: str
+    shares: list[SessionShare]
+    hello: bytes
+
+
+class Alive(msgspec.Struct, frozen=True, tag="alive"):
+    """The worker's main loop runs; `busy_s` is the age of the oldest command it waits for, or 0."""
+
+    busy_s: float
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """End the session: a problem's name and what happened, for the client."""
+
+    problem: str
+    detail: str
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """The session is over."""
+
+    cause: Cause
+    detail: str = ""
+
+
+ToWorker = Serve | End
+ToAgent = Ready | Alive | Ended
+
+_decoder_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
+_decoder_to_agent: msgspec.json.Decoder[ToAgent] = msgspec.json.Decoder(ToAgent)
+
+
+def send(channel: socket.socket, message: ToWorker | ToAgent, descriptors: tuple[int, ...] = ()) -> None:
+    """Send one message, with descriptors if any.
+
+    Raises:
+        OSError: The other side is gone.
+    """
+    socket.send_fds(channel, [msgspec.json.encode(message)], descriptors)
+
+
+def receive_at_worker(channel: socket.socket) -> tuple[ToWorker, list[int]] | None:
+    """Return the next message and its descriptors, or None at the agent's end."""
+    packet, descriptors, _, _ = socket.recv_fds(channel, MAX_PACKET_BYTES, 4)
+    return (_decoder_to_worker.decode(packet), descriptors) if packet else None
+
+
+def receive_at_agent(channel: socket.socket) -> ToAgent | None:
+    """Return the next message, or None at the worker's end."""
+    packet = channel.recv(MAX_PACKET_BYTES)
+    return _decoder_to_agent.decode(packet) if packet else None

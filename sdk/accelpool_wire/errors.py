@@ -1,0 +1,269 @@
+"""Every error that accelpool raises, under one root.
+
+AccelpoolError
+├─ ProtocolError                 a peer broke the rules of the data plane
+│   ├─ LocalProtocolError        ... we did: a bug or a misuse on this side
+│   ├─ RemoteProtocolError       ... the other side did
+│   └─ FrameTooLarge             a frame is over the limit agreed in the handshake
+├─ TransportError                the network or a socket failed
+│   ├─ ConnectError              nobody answered at the address
+│   ├─ ReadError, WriteError     the connection broke while receiving or sending
+│   └─ Timeout                   no answer within the time allowed
+├─ ProblemError                  the pool said no (RFC 9457 problem details)
+│   ├─ Unauthorized, Forbidden   no token, a wrong one, or one of too small a scope
+│   ├─ Invalid                   the request is malformed or out of range
+│   ├─ NotFound, LeaseNotFound   no such thing, or not yours to see
+│   ├─ Conflict                  the thing's state does not allow this now
+│   ├─ Unsatisfiable             no device of the pool could ever satisfy the request
+│   ├─ QuotaExceeded             over a limit of the tenant or of the service
+│   ├─ LeaseExpired, LeaseRevoked, LeaseLost    the lease ended, and how
+│   ├─ LeaseTimeout              the lease was not granted within the time the caller allowed
+│   ├─ StaleEpoch                the token is of an earlier grant of the device
+│   ├─ SessionLost               the session's worker, node or connection is gone
+│   ├─ ComputeFailed             an OpenCL error of a REST compute call, with its code
+│   └─ Unavailable               the broker or a node cannot answer now; try again later
+└─ Error                         OpenCL's own errors, PyOpenCL's split
+    ├─ LogicError                the call was wrong: codes <= CL_INVALID_VALUE (-30)
+    ├─ RuntimeError              the device failed: codes -1 to -29
+    └─ MemoryError               CL_MEM_OBJECT_ALLOCATION_FAILURE (-4)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelpool_wire.codes import ErrorCode, error_name
+
+PROBLEM_BASE = "https://accelpool.dev/problems/"
+
+
+class AccelpoolError(Exception):
+    """The root of all errors of accelpool."""
+
+
+class ProtocolError(AccelpoolError):
+    """A peer broke the rules of the data plane."""
+
+
+class LocalProtocolError(ProtocolError):
+    """This side broke the rules: nothing was sent."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The other side broke the rules: the connection is of no further use."""
+
+
+class FrameTooLarge(ProtocolError):
+    """A frame's body or payload is over the limit agreed in the handshake."""
+
+
+class TransportError(AccelpoolError):
+    """The network or a socket failed."""
+
+
+class ConnectError(TransportError):
+    """Nobody answered at the address."""
+
+
+class ReadError(TransportError):
+    """The connection broke, or was closed, while receiving."""
+
+
+class WriteError(TransportError):
+    """The connection broke, or was closed, while sending."""
+
+
+class Timeout(TransportError):
+    """No answer came within the time allowed."""
+
+
+class ProblemError(AccelpoolError):
+    """The pool said no, with RFC 9457 problem details.
+
+    Attributes:
+        type: The problem's name, the last part of its URI: stable, meant for programs.
+        title: The same in a few words, for people.
+        status: The HTTP status code that belongs to it.
+        detail: What happened here: what, which one, and what was expected.
+        instance: The path of the thing it is about, or "".
+        members: Extension members: facts for programs.
+    """
+
+    type = "problem"
+    title = "The pool refused"
+    status = 500
+
+    def __init__(self, detail: str, *, instance: str = "", **members: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.instance = instance
+        self.members = members
+
+    @property
+    def uri(self) -> str:
+        """The problem's stable URI."""
+        return PROBLEM_BASE + self.type
+
+
+class Unauthorized(ProblemError):
+    """There is no token, or nobody knows it."""
+
+    type, title, status = "unauthorized", "A valid token is needed", 401
+
+
+class Forbidden(ProblemError):
+    """The token is known, but its scope does not allow this."""
+
+    type, title, status = "forbidden", "The token's scope does not allow this", 403
+
+
+class Invalid(ProblemError):
+    """The request is malformed or out of range; the same request can never succeed."""
+
+    type, title, status = "invalid", "The request is not valid", 422
+
+
+class NotFound(ProblemError):
+    """There is no such thing, or it is not the caller's to see."""
+
+    type, title, status = "not-found", "There is no such thing", 404
+
+
+class LeaseNotFound(NotFound):
+    """There is no such lease, or it is not the caller's to see."""
+
+    type, title, status = "lease-not-found", "There is no such lease", 404
+
+
+class Conflict(ProblemError):
+    """The thing's present state does not allow this."""
+
+    type, title, status = "conflict", "The present state does not allow this", 409
+
+
+class Unsatisfiable(ProblemError):
+    """No device of the pool could ever satisfy the request; `members` says why, per device."""
+
+    type, title, status = "unsatisfiable", "No device could ever satisfy the request", 422
+
+
+class QuotaExceeded(ProblemError):
+    """The request is over a limit of the tenant or of the service."""
+
+    type, title, status = "quota-exceeded", "Over a limit", 429
+
+
+class LeaseExpired(ProblemError):
+    """The lease was not renewed in time."""
+
+    type, title, status = "lease-expired", "The lease has expired", 410
+
+
+class LeaseRevoked(ProblemError):
+    """The lease was released, or taken back by the pool."""
+
+    type, title, status = "lease-revoked", "The lease has ended", 410
+
+
+class LeaseLost(ProblemError):
+    """The lease ended because its node is gone."""
+
+    type, title, status = "lease-lost", "The lease's node is gone", 410
+
+
+class LeaseTimeout(ProblemError):
+    """The lease was not granted within the time that the caller allowed."""
+
+    type, title, status = "lease-timeout", "Not granted in time", 504
+
+
+class StaleEpoch(ProblemError):
+    """The lease token belongs to an earlier grant of the device."""
+
+    type, title, status = "stale-epoch", "The token is of an earlier grant", 410
+
+
+class SessionLost(ProblemError):
+    """The session's worker, node or connection is gone, and with it the session's objects."""
+
+    type, title, status = "session-lost", "The session is gone", 410
+
+
+class ComputeFailed(ProblemError):
+    """OpenCL refused a REST compute call; `members` has its `routine` and `code`."""
+
+    type, title, status = "compute-failed", "OpenCL refused the call", 422
+
+
+class Unavailable(ProblemError):
+    """The broker or a node cannot answer now; trying again later may succeed."""
+
+    type, title, status = "unavailable", "Not available now", 503
+
+
+PROBLEMS: dict[str, type[ProblemError]] = {
+    problem.type: problem
+    for problem in (
+        Unauthorized, Forbidden, Invalid, NotFound, LeaseNotFound, Conflict, Unsatisfiable, QuotaExceeded,
+        LeaseExpired, LeaseRevoked, LeaseLost, LeaseTimeout, StaleEpoch, SessionLost, ComputeFailed,
+        Unavailable,
+    )
+}  # fmt: skip
+
+
+def problem(type: str, detail: str, **members: Any) -> ProblemError:
+    """Return the typed error for a problem's name; an unknown name gives a plain `ProblemError`."""
+    found = PROBLEMS.get(type.removeprefix(PROBLEM_BASE))
+    if found is not None:
+        return found(detail, **members)
+    error = ProblemError(detail, **members)
+    error.type = type
+    return error
+
+
+class Error(AccelpoolError):
+    """OpenCL's own error.
+
+    Attributes:
+        routine: The OpenCL function that failed, such as "clBuildProgram".
+        code: OpenCL's error code, a negative int.
+        what: What failed and why, for people.
+    """
+
+    def __init__(self, routine: str, code: int, what: str = "") -> None:
+        message = f"{routine} failed: {error_name(code)}"
+        super().__init__(f"{message} - {what}" if what else message)
+        self.routine = routine
+        self.code = code
+        self.what = what
+
+    def is_out_of_memory(self) -> bool:
+        """Whether the code is one of OpenCL's three ways to say that memory is short."""
+        return self.code in (
+            ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE,
+            ErrorCode.OUT_OF_RESOURCES,
+            ErrorCode.OUT_OF_HOST_MEMORY,
+        )
+
+
+class LogicError(Error):
+    """The call was wrong."""
+
+
+class RuntimeError(Error):
+    """The device failed at run time, or a program did not build."""
+
+
+class MemoryError(Error):
+    """The device has no room for a memory object, or the lease's share has not."""
+
+
+def error_for(routine: str, code: int, what: str = "") -> Error:
+    """Return the OpenCL error of the class that PyOpenCL raises for `code`."""
+    if code == ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE:
+        return MemoryError(routine, code, what)
+    if code <= ErrorCode.INVALID_VALUE:
+        return LogicError(routine, code, what)
+    if code < ErrorCode.SUCCESS:
+        return RuntimeError(routine, code, what)
+    return Error(routine, code, what)
