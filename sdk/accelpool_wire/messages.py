@@ -19,7 +19,7 @@ Flags, properties, info names and error codes are OpenCL's own numbers (OpenCL 3
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -59,7 +59,7 @@ class Limits(Part, frozen=True):
     """What a session may ask for at most; past it comes a typed error."""
 
     body_bytes: int = 16 << 20
-    payload_bytes: int = 1 << 30
+    payload_bytes: int = 1 << 40
     handles: int = 1 << 20
     wait_list: int = 4096
     kernel_args: int = 1024
@@ -432,7 +432,3 @@ WorkerMessage: TypeAlias = (
 )
 
 Reply: TypeAlias = Done | Failed | Data | Built | Binaries | EventState
-
-SYNCHRONOUS: frozenset[type[Any]] = frozenset(
-    {EnqueueReadBuffer, Finish, BuildProgram, GetProgramBinaries, GetEvent, Sync}
-)

@@ -1,0 +1,163 @@
+"""The one module of the wire that touches sockets: frames out, frames in.
+
+A `Channel` is one connected stream. It sends frames without copying payloads and receives them straight into
+their destinations. It spins briefly before it blocks, because a wake-up costs more than most replies take.
+One thread may send while another receives; each direction is for one thread at a time.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from accelpool_wire.errors import ConnectError, ReadError, Timeout, WriteError
+from accelpool_wire.frames import FrameReader
+
+SPIN_S = 100e-6
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 5, 2, 4
+DEAD_PEER_S = KEEPALIVE_IDLE_S + KEEPALIVE_INTERVAL_S * KEEPALIVE_COUNT
+
+
+def connect(address: tuple[str, int], timeout_s: float) -> socket.socket:
+    """Return a stream connected to an address, prepared for small messages and dead peers.
+
+    Raises:
+        ConnectError: Nobody answers there.
+        Timeout: Nobody answered in time.
+    """
+    try:
+        stream = socket.create_connection(address, timeout=timeout_s)
+    except TimeoutError as error:
+        raise Timeout(f"no answer from {address[0]}:{address[1]} within {timeout_s:g} s") from error
+    except OSError as error:
+        raise ConnectError(
+            f"nobody answers at {address[0]}:{address[1]}: {error.strerror or error}"
+        ) from error
+    prepare(stream)
+    return stream
+
+
+def prepare(stream: socket.socket) -> None:
+    """Set a stream's options: no delay, and a dead peer is noticed within `DEAD_PEER_S` seconds."""
+    stream.settimeout(None)
+    if stream.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_S * 1000)
+
+
+class Channel:
+    """One connected stream, and the reader of its incoming frames.
+
+    Args:
+        stream: Connected and blocking; the channel owns it from now on.
+        reader: Cuts what arrives.
+        spin_s: How long to spin for more bytes before blocking.
+    """
+
+    def __init__(self, stream: socket.socket, reader: FrameReader, *, spin_s: float = SPIN_S) -> None:
+        self.reader = reader
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self._stream = stream
+        self._spin_s = spin_s
+
+    def fileno(self) -> int:
+        """The stream's descriptor, -1 once closed."""
+        return self._stream.fileno()
+
+    def send(
+        self, parts: Sequence[bytes | bytearray | memoryview], while_full: Callable[[], None] | None = None
+    ) -> None:
+        """Send all bytes of all parts, in order.
+
+        Args:
+            parts: Bytes-like objects of contiguous bytes; not copied.
+            while_full: Called whenever the stream takes no more but has bytes to read: must read some, lest
+                both sides wait for each other. None means to block.
+
+        Raises:
+            WriteError: The connection is broken.
+        """
+        views = [memoryview(part).cast("B") for part in parts]
+        flags = socket.MSG_DONTWAIT if while_full else 0
+        while views:
+            try:
+                sent = self._stream.sendmsg(views, (), flags)
+            except BlockingIOError:
+                self._await_room(while_full)
+                continue
+            except OSError as error:
+                raise WriteError(f"the connection broke while sending: {error.strerror or error}") from error
+            self.bytes_sent += sent
+            while views and sent >= len(views[0]):
+                sent -= len(views.pop(0))
+            if sent:
+                views[0] = views[0][sent:]
+
+    def _await_room(self, while_full: Callable[[], None] | None) -> None:
+        poller = select.poll()
+        poller.register(self._stream, select.POLLIN | select.POLLOUT if while_full else select.POLLOUT)
+        for _, happened in poller.poll():
+            if while_full and happened & select.POLLIN and not happened & select.POLLOUT:
+                while_full()
+
+    def receive(self, timeout_s: float | None = None) -> None:
+        """Receive some bytes into the reader: spin a little, then block.
+
+        Raises:
+            Timeout: Nothing came in time.
+            ReadError: The connection is broken, or the other side closed it.
+        """
+        buffer = self.reader.buffer()
+        try:
+            count = self._receive_bulk(buffer) if self.reader.payload_missing else self._spin(buffer)
+            if count < 0:
+                self._await_bytes(timeout_s)
+                count = self._stream.recv_into(buffer)
+        except OSError as error:
+            raise ReadError(f"the connection broke while receiving: {error.strerror or error}") from error
+        if not count:
+            cut = " in the middle of a frame" if self.reader.has_leftover() else ""
+            raise ReadError(f"the other side closed the connection{cut}")
+        self.bytes_received += count
+        self.reader.received(count)
+
+    def _receive_bulk(self, buffer: memoryview) -> int:
+        return self._stream.recv_into(buffer)
+
+    def _spin(self, buffer: memoryview) -> int:
+        """Return the count of bytes received within the spin time, or -1."""
+        receive_into = self._stream.recv_into
+        deadline = time.perf_counter() + self._spin_s
+        while True:
+            try:
+                return receive_into(buffer, 0, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if time.perf_counter() > deadline:
+                    return -1
+
+    def _await_bytes(self, timeout_s: float | None) -> None:
+        if timeout_s is None:
+            return
+        poller = select.poll()
+        poller.register(self._stream, select.POLLIN)
+        if not poller.poll(max(0.0, timeout_s) * 1000):
+            raise Timeout(f"nothing came from the other side within {timeout_s:g} s")
+
+    def shut_down(self) -> None:
+        """End both directions: whoever blocks on the stream returns with an error."""
+        try:
+            self._stream.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # already gone
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
