@@ -179,7 +179,7 @@ class Backend(Protocol):
         size: int,
         wait_for: Sequence[Event] | None,
     ) -> tuple[Memory, memoryview, Event]:
-        """Map a region into host memory; return the mapping, its bytes and the event after which they are valid.
+        """Map a region into host memory: the mapping, its bytes, the event after which they are valid.
 
         Fast where host and device share memory; elsewhere the driver's pinned staging.
         """
