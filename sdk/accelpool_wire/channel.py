@@ -7,6 +7,7 @@ One thread may send while another receives; each direction is for one thread at 
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
@@ -142,6 +143,7 @@ class Channel:
             except BlockingIOError:
                 if time.perf_counter() > deadline:
                     return -1
+                os.sched_yield()
 
     def _await_bytes(self, timeout_s: float | None) -> None:
         if timeout_s is None:

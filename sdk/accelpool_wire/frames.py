@@ -44,11 +44,14 @@ class FrameReader:
         self._end = 0
         self._sink: memoryview | None = None
         self._needs_sink = False
+        self._is_discarding = False
 
     def buffer(self) -> memoryview:
         """Return the memory, never empty, for the next bytes of the stream."""
         if self._needs_sink:
             raise LocalProtocolError("payload_into must say where the payload goes before more is read")
+        if self._is_discarding and self._sink is not None:
+            return self._sink[: self.payload_missing]
         if self._sink is not None:
             return self._sink[self.payload_bytes - self.payload_missing :]
         if self._end == len(self._store):
@@ -63,6 +66,7 @@ class FrameReader:
         self.payload_missing -= count
         if not self.payload_missing:
             self._sink = None
+            self._is_discarding = False
 
     def next_body(self) -> memoryview | None:
         """Return the next frame's body, valid until the next call of `buffer`, or None if more must arrive.
@@ -100,6 +104,16 @@ class FrameReader:
         self.payload_missing = self.payload_bytes - here
         if self.payload_missing:
             self._sink = sink
+
+    def discard_payload(self) -> None:
+        """Say that nobody wants the payload of the body last returned: it is read and dropped."""
+        here = min(self.payload_bytes, self._end - self._start)
+        self._needs_sink = False
+        self._start += here
+        self.payload_missing = self.payload_bytes - here
+        if self.payload_missing:
+            self._is_discarding = True
+            self._sink = memoryview(bytearray(READ_BUFFER_BYTES))
 
     def has_leftover(self) -> bool:
         """Whether bytes of an unfinished frame were received: true at a stream's end means it was cut."""

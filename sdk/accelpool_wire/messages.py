@@ -211,7 +211,11 @@ class EnqueueWriteBuffer(Message, frozen=True, tag=21):
 
 
 class EnqueueReadBuffer(Message, frozen=True, tag=22):
-    """Read from a buffer; answered by Data, or Failed, when the command is complete, in any order."""
+    """Read from a buffer; answered by Data, or Failed, when the command is complete, in any order.
+
+    `is_blocking` says that the client enqueues nothing more on the queue before it has the answer: the worker
+    may then send device memory itself, and holds the queue while it does.
+    """
 
     queue: Handle
     buffer: Handle
@@ -219,6 +223,7 @@ class EnqueueReadBuffer(Message, frozen=True, tag=22):
     size: int
     event: Handle = 0
     wait_for: list[Handle] | None = None
+    is_blocking: bool = False
 
 
 class EnqueueCopyBuffer(Message, frozen=True, tag=23):

@@ -1,0 +1,124 @@
+"""The worker's main: load the driver, be ready, serve one session, say how it ended, exit.
+
+python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import threading
+from typing import NoReturn
+
+from accelpool_node import control
+from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.objects import Share
+from accelpool_node.worker.service import Service
+from accelpool_node.worker.session import Session
+from accelpool_wire import messages as m
+
+ALIVE_EVERY_S = 1.0
+AGENT_GONE = 3
+GLOBAL_MEM_SIZE, MAX_MEM_ALLOC_SIZE = 0x101F, 0x1010
+
+
+def load_backend(name: str) -> Backend:
+    """Return the backend of a name: "opencl", or "null:COUNT". The import loads the driver."""
+    kind, _, count = name.partition(":")
+    if kind == "null":
+        from accelpool_node.backends.null import NullBackend
+
+        return NullBackend(int(count or 1))
+    if kind == "opencl":
+        from accelpool_node.backends.opencl import OpenCLBackend
+
+        return OpenCLBackend()
+    raise SystemExit(f"unknown backend {name!r}: opencl and null:COUNT exist")
+
+
+def main() -> NoReturn:
+    """Run one worker's whole life."""
+    parser = argparse.ArgumentParser(prog="accelpool_node.worker")
+    parser.add_argument("--control-fd", type=int, required=True)
+    parser.add_argument("--backend", default="opencl")
+    options = parser.parse_args()
+    agent = socket.socket(fileno=options.control_fd)
+    backend = load_backend(options.backend)
+    devices = {device.name: device for device in backend.devices()}
+    try:
+        control.send(agent, control.Ready(list(devices)))
+        received = control.receive_at_worker(agent)
+    except OSError:
+        received = None
+    if received is None:
+        _exit(AGENT_GONE)
+    order, descriptors = received
+    if not isinstance(order, control.Serve):
+        _exit(0)
+    ended = _serve(agent, backend, devices, order, socket.socket(fileno=descriptors[0]))
+    try:
+        control.send(agent, ended)
+    except OSError:
+        _exit(AGENT_GONE)
+    _exit(0)
+
+
+def _exit(status: int) -> NoReturn:
+    """End the process at once: its end frees device memory without waiting for running kernels."""
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _serve(
+    agent: socket.socket,
+    backend: Backend,
+    devices: dict[str, BackendDevice],
+    order: control.Serve,
+    stream: socket.socket,
+) -> control.Ended:
+    limits = m.Limits()
+    service = Service(stream, order.hello, order.session, limits)
+    shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
+    session = Session(backend, shares, limits, service.reply)
+    threading.Thread(target=_obey, args=(agent, service), daemon=True).start()
+    threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
+    service.welcome([_as_client_sees(share) for share in shares])
+    return service.run(session)
+
+
+def _as_client_sees(share: Share) -> m.Device:
+    """Return a device whose reported memory is the share's."""
+    device, size = share.device, share.memory_bytes
+    largest = device.info.get(MAX_MEM_ALLOC_SIZE)
+    info = {**device.info, GLOBAL_MEM_SIZE: size}
+    info[MAX_MEM_ALLOC_SIZE] = min(size, largest) if isinstance(largest, int) else size
+    return m.Device(device.name, device.platform, info)
+
+
+def _obey(agent: socket.socket, service: Service) -> None:
+    """Do what the agent says; exit with it."""
+    while True:
+        try:
+            received = control.receive_at_worker(agent)
+        except OSError:
+            received = None
+        if received is None:
+            _exit(AGENT_GONE)
+        if isinstance(received[0], control.End):
+            service.end(received[0].problem, received[0].detail)
+
+
+def _report(agent: socket.socket, service: Service, session: Session) -> None:
+    """Tell the agent every second that this process lives, and how long it has been at one command."""
+    pause = threading.Event()
+    while not pause.wait(ALIVE_EVERY_S):
+        try:
+            control.send(agent, control.Alive(max(service.busy_s(), session.completion.oldest_s())))
+        except OSError:
+            return
+
+
+if __name__ == "__main__":
+    main()

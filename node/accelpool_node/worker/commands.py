@@ -1,0 +1,177 @@
+"""What goes through a command queue: launches, copies, fills, markers, reads and writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelpool_node.backends.base import Backend
+from accelpool_node.worker.holdings import Holdings, check_region
+from accelpool_node.worker.kernel_args import check_buffers, set_args
+from accelpool_node.worker.objects import BufferObject, QueueObject
+from accelpool_node.worker.transfers import Intake, Outlet, Transfers
+from accelpool_wire import messages as m
+from accelpool_wire.codes import ErrorCode
+from accelpool_wire.errors import error_for
+
+MAX_DIMENSIONS = 3
+
+
+class Commands:
+    """Enqueues for one session; every method raises OpenCL's error if a command cannot be enqueued.
+
+    Args:
+        backend: Whose queues these are.
+        holdings: The session's objects.
+        transfers: Moves bulk bytes.
+        limits: What the client may ask for at most.
+    """
+
+    def __init__(self, backend: Backend, holdings: Holdings, transfers: Transfers, limits: m.Limits) -> None:
+        self._backend = backend
+        self._holdings = holdings
+        self._transfers = transfers
+        self._limits = limits
+
+    def set_kernel_args(self, message: m.SetKernelArgs) -> None:
+        """Set some arguments of a kernel."""
+        kernel = self._holdings.kernels.get(message.kernel, "clSetKernelArg")
+        set_args(self._backend, self._holdings.buffers, kernel, message.first, message.args)
+
+    def enqueue_nd_range_kernel(self, message: m.EnqueueNDRangeKernel, command: int) -> None:
+        """Launch a kernel, setting all its arguments first if the message has them."""
+        routine, holdings = "clEnqueueNDRangeKernel", self._holdings
+        queue = holdings.queue(message.queue, routine)
+        kernel = holdings.kernels.get(message.kernel, routine)
+        _check_dimensions(message, routine)
+        if message.args is not None:
+            if len(message.args) != kernel.info.num_args:
+                what = f"kernel {kernel.info.name} takes {kernel.info.num_args}, not {len(message.args)}"
+                raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
+            set_args(self._backend, holdings.buffers, kernel, 0, message.args)
+        check_buffers(holdings.buffers, kernel, routine)
+        event = self._backend.enqueue_nd_range_kernel(
+            queue.handle,
+            kernel.handle,
+            message.global_size,
+            message.local_size,
+            message.offset,
+            holdings.wait_list(message.wait_for, routine) if message.wait_for else None,
+        )
+        self._enqueued(queue, command, message.event, event)
+
+    def enqueue_copy_buffer(self, message: m.EnqueueCopyBuffer, command: int) -> None:
+        """Copy between buffers."""
+        routine, holdings = "clEnqueueCopyBuffer", self._holdings
+        queue = holdings.queue(message.queue, routine)
+        source = holdings.buffers.get(message.source, routine)
+        target = holdings.buffers.get(message.target, routine)
+        check_region(source, message.source_offset, message.size, routine)
+        check_region(target, message.target_offset, message.size, routine)
+        event = self._backend.enqueue_copy_buffer(
+            queue.handle,
+            source.handle,
+            target.handle,
+            message.source_offset,
+            message.target_offset,
+            message.size,
+            holdings.wait_list(message.wait_for, routine),
+        )
+        self._enqueued(queue, command, message.event, event)
+
+    def enqueue_fill_buffer(self, message: m.EnqueueFillBuffer, command: int) -> None:
+        """Fill a region of a buffer."""
+        routine, holdings = "clEnqueueFillBuffer", self._holdings
+        queue = holdings.queue(message.queue, routine)
+        buffer = holdings.buffers.get(message.buffer, routine)
+        check_region(buffer, message.offset, message.size, routine)
+        if not 0 < len(message.pattern) <= self._limits.pattern_bytes:
+            what = (
+                f"a pattern of {len(message.pattern)} bytes; 1 to {self._limits.pattern_bytes} are possible"
+            )
+            raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+        wait_for = holdings.wait_list(message.wait_for, routine)
+        event = self._backend.enqueue_fill_buffer(
+            queue.handle, buffer.handle, message.pattern, message.offset, message.size, wait_for
+        )
+        self._enqueued(queue, command, message.event, event)
+
+    def enqueue_marker(self, message: m.EnqueueMarker, command: int) -> None:
+        """Enqueue a marker."""
+        routine = "clEnqueueMarkerWithWaitList"
+        queue = self._holdings.queue(message.queue, routine)
+        event = self._backend.enqueue_marker(
+            queue.handle, self._holdings.wait_list(message.wait_for, routine)
+        )
+        self._enqueued(queue, command, message.event, event)
+
+    def enqueue_barrier(self, message: m.EnqueueBarrier, command: int) -> None:
+        """Enqueue a barrier."""
+        routine = "clEnqueueBarrierWithWaitList"
+        queue = self._holdings.queue(message.queue, routine)
+        event = self._backend.enqueue_barrier(
+            queue.handle, self._holdings.wait_list(message.wait_for, routine)
+        )
+        self._enqueued(queue, command, message.event, event)
+
+    def flush(self, message: m.Flush) -> None:
+        """Submit what is enqueued."""
+        self._backend.flush(self._holdings.queue(message.queue, "clFlush").handle)
+
+    # ---- bulk --------------------------------------------------------------------------------------------
+
+    def open_write(self, message: m.EnqueueWriteBuffer, size: int) -> Intake:
+        """Return where the payload of a write goes."""
+        queue, buffer, wait_for = self._write_target(message, size)
+        return self._transfers.open_write(queue, buffer, message.offset, size, wait_for)
+
+    def enqueue_write_buffer(
+        self, message: m.EnqueueWriteBuffer, intake: Intake | None, command: int
+    ) -> None:
+        """Enqueue a write whose payload has arrived."""
+        queue, buffer, wait_for = self._write_target(message, intake.view.nbytes if intake else 0)
+        if intake is not None:
+            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for)
+            self._enqueued(queue, command, message.event, event)
+
+    def _write_target(
+        self, message: m.EnqueueWriteBuffer, size: int
+    ) -> tuple[QueueObject, BufferObject, list[Any] | None]:
+        routine, holdings = "clEnqueueWriteBuffer", self._holdings
+        queue = holdings.queue(message.queue, routine)
+        buffer = holdings.buffers.get(message.buffer, routine)
+        check_region(buffer, message.offset, size, routine)
+        return queue, buffer, holdings.wait_list(message.wait_for, routine)
+
+    def enqueue_read_buffer(self, message: m.EnqueueReadBuffer, command: int) -> Outlet:
+        """Enqueue a read; return where its bytes will be."""
+        routine, holdings = "clEnqueueReadBuffer", self._holdings
+        queue = holdings.queue(message.queue, routine)
+        buffer = holdings.buffers.get(message.buffer, routine)
+        check_region(buffer, message.offset, message.size, routine)
+        wait_for = holdings.wait_list(message.wait_for, routine)
+        outlet = self._transfers.open_read(
+            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking
+        )
+        self._enqueued(queue, command, message.event, outlet.event)
+        self._backend.flush(queue.handle)
+        return outlet
+
+    def _enqueued(self, queue: QueueObject, command: int, handle: int, event: Any) -> None:
+        """Note a command's event."""
+        queue.newest, queue.newest_command = event, command
+        if handle:
+            events = self._holdings.events.items
+            if handle in events or len(events) >= self._limits.handles:
+                self._holdings.events.claim(handle, "clRetainEvent")
+            events[handle] = event
+
+
+def _check_dimensions(message: m.EnqueueNDRangeKernel, routine: str) -> None:
+    count = len(message.global_size)
+    if not 1 <= count <= MAX_DIMENSIONS:
+        what = f"{count} dimensions; 1 to {MAX_DIMENSIONS} are possible"
+        raise error_for(routine, ErrorCode.INVALID_WORK_DIMENSION, what)
+    for sizes in (message.local_size, message.offset):
+        if sizes is not None and len(sizes) != count:
+            what = f"sizes {message.global_size} and {sizes} have different dimensions"
+            raise error_for(routine, ErrorCode.INVALID_WORK_DIMENSION, what)

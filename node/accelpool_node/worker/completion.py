@@ -1,0 +1,86 @@
+"""Waiting for commands without keeping the session's connection waiting.
+
+Most commands end within microseconds, so the waiting thread first looks again and again for a moment; only
+what takes longer moves to a thread of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from accelpool_node.backends.base import Backend
+from accelpool_node.worker.objects import FailedEvent, SpanEvent
+
+SPIN_S = 100e-6
+
+
+class Completion:
+    """Calls back when commands are complete.
+
+    Args:
+        backend: Whose events these are.
+        limit: How many waits may be under way at once; the conversation's limit keeps within it.
+    """
+
+    def __init__(self, backend: Backend, limit: int) -> None:
+        self._backend = backend
+        self._threads = ThreadPoolExecutor(limit, thread_name_prefix="completion")
+        self._started: dict[int, float] = {}
+        self._numbers = itertools.count()
+
+    def oldest_s(self) -> float:
+        """How long the oldest wait has been under way, in seconds."""
+        started = list(self._started.values())
+        return time.monotonic() - min(started) if started else 0.0
+
+    def status(self, event: Any) -> int:
+        """Return OpenCL's execution status of any event of a session."""
+        if isinstance(event, FailedEvent):
+            return event.failure.code
+        return self._backend.event_status(event.last if isinstance(event, SpanEvent) else event)
+
+    def times(self, event: Any) -> list[int] | None:
+        """Return [queued, submit, start, end] in ns of a complete event, or None."""
+        if isinstance(event, FailedEvent):
+            return None
+        if not isinstance(event, SpanEvent):
+            return self._backend.event_times(event)
+        first, last = self._backend.event_times(event.first), self._backend.event_times(event.last)
+        return [*first[:3], last[3]] if first and last else None
+
+    def wait(self, event: Any) -> None:
+        """Block until an event is complete or failed."""
+        if not isinstance(event, FailedEvent):
+            self._backend.wait(event.last if isinstance(event, SpanEvent) else event)
+
+    def when_complete(self, event: Any, then: Callable[[], None]) -> None:
+        """Call `then` once an event is complete or failed: here if that is very soon, else from a thread."""
+        deadline = time.perf_counter() + SPIN_S
+        while self.status(event) > 0:
+            if time.perf_counter() > deadline:
+                self.in_thread(lambda: self._wait_and_call(event, then))
+                return
+            os.sched_yield()
+        then()
+
+    def in_thread(self, work: Callable[[], None]) -> None:
+        """Do something that may take long in a thread of its own, under the watchdog's eye."""
+        number = next(self._numbers)
+        self._started[number] = time.monotonic()
+
+        def tracked() -> None:
+            try:
+                work()
+            finally:
+                self._started.pop(number, None)
+
+        self._threads.submit(tracked)
+
+    def _wait_and_call(self, event: Any, then: Callable[[], None]) -> None:
+        self.wait(event)
+        then()

@@ -1,0 +1,248 @@
+"""What a session holds: its objects by handle, and the device memory that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.objects import (
+    BufferObject,
+    ContextObject,
+    FailedEvent,
+    Failure,
+    KernelObject,
+    ProgramObject,
+    QueueObject,
+    Share,
+    SpanEvent,
+    Table,
+)
+from accelpool_wire import messages as m
+from accelpool_wire.codes import ErrorCode
+from accelpool_wire.errors import Error, error_for
+
+OUT_OF_ORDER = 1 << 0
+
+
+class Holdings:
+    """A session's objects: makes them, finds them, lets them go.
+
+    Args:
+        backend: Where they live.
+        shares: The session's devices with the memory that may be allocated on each.
+        limits: How many there may be.
+    """
+
+    def __init__(self, backend: Backend, shares: Sequence[Share], limits: m.Limits) -> None:
+        count = limits.handles
+        self._backend = backend
+        self._shares = list(shares)
+        self._limits = limits
+        self.contexts: Table[ContextObject] = Table("context", ErrorCode.INVALID_CONTEXT, count)
+        self.queues: Table[QueueObject] = Table("command queue", ErrorCode.INVALID_COMMAND_QUEUE, count)
+        self.buffers: Table[BufferObject] = Table("buffer", ErrorCode.INVALID_MEM_OBJECT, count)
+        self.programs: Table[ProgramObject] = Table("program", ErrorCode.INVALID_PROGRAM, count)
+        self.kernels: Table[KernelObject] = Table("kernel", ErrorCode.INVALID_KERNEL, count)
+        self.events: Table[Any] = Table("event", ErrorCode.INVALID_EVENT, count)
+
+    # ---- making ------------------------------------------------------------------------------------------
+
+    def create_context(self, message: m.CreateContext) -> None:
+        """Make a context over devices of the session."""
+        routine = "clCreateContext"
+        self.contexts.claim(message.context, routine)
+        shares = [self._share(place, routine) for place in message.devices]
+        handle = self._backend.create_context([share.device for share in shares])
+        self.contexts.items[message.context] = ContextObject(handle=handle, shares=shares)
+
+    def create_command_queue(self, message: m.CreateCommandQueue) -> None:
+        """Make a command queue on a device of a context."""
+        routine = "clCreateCommandQueueWithProperties"
+        self.queues.claim(message.queue, routine)
+        context = self.contexts.get(message.context, routine)
+        device = self.device_of(context, message.device, routine)
+        handle = self._backend.create_command_queue(context.handle, device, message.properties)
+        is_in_order = not message.properties & OUT_OF_ORDER
+        self.queues.items[message.queue] = QueueObject(handle=handle, is_in_order=is_in_order)
+
+    def create_buffer(self, message: m.CreateBuffer, content: memoryview | None) -> None:
+        """Make a buffer, within the share of each device of its context."""
+        routine = "clCreateBuffer"
+        self.buffers.claim(message.buffer, routine)
+        context = self.contexts.get(message.context, routine)
+        if message.size <= 0:
+            raise error_for(routine, ErrorCode.INVALID_BUFFER_SIZE, f"a buffer of {message.size} bytes")
+        self._take_memory(context, message.size, routine)
+        try:
+            handle = self._backend.create_buffer(context.handle, message.flags, message.size, content)
+        except Error:
+            self._give_memory(context, message.size)
+            raise
+        self.buffers.items[message.buffer] = BufferObject(handle=handle, size=message.size, context=context)
+
+    def create_sub_buffer(self, message: m.CreateSubBuffer) -> None:
+        """Make a buffer over a region of another; it takes no memory, but keeps the other's."""
+        routine = "clCreateSubBuffer"
+        self.buffers.claim(message.sub_buffer, routine)
+        parent = self.buffers.get(message.buffer, routine)
+        check_region(parent, message.origin, message.size, routine)
+        handle = self._backend.create_sub_buffer(parent.handle, message.flags, message.origin, message.size)
+        parent.holders += 1
+        self.buffers.items[message.sub_buffer] = BufferObject(
+            handle=handle, size=message.size, context=parent.context, parent=parent
+        )
+
+    def create_program_with_source(self, message: m.CreateProgramWithSource) -> None:
+        """Make a program from source."""
+        routine = "clCreateProgramWithSource"
+        self.programs.claim(message.program, routine)
+        context = self.contexts.get(message.context, routine)
+        handle = self._backend.create_program_with_source(context.handle, message.source)
+        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+
+    def create_program_with_binary(self, message: m.CreateProgramWithBinary, content: memoryview) -> None:
+        """Make a program from binaries, one after the other in `content`."""
+        routine = "clCreateProgramWithBinary"
+        self.programs.claim(message.program, routine)
+        context = self.contexts.get(message.context, routine)
+        devices = [self.device_of(context, place, routine) for place in message.devices]
+        binaries = []
+        for size in message.sizes:
+            binaries.append(bytes(content[:size]))
+            content = content[size:]
+        handle = self._backend.create_program_with_binary(context.handle, devices, binaries)
+        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+
+    def create_kernel(self, message: m.CreateKernel) -> None:
+        """Make a kernel of a built program."""
+        routine = "clCreateKernel"
+        self.kernels.claim(message.kernel, routine)
+        program = self.programs.get(message.program, routine)
+        info = program.kernels.get(message.name)
+        if info is None:
+            known = ", ".join(sorted(program.kernels)) or "none, as it is not built"
+            what = f"no kernel {message.name!r} in the program; it has {known}"
+            raise error_for(routine, ErrorCode.INVALID_KERNEL_NAME, what)
+        handle = self._backend.create_kernel(program.handle, message.name)
+        self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info)
+
+    def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:
+        """Return where a message would have put an object, and under which handle."""
+        match message:
+            case m.CreateContext():
+                return [(self.contexts, message.context)]
+            case m.CreateCommandQueue():
+                return [(self.queues, message.queue)]
+            case m.CreateBuffer():
+                return [(self.buffers, message.buffer)]
+            case m.CreateSubBuffer():
+                return [(self.buffers, message.sub_buffer)]
+            case m.CreateProgramWithSource() | m.CreateProgramWithBinary():
+                return [(self.programs, message.program)]
+            case m.CreateKernel():
+                return [(self.kernels, message.kernel)]
+        return []
+
+    # ---- finding -----------------------------------------------------------------------------------------
+
+    def queue(self, handle: int, routine: str) -> QueueObject:
+        """Return a queue, once nothing of it is being sent."""
+        queue = self.queues.get(handle, routine)
+        sending = queue.sending
+        if sending is not None:
+            sending.wait()
+        return queue
+
+    def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:
+        """Return a device by its place in the session; it must be one of the context's."""
+        share = self._share(place, routine)
+        if share not in context.shares:
+            what = f"device {place} is not one of the context's"
+            raise error_for(routine, ErrorCode.INVALID_DEVICE, what)
+        return share.device
+
+    def wait_list(self, handles: list[int] | None, routine: str) -> list[Any] | None:
+        """Return the backend's events of a wait list.
+
+        Raises:
+            LogicError: INVALID_EVENT_WAIT_LIST for a handle that is no event, or for too many.
+            RuntimeError: EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST for the event of a failed command.
+        """
+        if not handles:
+            return None
+        limit = self._limits.wait_list
+        if len(handles) > limit:
+            what = f"{len(handles)} events to wait for; the limit is {limit}"
+            raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
+        return [self._waitable(handle, routine) for handle in handles]
+
+    def event_or_failure(self, handle: int) -> Any:
+        """Return an event, or one that failed because there is none."""
+        event = self.events.items.get(handle)
+        if event is not None:
+            return event
+        what = f"handle {handle} is no event of this session"
+        failure = Failure(command=0, routine="clWaitForEvents", code=ErrorCode.INVALID_EVENT, what=what)
+        return FailedEvent(failure=failure)
+
+    def _waitable(self, handle: int, routine: str) -> Any:
+        event = self.events.items.get(handle)
+        if event is None:
+            what = f"handle {handle} is no event of this session"
+            raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
+        if isinstance(event, FailedEvent):
+            code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
+            raise error_for(routine, code, event.failure.what)
+        return event.last if isinstance(event, SpanEvent) else event
+
+    def _share(self, place: int, routine: str) -> Share:
+        if not 0 <= place < len(self._shares):
+            what = f"there is no device {place}; the session has {len(self._shares)}"
+            raise error_for(routine, ErrorCode.INVALID_DEVICE, what)
+        return self._shares[place]
+
+    # ---- letting go --------------------------------------------------------------------------------------
+
+    def release(self, message: m.Release) -> None:
+        """Forget handles; unknown ones are ignored."""
+        tables: tuple[Table[Any], ...] = (
+            self.events, self.buffers, self.kernels, self.programs, self.queues, self.contexts,
+        )  # fmt: skip
+        for handle in message.handles:
+            found = next((item for table in tables if (item := table.pop(handle)) is not None), None)
+            if isinstance(found, BufferObject):
+                self._let_go(found)
+
+    def _let_go(self, buffer: BufferObject) -> None:
+        """Take one holder from a buffer; the last one returns its bytes."""
+        buffer.holders -= 1
+        if buffer.holders:
+            return
+        if buffer.parent is not None:
+            self._let_go(buffer.parent)
+        else:
+            self._give_memory(buffer.context, buffer.size)
+
+    def check_memory(self, context: ContextObject, size: int, routine: str) -> None:
+        """Refuse what no longer fits the share of each device of a context."""
+        for share in context.shares:
+            if share.used_bytes + size > share.memory_bytes:
+                what = f"{size} bytes; {share.used_bytes} of the share's {share.memory_bytes} are in use"
+                raise error_for(routine, ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE, what)
+
+    def _take_memory(self, context: ContextObject, size: int, routine: str) -> None:
+        self.check_memory(context, size, routine)
+        for share in context.shares:
+            share.used_bytes += size
+
+    def _give_memory(self, context: ContextObject, size: int) -> None:
+        for share in context.shares:
+            share.used_bytes -= size
+
+
+def check_region(buffer: BufferObject, offset: int, size: int, routine: str) -> None:
+    """Refuse a region that does not lie within a buffer."""
+    if offset < 0 or size <= 0 or offset + size > buffer.size:
+        what = f"{size} bytes at offset {offset} do not lie within a buffer of {buffer.size} bytes"
+        raise error_for(routine, ErrorCode.INVALID_VALUE, what)

@@ -1,0 +1,127 @@
+"""A session's connection at the worker: frames in, messages to the session, frames out."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+from accelpool_node.control import Cause, Ended
+from accelpool_node.worker.session import Session
+from accelpool_wire import messages as m
+from accelpool_wire.channel import Channel, prepare
+from accelpool_wire.conversation import FEATURES, VERSION, Conversation, Role, State
+from accelpool_wire.errors import ProtocolError, ReadError, TransportError, WriteError
+from accelpool_wire.frames import PREFIX_BYTES, FrameReader
+
+END_PATIENCE_S = 1.0
+
+
+class Service:
+    """Serves one client until it goes, breaks the rules, or is told that its session is over.
+
+    Args:
+        stream: The client's connection; the agent has read its Hello frame, and nothing more.
+        hello: That frame.
+        session_id: The session's id.
+        limits: What the client may ask for at most.
+    """
+
+    def __init__(self, stream: socket.socket, hello: bytes, session_id: str, limits: m.Limits) -> None:
+        self._session_id = session_id
+        self._limits = limits
+        self._conversation = Conversation(Role.WORKER, limits)
+        self._conversation.receive(memoryview(hello)[PREFIX_BYTES:])
+        prepare(stream)
+        reader = FrameReader(body_limit=limits.body_bytes, payload_limit=limits.payload_bytes)
+        self._channel = Channel(stream, reader)
+        self._sending = threading.Lock()
+        self._ended: Ended | None = None
+        self._handling_since = 0.0
+
+    def welcome(self, devices: list[m.Device]) -> None:
+        """Tell the client that its session is open."""
+        self.reply(m.Welcome(VERSION, list(FEATURES), self._session_id, self._limits, devices))
+
+    def reply(self, message: m.Message, payload: memoryview | bytes | None = None) -> None:
+        """Send a message, with a payload if any. Safe from any thread; a dead client is noticed elsewhere."""
+        with self._sending:
+            if self._conversation.state is State.CLOSED:
+                return
+            size = 0 if payload is None else memoryview(payload).nbytes
+            head = self._conversation.send(message, size)
+            try:
+                self._channel.send([head] if not size or payload is None else [head, payload])
+            except WriteError:
+                return  # the receiving side sees the same end
+
+    def busy_s(self) -> float:
+        """How long the message now handled has been, in seconds; 0 between messages."""
+        since = self._handling_since
+        return time.monotonic() - since if since else 0.0
+
+    def end(self, problem: str, detail: str) -> None:
+        """End the session from another thread: tell the client why, and make `run` return."""
+        self._ended = Ended(Cause.ENDED, detail)
+        if self._sending.acquire(timeout=END_PATIENCE_S):
+            try:
+                if self._conversation.state is State.OPEN:
+                    self._channel.send([self._conversation.send(m.SessionEnding(problem, detail))])
+            except WriteError:
+                pass
+            finally:
+                self._sending.release()
+        self._channel.shut_down()
+
+    def run(self, session: Session) -> Ended:
+        """Serve until the end, and say how it came."""
+        try:
+            while self._conversation.state is not State.CLOSED:
+                self._channel.receive()
+                self._handling_since = time.monotonic()
+                self._handle_arrived(session)
+                self._handling_since = 0.0
+        except ReadError as error:
+            return self._ended or Ended(Cause.DISCONNECTED, str(error))
+        except ProtocolError as error:
+            self._refuse(error)
+            return Ended(Cause.REFUSED, str(error))
+        except TransportError as error:
+            return self._ended or Ended(Cause.DISCONNECTED, str(error))
+        return self._ended or Ended(Cause.GOODBYE)
+
+    def _handle_arrived(self, session: Session) -> None:
+        """Carry out every message that has arrived whole, and payloads as they come."""
+        reader, conversation = self._channel.reader, self._conversation
+        while (body := reader.next_body()) is not None:
+            size = reader.payload_bytes
+            message = conversation.receive(body, size)
+            if conversation.state is State.CLOSED:
+                return
+            if size:
+                is_wanted = self._receive_payload(session, message, size)
+                if not is_wanted:
+                    continue
+            session.execute(message, conversation.command)
+
+    def _receive_payload(self, session: Session, message: m.Message, size: int) -> bool:
+        """Receive a payload to where the session wants it; whether it wants it at all."""
+        reader = self._channel.reader
+        view = session.open_payload(message, size, self._conversation.command)
+        if view is None:
+            reader.discard_payload()
+        else:
+            reader.payload_into(view)
+        while reader.payload_missing:
+            self._channel.receive()
+            self._handling_since = time.monotonic()
+        return view is not None
+
+    def _refuse(self, error: ProtocolError) -> None:
+        with self._sending:
+            try:
+                if self._conversation.state is not State.CLOSED:
+                    self._channel.send([self._conversation.send(m.Refused("invalid", str(error)))])
+            except WriteError:
+                return
+        self._channel.shut_down()
