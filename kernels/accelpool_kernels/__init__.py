@@ -1,1 +1,24 @@
-"""accelpool_kernels: a library of OpenCL kernels, each with a catalogue entry and a NumPy twin."""
+"""accelpool_kernels: a library of OpenCL kernels, each with a catalogue entry and a NumPy twin.
+
+The catalogue (names here) needs the standard library alone. `accelpool_kernels.twins` and
+`accelpool_kernels.samples` need NumPy and are imported by whoever wants them.
+"""
+
+from accelpool_kernels.catalogue import entry, names, source
+from accelpool_kernels.description import Argument, Entry, NDRange, NDRangeRule, Role, Tolerance
+from accelpool_kernels.errors import InvalidArgument, KernelLibraryError, UnknownKernel
+
+__all__ = [
+    "Argument",
+    "Entry",
+    "InvalidArgument",
+    "KernelLibraryError",
+    "NDRange",
+    "NDRangeRule",
+    "Role",
+    "Tolerance",
+    "UnknownKernel",
+    "entry",
+    "names",
+    "source",
+]

@@ -1,0 +1,38 @@
+"""What goes wrong in the kernel library.
+
+KernelLibraryError
+├─ UnknownKernel(kernel, known): no kernel of that name
+└─ InvalidArgument(kernel, argument): a scalar is missing, not one of the kernel's, or out of range
+"""
+
+
+class KernelLibraryError(Exception):
+    """The root of the kernel library's errors."""
+
+
+class UnknownKernel(KernelLibraryError):
+    """The library has no kernel of that name.
+
+    Attributes:
+        kernel: The name that was asked for.
+        known: The names that exist.
+    """
+
+    def __init__(self, kernel: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no kernel {kernel!r} in the library; it has: {', '.join(known)}")
+        self.kernel = kernel
+        self.known = known
+
+
+class InvalidArgument(KernelLibraryError):
+    """A scalar argument is missing, not one of the kernel's, or out of range.
+
+    Attributes:
+        kernel: The kernel whose argument it is.
+        argument: The argument's name.
+    """
+
+    def __init__(self, kernel: str, argument: str, problem: str) -> None:
+        super().__init__(f"kernel {kernel}, argument {argument!r}: {problem}")
+        self.kernel = kernel
+        self.argument = argument
