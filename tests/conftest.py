@@ -1,0 +1,195 @@
+"""A real pool for tests: broker and agent as processes on loopback, state in a temporary folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+START_S = 60.0
+STOP_S = 10.0
+
+
+@dataclass
+class Daemon:
+    """A child process that prints one JSON line once it is ready."""
+
+    args: list[str]
+    log: Path
+    env: dict[str, str]
+    process: subprocess.Popen[str] = field(init=False)
+    ready: dict = field(init=False)
+
+    def start(self) -> dict:
+        """Start it and return what it said."""
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                self.args, stdout=subprocess.PIPE, stderr=log, text=True, env=self.env
+            )
+        timer = threading.Timer(START_S, self.process.kill)
+        timer.start()
+        line = self.process.stdout.readline()
+        timer.cancel()
+        if not line:
+            raise RuntimeError(f"{self.args} did not start:\n{self.log.read_text()[-4000:]}")
+        self.ready = json.loads(line)["ready"]
+        return self.ready
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(STOP_S)
+        self.process.stdout.close()
+
+    def stop(self) -> None:
+        """End it in order; a process that does not end is killed."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self.process.stdout.close()
+
+
+@dataclass
+class Pool:
+    """A broker and an agent.
+
+    Attributes:
+        folder: Where their state and logs are.
+        backend: The agent's `--backend` option, or "" for the real devices.
+    """
+
+    folder: Path
+    backend: str = ""
+    broker: Daemon = field(init=False)
+    agent: Daemon = field(init=False)
+    url: str = ""
+
+    @property
+    def token(self) -> str:
+        """The user's token."""
+        return self._tokens()["user"]
+
+    def _tokens(self) -> dict[str, str]:
+        return json.loads((self.folder / "broker" / "tokens.json").read_text())
+
+    def start(self) -> None:
+        """Start both."""
+        self.start_broker()
+        self.start_agent()
+
+    def start_broker(self, port: int = 0) -> None:
+        """Start the broker, on a free port at first."""
+        args = [sys.executable, "-m", "accelpool_broker", "--host", "127.0.0.1", "--port", str(port)]
+        args += ["--state-dir", str(self.folder / "broker")]
+        self.broker = Daemon(args, self.folder / "broker.log", clean_environment(self.folder))
+        self.url = str(self.broker.start())
+
+    def restart_broker(self) -> None:
+        """Start the broker again where it was."""
+        self.start_broker(int(self.url.rpartition(":")[2]))
+
+    def start_agent(self) -> None:
+        """Start the agent."""
+        args = [sys.executable, "-m", "accelpool_node", "--broker", self.url, "--name", "node-1"]
+        args += ["--state-dir", str(self.folder / "node"), "--listen", "127.0.0.1:0"]
+        if self.backend:
+            args += ["--backend", self.backend]
+        env = {**clean_environment(self.folder), "ACCELPOOL_NODE_TOKEN": self._tokens()["node"]}
+        self.agent = Daemon(args, self.folder / "agent.log", env)
+        self.agent.start()
+
+    def stop(self) -> None:
+        """Stop both."""
+        self.agent.stop()
+        self.broker.stop()
+
+    def workers(self) -> list[int]:
+        """The pids of the agent's workers."""
+        return [pid for pid in children(self.agent.process.pid) if "accelpool_node.worker" in command(pid)]
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return this process's environment with another home and none of accelpool's settings."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("ACCELPOOL_", "XDG_"))}
+    return {**env, "HOME": str(home)}
+
+
+def command(pid: int) -> str:
+    """Return a process's command line, "" once it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's children."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = 15.0) -> None:
+    """Return once something is so; fail if it is not within the time."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so within {timeout_s:g} s"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session", name="wait_until")
+def fixture_wait_until() -> Callable[..., None]:
+    """The function of that name, for test modules."""
+    return wait_until
+
+
+@pytest.fixture
+def make_pool(tmp_path: Path) -> Iterator[Callable[..., Pool]]:
+    """Starts pools of a test's own; they end with it."""
+    pools: list[Pool] = []
+
+    def make(backend: str = "") -> Pool:
+        folder = tmp_path / f"pool-{len(pools)}"
+        folder.mkdir()
+        pool = Pool(folder=folder, backend=backend)
+        pools.append(pool)
+        pool.start()
+        return pool
+
+    yield make
+    for pool in pools:
+        for daemon in (pool.agent, pool.broker):
+            if daemon.process.poll() is None:
+                daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def null_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of four null devices, for the whole run."""
+    yield from _running(Pool(folder=tmp_path_factory.mktemp("null-pool"), backend="null:4"))
+
+
+@pytest.fixture(scope="session")
+def opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of this machine's OpenCL devices, for the whole run."""
+    yield from _running(Pool(folder=tmp_path_factory.mktemp("opencl-pool")))
+
+
+def _running(pool: Pool) -> Iterator[Pool]:
+    pool.start()
+    yield pool
+    pool.stop()

@@ -1,0 +1,143 @@
+"""What fails, who notices, what is kept: real processes killed in the middle of real work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+import accelpool as cl
+
+SLOW = """
+__kernel void slow(__global float *out, int rounds) {
+    float x = get_global_id(0);
+    for (int i = 0; i < rounds; ++i) x = x * 1.0000001f + 1.0f;
+    out[get_global_id(0)] = x;
+}
+"""
+WILD = "__kernel void wild(__global int *out) { *(volatile __global int *)(16) = get_global_id(0); }"
+
+pytestmark = pytest.mark.opencl
+
+
+def long_launch(ctx):
+    """Have the device at work for a few seconds; return the queue."""
+    queue = cl.CommandQueue(ctx)
+    program = cl.Program(ctx, SLOW).build()
+    out = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 4096)
+    program.slow(queue, (1024,), None, out, np.int32(1_000_000_000))
+    queue.flush()
+    return queue
+
+
+def double(ctx):
+    """Compute something real and check it."""
+    queue = cl.CommandQueue(ctx)
+    host = np.arange(1000, dtype=np.float32)
+    buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR, hostbuf=host)
+    program = cl.Program(ctx, "__kernel void twice(__global float *a) { a[get_global_id(0)] *= 2; }").build()
+    program.twice(queue, host.shape, None, buffer)
+    result = np.empty_like(host)
+    cl.enqueue_copy(queue, result, buffer)
+    np.testing.assert_array_equal(result, 2 * host)
+
+
+@pytest.fixture
+def pool(make_pool):
+    return make_pool()
+
+
+@pytest.fixture
+def broker(pool):
+    with cl.connect(pool.url, pool.token) as broker:
+        yield broker
+
+
+def worker_of(pool):
+    """The worker that serves: the one that is not warm, by its connection."""
+    busy = [pid for pid in pool.workers() if any("socket" in fd for fd in _streams(pid))]
+    assert busy
+    return busy
+
+
+def _streams(pid):
+    return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+
+
+def test_a_killed_worker_ends_its_session_with_a_reason_and_the_device_is_granted_again(pool, broker):
+    ctx = broker.acquire("cpu", wait=10)
+    queue = long_launch(ctx)
+    started = time.monotonic()
+    for pid in pool.workers():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(cl.SessionLost, match="killed by signal 9"):
+        queue.finish()
+    assert time.monotonic() - started < 15
+    ctx.release()
+    with broker.acquire("cpu", wait=15) as ctx:
+        double(ctx)
+
+
+def test_a_lease_outlives_its_worker_and_opens_a_new_session(pool, broker):
+    with broker.acquire("cpu", wait=10) as ctx:
+        for pid in pool.workers():
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(cl.SessionLost):
+            double(ctx)
+        assert [lease["state"] for lease in broker.leases() if lease["state"] == "active"] == ["active"]
+
+
+def test_a_kernel_that_segfaults_takes_down_its_own_session_only(pool, broker):
+    with broker.acquire("cpu", wait=10) as ctx:
+        queue = cl.CommandQueue(ctx)
+        out = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 64)
+        cl.Program(ctx, WILD).build().wild(queue, (16,), None, out)
+        with pytest.raises(cl.SessionLost, match="signal 11"):
+            queue.finish()
+    with broker.acquire("cpu", wait=15) as ctx:
+        double(ctx)
+
+
+def test_a_killed_agent_ends_its_sessions_and_leaves_no_process(pool, broker, wait_until):
+    ctx = broker.acquire("cpu", wait=10)
+    queue = long_launch(ctx)
+    workers = pool.workers()
+    started = time.monotonic()
+    pool.agent.kill()
+    with pytest.raises(cl.SessionLost, match="agent"):
+        queue.finish()
+    assert time.monotonic() - started < 15
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers), 5)
+    pool.start_agent()
+    with broker.acquire("cpu", wait=30) as ctx:
+        double(ctx)
+
+
+def test_sessions_go_on_while_the_broker_is_away_and_leases_after_it_is_back(pool, broker):
+    with broker.acquire("cpu", wait=10, ttl=30) as ctx:
+        pool.broker.kill()
+        double(ctx)
+        pool.restart_broker()
+        double(ctx)
+        lease = next(lease for lease in broker.leases() if lease["state"] == "active")
+        assert lease["id"] == ctx.lease.id
+        ctx.lease.renew()
+        double(ctx)
+    assert not [lease for lease in broker.leases() if lease["state"] == "active"]
+    with broker.acquire("cpu", wait=15) as ctx:
+        double(ctx)
+
+
+def test_a_client_that_dies_gives_its_device_back(pool, broker):
+    child = os.fork()
+    if not child:
+        cl.connect(pool.url, pool.token).acquire("cpu", wait=10, ttl=3600)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    started = time.monotonic()
+    with broker.acquire("cpu", wait=15) as ctx:
+        double(ctx)
+    assert time.monotonic() - started < 15
