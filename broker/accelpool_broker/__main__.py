@@ -1,0 +1,92 @@
+"""`python -m accelpool_broker`: run a broker until SIGTERM or SIGINT.
+
+Prints one line of JSON to stdout once it listens, {"ready": "http://HOST:PORT"}; logs to stderr.
+Exit codes: 0 stopped as asked, 2 cannot start (the last line of stderr says why).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from accelpool_broker import server
+from accelpool_broker.app import build_app
+from accelpool_broker.clock import SystemClock
+from accelpool_broker.services.services import open_services
+from accelpool_broker.settings import Settings
+from accelpool_broker.state_dir import StateDirError
+from accelpool_broker.timer import Timer
+from accelpool_wire.errors import Unavailable
+
+CANNOT_START = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a broker and return its exit code."""
+    given = _parse(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if given.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    os.umask(0o077)  # what SQLite writes is private, too
+    settings = Settings(state_dir=given.state_dir, host=given.host, port=given.port)
+    try:
+        return _serve(settings, given.port_file)
+    except (server.ListenError, StateDirError, Unavailable, OSError) as error:
+        sys.stderr.write(f"accelpool broker: {error}\n")
+        return CANNOT_START
+
+
+def _serve(settings: Settings, port_file: Path | None) -> int:
+    with server.listen(settings.host, settings.port) as sock:
+        clock = SystemClock()
+        services = open_services(settings, clock)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"http://{host}:{sock.getsockname()[1]}"
+        pool = services.pool
+
+        def announce() -> None:
+            if port_file is not None:
+                _write_whole(port_file, f"{sock.getsockname()[1]}\n")
+            sys.stdout.write(json.dumps({"ready": url}) + "\n")
+            sys.stdout.flush()
+
+        with Timer(clock=clock, tick=pool.tick) as timer:
+            pool.on_deadline = timer.set
+            timer.set(clock.now())
+            threads = settings.max_waiters + settings.max_node_waiters + server.SPARE_THREADS
+            server.Server(
+                build_app(services),
+                sock,
+                threads=threads,
+                on_start=announce,
+                on_stop=services.stop_waiting,
+            ).run()
+        services.close()
+    return 0
+
+
+def _write_whole(path: Path, content: str) -> None:
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(content)
+    draft.replace(path)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m accelpool_broker", description="Run a broker.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8750, help="0 takes any free one (default: %(default)s)")
+    parser.add_argument("--state-dir", type=Path, required=True, help="database, signing key and tokens")
+    parser.add_argument("--port-file", type=Path, help="write the port here once listening")
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""Where the broker gets its time from: instants as seconds since the Unix epoch, UTC."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> float:
+        """Return the present instant, in seconds since the Unix epoch."""
+        ...
+
+
+class SystemClock:
+    """The machine's wall clock: leases end at instants that nodes and other brokers must agree on."""
+
+    def now(self) -> float:
+        """Return the present instant, in seconds since the Unix epoch."""
+        return time.time()

@@ -1,0 +1,107 @@
+"""The JSON bodies of nodes, devices and leases, made from the services' records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from accelpool_broker.models import Node, Share
+from accelpool_broker.resources.context import instant, services
+from accelpool_broker.services.devices import SeenDevice
+from accelpool_broker.services.endpoints import endpoints
+from accelpool_broker.services.leases import SeenLease
+from accelpool_broker.services.nodes import Work
+
+Body = dict[str, Any]
+
+
+def node_body(node: Node, device_count: int) -> Body:
+    """Return the body of a node."""
+    return {
+        "name": node.name,
+        "state": node.state,
+        "address": {"host": node.host, "port": node.port},
+        "version": node.version,
+        "last_seen_at": instant(node.last_seen_at),
+        "device_count": device_count,
+    }
+
+
+def work_body(work: Work) -> Body:
+    """Return the body that tells a node what to run."""
+    return {
+        "revision": work.revision,
+        "leases": [
+            {
+                "id": lease.id,
+                "devices": [
+                    {
+                        "name": share.device.name,
+                        "epoch": share.epoch,
+                        "memory_bytes": share.memory_bytes,
+                        "compute": share.compute,
+                    }
+                    for share in lease.shares
+                    if share.device.node_name == work.node
+                ],
+                "expires_at": instant(lease.expires_at),
+            }
+            for lease in work.leases
+        ],
+    }
+
+
+def device_body(seen: SeenDevice) -> Body:
+    """Return the body of a device."""
+    device = seen.device
+    return {
+        "id": device.id,
+        "name": device.name,
+        "node": device.node_name,
+        "environment": device.environment,
+        "kind": device.kind,
+        "api": device.api,
+        "attributes": device.attributes,
+        "capacity": {"memory_bytes": device.memory_bytes, "compute_units": device.compute_units},
+        "state": seen.state.value,
+        "fault": device.fault,
+        "free": {"memory_bytes": seen.free_memory_bytes, "compute": seen.free_compute},
+        "lease": seen.lease,
+    }
+
+
+def lease_body(seen: SeenLease) -> Body:
+    """Return the body of a lease."""
+    lease = seen.lease
+    return {
+        "id": lease.id,
+        "state": lease.state,
+        "reason": seen.reason,
+        "position": seen.position,
+        "kind": lease.kind,
+        "count": lease.count,
+        "memory_bytes": lease.memory_bytes,
+        "ttl_s": lease.ttl_s,
+        "ends_with_session": lease.ends_with_session,
+        "client": lease.client,
+        "created_at": instant(lease.created_at),
+        "granted_at": instant(lease.granted_at),
+        "expires_at": instant(lease.expires_at),
+        "ended_at": instant(lease.ended_at),
+        "shares": [_share_body(share) for share in lease.shares],
+        "endpoints": [asdict(endpoint) for endpoint in endpoints(lease, services().access)],
+    }
+
+
+def _share_body(share: Share) -> Body:
+    return {
+        "device": share.device.id,
+        "name": share.device.name,
+        "node": share.device.node_name,
+        "environment": share.device.environment,
+        "kind": share.device.kind,
+        "memory_bytes": share.memory_bytes,
+        "compute": share.compute,
+        "epoch": share.epoch,
+        "attributes": share.device.attributes,
+    }

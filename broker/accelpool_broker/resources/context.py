@@ -1,0 +1,75 @@
+"""What views need of the app and the request."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+from flask import current_app
+
+from accelpool_broker.services.services import Services
+from accelpool_wire.errors import Invalid
+
+EXTENSION = "accelpool"
+
+T = TypeVar("T")
+
+
+def services() -> Services:
+    """Return the services of the app that answers the request."""
+    return cast(Services, current_app.extensions[EXTENSION])
+
+
+def instant(seconds: float | None) -> str | None:
+    """Return an instant in RFC 3339 form, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def write_cursor(position: object) -> str:
+    """Return the cursor that continues a list after a position."""
+    return urlsafe_b64encode(str(position).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> str | None:
+    """Return the position that a cursor continues after.
+
+    Raises:
+        Invalid: It is not one of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError) as error:
+        raise Invalid(f"{cursor} is not a cursor of this list") from error
+
+
+def read_number_cursor(cursor: str | None) -> int | None:
+    """Return the number that a cursor continues after.
+
+    Raises:
+        Invalid: It is not one of ours.
+    """
+    position = read_cursor(cursor)
+    if position is None:
+        return None
+    if not (position.isascii() and position.isdigit() and len(position) < 19):
+        raise Invalid(f"{cursor} is not a cursor of this list")
+    return int(position)
+
+
+def page(found: Sequence[T], limit: int) -> tuple[Sequence[T], T | None]:
+    """Split what was found with a limit one too high: the page, and the last item if more follow."""
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], found[limit - 1]
+
+
+def listing(items: list[dict[str, Any]], next_cursor: str | None) -> dict[str, Any]:
+    """Return the body of a list."""
+    return {"items": items, "next_cursor": next_cursor}

@@ -1,0 +1,62 @@
+"""/leases/{id}/launches: run kernels, wait for them or look how far they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from accelpool_broker.resources import compute_schemas as schemas
+from accelpool_broker.resources.context import services
+from accelpool_broker.services.compute_objects import Launch
+
+blueprint = APIBlueprint("launches", __name__, tag="Launches")
+TIMES = ("queued_ns", "submit_ns", "start_ns", "end_ns")
+
+
+@blueprint.post("/leases/<id>/launches")
+@blueprint.input(schemas.LaunchIn)
+@blueprint.output(schemas.LaunchOut, status_code=201)
+@blueprint.doc(summary="Launch a kernel")
+def post_launch(id: str, json_data: dict[str, Any]) -> Any:
+    """Launch a kernel; with `wait`, answer when it has ended, or after 25 s."""
+    wait_s = services().settings.max_wait_s if json_data["wait"] else 0.0
+    with services().compute.session(id) as session, services().compute.may_wait(wait_s) as granted_s:
+        launch = session.launch(
+            program_id=json_data["program"],
+            kernel=json_data["kernel"],
+            global_size=json_data["global_size"],
+            local_size=json_data["local_size"],
+            offset=json_data["offset"],
+            args=json_data["args"],
+        )
+        body = _body(launch, session.look(launch, granted_s))
+    return body, 201, {"Location": f"/leases/{id}/launches/{launch}", **_hint(wait_s, granted_s)}
+
+
+@blueprint.get("/leases/<id>/launches/<launch>")
+@blueprint.input(schemas.LaunchQuery, location="query")
+@blueprint.output(schemas.LaunchOut)
+@blueprint.doc(summary="Show a launch; wait for its end")
+def get_launch(id: str, launch: str, query_data: dict[str, Any]) -> Any:
+    """Show how far a launch is, after at most `wait_s` or as soon as it has ended."""
+    wait_s = query_data["wait_s"]
+    with services().compute.session(id) as session, services().compute.may_wait(wait_s) as granted_s:
+        body = _body(launch, session.look(launch, granted_s))
+    return body, 200, _hint(wait_s, granted_s)
+
+
+def _hint(wanted_s: float, granted_s: float) -> dict[str, str]:
+    """Tell a client that was not allowed to wait here when to ask again."""
+    return {"Retry-After": "1"} if granted_s < wanted_s else {}
+
+
+def _body(id: str, launch: Launch) -> dict[str, Any]:
+    return {
+        "id": id,
+        "program": launch.program,
+        "kernel": launch.kernel,
+        "status": launch.status.value,
+        "profile": None if launch.times is None else dict(zip(TIMES, launch.times, strict=True)),
+        "error": launch.error,
+    }

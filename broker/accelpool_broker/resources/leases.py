@@ -1,0 +1,80 @@
+"""/leases: ask for devices, wait for them, keep them, give them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from accelpool_broker.resources import bodies, schemas
+from accelpool_broker.resources.context import (
+    listing,
+    page,
+    read_number_cursor,
+    services,
+    write_cursor,
+)
+from accelpool_broker.services.leases import LeaseRequest, SeenLease
+
+blueprint = APIBlueprint("leases", __name__, tag="Leases")
+
+
+@blueprint.post("/leases")
+@blueprint.input(schemas.LeaseIn)
+@blueprint.input(schemas.WaitQuery, location="query")
+@blueprint.input(schemas.IdempotencyKey, location="headers")
+@blueprint.output(schemas.LeaseOut, status_code=201)
+@blueprint.doc(summary="Ask for devices")
+def post_lease(json_data: dict[str, Any], query_data: dict[str, Any], headers_data: dict[str, Any]) -> Any:
+    """Answer with an active lease, or with a queued one after at most `wait_s`."""
+    request = LeaseRequest(**json_data)
+    seen = services().leases.create(request, key=headers_data["key"], wait_s=query_data["wait_s"])
+    return bodies.lease_body(seen), 201, {"Location": f"/leases/{seen.lease.id}", **_hint(seen)}
+
+
+@blueprint.get("/leases")
+@blueprint.input(schemas.LeaseQuery, location="query")
+@blueprint.output(schemas.LeaseList)
+@blueprint.doc(summary="List leases, newest first")
+def list_leases(query_data: dict[str, Any]) -> dict[str, Any]:
+    """List leases, all or those in one state."""
+    limit = query_data["limit"]
+    before = read_number_cursor(query_data["cursor"])
+    seen = services().leases.page(state=query_data["state"], before=before, limit=limit + 1)
+    found, last = page(seen, limit)
+    return listing(
+        [bodies.lease_body(lease) for lease in found],
+        None if last is None else write_cursor(last.lease.number),
+    )
+
+
+@blueprint.get("/leases/<id>")
+@blueprint.input(schemas.WaitQuery, location="query")
+@blueprint.output(schemas.LeaseOut)
+@blueprint.doc(summary="Show a lease; wait for a queued one")
+def get_lease(id: str, query_data: dict[str, Any]) -> Any:
+    """Show a lease; one that is queued after at most `wait_s`, or as soon as it no longer is."""
+    seen = services().leases.get(id, wait_s=query_data["wait_s"])
+    return bodies.lease_body(seen), 200, _hint(seen)
+
+
+@blueprint.patch("/leases/<id>")
+@blueprint.input(schemas.RenewIn)
+@blueprint.output(schemas.LeaseOut)
+@blueprint.doc(summary="Renew a lease")
+def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
+    """Let an active lease last `ttl_s` from now."""
+    return bodies.lease_body(services().leases.renew(id, json_data["ttl_s"]))
+
+
+@blueprint.delete("/leases/<id>")
+@blueprint.output(schemas.LeaseOut)
+@blueprint.doc(summary="Give a lease back, or withdraw a request")
+def delete_lease(id: str) -> dict[str, Any]:
+    """Idempotent: a lease that has ended stays as it is."""
+    return bodies.lease_body(services().leases.end(id))
+
+
+def _hint(seen: SeenLease) -> dict[str, str]:
+    """Tell a client that was not allowed to wait here when to ask again."""
+    return {"Retry-After": "1"} if seen.is_early else {}

@@ -1,0 +1,106 @@
+"""/nodes: agents register and reconcile; users look."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from accelpool_broker.resources import bodies, schemas
+from accelpool_broker.resources.context import listing, page, read_cursor, services, write_cursor
+from accelpool_broker.services.nodes import DeviceReport, EndedSession, Registration, Report
+from accelpool_wire.errors import Invalid
+
+blueprint = APIBlueprint("nodes", __name__, tag="Nodes")
+
+
+@blueprint.put("/nodes/<name>")
+@blueprint.input(schemas.NodeIn)
+@blueprint.output(schemas.Registered)
+@blueprint.doc(summary="Register a node and its devices (scope node)")
+def put_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
+    """Idempotent. With another `boot_id` than before, the agent was restarted: its leases are lost."""
+    if schemas.NODE_NAME.fullmatch(name) is None:
+        raise Invalid(f"{name!r} is no node name: 1 to 64 of A-Z a-z 0-9 . _ -")
+    services().nodes.register(name, _registration(json_data))
+    settings = services().settings
+    return {
+        "name": name,
+        "public_key": b64encode(services().access.public_key).decode(),
+        "heartbeat_s": settings.heartbeat_s,
+        "lost_after_s": settings.lost_after_s,
+    }
+
+
+@blueprint.post("/nodes/<name>/reconcile")
+@blueprint.input(schemas.ReportIn)
+@blueprint.output(schemas.WorkOut)
+@blueprint.doc(summary="Tell what a node runs, be told what it should run (scope node)")
+def reconcile_node(name: str, json_data: dict[str, Any]) -> Any:
+    """Each call is a heartbeat. Answers at once if the node's revision is not `seen_revision`."""
+    work = services().nodes.reconcile(name, _report(json_data), wait_s=json_data["wait_s"])
+    return bodies.work_body(work)
+
+
+@blueprint.get("/nodes/<name>")
+@blueprint.output(schemas.NodeOut)
+@blueprint.doc(summary="Show a node")
+def get_node(name: str) -> dict[str, Any]:
+    """Show a node."""
+    return bodies.node_body(*services().nodes.get(name))
+
+
+@blueprint.get("/nodes")
+@blueprint.input(schemas.ListQuery, location="query")
+@blueprint.output(schemas.NodeList)
+@blueprint.doc(summary="List nodes, by name")
+def list_nodes(query_data: dict[str, Any]) -> dict[str, Any]:
+    """List nodes in order of name."""
+    limit = query_data["limit"]
+    after = read_cursor(query_data["cursor"]) or ""
+    found, last = page(services().nodes.page(after=after, limit=limit + 1), limit)
+    return listing(
+        [bodies.node_body(node, count) for node, count in found],
+        None if last is None else write_cursor(last[0].name),
+    )
+
+
+def _registration(data: dict[str, Any]) -> Registration:
+    names = [device["name"] for device in data["devices"]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Invalid(f"devices need different names; given more than once: {', '.join(twice)}")
+    return Registration(
+        host=data["address"]["host"],
+        port=data["address"]["port"],
+        version=data["version"],
+        boot_id=data["boot_id"],
+        devices=tuple(
+            DeviceReport(
+                name=device["name"],
+                environment=device["environment"],
+                kind=device["kind"],
+                api=device["api"],
+                attributes=device["attributes"],
+                memory_bytes=device["capacity"]["memory_bytes"],
+                compute_units=device["capacity"]["compute_units"],
+                fault=device["fault"],
+            )
+            for device in data["devices"]
+        ),
+    )
+
+
+def _report(data: dict[str, Any]) -> Report:
+    return Report(
+        boot_id=data["boot_id"],
+        sequence=data["sequence"],
+        sessions=tuple((session["id"], session["lease"]) for session in data["sessions"]),
+        ended=tuple(
+            EndedSession(id=ended["id"], lease=ended["lease"], cause=ended["cause"])
+            for ended in data["ended"]
+        ),
+        device_faults=data["device_faults"],
+        seen_revision=data["seen_revision"],
+    )

@@ -1,0 +1,108 @@
+"""Granian in this very process: one listening socket, threads that block, no child process.
+
+Granian's own front end starts a child process per worker and lets every one bind the port for itself. A
+broker killed without a word would leave that child behind, and a taken port would go unnoticed. So the worker
+runs in a thread here, on a socket that is bound before.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from granian._granian import SocketHolder
+from granian.constants import Interfaces
+from granian.server.mt import MTServer
+
+BACKLOG = 1024
+SPARE_THREADS = 32
+IDLE_S = 60
+
+
+class ListenError(Exception):
+    """The address cannot be listened on."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address; port 0 takes any free one.
+
+    Raises:
+        ListenError: The port is taken, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host}: {error.strerror}") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by every connection: an answer's head and body are two writes, and must not wait 40 ms.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+    return sock
+
+
+class Server(MTServer):
+    """Serves a WSGI application on a bound socket until SIGTERM or SIGINT.
+
+    Args:
+        app: The WSGI application.
+        sock: Bound and listening.
+        threads: How many requests are answered at once; more wait.
+        on_start: Called once requests are accepted.
+        on_stop: Called before the last answers are awaited, to hurry them.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        sock: socket.socket,
+        *,
+        threads: int,
+        on_start: Callable[[], None],
+        on_stop: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            "accelpool_broker",
+            interface=Interfaces.WSGI,
+            blocking_threads=threads,
+            blocking_threads_idle_timeout=IDLE_S,
+            backpressure=BACKLOG,
+            log_enabled=False,
+            websockets=False,
+        )
+        self._app = app
+        self._sock = sock
+        self._on_start = on_start
+        self._on_stop = on_stop
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        # Not MTServer.serve, which warns of free-threading: this Python has its lock, and may.
+        super(MTServer, self).serve(target_loader=lambda: self._app, wrap_loader=False)
+
+    def _check_gil(self) -> None:
+        """Threads under Python's lock are what is wanted."""
+
+    def _init_shared_socket(self) -> None:
+        self._sock.setblocking(False)
+        descriptor = os.dup(self._sock.fileno())  # the holder closes what it is given
+        holder: Any = SocketHolder  # its stub knows no arguments
+        self._shd = holder(descriptor, False, BACKLOG)
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's
+        self._on_start()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop accepting, let the last answers go out, and return."""
+        self._on_stop()
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian's

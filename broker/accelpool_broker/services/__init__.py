@@ -1,0 +1,1 @@
+"""What the broker does, whoever asks: one module per noun, without HTTP."""

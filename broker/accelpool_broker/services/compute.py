@@ -1,0 +1,149 @@
+"""REST compute: one data plane connection per lease, opened at its first call, closed at the lease's end."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from accelpool_broker.services.access import Access
+from accelpool_broker.services.compute_session import ComputeSession
+from accelpool_broker.services.endpoints import endpoints
+from accelpool_broker.services.leases import Leases
+from accelpool_broker.services.pool import Pool
+from accelpool_wire import errors
+from accelpool_wire.client import Connection
+from accelpool_wire.codes import ErrorCode, error_name
+
+INSUFFICIENT_STORAGE = 507
+PREFIX = re.compile(r"^command \d+ \(\w+\): ")  # the worker names the command; a caller of REST knows
+OPEN_TIMEOUT_S = 15.0
+
+log = logging.getLogger(__name__)
+
+
+class Compute:
+    """The compute sessions of a broker."""
+
+    def __init__(self, pool: Pool, leases: Leases, access: Access) -> None:
+        self._pool = pool
+        self._leases = leases
+        self._access = access
+        self._lock = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
+        self._sessions: dict[str, ComputeSession] = {}
+        self._waits = threading.Semaphore(pool.settings.max_sessions)
+        pool.on_end.append(self.close)
+
+    @contextmanager
+    def session(self, lease_id: str) -> Iterator[ComputeSession]:
+        """Give the session of an active lease, opened now if there is none; errors come out as problems.
+
+        Raises:
+            ProblemError: The lease is not active, its node does not answer, or the call failed.
+        """
+        self._leases.active(lease_id)
+        with translated():
+            yield self._get(lease_id)
+
+    @contextmanager
+    def may_wait(self, wait_s: float) -> Iterator[float]:
+        """Give how long a call may wait for a launch: nothing if too many calls wait already."""
+        if wait_s <= 0 or not self._waits.acquire(blocking=False):
+            yield 0.0
+            return
+        try:
+            yield wait_s
+        finally:
+            self._waits.release()
+
+    def close(self, lease_id: str) -> None:
+        """End a lease's session, if it has one, without waiting for it."""
+        with self._lock:
+            session = self._sessions.pop(lease_id, None)
+            self._opening.pop(lease_id, None)
+        if session is not None:
+            threading.Thread(target=session.close, name=f"close-{lease_id}", daemon=True).start()
+
+    def close_all(self) -> None:
+        """End all sessions."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for session in sessions:
+            session.close()
+
+    def _get(self, lease_id: str) -> ComputeSession:
+        with self._lock:
+            session = self._sessions.get(lease_id)
+            opening = self._opening.setdefault(lease_id, threading.Lock())
+        if session is not None and session.is_open:
+            return session
+        with opening:
+            return self._open(lease_id)
+
+    def _open(self, lease_id: str) -> ComputeSession:
+        with self._lock:
+            session = self._sessions.get(lease_id)
+            if session is not None and session.is_open:
+                return session
+            self._sessions.pop(lease_id, None)
+            if len(self._sessions) >= self._pool.settings.max_sessions:
+                raise errors.QuotaExceeded(
+                    f"the broker relays for at most {self._pool.settings.max_sessions} leases at once"
+                )
+        opened = self._connect(lease_id)
+        with self._lock:
+            self._sessions[lease_id] = opened
+        try:
+            self._leases.active(lease_id)  # it may have ended meanwhile
+        except errors.ProblemError:
+            self.close(lease_id)
+            raise
+        return opened
+
+    def _connect(self, lease_id: str) -> ComputeSession:
+        endpoint = endpoints(self._leases.active(lease_id), self._access)[0]
+        try:
+            connection = Connection.open(
+                (endpoint.host, endpoint.port),
+                endpoint.token,
+                client="the broker's REST compute",
+                timeout_s=OPEN_TIMEOUT_S,
+            )
+        except (errors.Unauthorized, errors.TransportError) as error:
+            raise errors.Unavailable(f"node {endpoint.node} opened no session: {error}") from error
+        log.info("lease %s: session %s opened on node %s", lease_id, connection.session, endpoint.node)
+        return ComputeSession(connection, self._pool.settings.compute_timeout_s)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let the errors of the data plane come out as problems."""
+    try:
+        yield
+    except errors.Error as error:
+        raise _of_opencl(error) from error
+    except errors.FrameTooLarge as error:
+        raise errors.Invalid(f"too large for the data plane: {error}") from error
+    except errors.Timeout as error:
+        raise errors.Unavailable(f"the node did not answer in time: {error}") from error
+    except (errors.TransportError, errors.ProtocolError) as error:
+        raise errors.SessionLost(f"the session broke: {error}") from error
+
+
+def _of_opencl(error: errors.Error) -> errors.ComputeFailed:
+    members: dict[str, Any] = {
+        "routine": error.routine,
+        "code": error.code,
+        "name": error_name(error.code),
+    }
+    if error.code == ErrorCode.BUILD_PROGRAM_FAILURE:
+        members["build_log"] = PREFIX.sub("", error.what)
+    problem = errors.ComputeFailed(str(error), **members)
+    if error.is_out_of_memory():
+        problem.status = INSUFFICIENT_STORAGE
+    return problem

@@ -1,0 +1,72 @@
+"""Devices: listed with what is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from accelpool_broker.models import Device, NodeState
+from accelpool_broker.services.pool import Pool
+from accelpool_wire.errors import NotFound
+
+
+class DeviceState(StrEnum):
+    """What a device is doing; the first that holds, in this order from the last."""
+
+    FREE = "free"
+    LEASED = "leased"
+    FAULTY = "faulty"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenDevice:
+    """A device, what it is doing, and the id of the lease that has it."""
+
+    device: Device
+    state: DeviceState
+    lease: str | None
+
+    @property
+    def free_memory_bytes(self) -> int:
+        """How much of its memory can be leased now."""
+        return self.device.memory_bytes if self.state == DeviceState.FREE else 0
+
+    @property
+    def free_compute(self) -> float:
+        """What part of its compute can be leased now."""
+        return 1.0 if self.state == DeviceState.FREE else 0.0
+
+
+class Devices:
+    """The devices of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def get(self, id: str) -> SeenDevice:
+        """Return a device."""
+        with self._pool.store.read() as tx:
+            device = tx.device(id)
+            if device is None:
+                raise NotFound(f"there is no device {id}", instance=f"/devices/{id}")
+            return _see(device, tx.lease_of_device(id))
+
+    def page(
+        self, *, kind: str | None, node: str | None, is_free: bool | None, after: int, limit: int
+    ) -> list[SeenDevice]:
+        """Return devices in order of registration."""
+        with self._pool.store.read() as tx:
+            devices = tx.device_page(kind=kind, node=node, is_free=is_free, after=after, limit=limit)
+            held = {device: lease for lease, pairs in tx.active_shares().items() for device, _ in pairs}
+            return [_see(device, held.get(device.id)) for device in devices]
+
+
+def _see(device: Device, lease: str | None) -> SeenDevice:
+    if device.node.state == NodeState.LOST:
+        state = DeviceState.LOST
+    elif device.fault:
+        state = DeviceState.FAULTY
+    else:
+        state = DeviceState.FREE if lease is None else DeviceState.LEASED
+    return SeenDevice(device=device, state=state, lease=lease)

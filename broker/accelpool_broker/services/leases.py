@@ -1,0 +1,245 @@
+"""Leases: asked for, read, waited for, renewed and given back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from accelpool_broker import scheduler
+from accelpool_broker.models import Lease, LeaseState
+from accelpool_broker.services.pool import Change, Pool, device_view, request_view
+from accelpool_broker.store_queries import Transaction
+from accelpool_wire.errors import (
+    Conflict,
+    LeaseExpired,
+    LeaseLost,
+    LeaseNotFound,
+    LeaseRevoked,
+    ProblemError,
+    Unsatisfiable,
+)
+
+READ_SLACK = 0.25  # a read is noted once it prolongs the request by this part of its ttl_s
+
+ENDED: dict[str, type[ProblemError]] = {
+    LeaseState.RELEASED: LeaseRevoked,
+    LeaseState.REVOKED: LeaseRevoked,
+    LeaseState.WITHDRAWN: LeaseRevoked,
+    LeaseState.REJECTED: LeaseRevoked,
+    LeaseState.EXPIRED: LeaseExpired,
+    LeaseState.LOST: LeaseLost,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseRequest:
+    """What a client asks for; fields as in the REST API."""
+
+    kind: str = scheduler.ANY
+    count: int = 1
+    memory_bytes: int | None = None
+    ttl_s: float = 60.0
+    queue_timeout_s: float | None = None
+    ends_with_session: bool = False
+    device: str | None = None
+    client: str = ""
+
+    def sha256(self) -> str:
+        """Return a fingerprint: the same for the same request."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenLease:
+    """A lease as a reader sees it: while it is queued, with its position and why it waits."""
+
+    lease: Lease
+    position: int | None = None
+    reason: str = ""
+    is_early: bool = field(default=False)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it is still waiting for devices."""
+        return self.lease.state == LeaseState.QUEUED
+
+
+class Leases:
+    """The leases of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def create(self, request: LeaseRequest, *, key: str | None, wait_s: float) -> SeenLease:
+        """Return a new lease, active or queued, or the one made before with the same idempotency key.
+
+        Raises:
+            Conflict: The key was used before, for another request.
+            Unsatisfiable: No device of the pool could ever serve the request.
+        """
+        with self._pool.change() as change:
+            lease = self._repeated(change.tx, request, key)
+            if lease is None:
+                lease = self._queue(change, request, key, wait_s)
+        if wait_s > 0 and lease.state == LeaseState.QUEUED:
+            return self.get(lease.id, wait_s=wait_s)
+        return self._see_one(lease)
+
+    def get(self, id: str, *, wait_s: float = 0.0) -> SeenLease:
+        """Return a lease; one that is queued only when it no longer is, or after `wait_s`."""
+        lease = self._load(id)
+        if lease.state != LeaseState.QUEUED:
+            return SeenLease(lease=lease, reason=lease.reason)
+        self._note_read(lease, wait_s)
+        seen, is_early = self._pool.lease_waiters.poll(
+            id, lambda: self._load(id), is_news=lambda lease: lease.state != LeaseState.QUEUED, wait_s=wait_s
+        )
+        return self._see_one(seen, is_early=is_early)
+
+    def page(self, *, state: str | None, before: int | None, limit: int) -> list[SeenLease]:
+        """Return leases, newest first."""
+        with self._pool.store.read() as tx:
+            leases = tx.leases(states=None if state is None else [state], before=before, limit=limit)
+            return self._see(tx, leases)
+
+    def renew(self, id: str, ttl_s: float) -> SeenLease:
+        """Let an active lease last `ttl_s` from now.
+
+        Raises:
+            Conflict: It is still queued.
+            LeaseExpired, LeaseRevoked, LeaseLost: It has ended.
+        """
+        with self._pool.change() as change:
+            lease = _found(change.tx, id)
+            if lease.state == LeaseState.QUEUED:
+                lease.read_until = max(lease.read_until, change.now)
+            elif lease.state == LeaseState.ACTIVE:
+                lease.ttl_s = ttl_s
+                lease.expires_at = change.now + ttl_s
+                change.wake_at = lease.expires_at
+                change.nodes.update(share.device.node_name for share in lease.shares)
+        if lease.state == LeaseState.QUEUED:
+            raise Conflict(f"lease {id} is still queued: reading it keeps it alive", instance=f"/leases/{id}")
+        require_active(lease)
+        return SeenLease(lease=lease, reason=lease.reason)
+
+    def end(self, id: str) -> SeenLease:
+        """Give a lease back, or withdraw a request; one that has ended stays as it is."""
+        with self._pool.change() as change:
+            lease = _found(change.tx, id)
+            if lease.state == LeaseState.ACTIVE:
+                self._pool.end(change, lease, LeaseState.RELEASED, "its client gave it back")
+            elif lease.state == LeaseState.QUEUED:
+                self._pool.end(change, lease, LeaseState.WITHDRAWN, "its client withdrew it")
+        return SeenLease(lease=lease, reason=lease.reason)
+
+    def active(self, id: str) -> Lease:
+        """Return an active lease.
+
+        Raises:
+            Conflict: It is still queued.
+            LeaseExpired, LeaseRevoked, LeaseLost: It has ended.
+        """
+        lease = self._load(id)
+        if lease.state == LeaseState.QUEUED:
+            raise Conflict(f"lease {id} is still queued: it has no devices yet", instance=f"/leases/{id}")
+        require_active(lease)
+        return lease
+
+    def _load(self, id: str) -> Lease:
+        with self._pool.store.read() as tx:
+            return _found(tx, id)
+
+    def _repeated(self, tx: Transaction, request: LeaseRequest, key: str | None) -> Lease | None:
+        lease = None if key is None else tx.lease_by_key(key)
+        if lease is not None and lease.request_sha256 != request.sha256():
+            raise Conflict(
+                f"Idempotency-Key {key} was used before, for another request: lease {lease.id}",
+                instance=f"/leases/{lease.id}",
+            )
+        return lease
+
+    def _queue(self, change: Change, request: LeaseRequest, key: str | None, wait_s: float) -> Lease:
+        now = change.now
+        timeout_s = request.queue_timeout_s
+        lease = Lease(
+            id=f"lse_{secrets.token_urlsafe(12)}",
+            state=LeaseState.QUEUED,
+            reason="",
+            kind=request.kind,
+            count=request.count,
+            memory_bytes=request.memory_bytes,
+            device=request.device,
+            ttl_s=request.ttl_s,
+            ends_with_session=request.ends_with_session,
+            client=request.client,
+            created_at=now,
+            read_until=now + wait_s,
+            withdraw_at=None if timeout_s is None else now + timeout_s,
+            idempotency_key=key,
+            request_sha256=request.sha256(),
+            shares=[],
+        )
+        change.tx.add(lease)
+        change.tx.flush()
+        self._check_satisfiable(change.tx, lease)
+        change.needs_scheduling = True
+        return lease
+
+    def _check_satisfiable(self, tx: Transaction, lease: Lease) -> None:
+        devices = [device_view(device) for device in tx.devices()]
+        if not devices:
+            raise Unsatisfiable("the pool has no devices: no node has registered any", devices={})
+        reasons = scheduler.unfit(request_view(lease), devices)
+        if reasons:
+            names = {device.id: f"{device.node}/{device.name}" for device in devices}
+            told = "; ".join(f"{names[id]}: {why}" for id, why in sorted(reasons.items())[:8])
+            raise Unsatisfiable(
+                f"none of the pool's {len(devices)} devices could ever serve this: {told}", devices=reasons
+            )
+
+    def _note_read(self, lease: Lease, wait_s: float) -> None:
+        """Keep a queued request alive, without a write for every single read."""
+        until = self._pool.clock.now() + wait_s
+        if until < lease.read_until + READ_SLACK * lease.ttl_s:
+            return
+        with self._pool.change() as change:
+            fresh = _found(change.tx, lease.id)
+            fresh.read_until = max(fresh.read_until, until)
+
+    def _see_one(self, lease: Lease, *, is_early: bool = False) -> SeenLease:
+        if lease.state != LeaseState.QUEUED:
+            return SeenLease(lease=lease, reason=lease.reason)
+        with self._pool.store.read() as tx:
+            seen = self._see(tx, [lease])[0]
+        return SeenLease(lease=lease, position=seen.position, reason=seen.reason, is_early=is_early)
+
+    def _see(self, tx: Transaction, leases: Sequence[Lease]) -> list[SeenLease]:
+        waits: dict[str, scheduler.Wait] = {}
+        if any(lease.state == LeaseState.QUEUED for lease in leases):
+            decisions = self._pool.decide(tx, self._pool.clock.now())
+            waits = {wait.lease: wait for wait in decisions.waits}
+        return [
+            SeenLease(lease=lease, position=waits[lease.id].position, reason=waits[lease.id].reason)
+            if lease.id in waits
+            else SeenLease(lease=lease, reason=lease.reason)
+            for lease in leases
+        ]
+
+
+def require_active(lease: Lease) -> None:
+    """Raise the problem that says how the lease ended, if it did."""
+    problem = ENDED.get(lease.state)
+    if problem is not None:
+        told = lease.reason or lease.state
+        raise problem(f"lease {lease.id} is {lease.state}: {told}", instance=f"/leases/{lease.id}")
+
+
+def _found(tx: Transaction, id: str) -> Lease:
+    lease = tx.lease(id)
+    if lease is None:
+        raise LeaseNotFound(f"there is no lease {id}", instance=f"/leases/{id}")
+    return lease

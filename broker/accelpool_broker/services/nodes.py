@@ -1,0 +1,197 @@
+"""Nodes: registered, reconciled and listed.
+
+Reconciliation is level-triggered: the agent says what it runs, and is told what it should run, at every
+change and every few seconds; each report is a heartbeat.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
+from accelpool_broker.services.pool import Change, Pool
+from accelpool_wire.errors import Conflict, NotFound
+
+DISCONNECTED = "disconnected"
+WAIT_MARGIN_S = 2.0  # a report's long-poll ends so long before its node would count as lost
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceReport:
+    """A device as its node describes it."""
+
+    name: str
+    environment: str
+    kind: str
+    api: str
+    attributes: dict[str, Any]
+    memory_bytes: int
+    compute_units: int
+    fault: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """What an agent says of its node when it starts; `boot_id` is new at every start."""
+
+    host: str
+    port: int
+    version: str
+    boot_id: str
+    devices: tuple[DeviceReport, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedSession:
+    """A session that ended since the last report; causes as in `docs/broker.md`."""
+
+    id: str
+    lease: str
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What an agent runs: an older one than the newest seen is a heartbeat only."""
+
+    boot_id: str
+    sequence: int
+    sessions: tuple[tuple[str, str], ...] = ()
+    ended: tuple[EndedSession, ...] = ()
+    device_faults: dict[str, str] = field(default_factory=dict)
+    seen_revision: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a node should run: the active leases that have devices there."""
+
+    node: str
+    revision: int
+    leases: tuple[Lease, ...]
+
+
+class Nodes:
+    """The nodes of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def register(self, name: str, registration: Registration) -> Node:
+        """Return the node, made or brought up to date; a restarted agent has lost its leases."""
+        with self._pool.change() as change:
+            node = change.tx.node(name)
+            if node is None:
+                node = Node(name=name, revision=0, sequence=-1)
+                change.tx.add(node)
+            elif node.boot_id != registration.boot_id:
+                self._lose_leases(change, node)
+                node.sequence = -1
+                change.tx.replace_sessions(name, ())
+            node.host, node.port = registration.host, registration.port
+            node.version, node.boot_id = registration.version, registration.boot_id
+            node.state, node.last_seen_at = NodeState.READY, change.now
+            change.tx.flush()
+            _update_devices(change, name, registration.devices)
+            change.nodes.add(name)
+            change.needs_scheduling = True
+        log.info("node %s registered with %d devices", name, len(registration.devices))
+        return node
+
+    def reconcile(self, name: str, report: Report, *, wait_s: float) -> Work:
+        """Return what the node should run, at once if it is not what the agent has seen, else after a wait.
+
+        Raises:
+            Conflict: The node is unknown, or of an earlier start of the agent: it has to register again.
+        """
+        self._take(name, report)
+        longest_s = max(0.0, self._pool.settings.lost_after_s - WAIT_MARGIN_S)
+        work, _ = self._pool.node_waiters.poll(
+            name,
+            lambda: self._work(name),
+            is_news=lambda work: work.revision != report.seen_revision,
+            wait_s=min(wait_s, longest_s),
+        )
+        return work
+
+    def get(self, name: str) -> tuple[Node, int]:
+        """Return a node and how many devices it has."""
+        with self._pool.store.read() as tx:
+            node = tx.node(name)
+            if node is None:
+                raise NotFound(f"there is no node {name}", instance=f"/nodes/{name}")
+            return node, tx.device_counts([name]).get(name, 0)
+
+    def page(self, *, after: str, limit: int) -> Sequence[tuple[Node, int]]:
+        """Return nodes in order of name, each with how many devices it has."""
+        with self._pool.store.read() as tx:
+            nodes = tx.nodes(after=after, limit=limit)
+            counts = tx.device_counts([node.name for node in nodes])
+            return [(node, counts.get(node.name, 0)) for node in nodes]
+
+    def _take(self, name: str, report: Report) -> None:
+        with self._pool.change() as change:
+            node = change.tx.node(name)
+            if node is None:
+                raise Conflict(f"node {name} is not registered: register it", instance=f"/nodes/{name}")
+            if node.boot_id != report.boot_id:
+                raise Conflict(
+                    f"node {name} was registered by another start of its agent: register it again",
+                    instance=f"/nodes/{name}",
+                )
+            node.last_seen_at = change.now
+            if node.state == NodeState.LOST:
+                node.state = NodeState.READY
+                change.needs_scheduling = True
+                log.info("node %s answers again", name)
+            if report.sequence > node.sequence:
+                node.sequence = report.sequence
+                self._take_state(change, name, report)
+
+    def _take_state(self, change: Change, name: str, report: Report) -> None:
+        change.tx.replace_sessions(name, report.sessions)
+        for device in change.tx.devices_of(name):
+            fault = report.device_faults.get(device.name)
+            if fault is not None and fault != device.fault:
+                device.fault = fault
+                change.needs_scheduling = True
+        held = {lease.id: lease for lease in change.tx.leases_on(name)} if report.ended else {}
+        for ended in report.ended:
+            lease = held.get(ended.lease)
+            if lease is None or ended.cause != DISCONNECTED or not lease.ends_with_session:
+                continue
+            if lease.state == LeaseState.ACTIVE and not change.tx.sessions_of(lease.id):
+                self._pool.end(change, lease, LeaseState.RELEASED, "its client disconnected")
+
+    def _work(self, name: str) -> Work:
+        with self._pool.store.read() as tx:
+            node = tx.node(name)
+            if node is None:
+                raise Conflict(f"node {name} is not registered: register it", instance=f"/nodes/{name}")
+            return Work(node=name, revision=node.revision, leases=tuple(tx.leases_on(name)))
+
+    def _lose_leases(self, change: Change, node: Node) -> None:
+        for lease in change.tx.leases_on(node.name):
+            self._pool.end(change, lease, LeaseState.LOST, f"the agent of node {node.name} restarted")
+        for device in change.tx.devices_of(node.name):
+            device.epoch += 1
+
+
+def _update_devices(change: Change, node: str, reports: Sequence[DeviceReport]) -> None:
+    known = {device.name: device for device in change.tx.devices_of(node)}
+    for device in known.values():
+        device.is_present = False
+    for report in reports:
+        device = known.get(report.name) or Device(
+            id=f"dev_{secrets.token_urlsafe(8)}", node_name=node, name=report.name, epoch=0
+        )
+        device.environment, device.kind, device.api = report.environment, report.kind, report.api
+        device.attributes, device.fault, device.is_present = report.attributes, report.fault, True
+        device.memory_bytes, device.compute_units = report.memory_bytes, report.compute_units
+        change.tx.add(device)

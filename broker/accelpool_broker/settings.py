@@ -1,0 +1,39 @@
+"""The broker's settings: one frozen object, built in `__main__` and passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything about a broker that its operator may choose.
+
+    Attributes:
+        state_dir: Where the database, the signing key and the tokens are kept; None keeps all in memory.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes any free one.
+        heartbeat_s: How often agents are told to report.
+        lost_after_s: A node is lost when it has not reported for so long.
+        max_waiters: Long-polls of clients at once; past it they are answered at once.
+        max_node_waiters: Long-polls of agents at once.
+        max_json_bytes: The largest request body, but for raw buffer contents.
+        max_wait_s: The longest long-poll of a client.
+        max_sessions: Data plane connections for REST compute at once.
+        compute_timeout_s: How long a REST compute call waits for a node's answer.
+        keep_ended_s: How long ended leases can still be read.
+    """
+
+    state_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8750
+    heartbeat_s: float = 5.0
+    lost_after_s: float = 15.0
+    max_waiters: int = 64
+    max_node_waiters: int = 64
+    max_json_bytes: int = 32 << 20
+    max_wait_s: float = 25.0
+    max_sessions: int = 32
+    compute_timeout_s: float = 120.0
+    keep_ended_s: float = 7 * 24 * 3600.0

@@ -1,0 +1,105 @@
+"""What the broker keeps in its state directory beside the database: the signing key and the tokens.
+
+    DIR/             0700
+    broker.sqlite    the database
+    signing.key      0600, the Ed25519 private key that signs lease tokens, PEM (PKCS #8)
+    tokens.json      0600, {"user": "...", "node": "..."}, made at the first start
+
+The database holds the tokens' hashes only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+DATABASE = "broker.sqlite"
+SIGNING_KEY = "signing.key"
+TOKENS = "tokens.json"
+PRIVATE_FILE = 0o600
+PRIVATE_DIR = 0o700
+
+
+class StateDirError(Exception):
+    """The state directory holds something that cannot be used; nothing was changed."""
+
+
+def prepare(path: Path) -> None:
+    """Make the directory, for its owner only."""
+    path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    path.chmod(PRIVATE_DIR)
+
+
+def signing_key(path: Path | None) -> Ed25519PrivateKey:
+    """Return the signing key kept in the directory, made now if there is none.
+
+    Raises:
+        StateDirError: The file is no Ed25519 private key.
+    """
+    if path is None:
+        return Ed25519PrivateKey.generate()
+    file = path / SIGNING_KEY
+    if not file.exists():
+        key = Ed25519PrivateKey.generate()
+        _write_private(file, _pem(key))
+        return key
+    try:
+        loaded = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise StateDirError(f"{file} is not a private key in PEM form: {error}") from error
+    if not isinstance(loaded, Ed25519PrivateKey):
+        raise StateDirError(f"{file} holds a key of another kind than Ed25519")
+    return loaded
+
+
+def tokens(path: Path | None) -> dict[str, str]:
+    """Return the bearer tokens by role, "user" and "node", made now if there are none.
+
+    Raises:
+        StateDirError: The file is malformed.
+    """
+    if path is None:
+        return _new_tokens()
+    file = path / TOKENS
+    if not file.exists():
+        made = _new_tokens()
+        _write_private(file, json.dumps(made, indent=2).encode() + b"\n")
+        return made
+    try:
+        found = json.loads(file.read_text())
+        return {role: str(found[role]) for role in ("user", "node")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateDirError(f'{file} is not of the form {{"user": "...", "node": "..."}}') from error
+
+
+def sha256(token: str) -> str:
+    """Return the hash under which a token is kept."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _new_tokens() -> dict[str, str]:
+    return {"user": f"apu_{secrets.token_urlsafe(32)}", "node": f"apn_{secrets.token_urlsafe(32)}"}
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    """Write a file that nobody else can read, all or nothing."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    with open(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(file)

@@ -1,0 +1,187 @@
+"""The queries of the store, one method each, on the records of `models`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy.orm import Session as Database
+from sqlalchemy.orm import joinedload, selectinload
+
+from accelpool_broker.models import Base, Device, Lease, LeaseState, Node, NodeState, Session, Share, Token
+
+OPEN_STATES = (LeaseState.QUEUED, LeaseState.ACTIVE)
+
+
+class Transaction:
+    """What can be asked of the store within one transaction; changed records are written at its end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, record: Base) -> None:
+        """Keep a new record."""
+        self._database.add(record)
+
+    def remove(self, record: Base) -> None:
+        """Forget a record."""
+        self._database.delete(record)
+
+    def flush(self) -> None:
+        """Send the changes so far, so that the database's constraints are checked and numbers given."""
+        self._database.flush()
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life."""
+        self._database.execute(select(1))
+
+    # ---- tokens
+
+    def token(self, sha256: str) -> Token | None:
+        """Return the token with this hash."""
+        return self._database.get(Token, sha256)
+
+    def tokens(self) -> Sequence[Token]:
+        """Return all tokens."""
+        return self._database.scalars(select(Token)).all()
+
+    # ---- nodes and devices
+
+    def node(self, name: str) -> Node | None:
+        """Return the node of this name."""
+        return self._database.get(Node, name)
+
+    def nodes(self, *, after: str = "", limit: int | None = None) -> Sequence[Node]:
+        """Return nodes in order of name."""
+        return self._database.scalars(
+            select(Node).where(Node.name > after).order_by(Node.name).limit(limit)
+        ).all()
+
+    def device_counts(self, nodes: Iterable[str]) -> dict[str, int]:
+        """Return how many devices each node has."""
+        rows = self._database.execute(
+            select(Device.node_name, func.count())
+            .where(Device.node_name.in_(list(nodes)), Device.is_present)
+            .group_by(Device.node_name)
+        )
+        return dict(iter(rows))
+
+    def bump_revisions(self, nodes: Collection[str]) -> None:
+        """Note that what these nodes should run has changed."""
+        if nodes:
+            self._database.execute(
+                update(Node).where(Node.name.in_(list(nodes))).values(revision=Node.revision + 1)
+            )
+
+    def devices_of(self, node: str) -> Sequence[Device]:
+        """Return all devices that the node ever had."""
+        return self._database.scalars(select(Device).where(Device.node_name == node)).all()
+
+    def devices(self) -> Sequence[Device]:
+        """Return all devices that their nodes report, with their nodes."""
+        return self._database.scalars(
+            select(Device).where(Device.is_present).options(joinedload(Device.node))
+        ).all()
+
+    def device(self, id: str) -> Device | None:
+        """Return the device with this id, with its node."""
+        return self._database.scalars(
+            select(Device).where(Device.id == id, Device.is_present).options(joinedload(Device.node))
+        ).one_or_none()
+
+    def device_page(
+        self, *, kind: str | None, node: str | None, is_free: bool | None, after: int, limit: int
+    ) -> Sequence[Device]:
+        """Return devices in order of registration, with their nodes."""
+        query = select(Device).join(Device.node).where(Device.is_present, Device.number > after)
+        if kind is not None:
+            query = query.where(Device.kind == kind)
+        if node is not None:
+            query = query.where(Device.node_name == node)
+        if is_free is not None:
+            leased = exists().where(Share.device_id == Device.id, Share.is_active)
+            free = ~leased & (Device.fault == "") & (Node.state == NodeState.READY)
+            query = query.where(free if is_free else ~free)
+        query = query.options(joinedload(Device.node)).order_by(Device.number).limit(limit)
+        return self._database.scalars(query).all()
+
+    # ---- leases, shares and sessions
+
+    def lease(self, id: str) -> Lease | None:
+        """Return the lease with this id, with its shares, their devices and nodes."""
+        return self._database.scalars(_with_shares(select(Lease).where(Lease.id == id))).one_or_none()
+
+    def lease_by_key(self, key: str) -> Lease | None:
+        """Return the lease that was asked for with this idempotency key."""
+        return self._database.scalars(
+            _with_shares(select(Lease).where(Lease.idempotency_key == key))
+        ).one_or_none()
+
+    def leases(
+        self,
+        *,
+        states: Collection[str] | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Lease]:
+        """Return leases, newest first, with their shares."""
+        query = select(Lease).order_by(Lease.number.desc()).limit(limit)
+        if states is not None:
+            query = query.where(Lease.state.in_(list(states)))
+        if before is not None:
+            query = query.where(Lease.number < before)
+        return self._database.scalars(_with_shares(query)).all()
+
+    def open_leases(self) -> Sequence[Lease]:
+        """Return all queued and active leases, without their shares."""
+        return self._database.scalars(select(Lease).where(Lease.state.in_(OPEN_STATES))).all()
+
+    def active_shares(self) -> dict[str, list[tuple[str, str]]]:
+        """Return, by active lease, its devices as pairs of device id and node name."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for lease, device, node in self._database.execute(
+            select(Share.lease_id, Share.device_id, Device.node_name)
+            .join(Share.device)
+            .where(Share.is_active)
+        ):
+            found.setdefault(lease, []).append((device, node))
+        return found
+
+    def lease_of_device(self, device: str) -> str | None:
+        """Return the id of the lease that has the device now."""
+        return self._database.scalars(
+            select(Share.lease_id).where(Share.device_id == device, Share.is_active)
+        ).one_or_none()
+
+    def leases_on(self, node: str) -> Sequence[Lease]:
+        """Return the active leases that have devices of the node, with their shares."""
+        with_share = select(Share.lease_id).join(Share.device).where(
+            Share.is_active, Device.node_name == node
+        )  # fmt: skip
+        return self._database.scalars(
+            _with_shares(select(Lease).where(Lease.id.in_(with_share)).order_by(Lease.number))
+        ).all()
+
+    def prune(self, *, ended_before: float) -> None:
+        """Forget leases that ended before an instant."""
+        self._database.execute(delete(Lease).where(Lease.ended_at < ended_before))
+
+    def sessions_of(self, lease: str) -> Sequence[Session]:
+        """Return the live sessions of a lease."""
+        return self._database.scalars(select(Session).where(Session.lease_id == lease)).all()
+
+    def replace_sessions(self, node: str, sessions: Iterable[tuple[str, str]]) -> None:
+        """Note the live sessions of a node, as pairs of session id and lease id."""
+        wanted = dict(sessions)
+        known = self._database.scalars(select(Session).where(Session.node_name == node)).all()
+        for session in known:
+            if session.id in wanted:
+                session.lease_id = wanted.pop(session.id)
+            else:
+                self._database.delete(session)
+        self._database.add_all(Session(node_name=node, id=id, lease_id=lease) for id, lease in wanted.items())
+        self._database.flush()
+
+
+def _with_shares(query: Select[Lease]) -> Select[Lease]:
+    return query.options(selectinload(Lease.shares).joinedload(Share.device).joinedload(Device.node))
