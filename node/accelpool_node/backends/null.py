@@ -7,6 +7,7 @@ under test, and it is the shortest answer to "what must a backend do?".
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ from accelpool_wire.errors import Error, error_for
 from accelpool_wire.messages import InfoValue, KernelInfo, WorkGroupInfo
 
 MEMORY_BYTES = 1 << 30
+MAX_SIZE = (1 << 64) - 1
+MAX_GROUP = 1024
+PATTERN_BYTES = (1, 2, 4, 8, 16, 32, 64, 128)
 PROFILING = 1 << 1
 KERNEL = re.compile(r"\b(?:__)?kernel\s+void\s+(\w+)\s*\(([^)]*)\)")
 
@@ -27,8 +31,8 @@ INFO: dict[int, InfoValue] = {
     0x1000: 1 << 4,  # TYPE: CUSTOM
     0x1002: 1,  # MAX_COMPUTE_UNITS
     0x1003: 3,  # MAX_WORK_ITEM_DIMENSIONS
-    0x1004: 1024,  # MAX_WORK_GROUP_SIZE
-    0x1005: [1024, 1024, 64],  # MAX_WORK_ITEM_SIZES
+    0x1004: MAX_GROUP,  # MAX_WORK_GROUP_SIZE
+    0x1005: [MAX_GROUP, MAX_GROUP, 64],  # MAX_WORK_ITEM_SIZES
     0x1010: MEMORY_BYTES,  # MAX_MEM_ALLOC_SIZE
     0x1019: 1024,  # MEM_BASE_ADDR_ALIGN, in bits
     0x101F: MEMORY_BYTES,  # GLOBAL_MEM_SIZE
@@ -151,7 +155,7 @@ class NullBackend:
 
     def program_kernels(self, program: NullProgram) -> list[KernelInfo]:
         """Return names and argument counts."""
-        group = WorkGroupInfo(1024, [0, 0, 0], 0, 1, 0)
+        group = WorkGroupInfo(MAX_GROUP, [0, 0, 0], 0, 1, 0)
         return [KernelInfo(name, count, "", [], [group]) for name, count in program.kernels.items()]
 
     def create_kernel(self, program: NullProgram, name: str) -> NullKernel:
@@ -183,9 +187,11 @@ class NullBackend:
             raise _error(routine, ErrorCode.INVALID_KERNEL_ARGS, f"{len(kernel.args)} of {kernel.count} set")
         if not 1 <= len(global_size) <= 3:
             raise _error(routine, ErrorCode.INVALID_WORK_DIMENSION, f"{len(global_size)} dimensions")
-        if local_size and any(
-            not part or whole % part for whole, part in zip(global_size, local_size, strict=True)
-        ):
+        if min(global_size) < 0 or max(global_size) > MAX_SIZE:
+            raise _error(routine, ErrorCode.INVALID_GLOBAL_WORK_SIZE, str(global_size))
+        if offset and min(offset) < 0:
+            raise _error(routine, ErrorCode.INVALID_GLOBAL_OFFSET, str(offset))
+        if local_size and not _divides(local_size, global_size):
             raise _error(routine, ErrorCode.INVALID_WORK_GROUP_SIZE, f"{local_size} in {global_size}")
         return _complete(queue)
 
@@ -220,8 +226,12 @@ class NullBackend:
         wait_for: Sequence[NullEvent] | None,
     ) -> NullEvent:
         """Copy."""
-        content = _region("clEnqueueCopyBuffer", source, source_offset, size)
-        _region("clEnqueueCopyBuffer", target, target_offset, size)[:] = content
+        routine = "clEnqueueCopyBuffer"
+        content = _region(routine, source, source_offset, size)
+        region = _region(routine, target, target_offset, size)
+        if source is target and abs(source_offset - target_offset) < size:
+            raise _error(routine, ErrorCode.MEM_COPY_OVERLAP, f"{size} bytes")
+        region[:] = content
         return _complete(queue)
 
     def enqueue_fill_buffer(
@@ -235,7 +245,7 @@ class NullBackend:
     ) -> NullEvent:
         """Repeat the pattern."""
         routine = "clEnqueueFillBuffer"
-        if not pattern or size % len(pattern) or offset % len(pattern):
+        if len(pattern) not in PATTERN_BYTES or size % len(pattern) or offset % len(pattern):
             raise _error(routine, ErrorCode.INVALID_VALUE, f"{size} bytes at {offset} by {len(pattern)}")
         _region(routine, buffer, offset, size)[:] = pattern * (size // len(pattern))
         return _complete(queue)
@@ -281,6 +291,13 @@ class NullBackend:
 
 def _complete(queue: int) -> NullEvent:
     return NullEvent(times=[time.monotonic_ns()] * 4 if queue & PROFILING else None)
+
+
+def _divides(local_size: Sequence[int], global_size: Sequence[int]) -> bool:
+    """Whether work-groups of a size are possible and fill a global size."""
+    if math.prod(local_size) > MAX_GROUP or min(local_size) < 1:
+        return False
+    return not any(whole % part for whole, part in zip(global_size, local_size, strict=True))
 
 
 def _region(routine: str, buffer: NullBuffer, offset: int, size: int) -> memoryview:

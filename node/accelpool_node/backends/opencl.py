@@ -35,19 +35,32 @@ KEEP_ARG_INFO = "-cl-kernel-arg-info"
 PROBE_SOURCE = "__kernel void accelpool_probe(__global int *out) { out[0] = 42; }"
 
 
-def translated(function: Callable[P, T]) -> Callable[P, T]:
-    """Raise PyOpenCL's errors as the wire's."""
+def translated(routine: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Raise PyOpenCL's errors as the wire's; `routine` is the OpenCL function that a method stands for."""
 
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except cl.Error as error:
-            raise error_for(error.routine, error.code, _what(error)) from error
-        except (TypeError, ValueError, OverflowError) as error:
-            raise error_for(function.__name__, cl.status_code.INVALID_VALUE, str(error)) from error
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return function(*args, **kwargs)
+            except cl.Error as error:
+                raise error_for(_routine(error, routine), error.code, _what(error)) from error
+            except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # what it cannot convert
+                raise error_for(routine, cl.status_code.INVALID_VALUE, _first_line(error)) from error
 
-    return call
+        return call
+
+    return decorate
+
+
+def _routine(error: cl.Error, expected: str) -> str:
+    """Return the OpenCL function that failed; PyOpenCL sometimes names its own instead."""
+    return error.routine if error.routine.startswith("cl") else expected
+
+
+def _first_line(error: Exception) -> str:
+    """Return what Python says, without the signatures that were possible."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _what(error: cl.Error) -> str:
@@ -61,7 +74,7 @@ class OpenCLBackend:
 
     name = "opencl"
 
-    @translated
+    @translated("clGetDeviceIDs")
     def devices(self) -> list[BackendDevice]:
         """Return the devices of all platforms; a platform that fails is left out."""
         found: list[BackendDevice] = []
@@ -100,41 +113,42 @@ class OpenCLBackend:
         result = int.from_bytes(out, sys.byteorder)
         return "" if result == 42 else f"a kernel that writes 42 gave {result}"
 
-    @translated
+    @translated("clCreateContext")
     def create_context(self, devices: Sequence[BackendDevice]) -> Any:
         """Return a `pyopencl.Context`."""
         return cl.Context([device.handle for device in devices])
 
-    @translated
+    @translated("clCreateCommandQueueWithProperties")
     def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
         """Return a `pyopencl.CommandQueue`."""
         return _cl.CommandQueue(context, device.handle, properties)
 
-    @translated
+    @translated("clCreateBuffer")
     def create_buffer(self, context: Any, flags: int, size: int, content: Bytes | None) -> Any:
         """Return a `pyopencl.Buffer`, allocated when this returns where the driver allows to tell."""
         if content is None:
             return _cl.Buffer(context, flags, size)
+        flags = flags & ~cl.mem_flags.USE_HOST_PTR | cl.mem_flags.COPY_HOST_PTR
         return _cl.Buffer(context, flags, size, content)
 
-    @translated
+    @translated("clCreateSubBuffer")
     def create_sub_buffer(self, buffer: Any, flags: int, origin: int, size: int) -> Any:
         """Return a `pyopencl.Buffer` over a region."""
         return buffer.get_sub_region(origin, size, flags)
 
-    @translated
+    @translated("clCreateProgramWithSource")
     def create_program_with_source(self, context: Any, source: str) -> Any:
         """Return a core program."""
         return _cl._Program(context, source)
 
-    @translated
+    @translated("clCreateProgramWithBinary")
     def create_program_with_binary(
         self, context: Any, devices: Sequence[BackendDevice], binaries: Sequence[bytes]
     ) -> Any:
         """Return a core program."""
         return _cl._Program(context, [device.handle for device in devices], list(binaries))
 
-    @translated
+    @translated("clBuildProgram")
     def build_program(self, program: Any, devices: Sequence[BackendDevice], options: str) -> None:
         """Compile and link, asking the compiler to keep the argument info."""
         is_source = program.kind() == cl.program_kind.SOURCE
@@ -146,32 +160,29 @@ class OpenCLBackend:
             logs = "\n".join(log for log in self.build_logs(program) if log.strip())
             raise error_for(error.routine, error.code, logs or _what(error)) from error
 
-    @translated
+    @translated("clGetProgramBuildInfo")
     def build_logs(self, program: Any) -> list[str]:
         """Return one log per device."""
-        info = cl.program_info.DEVICES
-        return [
-            program.get_build_info(device, cl.program_build_info.LOG) or ""
-            for device in program.get_info(info)
-        ]
+        return [_build_log(program, device) for device in program.get_info(cl.program_info.DEVICES)]
 
-    @translated
+    @translated("clGetProgramInfo")
     def program_binaries(self, program: Any) -> list[bytes]:
         """Return one binary per device."""
         return [bytes(binary) for binary in program.get_info(cl.program_info.BINARIES)]
 
-    @translated
+    @translated("clGetKernelInfo")
     def program_kernels(self, program: Any) -> list[KernelInfo]:
         """Ask the driver about each kernel."""
         devices = program.get_info(cl.program_info.DEVICES)
-        return [_describe_kernel(kernel, devices) for kernel in program.all_kernels()]
+        names = program.get_info(cl.program_info.KERNEL_NAMES)  # `all_kernels` would never free them
+        return [_describe_kernel(_cl.Kernel(program, name), devices) for name in names.split(";") if name]
 
-    @translated
+    @translated("clCreateKernel")
     def create_kernel(self, program: Any, name: str) -> Any:
         """Return a core kernel."""
         return _cl.Kernel(program, name)
 
-    @translated
+    @translated("clSetKernelArg")
     def set_kernel_arg(self, kernel: Any, index: int, value: Any | bytes | LocalSize | None) -> None:
         """Set one argument."""
         if isinstance(value, bytes):
@@ -183,7 +194,7 @@ class OpenCLBackend:
         else:
             kernel.set_arg(index, value)
 
-    @translated
+    @translated("clEnqueueNDRangeKernel")
     def enqueue_nd_range_kernel(
         self,
         queue: Any,
@@ -196,21 +207,21 @@ class OpenCLBackend:
         """Launch a kernel."""
         return _cl.enqueue_nd_range_kernel(queue, kernel, global_size, local_size, offset, wait_for)
 
-    @translated
+    @translated("clEnqueueWriteBuffer")
     def enqueue_write_buffer(
         self, queue: Any, buffer: Any, content: Bytes, offset: int, wait_for: Sequence[Any] | None
     ) -> Any:
         """Write without blocking; the event keeps the content alive, and its end waits for completion."""
         return _cl._enqueue_write_buffer(queue, buffer, content, offset, wait_for, False)
 
-    @translated
+    @translated("clEnqueueReadBuffer")
     def enqueue_read_buffer(
         self, queue: Any, buffer: Any, target: Bytes, offset: int, wait_for: Sequence[Any] | None
     ) -> Any:
         """Read without blocking; the event keeps the target alive, and its end waits for completion."""
         return _cl._enqueue_read_buffer(queue, buffer, target, offset, wait_for, False)
 
-    @translated
+    @translated("clEnqueueCopyBuffer")
     def enqueue_copy_buffer(
         self,
         queue: Any,
@@ -224,14 +235,14 @@ class OpenCLBackend:
         """Copy between buffers."""
         return _cl._enqueue_copy_buffer(queue, source, target, size, source_offset, target_offset, wait_for)
 
-    @translated
+    @translated("clEnqueueFillBuffer")
     def enqueue_fill_buffer(
         self, queue: Any, buffer: Any, pattern: bytes, offset: int, size: int, wait_for: Sequence[Any] | None
     ) -> Any:
         """Fill a region."""
         return _cl._enqueue_fill_buffer(queue, buffer, pattern, offset, size, wait_for)
 
-    @translated
+    @translated("clEnqueueMapBuffer")
     def enqueue_map_buffer(
         self, queue: Any, buffer: Any, flags: int, offset: int, size: int, wait_for: Sequence[Any] | None
     ) -> tuple[Any, memoryview, Any]:
@@ -241,27 +252,27 @@ class OpenCLBackend:
         )
         return array, memoryview(array), event
 
-    @translated
+    @translated("clEnqueueUnmapMemObject")
     def enqueue_unmap(self, queue: Any, mapping: Any) -> Any:
         """End a mapping."""
         return mapping.base.release(queue)
 
-    @translated
+    @translated("clEnqueueMarkerWithWaitList")
     def enqueue_marker(self, queue: Any, wait_for: Sequence[Any] | None) -> Any:
         """Enqueue a marker."""
         return _cl._enqueue_marker_with_wait_list(queue, wait_for)
 
-    @translated
+    @translated("clEnqueueBarrierWithWaitList")
     def enqueue_barrier(self, queue: Any, wait_for: Sequence[Any] | None) -> Any:
         """Enqueue a barrier."""
         return _cl._enqueue_barrier_with_wait_list(queue, wait_for)
 
-    @translated
+    @translated("clFlush")
     def flush(self, queue: Any) -> None:
         """Submit what is enqueued."""
         queue.flush()
 
-    @translated
+    @translated("clGetEventInfo")
     def event_status(self, event: Any) -> int:
         """Ask for the status."""
         return int(event.command_execution_status)
@@ -310,6 +321,13 @@ def _infos(queried: Any, names: type) -> dict[int, InfoValue]:
         elif isinstance(value, (bool, int, str)):
             values[number] = value
     return values
+
+
+def _build_log(program: Any, device: cl.Device) -> str:
+    try:
+        return program.get_build_info(device, cl.program_build_info.LOG) or ""
+    except UnicodeDecodeError:
+        return "(the compiler's log is not UTF-8)"
 
 
 def _describe_kernel(kernel: Any, devices: list[cl.Device]) -> KernelInfo:

@@ -45,6 +45,7 @@ def main() -> NoReturn:
     parser.add_argument("--backend", default="opencl")
     options = parser.parse_args()
     agent = socket.socket(fileno=options.control_fd)
+    agent.set_inheritable(False)  # a driver's own child must not keep it open after this process
     backend = load_backend(options.backend)
     devices = {device.name: device for device in backend.devices()}
     try:
@@ -57,7 +58,9 @@ def main() -> NoReturn:
     order, descriptors = received
     if not isinstance(order, control.Serve):
         _exit(0)
-    ended = _serve(agent, backend, devices, order, socket.socket(fileno=descriptors[0]))
+    stream = socket.socket(fileno=descriptors[0])
+    stream.set_inheritable(False)
+    ended = _serve(agent, backend, devices, order, stream)
     try:
         control.send(agent, ended)
     except OSError:

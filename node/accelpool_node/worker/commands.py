@@ -6,7 +6,7 @@ from typing import Any
 
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.holdings import Holdings, check_region
-from accelpool_node.worker.kernel_args import check_buffers, set_args
+from accelpool_node.worker.kernel_args import check_args, set_args
 from accelpool_node.worker.objects import BufferObject, QueueObject
 from accelpool_node.worker.transfers import Intake, Outlet, Transfers
 from accelpool_wire import messages as m
@@ -14,6 +14,7 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
 MAX_DIMENSIONS = 3
+LOCAL_MEM_SIZE = 0x1023
 
 
 class Commands:
@@ -31,11 +32,14 @@ class Commands:
         self._holdings = holdings
         self._transfers = transfers
         self._limits = limits
+        self._local_limit = holdings.largest_info(LOCAL_MEM_SIZE)
 
     def set_kernel_args(self, message: m.SetKernelArgs) -> None:
         """Set some arguments of a kernel."""
         kernel = self._holdings.kernels.get(message.kernel, "clSetKernelArg")
-        set_args(self._backend, self._holdings.buffers, kernel, message.first, message.args)
+        set_args(
+            self._backend, self._holdings.buffers, kernel, message.first, message.args, self._local_limit
+        )
 
     def enqueue_nd_range_kernel(self, message: m.EnqueueNDRangeKernel, command: int) -> None:
         """Launch a kernel, setting all its arguments first if the message has them."""
@@ -43,12 +47,13 @@ class Commands:
         queue = holdings.queue(message.queue, routine)
         kernel = holdings.kernels.get(message.kernel, routine)
         _check_dimensions(message, routine)
+        self._claim(message.event, routine)
         if message.args is not None:
             if len(message.args) != kernel.info.num_args:
                 what = f"kernel {kernel.info.name} takes {kernel.info.num_args}, not {len(message.args)}"
                 raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
-            set_args(self._backend, holdings.buffers, kernel, 0, message.args)
-        check_buffers(holdings.buffers, kernel, routine)
+            set_args(self._backend, holdings.buffers, kernel, 0, message.args, self._local_limit)
+        check_args(kernel, routine)
         event = self._backend.enqueue_nd_range_kernel(
             queue.handle,
             kernel.handle,
@@ -67,6 +72,7 @@ class Commands:
         target = holdings.buffers.get(message.target, routine)
         check_region(source, message.source_offset, message.size, routine)
         check_region(target, message.target_offset, message.size, routine)
+        self._claim(message.event, routine)
         event = self._backend.enqueue_copy_buffer(
             queue.handle,
             source.handle,
@@ -89,6 +95,7 @@ class Commands:
                 f"a pattern of {len(message.pattern)} bytes; 1 to {self._limits.pattern_bytes} are possible"
             )
             raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+        self._claim(message.event, routine)
         wait_for = holdings.wait_list(message.wait_for, routine)
         event = self._backend.enqueue_fill_buffer(
             queue.handle, buffer.handle, message.pattern, message.offset, message.size, wait_for
@@ -99,6 +106,7 @@ class Commands:
         """Enqueue a marker."""
         routine = "clEnqueueMarkerWithWaitList"
         queue = self._holdings.queue(message.queue, routine)
+        self._claim(message.event, routine)
         event = self._backend.enqueue_marker(
             queue.handle, self._holdings.wait_list(message.wait_for, routine)
         )
@@ -108,6 +116,7 @@ class Commands:
         """Enqueue a barrier."""
         routine = "clEnqueueBarrierWithWaitList"
         queue = self._holdings.queue(message.queue, routine)
+        self._claim(message.event, routine)
         event = self._backend.enqueue_barrier(
             queue.handle, self._holdings.wait_list(message.wait_for, routine)
         )
@@ -140,6 +149,7 @@ class Commands:
         queue = holdings.queue(message.queue, routine)
         buffer = holdings.buffers.get(message.buffer, routine)
         check_region(buffer, message.offset, size, routine)
+        self._claim(message.event, routine)
         return queue, buffer, holdings.wait_list(message.wait_for, routine)
 
     def enqueue_read_buffer(self, message: m.EnqueueReadBuffer, command: int) -> Outlet:
@@ -148,6 +158,7 @@ class Commands:
         queue = holdings.queue(message.queue, routine)
         buffer = holdings.buffers.get(message.buffer, routine)
         check_region(buffer, message.offset, message.size, routine)
+        self._claim(message.event, routine)
         wait_for = holdings.wait_list(message.wait_for, routine)
         outlet = self._transfers.open_read(
             queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking
@@ -156,14 +167,17 @@ class Commands:
         self._backend.flush(queue.handle)
         return outlet
 
+    def _claim(self, handle: int, routine: str) -> None:
+        """Check, before anything is enqueued, that a command's event may have its handle."""
+        events = self._holdings.events
+        if handle and (handle < 0 or handle in events.items or len(events.items) >= self._limits.handles):
+            events.claim(handle, routine)
+
     def _enqueued(self, queue: QueueObject, command: int, handle: int, event: Any) -> None:
         """Note a command's event."""
         queue.newest, queue.newest_command = event, command
         if handle:
-            events = self._holdings.events.items
-            if handle in events or len(events) >= self._limits.handles:
-                self._holdings.events.claim(handle, "clRetainEvent")
-            events[handle] = event
+            self._holdings.events.items[handle] = event
 
 
 def _check_dimensions(message: m.EnqueueNDRangeKernel, routine: str) -> None:
@@ -175,3 +189,6 @@ def _check_dimensions(message: m.EnqueueNDRangeKernel, routine: str) -> None:
         if sizes is not None and len(sizes) != count:
             what = f"sizes {message.global_size} and {sizes} have different dimensions"
             raise error_for(routine, ErrorCode.INVALID_WORK_DIMENSION, what)
+    if message.local_size and min(message.local_size) < 1:
+        what = f"a local size of {message.local_size}"
+        raise error_for(routine, ErrorCode.INVALID_WORK_GROUP_SIZE, what)

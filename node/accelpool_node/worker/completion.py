@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 import os
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.objects import FailedEvent, SpanEvent
+from accelpool_wire.errors import Error
 
 SPIN_S = 100e-6
 
@@ -24,12 +26,13 @@ class Completion:
 
     Args:
         backend: Whose events these are.
-        limit: How many waits may be under way at once; the conversation's limit keeps within it.
+        limit: How many answers may be awaited at once: the conversation's limit. As many threads watch.
     """
 
     def __init__(self, backend: Backend, limit: int) -> None:
         self._backend = backend
-        self._threads = ThreadPoolExecutor(limit, thread_name_prefix="completion")
+        self._answers = ThreadPoolExecutor(limit, thread_name_prefix="answer")
+        self._watches = ThreadPoolExecutor(limit, thread_name_prefix="watch")
         self._started: dict[int, float] = {}
         self._numbers = itertools.count()
 
@@ -39,10 +42,13 @@ class Completion:
         return time.monotonic() - min(started) if started else 0.0
 
     def status(self, event: Any) -> int:
-        """Return OpenCL's execution status of any event of a session."""
+        """Return OpenCL's execution status of any event of a session. Never raises."""
         if isinstance(event, FailedEvent):
             return event.failure.code
-        return self._backend.event_status(event.last if isinstance(event, SpanEvent) else event)
+        try:
+            return self._backend.event_status(event.last if isinstance(event, SpanEvent) else event)
+        except Error as error:
+            return error.code
 
     def times(self, event: Any) -> list[int] | None:
         """Return [queued, submit, start, end] in ns of a complete event, or None."""
@@ -58,17 +64,24 @@ class Completion:
         if not isinstance(event, FailedEvent):
             self._backend.wait(event.last if isinstance(event, SpanEvent) else event)
 
-    def when_complete(self, event: Any, then: Callable[[], None]) -> None:
-        """Call `then` once an event is complete or failed: here if that is very soon, else from a thread."""
+    def when_complete(self, event: Any, then: Callable[[], None], *, is_watch: bool = False) -> None:
+        """Call `then` once an event is complete or failed: here if that is very soon, else from a thread.
+
+        Args:
+            event: Any event of a session.
+            then: What to do.
+            is_watch: Nobody awaits an answer. Answers have threads of their own, so that no number of watched
+                events keeps them waiting.
+        """
         deadline = time.perf_counter() + SPIN_S
         while self.status(event) > 0:
             if time.perf_counter() > deadline:
-                self.in_thread(lambda: self._wait_and_call(event, then))
+                self.in_thread(lambda: self._wait_and_call(event, then), is_watch=is_watch)
                 return
             os.sched_yield()
         then()
 
-    def in_thread(self, work: Callable[[], None]) -> None:
+    def in_thread(self, work: Callable[[], None], *, is_watch: bool = False) -> None:
         """Do something that may take long in a thread of its own, under the watchdog's eye."""
         number = next(self._numbers)
         self._started[number] = time.monotonic()
@@ -76,10 +89,12 @@ class Completion:
         def tracked() -> None:
             try:
                 work()
-            finally:
-                self._started.pop(number, None)
+            except Exception:
+                traceback.print_exc()  # its wait stays under way: the agent's watchdog ends the session
+                raise
+            del self._started[number]
 
-        self._threads.submit(tracked)
+        (self._watches if is_watch else self._answers).submit(tracked)
 
     def _wait_and_call(self, event: Any, then: Callable[[], None]) -> None:
         self.wait(event)

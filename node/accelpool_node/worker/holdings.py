@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.ledger import Ledger
 from accelpool_node.worker.objects import (
     BufferObject,
     ContextObject,
+    EarlierFailure,
     FailedEvent,
     Failure,
     KernelObject,
@@ -20,7 +22,7 @@ from accelpool_node.worker.objects import (
 )
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
-from accelpool_wire.errors import Error, error_for
+from accelpool_wire.errors import error_for
 
 OUT_OF_ORDER = 1 << 0
 
@@ -39,6 +41,8 @@ class Holdings:
         self._backend = backend
         self._shares = list(shares)
         self._limits = limits
+        self.ledger = Ledger(backend)
+        self._leaving: list[QueueObject] = []
         self.contexts: Table[ContextObject] = Table("context", ErrorCode.INVALID_CONTEXT, count)
         self.queues: Table[QueueObject] = Table("command queue", ErrorCode.INVALID_COMMAND_QUEUE, count)
         self.buffers: Table[BufferObject] = Table("buffer", ErrorCode.INVALID_MEM_OBJECT, count)
@@ -52,7 +56,9 @@ class Holdings:
         """Make a context over devices of the session."""
         routine = "clCreateContext"
         self.contexts.claim(message.context, routine)
-        shares = [self._share(place, routine) for place in message.devices]
+        shares = [self._share(place, routine) for place in dict.fromkeys(message.devices)]
+        if not shares:
+            raise error_for(routine, ErrorCode.INVALID_VALUE, "a context over no device")
         handle = self._backend.create_context([share.device for share in shares])
         self.contexts.items[message.context] = ContextObject(handle=handle, shares=shares)
 
@@ -73,11 +79,11 @@ class Holdings:
         context = self.contexts.get(message.context, routine)
         if message.size <= 0:
             raise error_for(routine, ErrorCode.INVALID_BUFFER_SIZE, f"a buffer of {message.size} bytes")
-        self._take_memory(context, message.size, routine)
+        self.ledger.take(context, message.size, routine)
         try:
             handle = self._backend.create_buffer(context.handle, message.flags, message.size, content)
-        except Error:
-            self._give_memory(context, message.size)
+        except Exception:
+            self.ledger.give(context, message.size)
             raise
         self.buffers.items[message.buffer] = BufferObject(handle=handle, size=message.size, context=context)
 
@@ -107,6 +113,9 @@ class Holdings:
         self.programs.claim(message.program, routine)
         context = self.contexts.get(message.context, routine)
         devices = [self.device_of(context, place, routine) for place in message.devices]
+        if len(devices) != len(message.sizes) or any(size <= 0 for size in message.sizes):
+            what = f"binaries of {message.sizes} bytes for {len(devices)} devices"
+            raise error_for(routine, ErrorCode.INVALID_VALUE, what)
         binaries = []
         for size in message.sizes:
             binaries.append(bytes(content[:size]))
@@ -177,6 +186,11 @@ class Holdings:
             raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
         return [self._waitable(handle, routine) for handle in handles]
 
+    def largest_info(self, name: int) -> int:
+        """Return the largest value of a device info that is a number, among the session's devices."""
+        values = [share.device.info.get(name) for share in self._shares]
+        return max((value for value in values if isinstance(value, int)), default=0)
+
     def event_or_failure(self, handle: int) -> Any:
         """Return an event, or one that failed because there is none."""
         event = self.events.items.get(handle)
@@ -186,6 +200,12 @@ class Holdings:
         failure = Failure(command=0, routine="clWaitForEvents", code=ErrorCode.INVALID_EVENT, what=what)
         return FailedEvent(failure=failure)
 
+    def fail_event(self, handle: int, failure: Failure) -> None:
+        """Note that the command of an event failed, unless the handle is a living event's."""
+        events = self.events.items
+        if handle > 0 and handle not in events and len(events) < self._limits.handles:
+            events[handle] = FailedEvent(failure=failure)
+
     def _waitable(self, handle: int, routine: str) -> Any:
         event = self.events.items.get(handle)
         if event is None:
@@ -193,7 +213,7 @@ class Holdings:
             raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
         if isinstance(event, FailedEvent):
             code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
-            raise error_for(routine, code, event.failure.what)
+            raise EarlierFailure(routine, code, event.failure)
         return event.last if isinstance(event, SpanEvent) else event
 
     def _share(self, place: int, routine: str) -> Share:
@@ -204,15 +224,32 @@ class Holdings:
 
     # ---- letting go --------------------------------------------------------------------------------------
 
-    def release(self, message: m.Release) -> None:
-        """Forget handles; unknown ones are ignored."""
-        tables: tuple[Table[Any], ...] = (
-            self.events, self.buffers, self.kernels, self.programs, self.queues, self.contexts,
-        )  # fmt: skip
+    def release(self, message: m.Release) -> Failure | None:
+        """Forget handles; unknown ones are ignored.
+
+        Returns:
+            The first failure not yet reported that stuck to a queue released here.
+        """
+        events = self.events.items
+        unreported = None
         for handle in message.handles:
-            found = next((item for table in tables if (item := table.pop(handle)) is not None), None)
+            if events.pop(handle, None) is not None:
+                continue
+            found = self._pop(handle)
             if isinstance(found, BufferObject):
+                found.handle = None
                 self._let_go(found)
+            elif isinstance(found, QueueObject):
+                unreported = unreported or found.failure
+                leaving = [*self._leaving, found]
+                self._leaving = [queue for queue in leaving if not self.ledger.is_idle(queue)]
+        return unreported
+
+    def _pop(self, handle: int) -> Any:
+        tables: tuple[Table[Any], ...] = (
+            self.buffers, self.kernels, self.programs, self.queues, self.contexts,
+        )  # fmt: skip
+        return next((item for table in tables if (item := table.pop(handle)) is not None), None)
 
     def _let_go(self, buffer: BufferObject) -> None:
         """Take one holder from a buffer; the last one returns its bytes."""
@@ -222,23 +259,8 @@ class Holdings:
         if buffer.parent is not None:
             self._let_go(buffer.parent)
         else:
-            self._give_memory(buffer.context, buffer.size)
-
-    def check_memory(self, context: ContextObject, size: int, routine: str) -> None:
-        """Refuse what no longer fits the share of each device of a context."""
-        for share in context.shares:
-            if share.used_bytes + size > share.memory_bytes:
-                what = f"{size} bytes; {share.used_bytes} of the share's {share.memory_bytes} are in use"
-                raise error_for(routine, ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE, what)
-
-    def _take_memory(self, context: ContextObject, size: int, routine: str) -> None:
-        self.check_memory(context, size, routine)
-        for share in context.shares:
-            share.used_bytes += size
-
-    def _give_memory(self, context: ContextObject, size: int) -> None:
-        for share in context.shares:
-            share.used_bytes -= size
+            queues = [*self.queues.items.values(), *self._leaving]
+            self.ledger.retire(buffer.context, buffer.size, queues)
 
 
 def check_region(buffer: BufferObject, offset: int, size: int, routine: str) -> None:

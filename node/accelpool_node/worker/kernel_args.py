@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,9 @@ from accelpool_wire.errors import Error, error_for
 
 ROUTINE = "clSetKernelArg"
 GLOBAL, LOCAL, CONSTANT, PRIVATE = 0x119B, 0x119C, 0x119D, 0x119E
+UNSET = object()
+SCALAR_BYTES = {"char": 1, "short": 2, "int": 4, "long": 8, "half": 2, "float": 4, "double": 8}
+VALUE_TYPE = re.compile(rf"(?:u|unsigned )?(?P<scalar>{'|'.join(SCALAR_BYTES)})(?P<count>2|3|4|8|16)?")
 EXPECTED = {GLOBAL: "a buffer", CONSTANT: "a buffer", LOCAL: "local memory", PRIVATE: "a value"}
 
 
@@ -22,50 +27,71 @@ def set_args(
     kernel: KernelObject,
     first: int,
     args: Sequence[m.KernelArg],
+    local_limit: int,
 ) -> None:
     """Set a kernel's arguments from place `first` on, skipping those set to the same value already.
+
+    Args:
+        backend: Where the kernel is.
+        buffers: The session's buffers.
+        kernel: Whose arguments.
+        first: The place of the first.
+        args: What they are set to.
+        local_limit: Bytes of local memory that a device has.
 
     Raises:
         LogicError: INVALID_ARG_INDEX, INVALID_ARG_VALUE, INVALID_ARG_SIZE or INVALID_MEM_OBJECT, naming the
             argument and what was expected.
+        RuntimeError: OUT_OF_RESOURCES: more local memory than a device has.
     """
-    known = kernel.args
+    known, known_buffers = kernel.args, buffers.items
     for index, arg in enumerate(args, first):
-        if index in known and known[index] == arg and type(known[index]) is type(arg):
+        if type(arg) is int:
+            if arg in known_buffers and known.get(index) is known_buffers[arg]:
+                continue
+        elif known.get(index, UNSET) == arg:
             continue
         known.pop(index, None)
-        _set_arg(backend, buffers, kernel, index, arg)
-        known[index] = arg
+        if type(arg) is m.LocalMemory:
+            _check_local(kernel, index, arg.size, local_limit)
+        known[index] = _set_arg(backend, buffers, kernel, index, arg)
 
 
-def check_buffers(buffers: Table[BufferObject], kernel: KernelObject, routine: str) -> None:
-    """Refuse a launch whose arguments name buffers that were released since they were set."""
-    for index, arg in kernel.args.items():
-        if type(arg) is int and arg not in buffers.items:
+def check_args(kernel: KernelObject, routine: str) -> None:
+    """Refuse a launch with an argument that is not set, or a buffer that was released since it was set."""
+    args = kernel.args
+    if len(args) < kernel.info.num_args:
+        missing = [index for index in range(kernel.info.num_args) if index not in args]
+        what = f"of kernel {kernel.info.name}'s {kernel.info.num_args} arguments these are not set: {missing}"
+        raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
+    for index, arg in args.items():
+        if type(arg) is BufferObject and arg.handle is None:
             what = f"argument {index} of kernel {kernel.info.name} is a buffer that was released"
             raise error_for(routine, ErrorCode.INVALID_MEM_OBJECT, what)
 
 
 def _set_arg(
     backend: Backend, buffers: Table[BufferObject], kernel: KernelObject, index: int, arg: m.KernelArg
-) -> None:
+) -> BufferObject | m.LocalMemory | bytes | None:
+    """Set one argument; return what it is now."""
     info = kernel.info
     if not 0 <= index < info.num_args:
         what = f"kernel {info.name} has {info.num_args} arguments, none at place {index}"
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_INDEX, what)
     if info.args:
         _check_kind(info, index, arg)
-    if isinstance(arg, int):
-        value: Any = buffers.get(arg, ROUTINE).handle
-    elif isinstance(arg, m.LocalMemory):
-        value = LocalSize(size=arg.size)
-    else:
-        value = arg
+    known = buffers.get(arg, ROUTINE) if isinstance(arg, int) else arg
+    value: Any = known
+    if isinstance(known, BufferObject):
+        value = known.handle
+    elif isinstance(known, m.LocalMemory):
+        value = LocalSize(size=known.size)
     try:
         backend.set_kernel_arg(kernel.handle, index, value)
     except Error as error:
         what = f"argument {index} of kernel {info.name}: {error.what or _kind_of(arg)}"
         raise error_for(error.routine, error.code, what) from error
+    return known
 
 
 def _check_kind(info: m.KernelInfo, index: int, arg: m.KernelArg) -> None:
@@ -83,6 +109,36 @@ def _check_kind(info: m.KernelInfo, index: int, arg: m.KernelArg) -> None:
             f"{EXPECTED[known.address_qualifier]}, not {_kind_of(arg)}"
         )
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_VALUE, what)
+
+    size = value_bytes(known.type_name) if isinstance(arg, bytes) else None
+    if isinstance(arg, bytes) and size not in (None, len(arg)):
+        what = (
+            f"argument {index} ({known.type_name} {known.name}) of kernel {info.name} has {size} bytes, "
+            f"not {len(arg)}"
+        )
+        raise error_for(ROUTINE, ErrorCode.INVALID_ARG_SIZE, what)
+
+
+def _check_local(kernel: KernelObject, index: int, size: int, limit: int) -> None:
+    """Refuse local memory that no device has: drivers crash on it at the launch."""
+    what = f"argument {index} of kernel {kernel.info.name}: local memory of {size} bytes, not 1 to {limit}"
+    if size <= 0:
+        raise error_for(ROUTINE, ErrorCode.INVALID_ARG_SIZE, what)
+    if size > limit:
+        raise error_for(ROUTINE, ErrorCode.OUT_OF_RESOURCES, what)
+
+
+@functools.lru_cache
+def value_bytes(type_name: str) -> int | None:
+    """Return the size of a value of one of OpenCL C's scalar or vector types, None for any other type.
+
+    Source: OpenCL C 3.0 specification, sections 6.3.1 and 6.3.2; a vector of 3 has the size of one of 4.
+    """
+    found = VALUE_TYPE.fullmatch(type_name)
+    if found is None:
+        return None
+    count = int(found["count"] or 1)
+    return SCALAR_BYTES[found["scalar"]] * (4 if count == 3 else count)
 
 
 def _kind_of(arg: m.KernelArg) -> str:

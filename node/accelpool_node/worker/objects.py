@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from accelpool_node.backends.base import BackendDevice
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
-from accelpool_wire.messages import KernelArg, KernelInfo
+from accelpool_wire.messages import KernelInfo, LocalMemory
 
 T = TypeVar("T")
 
@@ -23,9 +23,21 @@ class Failure:
     code: int
     what: str
 
-    def as_error(self) -> Error:
-        """Return the error that it is."""
-        return error_for(self.routine, self.code, self.what)
+    def as_error(self) -> EarlierFailure:
+        """Return the error of a command that needs what this one failed to make."""
+        return EarlierFailure(self.routine, self.code, self)
+
+
+class EarlierFailure(Error):
+    """A command cannot be carried out because an earlier one failed.
+
+    Attributes:
+        failure: That of the earlier command.
+    """
+
+    def __init__(self, routine: str, code: int, failure: Failure) -> None:
+        super().__init__(routine, code, failure.what)
+        self.failure = failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +87,12 @@ class QueueObject:
     failure: Failure | None = None
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class BufferObject:
-    """A buffer, or a region of one; its bytes return to the shares with its last holder."""
+    """A buffer, or a region of one; its bytes return to the shares with its last holder.
+
+    `handle` is None once it is released, for those who still know it: a kernel's arguments, a region.
+    """
 
     handle: Any
     size: int
@@ -101,7 +116,7 @@ class KernelObject:
 
     handle: Any
     info: KernelInfo
-    args: dict[int, KernelArg] = field(default_factory=dict)
+    args: dict[int, BufferObject | LocalMemory | bytes | None] = field(default_factory=dict)
 
 
 class Table(Generic[T]):

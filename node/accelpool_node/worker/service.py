@@ -11,7 +11,7 @@ from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
 from accelpool_wire.channel import Channel, prepare
 from accelpool_wire.conversation import FEATURES, VERSION, Conversation, Role, State
-from accelpool_wire.errors import ProtocolError, ReadError, TransportError, WriteError
+from accelpool_wire.errors import LocalProtocolError, ProtocolError, ReadError, TransportError, WriteError
 from accelpool_wire.frames import PREFIX_BYTES, FrameReader
 
 END_PATIENCE_S = 1.0
@@ -46,14 +46,22 @@ class Service:
     def reply(self, message: m.Message, payload: memoryview | bytes | None = None) -> None:
         """Send a message, with a payload if any. Safe from any thread; a dead client is noticed elsewhere."""
         with self._sending:
-            if self._conversation.state is State.CLOSED:
+            if self._is_closed():
                 return
             size = 0 if payload is None else memoryview(payload).nbytes
-            head = self._conversation.send(message, size)
+            try:
+                head = self._conversation.send(message, size)
+            except LocalProtocolError:
+                if self._is_closed():
+                    return  # the client said goodbye just now
+                raise
             try:
                 self._channel.send([head] if not size or payload is None else [head, payload])
             except WriteError:
                 return  # the receiving side sees the same end
+
+    def _is_closed(self) -> bool:
+        return self._conversation.state is State.CLOSED
 
     def busy_s(self) -> float:
         """How long the message now handled has been, in seconds; 0 between messages."""
@@ -67,6 +75,8 @@ class Service:
             try:
                 if self._conversation.state is State.OPEN:
                     self._channel.send([self._conversation.send(m.SessionEnding(problem, detail))])
+                elif self._conversation.state is State.GREETED:
+                    self._channel.send([self._conversation.send(m.Refused(problem, detail))])
             except WriteError:
                 pass
             finally:
@@ -85,7 +95,7 @@ class Service:
             return self._ended or Ended(Cause.DISCONNECTED, str(error))
         except ProtocolError as error:
             self._refuse(error)
-            return Ended(Cause.REFUSED, str(error))
+            return self._ended or Ended(Cause.REFUSED, str(error))
         except TransportError as error:
             return self._ended or Ended(Cause.DISCONNECTED, str(error))
         return self._ended or Ended(Cause.GOODBYE)

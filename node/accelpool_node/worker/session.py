@@ -7,6 +7,8 @@ with it, once.
 
 from __future__ import annotations
 
+import functools
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -14,12 +16,14 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import FailedEvent, Failure, QueueObject, Share
+from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, QueueObject, Share
 from accelpool_node.worker.transfers import Intake, Transfers
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
-from accelpool_wire.errors import Error, error_for
+from accelpool_wire.errors import Error, FrameTooLarge, error_for
 
+WATCHERS = 32  # events of one message that are waited for each by itself; more take turns
+MAX_WHAT = 256 * 1024  # characters of a build log, or of what went wrong, that are sent
 ANSWERED = (m.Finish, m.BuildProgram, m.GetProgramBinaries, m.GetEvent, m.Sync, m.EnqueueReadBuffer)
 
 
@@ -50,6 +54,7 @@ class Session:
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         commands = self._commands = Commands(backend, self._holdings, transfers, limits)
         self._failure: Failure | None = None
+        self._watched: set[int] = set()
         self._intake: Intake | None = None
         self._content: memoryview | None = None
         self._makers: dict[type[m.Message], Callable[[Any], None]] = {
@@ -61,7 +66,7 @@ class Session:
             m.CreateProgramWithBinary: self._create_program_with_binary,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
-            m.Release: self._holdings.release,
+            m.Release: self._release,
             m.Flush: commands.flush,
             m.WatchEvents: self._watch_events,
         }
@@ -92,8 +97,8 @@ class Session:
             self._check_content(message, size)
             self._content = memoryview(bytearray(size))
             return self._content
-        except Error as error:
-            self._stick(message, error, command)
+        except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
+            self._stick(message, _as_error(error, message), command)
             return None
 
     def execute(self, message: m.Message, command: int) -> None:
@@ -104,22 +109,22 @@ class Session:
                 self._numbered[kind](message, command)
             else:
                 self._makers[kind](message)
-        except Error as error:
-            self._stick(message, error, command)
+        except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
+            self._stick(message, _as_error(error, message), command)
 
     # ---- failures ----------------------------------------------------------------------------------------
 
     def _stick(self, message: m.Message, error: Error, command: int) -> None:
         """Leave a failure where it belongs."""
-        what = error.what
-        if not what.startswith("command "):  # it is not an earlier command's
-            what = f"command {command} ({type(message).__name__}): {what}"
-        failure = Failure(command=command, routine=error.routine, code=error.code, what=what)
+        if isinstance(error, EarlierFailure):
+            culprit, what = error.failure.command, error.what
+        else:
+            culprit, what = command, f"command {command} ({type(message).__name__}): {error.what[:MAX_WHAT]}"
+        failure = Failure(command=culprit, routine=error.routine, code=error.code, what=what)
         for table, handle in self._holdings.made_by(message):
             table.fail(handle, failure)
-        event = getattr(message, "event", 0)
-        if event and not isinstance(message, m.GetEvent) and event not in self._holdings.events.items:
-            self._holdings.events.items[event] = FailedEvent(failure=failure)
+        if not isinstance(message, m.GetEvent):
+            self._holdings.fail_event(getattr(message, "event", 0), failure)
         if isinstance(message, ANSWERED):
             self._answer_failed(command, failure)
             return
@@ -136,19 +141,24 @@ class Session:
 
     def _forget(self, failure: Failure) -> None:
         """Let a failure that was reported surface no more; nor another with the same cause."""
-        if self._failure is not None and self._failure.what == failure.what:
+        if self._failure is not None and self._failure.command == failure.command:
             self._failure = None
         for queue in list(self._holdings.queues.items.values()):
-            if queue.failure is not None and queue.failure.what == failure.what:
+            if queue.failure is not None and queue.failure.command == failure.command:
                 queue.failure = None
 
-    def _surface(self, command: int, queue: QueueObject) -> bool:
+    def _surface(self, command: int, queue: QueueObject, event: int = 0) -> bool:
         """Answer a synchronous command with the failure that sticks to its queue or session, if any."""
         failure = queue.failure or self._failure
         if failure is None:
             return False
+        self._holdings.fail_event(event, failure)
         self._answer_failed(command, failure)
         return True
+
+    def _release(self, message: m.Release) -> None:
+        unreported = self._holdings.release(message)
+        self._failure = self._failure or unreported
 
     # ---- what has a payload ------------------------------------------------------------------------------
 
@@ -157,7 +167,7 @@ class Session:
         if isinstance(message, m.CreateBuffer):
             routine, expected, limit = "clCreateBuffer", message.size, message.size
             context = self._holdings.contexts.get(message.context, routine)
-            self._holdings.check_memory(context, message.size, routine)
+            self._holdings.ledger.check(context, message.size, routine)
         else:
             routine, limit = "clCreateProgramWithBinary", self._limits.staged_bytes
             expected = sum(getattr(message, "sizes", ()))
@@ -173,7 +183,10 @@ class Session:
         self._holdings.create_buffer(message, self._take_content())
 
     def _create_program_with_binary(self, message: m.CreateProgramWithBinary) -> None:
-        self._holdings.create_program_with_binary(message, self._take_content() or memoryview(b""))
+        content = self._take_content()
+        if content is None:
+            raise error_for("clCreateProgramWithBinary", ErrorCode.INVALID_VALUE, "no binaries came with it")
+        self._holdings.create_program_with_binary(message, content)
 
     def _enqueue_write_buffer(self, message: m.EnqueueWriteBuffer, command: int) -> None:
         intake, self._intake = self._intake, None
@@ -181,7 +194,7 @@ class Session:
 
     def _enqueue_read_buffer(self, message: m.EnqueueReadBuffer, command: int) -> None:
         queue = self._holdings.queue(message.queue, "clEnqueueReadBuffer")
-        if self._surface(command, queue):
+        if self._surface(command, queue, message.event):
             return
         outlet = self._commands.enqueue_read_buffer(message, command)
 
@@ -191,31 +204,44 @@ class Session:
                 self._answer_failed(command, _run_failure(command, "clEnqueueReadBuffer", status))
             else:
                 self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
-            self._transfers.close_read(outlet, queue)
+            try:
+                self._transfers.close_read(outlet, queue)
+            except Error as error:
+                failure = Failure(command=command, routine=error.routine, code=error.code, what=error.what)
+                queue.failure = queue.failure or failure
 
         self.completion.when_complete(outlet.event, send)
 
     # ---- events ------------------------------------------------------------------------------------------
 
     def _watch_events(self, message: m.WatchEvents) -> None:
-        events = [(handle, self._holdings.event_or_failure(handle)) for handle in message.events]
+        if len(message.events) > self._limits.handles:
+            what = f"{len(message.events)} events to watch; the limit is {self._limits.handles}"
+            raise error_for("clWaitForEvents", ErrorCode.INVALID_VALUE, what)
         for queue in self._holdings.queues.items.values():
             self._backend.flush(queue.handle)
-
-        def push_rest() -> None:
-            for handle, event in events[1:]:
-                self.completion.wait(event)
+        status, pending = self.completion.status, []
+        for handle in message.events:
+            event = self._holdings.event_or_failure(handle)
+            if status(event) <= 0:
                 self._push_done(handle, event)
+            elif handle not in self._watched:
+                self._watched.add(handle)
+                pending.append((handle, event))
+        for handle, event in pending[:WATCHERS]:
+            then = functools.partial(self._push_done, handle, event)
+            self.completion.when_complete(event, then, is_watch=True)
+        rest = pending[WATCHERS:]
+        if rest:
+            self.completion.in_thread(lambda: self._push_in_turn(rest), is_watch=True)
 
-        def push_first() -> None:
-            self._push_done(*events[0])
-            if len(events) > 1:
-                self.completion.in_thread(push_rest)
-
-        if events:
-            self.completion.when_complete(events[0][1], push_first)
+    def _push_in_turn(self, events: list[tuple[int, Any]]) -> None:
+        for handle, event in events:
+            self.completion.wait(event)
+            self._push_done(handle, event)
 
     def _push_done(self, handle: int, event: Any) -> None:
+        self._watched.discard(handle)
         status, times, failure = self._state_of(event)
         self._reply(m.EventDone(handle, status, times, failure))
 
@@ -239,6 +265,7 @@ class Session:
     def _finish(self, message: m.Finish, command: int) -> None:
         queue = self._holdings.queue(message.queue, "clFinish")
         self._backend.flush(queue.handle)
+        self._transfers.drop_written()
         newest, number = queue.newest, queue.newest_command
         if not queue.is_in_order:
             newest = self._backend.enqueue_marker(queue.handle, None)
@@ -262,7 +289,8 @@ class Session:
         backend.build_program(program.handle, devices, message.options)
         kernels = backend.program_kernels(program.handle)
         program.kernels = {kernel.name: kernel for kernel in kernels}
-        self._reply(m.Built(command, kernels, backend.build_logs(program.handle)))
+        logs = [log[:MAX_WHAT] for log in backend.build_logs(program.handle)]
+        self._reply(m.Built(command, kernels, logs))
 
     def _get_program_binaries(self, message: m.GetProgramBinaries, command: int) -> None:
         program = self._holdings.programs.get(message.program, "clGetProgramInfo")
@@ -277,6 +305,19 @@ class Session:
             self._answer_failed(command, min(failures, key=lambda failure: failure.command))
         else:
             self._reply(m.Done(command))
+
+
+def _as_error(error: Exception, message: m.Message) -> Error:
+    """Return OpenCL's error for whatever was raised while a message was carried out."""
+    if isinstance(error, Error):
+        return error
+    routine, what = type(message).__name__, f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError):
+        return error_for(routine, ErrorCode.OUT_OF_HOST_MEMORY, what)
+    if isinstance(error, FrameTooLarge):
+        return error_for(routine, ErrorCode.OUT_OF_RESOURCES, f"the answer is too large: {error}")
+    traceback.print_exception(error)
+    return error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
 
 
 def _run_failure(command: int, routine: str, code: int) -> Failure:

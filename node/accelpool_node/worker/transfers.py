@@ -17,6 +17,7 @@ from typing import Any
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.objects import BufferObject, QueueObject, SpanEvent
+from accelpool_wire.errors import error_for
 
 MAP_FROM_BYTES = 64 * 1024
 MAP_READ = 1 << 0
@@ -47,7 +48,7 @@ class Transfers:
     Args:
         backend: Whose memory it is.
         completion: Knows the state of events.
-        staged_limit: Bytes that may wait in host memory at once; beyond it the connection waits.
+        staged_limit: Bytes that may wait in host memory at once, each way; beyond it the connection waits.
     """
 
     def __init__(self, backend: Backend, completion: Completion, staged_limit: int) -> None:
@@ -56,6 +57,8 @@ class Transfers:
         self._staged_limit = staged_limit
         self._staged_bytes = 0
         self._staged: deque[tuple[Any, int]] = deque()
+        self._read_bytes = 0
+        self._read_room = threading.Condition()
 
     def open_write(
         self, queue: QueueObject, buffer: BufferObject, offset: int, size: int, wait_for: Sequence[Any] | None
@@ -66,6 +69,9 @@ class Transfers:
                 queue.handle, buffer.handle, MAP_WRITE_INVALIDATE, offset, size, wait_for
             )
             self._completion.wait(mapped)
+            status = self._completion.status(mapped)
+            if status < 0:
+                raise error_for("clEnqueueWriteBuffer", status, "the buffer could not be mapped")
             return Intake(view=view, mapping=mapping, mapped=mapped)
         self._make_room(size)
         return Intake(view=memoryview(bytearray(size)))
@@ -100,39 +106,65 @@ class Transfers:
     ) -> Outlet:
         """Enqueue a read; return where its bytes will be."""
         if may_map and size >= MAP_FROM_BYTES:
-            queue.sending = threading.Event()
             mapping, view, event = self._backend.enqueue_map_buffer(
                 queue.handle, buffer.handle, MAP_READ, offset, size, wait_for
             )
+            queue.sending = threading.Event()
             return Outlet(view=view, event=event, mapping=mapping)
-        target = memoryview(bytearray(size))
-        event = self._backend.enqueue_read_buffer(queue.handle, buffer.handle, target, offset, wait_for)
+        self._await_read_room(size)
+        try:
+            target = memoryview(bytearray(size))
+            event = self._backend.enqueue_read_buffer(queue.handle, buffer.handle, target, offset, wait_for)
+        except Exception:
+            self._give_read_room(size)
+            raise
         return Outlet(view=target, event=event)
 
     def close_read(self, outlet: Outlet, queue: QueueObject) -> None:
-        """Give back what the sent bytes lay in."""
+        """Give back what the sent bytes lay in.
+
+        Raises:
+            Error: The mapping could not be ended; the queue goes on.
+        """
         if outlet.mapping is None:
+            self._give_read_room(outlet.view.nbytes)
             return
-        self._backend.enqueue_unmap(queue.handle, outlet.mapping)
-        self._backend.flush(queue.handle)
-        if queue.sending is not None:
-            queue.sending.set()
-            queue.sending = None
+        try:
+            self._backend.enqueue_unmap(queue.handle, outlet.mapping)
+            self._backend.flush(queue.handle)
+        finally:
+            sending, queue.sending = queue.sending, None  # before anyone who waits can start the next
+            if sending is not None:
+                sending.set()
+
+    def drop_written(self) -> None:
+        """Let go of staged bytes that are written."""
+        while self._staged and self._completion.status(self._staged[0][0]) <= 0:
+            self._staged_bytes -= self._staged.popleft()[1]
+
+    def _await_read_room(self, size: int) -> None:
+        """Wait until earlier reads have left enough room in host memory; small ones need none."""
+        if size >= MAP_FROM_BYTES:
+            with self._read_room:
+                self._read_room.wait_for(
+                    lambda: not self._read_bytes or self._read_bytes + size <= self._staged_limit
+                )
+                self._read_bytes += size
+
+    def _give_read_room(self, size: int) -> None:
+        if size >= MAP_FROM_BYTES:
+            with self._read_room:
+                self._read_bytes -= size
+                self._read_room.notify_all()
 
     def _is_idle(self, queue: QueueObject, wait_for: Sequence[Any] | None) -> bool:
         """Whether a write could run at once, so that waiting for its mapping holds nobody up."""
-        if not queue.is_in_order and not wait_for:
-            return True
         before = [*(wait_for or ()), *([queue.newest] if queue.newest is not None else ())]
         return all(self._completion.status(event) <= 0 for event in before)
 
     def _make_room(self, size: int) -> None:
         """Drop what is written; wait for the oldest if too much is not."""
-        while self._staged:
-            event, staged = self._staged[0]
-            if self._completion.status(event) > 0:
-                if self._staged_bytes + size <= self._staged_limit:
-                    return
-                self._completion.wait(event)
-            self._staged.popleft()
-            self._staged_bytes -= staged
+        self.drop_written()
+        while self._staged and self._staged_bytes + size > self._staged_limit:
+            self._completion.wait(self._staged[0][0])
+            self._staged_bytes -= self._staged.popleft()[1]

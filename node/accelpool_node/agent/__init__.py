@@ -1,0 +1,27 @@
+"""The agent: supervises a machine's devices and the workers that run sessions on them.
+
+It never loads a driver itself. Everything happens on one asyncio loop in the main thread; only calls to the
+broker run elsewhere.
+
+main         options, state directory, signals: the process
+settings     everything that can be set, as one frozen value
+supervisor   ties the parts together: start, serve, shut down
+devices      what the node has, and what works (pure)
+discovery    asks child processes what there is and whether it works
+health       probes suspect and faulty devices again
+leases       which lease tokens still hold: epochs, ends (pure)
+handshake    what a client's first frame may be, and whether it is let in (pure)
+listener     the data plane's socket: one bounded frame of each client
+sessions     the sessions: opened, watched, ended, remembered
+outcomes     how a session ended (pure)
+warm_pool    workers ready before they are needed
+workers      a worker process and the channel to it
+processes    child processes: started, recorded, reaped
+child        the first code of a child process
+state_dir    what survives the agent: the lock, the children's records
+contract     the JSON that agent and broker exchange
+reports      what the broker is told, until it has heard it (pure)
+broker       the broker's two endpoints, as blocking calls
+broker_link  registration, reports and long-polls, for as long as the agent lives
+background   blocking calls beside the loop
+"""

@@ -1,0 +1,104 @@
+"""The broker's two endpoints for nodes, as blocking calls."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+import requests
+from requests.auth import AuthBase
+
+from accelpool_node.agent.contract import Registered, Registration, Report, Work
+from accelpool_wire.errors import ConnectError, ProblemError, ReadError, Unavailable, problem
+
+T = TypeVar("T")
+
+CONNECT_LIMIT_S = 3.0
+ANSWER_LIMIT_S = 10.0
+
+
+class Bearer(AuthBase):
+    """Sends the node token, whatever a .netrc says."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token into a request."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Broker:
+    """One connection to the broker, for one thread at a time.
+
+    Args:
+        url: Where the broker answers.
+        name: The node's name.
+        token: The node token.
+    """
+
+    def __init__(self, url: str, name: str, token: str) -> None:
+        self._node = f"{url.rstrip('/')}/nodes/{quote(name, safe='')}"
+        self._http = requests.Session()
+        self._http.auth = Bearer(token)
+
+    def register(self, registration: Registration) -> Registered:
+        """Tell the broker what the node is.
+
+        Raises:
+            ProblemError: The broker refuses.
+            TransportError: It does not answer, or with nonsense.
+        """
+        return self._call("PUT", self._node, registration, Registered, ANSWER_LIMIT_S)
+
+    def reconcile(self, report: Report) -> Work:
+        """Tell the broker what runs, and return what should run: once that is news, or the wait is over.
+
+        Raises:
+            Conflict, NotFound: The node has to register again.
+            ProblemError: The broker refuses.
+            TransportError: It does not answer, or with nonsense.
+        """
+        return self._call("POST", f"{self._node}/reconcile", report, Work, report.wait_s + ANSWER_LIMIT_S)
+
+    def _call(self, method: str, url: str, body: msgspec.Struct, type: type[T], limit_s: float) -> T:
+        try:
+            response = self._http.request(
+                method,
+                url,
+                data=msgspec.json.encode(body),
+                headers={"Content-Type": "application/json"},
+                timeout=(CONNECT_LIMIT_S, limit_s),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise ConnectError(f"the broker does not answer at {url}: {error}") from error
+        if not response.ok or response.is_redirect:
+            raise refusal(response.status_code, response.content)
+        try:
+            return msgspec.json.decode(response.content, type=type)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise ReadError(f"the broker's answer to {method} {url} is malformed: {error}") from error
+
+
+class _Problem(msgspec.Struct):
+    type: str = ""
+    title: str = ""
+    detail: str = ""
+
+
+def refusal(status: int, body: bytes) -> ProblemError:
+    """Return the error for an answer that is no success; 5xx is always `Unavailable`."""
+    try:
+        told = msgspec.json.decode(body, type=_Problem)
+    except (msgspec.MsgspecError, ValueError):
+        told = _Problem()
+    detail = (
+        f"the broker answered {status}: {told.detail or told.title or body[:200].decode('utf-8', 'replace')}"
+    )
+    if status >= 500:
+        return Unavailable(detail)
+    by_status = {401: "unauthorized", 403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
+    return problem(by_status.get(status) or told.type or "problem", detail)

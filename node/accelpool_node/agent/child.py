@@ -1,0 +1,32 @@
+"""The first code of every child process of an agent: die with it, then become a module.
+
+    python -m accelpool_node.agent.child AGENT_PID MODULE ARGUMENT...
+
+The kernel kills the child when the thread that started it ends (PR_SET_PDEATHSIG), so the agent starts
+children from its main thread alone. An agent that was gone before that took hold is seen by its process id.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+ORPHAN = 4
+
+
+def main() -> None:
+    """Run a module as `__main__`, tied to the agent's life."""
+    agent, module = int(sys.argv[1]), sys.argv[2]
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != agent:
+        sys.exit(ORPHAN)
+    sys.argv[:] = [module, *sys.argv[3:]]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The JSON that agent and broker exchange; see `docs/node.md`.
+
+    PUT  /nodes/{name}             Registration  →  Registered
+    POST /nodes/{name}/reconcile   Report        →  Work
+
+Reports are level-triggered: each says all that is so now, and repeats ended sessions until a 200.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where clients reach the node's data plane."""
+
+    host: str
+    port: int
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a device there is to share."""
+
+    memory_bytes: int
+    compute_units: int
+
+
+AttributeValue = int | str | bool | list[int] | list[str]
+
+
+class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A device of the node."""
+
+    name: str
+    environment: str
+    kind: str
+    api: str
+    attributes: dict[str, AttributeValue]
+    capacity: Capacity
+    fault: str = ""
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What the node is; `boot_id` is new at every start of the agent."""
+
+    address: Address
+    version: str
+    boot_id: str
+    devices: list[DeviceReport]
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's answer: its public key (base64 of the raw Ed25519 key) and its patience."""
+
+    public_key: str
+    heartbeat_s: float = 5.0
+    lost_after_s: float = 15.0
+
+
+class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that runs; `started_at` in seconds since the Unix epoch."""
+
+    id: str
+    lease: str
+    devices: list[str]
+    started_at: float
+
+
+class EndedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that ended, and why."""
+
+    id: str
+    lease: str
+    cause: str
+    detail: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs on the node; `device_faults` has every device, "" for a healthy one."""
+
+    boot_id: str
+    sequence: int
+    sessions: list[SessionReport]
+    ended: list[EndedReport]
+    device_faults: dict[str, str]
+    seen_revision: int | None
+    wait_s: float
+
+
+class GrantedShare(msgspec.Struct, frozen=True, kw_only=True):
+    """A device under a lease."""
+
+    name: str
+    epoch: int
+    memory_bytes: int = 0
+    compute: float = 1.0
+
+
+class GrantedLease(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that the node should serve."""
+
+    id: str
+    devices: list[GrantedShare]
+    expires_at: float | datetime | None = None
+
+    def has_expired(self, now: float) -> bool:
+        """Whether the lease's time was over at an instant, as far as this answer knew."""
+        at = self.expires_at.timestamp() if isinstance(self.expires_at, datetime) else self.expires_at
+        return at is not None and at <= now
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the node should serve now."""
+
+    revision: int
+    leases: list[GrantedLease]

@@ -1,0 +1,191 @@
+"""The node's devices: what was found, under which names and attributes, and what works. No I/O.
+
+A device's name on the node is its environment and its backend's name for it ("intel/AMD EPYC"): unique, and
+the same after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport
+from accelpool_node.discover import Listed
+from accelpool_node.drivers import BUNDLED
+from accelpool_wire.messages import InfoValue
+
+MAX_FAULT = 500
+MAX_NAME = 255
+GLOBAL_MEM_SIZE, MAX_COMPUTE_UNITS, EXTENSIONS = 0x101F, 0x1002, 0x1030
+PLATFORM_VERSION, PLATFORM_NAME, PLATFORM_VENDOR = 0x0901, 0x0902, 0x0903
+
+# Attributes by OpenCL's numbers: its own names in small letters.
+# Source: OpenCL 3.0 API specification, clGetPlatformInfo and clGetDeviceInfo; cl.h of the Khronos headers.
+PLATFORM_ATTRIBUTES = {
+    PLATFORM_NAME: "platform_name",
+    PLATFORM_VERSION: "platform_version",
+    PLATFORM_VENDOR: "platform_vendor",
+}
+DEVICE_ATTRIBUTES = {
+    0x102B: "name",
+    0x102C: "vendor",
+    0x1001: "vendor_id",
+    0x102D: "driver_version",
+    0x102F: "version",
+    0x103D: "opencl_c_version",
+    0x105B: "il_version",
+    0x102E: "profile",
+    MAX_COMPUTE_UNITS: "max_compute_units",
+    0x100C: "max_clock_frequency",
+    0x100D: "address_bits",
+    0x1003: "max_work_item_dimensions",
+    0x1004: "max_work_group_size",
+    0x1005: "max_work_item_sizes",
+    0x105C: "max_num_sub_groups",
+    GLOBAL_MEM_SIZE: "global_mem_size",
+    0x101E: "global_mem_cache_size",
+    0x1010: "max_mem_alloc_size",
+    0x1020: "max_constant_buffer_size",
+    0x1023: "local_mem_size",
+    0x1017: "max_parameter_size",
+    0x1019: "mem_base_addr_align",
+    0x1035: "host_unified_memory",
+    0x1016: "image_support",
+    0x1026: "endian_little",
+    0x1028: "compiler_available",
+    0x1025: "profiling_timer_resolution",
+    0x102A: "queue_properties",
+    0x1033: "half_fp_config",
+    0x1032: "double_fp_config",
+    0x1053: "svm_capabilities",
+}
+TRUTHS = frozenset({"host_unified_memory", "image_support", "endian_little", "compiler_available"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeDevice:
+    """A device of the node.
+
+    Attributes:
+        name: Its name on the node, as the broker and lease tokens use it.
+        environment: The name of its driver environment.
+        backend_name: Its name within the environment, as workers use it; "" if it stands for an environment
+            whose devices could not be listed.
+        report: What the broker is told at registration.
+    """
+
+    name: str
+    environment: str
+    backend_name: str
+    report: DeviceReport
+
+
+class Devices:
+    """The devices of the node and their faults.
+
+    Args:
+        devices: All of them; their reports hold the faults known at first.
+    """
+
+    def __init__(self, devices: Iterable[NodeDevice] = ()) -> None:
+        self._devices = {device.name: device for device in devices}
+        self.faults = {device.name: device.report.fault for device in self._devices.values()}
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def get(self, name: str) -> NodeDevice | None:
+        """Return a device by its name on the node."""
+        return self._devices.get(name)
+
+    def reports(self) -> list[DeviceReport]:
+        """Return what the broker is told at registration."""
+        return [device.report for device in self._devices.values()]
+
+    def set_fault(self, name: str, fault: str) -> bool:
+        """Take note of why a device does not work, "" if it does; whether that is news."""
+        is_news = self.faults[name] != fault
+        self.faults[name] = fault
+        return is_news
+
+    def faulty(self) -> list[NodeDevice]:
+        """Return the devices that may work again some day."""
+        return [
+            device for device in self._devices.values() if self.faults[device.name] and device.backend_name
+        ]
+
+    def environments_in_use(self) -> set[str]:
+        """Return the environments that have at least one healthy device."""
+        return {device.environment for device in self._devices.values() if not self.faults[device.name]}
+
+
+def without_bundled(listed: Mapping[str, list[Listed]]) -> dict[str, list[Listed]]:
+    """Return what each environment found, less the bundled platform that PyOpenCL's loader adds to all.
+
+    Args:
+        listed: Devices by environment.
+    """
+    bundled = {_platform_of(device) for device in listed.get(BUNDLED, ())}
+    return {
+        environment: [
+            device for device in devices if environment == BUNDLED or _platform_of(device) not in bundled
+        ]
+        for environment, devices in listed.items()
+    }
+
+
+def _platform_of(device: Listed) -> tuple[InfoValue, InfoValue]:
+    return device.platform.get(PLATFORM_NAME), device.platform.get(PLATFORM_VERSION)
+
+
+def describe(environment: str, device: Listed, fault: str) -> NodeDevice:
+    """Return a device found in an environment."""
+    name = f"{environment}/{device.name}"[:MAX_NAME]
+    memory_bytes, compute_units = device.info.get(GLOBAL_MEM_SIZE), device.info.get(MAX_COMPUTE_UNITS)
+    report = DeviceReport(
+        name=name,
+        environment=environment,
+        kind=device.kind,
+        api=device.api,
+        attributes=attributes(device),
+        capacity=Capacity(
+            memory_bytes=memory_bytes if isinstance(memory_bytes, int) else 0,
+            compute_units=compute_units if isinstance(compute_units, int) else 0,
+        ),
+        fault=fault[:MAX_FAULT],
+    )
+    return NodeDevice(name=name, environment=environment, backend_name=device.name, report=report)
+
+
+def describe_broken(environment: str, fault: str) -> NodeDevice:
+    """Return what stands for an environment whose devices could not be listed."""
+    name = f"{environment}/unknown"
+    report = DeviceReport(
+        name=name,
+        environment=environment,
+        kind="custom",
+        api="opencl",
+        attributes={"name": f"driver environment {environment}"},
+        capacity=Capacity(memory_bytes=0, compute_units=0),
+        fault=fault[:MAX_FAULT],
+    )
+    return NodeDevice(name=name, environment=environment, backend_name="", report=report)
+
+
+def attributes(device: Listed) -> dict[str, AttributeValue]:
+    """Return a device's attributes under readable names, without those that it does not have."""
+    found: dict[str, AttributeValue] = {}
+    for table, infos in ((PLATFORM_ATTRIBUTES, device.platform), (DEVICE_ATTRIBUTES, device.info)):
+        for number, name in table.items():
+            value = infos.get(number)
+            if value is not None:
+                found[name] = _readable(name, value)
+    extensions = device.info.get(EXTENSIONS)
+    found["extensions"] = sorted(set(extensions.split())) if isinstance(extensions, str) else []
+    return found
+
+
+def _readable(name: str, value: int | str | list[int]) -> AttributeValue:
+    if name in TRUTHS:
+        return bool(value)
+    return value.strip() if isinstance(value, str) else value

@@ -1,0 +1,148 @@
+"""What a client's first frame may be, and whether the client is let in. No I/O.
+
+Whatever is wrong is raised as a `ProblemError`; the listener tells the client its type and detail.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from accelpool_node.agent.devices import Devices
+from accelpool_node.control import SessionShare
+from accelpool_wire.errors import Forbidden, Invalid, Unavailable
+from accelpool_wire.frames import PREFIX
+from accelpool_wire.lease_token import LeaseClaims, decode
+from accelpool_wire.messages import Hello, Refused, SessionQuery
+
+VERSION = 1
+MAX_BODY_BYTES = 80 * 1024
+MAX_SHARES = 64
+
+Verify: TypeAlias = Callable[[bytes, bytes], bool]
+
+_decoder: msgspec.msgpack.Decoder[Hello | SessionQuery] = msgspec.msgpack.Decoder(Hello | SessionQuery)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """What a client that is let in gets.
+
+    Attributes:
+        claims: Of its lease token.
+        environment: The driver environment of all its devices.
+        devices: Their names on the node.
+        shares: The same for the worker, under the backend's names.
+    """
+
+    claims: LeaseClaims
+    environment: str
+    devices: tuple[str, ...]
+    shares: tuple[SessionShare, ...]
+
+
+def verifier(public_key: str) -> Verify:
+    """Return what checks signatures against a raw Ed25519 key in base64.
+
+    Raises:
+        Invalid: It is no such key.
+    """
+    try:
+        key = Ed25519PublicKey.from_public_bytes(b64decode(public_key, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise Invalid(f"the broker's public key is no Ed25519 key in base64: {error}") from error
+
+    def verify(signature: bytes, signed: bytes) -> bool:
+        try:
+            key.verify(signature, signed)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
+def body_bytes(prefix: bytes) -> int:
+    """Return the length of the body that follows a frame's prefix.
+
+    Raises:
+        Invalid: The first frame may not have such lengths.
+    """
+    body, payload = PREFIX.unpack(prefix)
+    if payload:
+        raise Invalid(f"the first frame has no payload, not {payload} bytes")
+    if not 0 < body <= MAX_BODY_BYTES:
+        raise Invalid(f"the first frame's body has 1 to {MAX_BODY_BYTES} bytes, not {body}")
+    return int(body)
+
+
+def read_first(body: bytes) -> Hello | SessionQuery:
+    """Return a client's first message.
+
+    Raises:
+        Invalid: It is neither Hello nor SessionQuery, or Hello offers no version spoken here.
+    """
+    try:
+        message = _decoder.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Invalid(f"the first message is neither Hello nor SessionQuery: {error}") from error
+    if isinstance(message, Hello) and VERSION not in message.versions:
+        raise Invalid(f"this node speaks version {VERSION}, the client offers {message.versions[:8]}")
+    return message
+
+
+def refusal(problem: str, detail: str) -> bytes:
+    """Return the frame that refuses a client."""
+    body = msgspec.msgpack.encode(Refused(problem, detail))
+    return PREFIX.pack(len(body), 0) + body
+
+
+def read_token(token: str, *, node: str, verify: Verify) -> LeaseClaims:
+    """Return the claims of a token of this pool for this node.
+
+    Raises:
+        Unauthorized: It is not of this pool.
+        Forbidden: It is for another node.
+    """
+    claims = decode(token, verify)
+    if claims.node != node:
+        raise Forbidden(f"the token is for node {claims.node}; this is node {node}")
+    return claims
+
+
+def admit(claims: LeaseClaims, devices: Devices) -> Admission:
+    """Return what a token with these claims opens.
+
+    Raises:
+        Invalid: Its devices cannot be in one session.
+        Unavailable: One of them is not there, or does not work.
+    """
+    names = tuple(share.device for share in claims.shares)
+    if not 0 < len(names) <= MAX_SHARES or len(set(names)) < len(names):
+        raise Invalid(f"a session has 1 to {MAX_SHARES} devices, each once; the token has {len(names)}")
+    found = [device for name in names if (device := devices.get(name))]
+    if len(found) < len(names):
+        missing = sorted(set(names) - {device.name for device in found})
+        raise Unavailable(f"this node has no device {', '.join(missing)} now")
+    environments = {device.environment for device in found}
+    if len(environments) > 1:
+        raise Invalid(f"the devices of a session share a driver environment, not {sorted(environments)}")
+    for name in names:
+        if devices.faults[name]:
+            raise Unavailable(f"device {name} does not work: {devices.faults[name]}")
+    return Admission(
+        claims=claims,
+        environment=environments.pop(),
+        devices=names,
+        shares=tuple(
+            SessionShare(device=device.backend_name, memory_bytes=share.memory_bytes)
+            for device, share in zip(found, claims.shares, strict=True)
+        ),
+    )

@@ -1,0 +1,162 @@
+"""The data plane's socket: takes connections, and of each one frame, exactly.
+
+What follows the frame stays in the socket for the worker that gets it. Clients are not trusted: the frame is
+bounded in size and time, and of too many unfinished ones the oldest goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from accelpool_node.agent.handshake import body_bytes, read_first, refusal
+from accelpool_wire.errors import Invalid, ProblemError, ReadError, Unavailable
+from accelpool_wire.frames import PREFIX_BYTES
+from accelpool_wire.messages import Hello, SessionQuery
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 128
+MAX_READING = 128
+MAX_CONNECTIONS = 512
+ACCEPT_PAUSE_S = 0.1
+FAREWELL_S = 0.5
+FAREWELL_BYTES = 64 * 1024
+
+Serve: TypeAlias = Callable[[Hello | SessionQuery, bytes, socket.socket], Awaitable[None]]
+
+
+def listen(address: tuple[str, int]) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        Unavailable: The address cannot be listened on.
+    """
+    host, port = address
+    try:
+        stream = socket.create_server(
+            address, family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+        )
+    except OSError as error:
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    stream.setblocking(False)
+    return stream
+
+
+class Listener:
+    """Accepts clients.
+
+    Args:
+        stream: A listening socket; closed with the context.
+        serve: Called with a client's first message, its frame and its connection, which is closed here
+            after the call, so that only a duplicate lives on; a `ProblemError` raised is told to the client.
+        limit_s: A client's frame must be here by then.
+    """
+
+    def __init__(self, stream: socket.socket, serve: Serve, limit_s: float) -> None:
+        self._stream = stream
+        self._serve = serve
+        self._limit_s = limit_s
+        self._reading: dict[asyncio.Timeout, None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Accept clients, until cancelled."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                try:
+                    client, _ = await loop.sock_accept(self._stream)
+                except OSError as error:
+                    log.warning("cannot accept a client: %s", error)
+                    await asyncio.sleep(ACCEPT_PAUSE_S)
+                    continue
+                self._take(client)
+        finally:
+            self._stream.close()
+            for task in tuple(self._tasks):
+                task.cancel()
+
+    def _take(self, client: socket.socket) -> None:
+        if len(self._tasks) >= MAX_CONNECTIONS:
+            client.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._handle(client))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, client: socket.socket) -> None:
+        with client:
+            try:
+                client.setblocking(False)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                frame = await self._read_frame(client)
+                first = read_first(frame[PREFIX_BYTES:])
+                await self._serve(first, frame, client)
+            except ProblemError as error:
+                await _refuse(client, error)
+            except (OSError, ReadError) as error:
+                log.debug("a client went away in its handshake: %s", error)
+            except Exception:
+                log.exception("a client could not be served")
+
+    async def _read_frame(self, client: socket.socket) -> bytes:
+        """Return the client's first frame.
+
+        Raises:
+            Invalid: It is not of the right form, or not here in time.
+            ReadError: The client went away.
+        """
+        self._make_room()
+        try:
+            async with asyncio.timeout(self._limit_s) as timeout:
+                self._reading[timeout] = None
+                try:
+                    prefix = await _read_exactly(client, PREFIX_BYTES)
+                    return prefix + await _read_exactly(client, body_bytes(prefix))
+                finally:
+                    self._reading.pop(timeout, None)
+        except TimeoutError:
+            raise Invalid(
+                f"no whole first frame came in time ({self._limit_s:g} s, or less in a crowd)"
+            ) from None
+
+    def _make_room(self) -> None:
+        """End the oldest unfinished handshake if there are too many."""
+        while len(self._reading) >= MAX_READING:
+            oldest = next(iter(self._reading))
+            del self._reading[oldest]
+            if not oldest.expired():
+                oldest.reschedule(0.0)
+
+
+async def _read_exactly(client: socket.socket, size: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    content = bytearray()
+    while len(content) < size:
+        part = await loop.sock_recv(client, size - len(content))
+        if not part:
+            raise ReadError(f"the client closed the connection after {len(content)} of {size} bytes")
+        content += part
+    return bytes(content)
+
+
+async def _refuse(client: socket.socket, error: ProblemError) -> None:
+    """Tell a client why it is not served, and give it the time to read that.
+
+    Closing with unread bytes would reset the connection and might take the answer with it.
+    """
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        client.setblocking(False)
+        client.send(refusal(error.type, error.detail))
+        client.shutdown(socket.SHUT_WR)
+        left = FAREWELL_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                while left > 0 and (part := await loop.sock_recv(client, left)):
+                    left -= len(part)

@@ -1,0 +1,196 @@
+"""The agent's process: options, state directory, signals, exit status.
+
+0   ended by SIGTERM or SIGINT, with nothing left behind
+1   it cannot start or go on; the last line on the standard error says why
+2   the options are not of the right form
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from accelpool_node import drivers
+from accelpool_node.agent.broker import Broker
+from accelpool_node.agent.discovery import Discovery
+from accelpool_node.agent.listener import listen
+from accelpool_node.agent.processes import Processes
+from accelpool_node.agent.settings import Settings
+from accelpool_node.agent.state_dir import StateDir
+from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
+from accelpool_wire.errors import AccelpoolError, Invalid
+
+log = logging.getLogger(__name__)
+
+TOKEN_VARIABLE = "ACCELPOOL_NODE_TOKEN"  # noqa: S105 - the name, not the token
+WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused as an address for clients
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run an agent until it is told to stop, and return its exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    try:
+        settings = read_settings(options, environ)
+        with StateDir(settings.state_dir) as state:
+            for pid in state.kill_strays():
+                log.warning("killed process %d, left by an earlier agent", pid)
+            return asyncio.run(_run(settings, state, is_discovery_only=options.discover))
+    except (AccelpoolError, OSError) as error:
+        sys.stderr.write(f"accelpool node: {error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m accelpool_node", description="Put this machine's devices into a pool."
+    )
+    add = parser.add_argument
+    add("--broker", default="http://127.0.0.1:8750", metavar="URL", help="where the broker answers")
+    add("--name", default=socket.gethostname(), help="the node's name (default: the host's)")
+    add("--state-dir", type=Path, metavar="DIR", help="the agent's own directory")
+    add("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="the data plane's address")
+    add("--advertise", metavar="HOST[:PORT]", help="the address that clients are told")
+    add("--token-file", type=Path, metavar="FILE", help=f"holds the node token (default: ${TOKEN_VARIABLE})")
+    add("--backend", default="opencl", help="opencl, or null:COUNT for devices that need nothing")
+    add("--warm", type=int, default=1, metavar="COUNT", help="idle workers per driver environment")
+    add(
+        "--pass-env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a variable that workers may see; repeatable",
+    )
+    add("--discover", action="store_true", help="print the devices as JSON and exit")
+    add("--verbose", action="store_true")
+    return parser
+
+
+def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    """Return the settings.
+
+    Raises:
+        Invalid: An option cannot be used.
+    """
+    listen_at = read_address(options.listen)
+    advertise = read_address(options.advertise, default_port=0) if options.advertise else (listen_at[0], 0)
+    if advertise[0] in WILDCARDS and not options.discover:
+        raise Invalid(f"clients cannot connect to {advertise[0]}: say --advertise HOST")
+    if options.warm < 0:
+        raise Invalid(f"--warm is 0 or more, not {options.warm}")
+    if not re.fullmatch(r"opencl|null:[0-9]{1,3}", options.backend):
+        raise Invalid(f"--backend is opencl or null:COUNT, not {options.backend}")
+    return Settings(
+        broker_url=options.broker,
+        name=options.name,
+        state_dir=options.state_dir or _default_state_dir(options.name, environ),
+        token="" if options.discover else _read_token(options.token_file, environ),
+        backend=options.backend,
+        listen=listen_at,
+        advertise=advertise,
+        warm=options.warm,
+        variables=drivers.child_variables(environ, options.pass_env),
+    )
+
+
+def read_address(text: str, default_port: int | None = None) -> tuple[str, int]:
+    """Return host and port of "HOST:PORT", or of "HOST" if there is a default port; IPv6 in brackets.
+
+    Raises:
+        Invalid: It is not of that form.
+    """
+    host, colon, port = text.rpartition(":")
+    if default_port is not None and (not colon or text.endswith("]")):
+        host, port = text, str(default_port)
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise Invalid(f"an address is HOST:PORT, not {text!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _default_state_dir(name: str, environ: Mapping[str, str]) -> Path:
+    home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "accelpool" / f"node-{name.replace(os.sep, '-')}"
+
+
+def _read_token(file: Path | None, environ: Mapping[str, str]) -> str:
+    try:
+        token = (file.read_text() if file else environ.get(TOKEN_VARIABLE, "")).strip()
+    except (OSError, ValueError) as error:
+        raise Invalid(f"the token file {file} cannot be read: {error}") from error
+    if not token.isascii() or not token.isprintable() or not token:
+        raise Invalid(f"a node token is needed: --token-file FILE, or {TOKEN_VARIABLE} in the environment")
+    return token
+
+
+async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) -> int:
+    processes = Processes(state)
+    work = asyncio.create_task(_work(settings, state, processes, is_discovery_only=is_discovery_only))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("stopped by a signal")
+    finally:
+        await processes.kill_all(KILL_LIMIT_S)
+    return 0
+
+
+async def _work(
+    settings: Settings, state: StateDir, processes: Processes, *, is_discovery_only: bool
+) -> None:
+    environments = _environments(settings, state)
+    discovery = Discovery(processes, state.path, settings.discovery_limit_s)
+    devices = await discovery.find_devices(list(environments.values()))
+    if is_discovery_only:
+        _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
+        return
+    with listen(settings.listen) as stream:
+        agent = Agent(
+            settings,
+            environments,
+            devices,
+            discovery,
+            processes,
+            stream,
+            lambda: Broker(settings.broker_url, settings.name, settings.token),
+        )
+        try:
+            await agent.run(_announce)
+        finally:
+            await agent.shut_down()
+
+
+def _environments(settings: Settings, state: StateDir) -> dict[str, drivers.DriverEnvironment]:
+    if settings.backend != "opencl":
+        found = [drivers.null_environment(settings.backend, settings.variables)]
+    else:
+        icds = drivers.find_icds(Path(sys.prefix))
+        found = drivers.prepare_opencl(state.path, icds, settings.variables)
+    return {environment.name: environment for environment in found}
+
+
+def _announce(ready: Ready) -> None:
+    _say({"ready": {"host": ready.host, "port": ready.port, "devices": ready.devices}})
+    log.info("ready at %s:%d with %d devices", ready.host, ready.port, ready.devices)
+
+
+def _say(record: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(record) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,92 @@
+"""A session that runs, and how one ended. No I/O.
+
+Why a session is over is decided once its process has ended:
+
+    the agent killed it as hung                  hung
+    the agent told it to end                     ended, with the problem it was told
+    the worker said why                          goodbye, disconnected or refused
+    anything else                                crashed, with the signal or the exit status
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from accelpool_node import control
+from accelpool_node.agent.handshake import Admission
+from accelpool_node.agent.workers import Worker
+from accelpool_wire.errors import ProblemError, SessionLost
+
+CRASHED, HUNG = "crashed", "hung"
+MAX_DETAIL = 2000
+SUSPICIOUS = frozenset({CRASHED, HUNG})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a session ended.
+
+    Attributes:
+        id: The session's.
+        lease: Its lease's id.
+        cause: One of `control.Cause`, `CRASHED`, `HUNG`.
+        problem: The name of the problem that a client is told who asks.
+        detail: What happened, for people.
+    """
+
+    id: str
+    lease: str
+    cause: str
+    problem: str
+    detail: str
+
+
+@dataclass(kw_only=True)
+class Session:
+    """A session that runs.
+
+    Attributes:
+        id: Known to its client, the broker and the logs.
+        admission: Its lease's claims and its devices.
+        worker: The process that executes it.
+        started_at: Seconds since the Unix epoch.
+        opened_at: The same instant on the monotonic clock.
+        heard_at: When the worker was last heard of, on the monotonic clock.
+        last_word: What the worker said of the end.
+        told: What the agent told the worker to end with.
+        verdict: Why the agent killed it as hung.
+        over: Set once the process has ended.
+    """
+
+    id: str
+    admission: Admission
+    worker: Worker
+    started_at: float
+    opened_at: float
+    heard_at: float
+    last_word: control.Ended | None = None
+    told: ProblemError | None = None
+    verdict: str = ""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def lease(self) -> str:
+        """Its lease's id."""
+        return self.admission.claims.lease
+
+
+def conclude(session: Session) -> Outcome:
+    """Return how a session ended, from what is known of it."""
+    word, told, worker = session.last_word, session.told, session.worker
+    type = SessionLost.type
+    if session.verdict:
+        cause, detail = HUNG, f"worker {worker.pid} of session {session.id} was killed: {session.verdict}"
+    elif told is not None:
+        cause, type, detail = control.Cause.ENDED, told.type, told.detail
+    elif word is not None:
+        because = f": {word.detail}" if word.detail else ""
+        cause, detail = word.cause, f"session {session.id} ended ({word.cause}{because})"
+    else:
+        cause, detail = CRASHED, f"worker {worker.pid} of session {session.id} {worker.ending}"
+    return Outcome(id=session.id, lease=session.lease, cause=cause, problem=type, detail=detail[:MAX_DETAIL])

@@ -1,0 +1,136 @@
+"""Child processes: started from the main thread, recorded on disk, noticed at once when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import IO
+
+from accelpool_node.agent.state_dir import StateDir
+from accelpool_node.drivers import DriverEnvironment
+
+STDERR = 2
+BOOTSTRAP = "accelpool_node.agent.child"
+
+
+class Child:
+    """A child process, leader of a session and a process group of its own.
+
+    Attributes:
+        pid: Its process id.
+        ending: Once it is gone, how: "exited with status 1", "was killed by signal 9 (SIGKILL)".
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.pid = process.pid
+        self.ending = ""
+        self._process = process
+
+    def kill(self) -> None:
+        """Kill it with its own children; whoever started it is told when it is gone."""
+        if not self.ending:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Take note of the end of a process that has ended.
+
+        Until here its id is its own, so its process group can be cleared of what it left behind.
+        """
+        self.kill()
+        self.ending = describe_exit(self._process.wait())
+
+
+class Processes:
+    """The children of this agent.
+
+    Args:
+        state: Where they are recorded.
+    """
+
+    def __init__(self, state: StateDir) -> None:
+        self._state = state
+        self._running: dict[int, Child] = {}
+        self._is_open = True
+
+    def start(
+        self,
+        environment: DriverEnvironment,
+        module: str,
+        arguments: Sequence[str],
+        on_end: Callable[[], None],
+        *,
+        keep: tuple[int, ...] = (),
+        stdout: int | IO[bytes] = STDERR,
+        stderr: int | IO[bytes] = STDERR,
+    ) -> Child:
+        """Start a module of ours under a driver environment.
+
+        Args:
+            environment: Its variables and its Python.
+            module: Its name.
+            arguments: Its arguments.
+            on_end: Called on the loop once it has ended.
+            keep: Descriptors that it inherits.
+            stdout: Where its output goes.
+            stderr: Where its errors go.
+
+        Raises:
+            OSError: There is no room for a process, or all are being killed.
+        """
+        if not self._is_open:
+            raise InterruptedError("no more processes are started")
+        process = subprocess.Popen(
+            [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module, *arguments],
+            env=dict(environment.variables),
+            cwd=self._state.path,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=keep,
+            start_new_session=True,
+        )
+        child = Child(process)
+        try:
+            watch = os.pidfd_open(child.pid)
+            self._state.add_child(child.pid)
+        except OSError:
+            child.kill()
+            child.reap()
+            raise
+        self._running[child.pid] = child
+        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, on_end)
+        return child
+
+    def _ended(self, child: Child, watch: int, on_end: Callable[[], None]) -> None:
+        asyncio.get_running_loop().remove_reader(watch)
+        os.close(watch)
+        child.reap()
+        self._state.remove_child(child.pid)
+        del self._running[child.pid]
+        on_end()
+
+    async def kill_all(self, limit_s: float) -> None:
+        """Kill every child, start no more, and wait for their end, for a while at most."""
+        self._is_open = False
+        for child in tuple(self._running.values()):
+            child.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while self._running:
+                    await asyncio.sleep(0.01)
+
+
+def describe_exit(status: int) -> str:
+    """Return in words how a process ended, from `subprocess`'s return code."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = "unnamed"
+    return f"was killed by signal {-status} ({name})"

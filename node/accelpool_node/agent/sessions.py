@@ -1,0 +1,183 @@
+"""The sessions of the node: opened on warm workers, watched, ended, and remembered for whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+
+from accelpool_node import control
+from accelpool_node.agent.handshake import Admission
+from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude
+from accelpool_node.agent.settings import Settings
+from accelpool_node.agent.warm_pool import WarmPool
+from accelpool_node.agent.workers import Worker
+from accelpool_wire.errors import NotFound, ProblemError, QuotaExceeded, Unavailable, problem
+
+log = logging.getLogger(__name__)
+
+MAX_OUTCOMES = 1024
+MAX_ATTEMPTS = 3
+
+
+class Sessions:
+    """All sessions of the node.
+
+    Args:
+        settings: Limits.
+        pools: Warm workers by driver environment.
+        check: Called with an admission right before its session opens; raises if its lease has ended.
+        on_change: Called when a session has begun.
+        on_end: Called with the session and how it ended, when it has.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pools: Mapping[str, WarmPool],
+        *,
+        check: Callable[[Admission], None],
+        on_change: Callable[[], None],
+        on_end: Callable[[Session, Outcome], None],
+    ) -> None:
+        self.running: dict[str, Session] = {}
+        self._settings = settings
+        self._pools = pools
+        self._check = check
+        self._on_change = on_change
+        self._on_end = on_end
+        self._opening: Counter[str] = Counter()
+        self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
+
+    async def open(self, admission: Admission, frame: bytes, client: socket.socket) -> Session:
+        """Hand a client to a warm worker.
+
+        Raises:
+            QuotaExceeded: Its lease has as many sessions as it may have.
+            Unavailable: There is no worker.
+            LeaseExpired, LeaseRevoked, StaleEpoch: The lease ended while waiting for one.
+        """
+        lease = admission.claims.lease
+        limit = self._settings.sessions_per_lease
+        if self._opening[lease] + sum(session.lease == lease for session in self.running.values()) >= limit:
+            raise QuotaExceeded(f"lease {lease} has {limit} sessions on this node, which is the limit")
+        self._opening[lease] += 1
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                worker = await self._pools[admission.environment].take()
+                if session := self._begin(worker, admission, frame, client):
+                    return session
+        finally:
+            self._opening -= Counter({lease: 1})
+        raise Unavailable("workers die before they can serve; see the node's log")
+
+    def _begin(
+        self, worker: Worker, admission: Admission, frame: bytes, client: socket.socket
+    ) -> Session | None:
+        """Have a worker serve a client; None if the worker is dead."""
+        now = time.monotonic()
+        session = Session(
+            id=f"ses_{secrets.token_urlsafe(9)}",
+            admission=admission,
+            worker=worker,
+            started_at=time.time(),
+            opened_at=now,
+            heard_at=now,
+        )
+        order = control.Serve(session=session.id, shares=list(admission.shares), hello=frame)
+        try:
+            self._check(admission)
+            client.setblocking(True)
+            worker.send(order, (client.fileno(),))
+        except OSError:
+            worker.kill()
+            return None
+        except ProblemError:
+            worker.kill()
+            raise
+        worker.on_message = lambda _, message: self._heard(session, message)
+        worker.on_end = lambda _: self._over(session)
+        self.running[session.id] = session
+        self._watch(session)
+        log.info("session %s of lease %s runs in worker %d", session.id, session.lease, worker.pid)
+        self._on_change()
+        return session
+
+    def end_lease(self, lease: str, why: ProblemError) -> None:
+        """End all sessions of a lease."""
+        for session in tuple(self.running.values()):
+            if session.lease == lease:
+                self.end(session, why)
+
+    def end(self, session: Session, why: ProblemError) -> None:
+        """Have a worker tell its client why and exit; kill it if it does not."""
+        if session.told is not None:
+            return
+        session.told = why
+        try:
+            session.worker.send(control.End(problem=why.type, detail=why.detail))
+        except OSError:
+            session.worker.kill()
+        else:
+            asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
+
+    async def answer(self, id: str, lease: str) -> ProblemError:
+        """Return what to tell a client that asks what became of a session of its lease."""
+        session = self.running.get(id)
+        if session is not None and session.lease == lease:
+            try:
+                async with asyncio.timeout(self._settings.query_limit_s):
+                    await session.over.wait()
+            except TimeoutError:
+                return Unavailable(f"session {id} is still running")
+        outcome = self._outcomes.get(id)
+        if outcome is None or outcome.lease != lease:
+            return NotFound(
+                f"this node knows of no session {id} of lease {lease}: its agent may have restarted"
+            )
+        return problem(outcome.problem, outcome.detail)
+
+    def _heard(self, session: Session, message: control.ToAgent) -> None:
+        session.heard_at = time.monotonic()
+        if isinstance(message, control.Ended):
+            session.last_word = message
+            asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
+        elif isinstance(message, control.Alive) and message.busy_s > self._settings.command_limit_s:
+            self._condemn(session, f"a command ran longer than {self._settings.command_limit_s:g} s")
+
+    def _watch(self, session: Session) -> None:
+        """Kill the worker if it has been silent too long, else look again when that could next be."""
+        if session.over.is_set():
+            return
+        limit_s = self._settings.hang_limit_s
+        left_s = session.heard_at + limit_s - time.monotonic()
+        if left_s <= 0:
+            self._condemn(session, f"its worker gave no sign of life for {limit_s:g} s")
+        else:
+            asyncio.get_running_loop().call_later(left_s, self._watch, session)
+
+    def _condemn(self, session: Session, verdict: str) -> None:
+        if session.last_word is None:
+            session.verdict = session.verdict or verdict
+        session.worker.kill()
+
+    def _over(self, session: Session) -> None:
+        """Take note that a session's process has ended."""
+        outcome = conclude(session)
+        log.log(
+            logging.WARNING if outcome.cause in SUSPICIOUS else logging.INFO,
+            "session of lease %s is over (%s): %s",
+            outcome.lease,
+            outcome.cause,
+            outcome.detail,
+        )
+        del self.running[session.id]
+        self._outcomes[session.id] = outcome
+        while len(self._outcomes) > MAX_OUTCOMES:
+            self._outcomes.popitem(last=False)
+        session.over.set()
+        self._on_end(session, outcome)

@@ -1,0 +1,52 @@
+"""Everything that can be set about an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """An agent's settings; `main` builds them from options and environment.
+
+    Attributes:
+        broker_url: Where the broker answers.
+        name: The node's name.
+        state_dir: The agent's own directory; one agent at a time.
+        token: The node token that the broker knows.
+        backend: "opencl", or "null:COUNT" for devices that need nothing.
+        listen: Host and port of the data plane; port 0 for any.
+        advertise: The host and port that clients are told; port 0 for the one listened on.
+        warm: Idle workers kept per driver environment.
+        variables: What child processes see of the agent's environment.
+        sessions_per_lease: Sessions that one lease may have open on this node at once.
+        handshake_limit_s: A client's first frame must be here by then.
+        discovery_limit_s: A discovery child must have answered by then.
+        start_limit_s: A worker must have loaded its driver by then.
+        hang_limit_s: A worker silent for so long is hung.
+        command_limit_s: A command that runs for longer is hung.
+        end_limit_s: A worker told to end, or that said its last word, has so long to exit.
+        query_limit_s: How long to wait for a session's end when a client asks what became of it.
+        reprobe_s: How soon a faulty device is probed again at first; the time doubles up to an hour.
+    """
+
+    broker_url: str
+    name: str
+    state_dir: Path
+    token: str = field(repr=False)
+    backend: str = "opencl"
+    listen: tuple[str, int] = ("127.0.0.1", 0)
+    advertise: tuple[str, int] = ("127.0.0.1", 0)
+    warm: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sessions_per_lease: int = 16
+    handshake_limit_s: float = 5.0
+    discovery_limit_s: float = 60.0
+    start_limit_s: float = 60.0
+    hang_limit_s: float = 10.0
+    command_limit_s: float = 600.0
+    end_limit_s: float = 2.0
+    query_limit_s: float = 1.0
+    reprobe_s: float = 60.0

@@ -1,0 +1,217 @@
+"""The agent: one object per part, tied together on the loop of the main thread.
+
+start      kill strays, discover devices, warm workers, register, hear the broker's first word, be ready
+serve      until told to stop
+shut down  end sessions, tell the broker, leave no process
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from accelpool_node.agent.broker_link import BrokerCalls, BrokerLink
+from accelpool_node.agent.contract import Address, Registered, Registration, Report, Work
+from accelpool_node.agent.devices import Devices
+from accelpool_node.agent.discovery import Discovery
+from accelpool_node.agent.handshake import Admission, Verify, admit, read_token, verifier
+from accelpool_node.agent.health import Health
+from accelpool_node.agent.leases import LeaseTable
+from accelpool_node.agent.listener import Listener
+from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session
+from accelpool_node.agent.processes import Processes
+from accelpool_node.agent.reports import Reporter
+from accelpool_node.agent.sessions import Sessions
+from accelpool_node.agent.settings import Settings
+from accelpool_node.agent.warm_pool import WarmPool
+from accelpool_node.drivers import DriverEnvironment
+from accelpool_wire.errors import Unavailable
+from accelpool_wire.messages import Hello, SessionQuery
+from accelpool_wire.version import __version__
+
+log = logging.getLogger(__name__)
+
+SHUTTING_DOWN = "the node is shutting down"
+END_MARGIN_S = 0.5
+KILL_LIMIT_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """What is said once the node serves clients."""
+
+    host: str
+    port: int
+    devices: int
+
+
+class Agent:
+    """Supervises a node's devices.
+
+    Args:
+        settings: All that can be set.
+        environments: The driver environments.
+        devices: What discovery found.
+        discovery: Probes devices again.
+        processes: The children.
+        stream: The data plane's listening socket.
+        connect: Returns a new connection to the broker.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environments: Mapping[str, DriverEnvironment],
+        devices: Devices,
+        discovery: Discovery,
+        processes: Processes,
+        stream: socket.socket,
+        connect: Callable[[], BrokerCalls],
+    ) -> None:
+        self._settings = settings
+        self._devices = devices
+        self._processes = processes
+        self._stream = stream
+        self._verify: Verify | None = None
+        self._is_open = True
+        self._leases = LeaseTable()
+        self._reporter = Reporter(secrets.token_hex(8))
+        self._pools = {
+            name: WarmPool(
+                environment,
+                processes,
+                size=0,
+                start_limit_s=settings.start_limit_s,
+                exit_limit_s=settings.end_limit_s,
+            )
+            for name, environment in environments.items()
+        }
+        self._sessions = Sessions(
+            settings, self._pools, check=self._check, on_change=self._changed, on_end=self._session_ended
+        )
+        self._health = Health(devices, environments, discovery, settings.reprobe_s, self._health_changed)
+        self._listener = Listener(stream, self._serve, settings.handshake_limit_s)
+        self._link = BrokerLink(
+            connect,
+            registration=self._registration,
+            report=self._report,
+            on_registered=self._registered,
+            on_heard=self._reporter.acknowledge,
+            on_work=self._converge,
+        )
+
+    async def run(self, announce: Callable[[Ready], None]) -> None:
+        """Serve until cancelled.
+
+        Args:
+            announce: Called once the node serves clients.
+
+        Raises:
+            Unauthorized, Forbidden, Invalid: The broker refuses the node.
+        """
+        self._size_pools()
+        listening = asyncio.create_task(self._listener.run())
+        try:
+            await self._link.start()
+            address = self._address()
+            announce(Ready(host=address.host, port=address.port, devices=len(self._devices)))
+            await asyncio.gather(listening, self._link.run(), self._health.run())
+        finally:
+            listening.cancel()
+
+    async def shut_down(self) -> None:
+        """End all sessions, tell the broker, and leave no process behind."""
+        self._is_open = False
+        for pool in self._pools.values():
+            pool.close()
+        sessions = tuple(self._sessions.running.values())
+        for session in sessions:
+            self._sessions.end(session, Unavailable(SHUTTING_DOWN))
+        try:
+            async with asyncio.timeout(self._settings.end_limit_s + END_MARGIN_S):
+                for session in sessions:
+                    await session.over.wait()
+        except TimeoutError:
+            log.warning("%d workers do not end", len(self._sessions.running))
+        await self._processes.kill_all(KILL_LIMIT_S)
+        if self._verify is not None:
+            faults = dict.fromkeys(self._devices.faults, SHUTTING_DOWN)
+            await self._link.say_farewell(
+                self._reporter.report(self._sessions.running.values(), faults, seen_revision=None, wait_s=0.0)
+            )
+
+    # ---- clients ---------------------------------------------------------------------------------
+
+    async def _serve(self, first: Hello | SessionQuery, frame: bytes, client: socket.socket) -> None:
+        """Let a client in, or raise why not."""
+        if not self._is_open:
+            raise Unavailable(SHUTTING_DOWN)
+        if self._verify is None or not self._leases.is_known:
+            raise Unavailable("the node has not heard from its broker yet")
+        claims = read_token(first.token, node=self._settings.name, verify=self._verify)
+        if isinstance(first, SessionQuery):
+            raise await self._sessions.answer(first.session, claims.lease)
+        self._leases.check(claims, time.time())
+        admission = admit(claims, self._devices)
+        self._leases.note(claims)
+        await self._sessions.open(admission, frame, client)
+
+    def _check(self, admission: Admission) -> None:
+        if not self._is_open:
+            raise Unavailable(SHUTTING_DOWN)
+        self._leases.check(admission.claims, time.time())
+
+    # ---- what happens on the node ----------------------------------------------------------------
+
+    def _changed(self) -> None:
+        self._link.changed()
+
+    def _session_ended(self, session: Session, outcome: Outcome) -> None:
+        self._reporter.add(outcome)
+        if self._is_open:
+            self._link.changed()
+            if outcome.cause in SUSPICIOUS:
+                self._health.suspect(session.admission.devices)
+
+    def _health_changed(self) -> None:
+        self._size_pools()
+        self._link.changed()
+
+    def _size_pools(self) -> None:
+        """Keep workers warm where there is a healthy device."""
+        in_use = self._devices.environments_in_use()
+        for name, pool in self._pools.items():
+            pool.resize(self._settings.warm if name in in_use else 0)
+
+    # ---- the broker ------------------------------------------------------------------------------
+
+    def _address(self) -> Address:
+        host, port = self._settings.advertise
+        return Address(host=host, port=port or self._stream.getsockname()[1])
+
+    def _registration(self) -> Registration:
+        return Registration(
+            address=self._address(),
+            version=__version__,
+            boot_id=self._reporter.boot_id,
+            devices=self._devices.reports(),
+        )
+
+    def _report(self, seen_revision: int | None, wait_s: float) -> Report:
+        return self._reporter.report(
+            self._sessions.running.values(), self._devices.faults, seen_revision=seen_revision, wait_s=wait_s
+        )
+
+    def _registered(self, registered: Registered) -> None:
+        self._verify = verifier(registered.public_key)
+
+    def _converge(self, work: Work, asked_at: float) -> None:
+        """Do as the broker says: end what it does not want any more."""
+        held = {session.lease for session in self._sessions.running.values() if session.opened_at < asked_at}
+        for lease, why in self._leases.update(work.leases, held=held, now=time.time()).items():
+            self._sessions.end_lease(lease, why)

@@ -1,0 +1,165 @@
+"""Workers ready before they are needed.
+
+A warm worker has loaded its driver, so that opening a session costs one message. The pool starts the next one
+as soon as one is taken. One that does not get ready costs a growing pause, and whoever waits is told why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from accelpool_node import control
+from accelpool_node.agent.processes import Processes
+from accelpool_node.agent.workers import State, Worker
+from accelpool_node.drivers import DriverEnvironment
+from accelpool_wire.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+REPLACE_PAUSE_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0, 60.0
+
+
+class WarmPool:
+    """Workers of one driver environment, ready before they are needed.
+
+    Args:
+        environment: Theirs.
+        processes: Starts them.
+        size: How many idle ones to keep.
+        start_limit_s: How long one may take to be ready.
+        exit_limit_s: How long one may take to exit.
+    """
+
+    def __init__(
+        self,
+        environment: DriverEnvironment,
+        processes: Processes,
+        *,
+        size: int,
+        start_limit_s: float,
+        exit_limit_s: float,
+    ) -> None:
+        self._environment = environment
+        self._processes = processes
+        self._size = size
+        self._start_limit_s = start_limit_s
+        self._exit_limit_s = exit_limit_s
+        self._idle: list[Worker] = []
+        self._starting: dict[Worker, asyncio.TimerHandle] = {}
+        self._waiting: list[asyncio.Future[Worker]] = []
+        self._is_open = True
+        self._trouble = ""
+        self._pause_s = FIRST_PAUSE_S
+        self._retry: asyncio.TimerHandle | None = None
+
+    def resize(self, size: int) -> None:
+        """Keep so many idle workers from now on."""
+        self._size = size
+        for worker in self._idle[size:]:
+            worker.kill()
+        self.refill()
+
+    async def take(self) -> Worker:
+        """Return a warm worker, which is the caller's from now on: it has to take over both callbacks.
+
+        Raises:
+            Unavailable: None can be started now.
+        """
+        if self._idle:
+            asyncio.get_running_loop().call_soon(self.refill)
+            return self._hand_over(self._idle.pop(0))
+        if self._trouble or not self._is_open:
+            raise Unavailable(self._trouble or "the node is shutting down")
+        waiting: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self.refill()
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            elif waiting.done() and not waiting.cancelled() and not waiting.exception():
+                waiting.result().kill()
+            raise
+
+    def refill(self) -> None:
+        """Start the workers that are missing."""
+        while (
+            self._is_open
+            and not self._retry
+            and len(self._idle) + len(self._starting) < self._size + len(self._waiting)
+        ):
+            self._start_one()
+
+    def close(self) -> None:
+        """Kill all that are not taken, and start no more."""
+        self._is_open = False
+        if self._retry:
+            self._retry.cancel()
+        for worker in (*self._idle, *self._starting):
+            worker.kill()
+        self._disappoint("the node is shutting down")
+
+    def _start_one(self) -> None:
+        worker = Worker(
+            self._environment, self._processes, self._heard, self._lost, exit_limit_s=self._exit_limit_s
+        )
+        try:
+            worker.start()
+        except OSError as error:
+            self._pause(f"no worker of {self._environment.name} could be started: {error}")
+            return
+        timer = asyncio.get_running_loop().call_later(self._start_limit_s, worker.kill)
+        self._starting[worker] = timer
+
+    def _heard(self, worker: Worker, message: control.ToAgent) -> None:
+        """Take a starting worker's Ready; nothing else is due from one that serves nobody."""
+        if not isinstance(message, control.Ready) or worker.state is not State.STARTING:
+            worker.kill()
+            return
+        self._starting.pop(worker).cancel()
+        self._trouble, self._pause_s = "", FIRST_PAUSE_S
+        worker.state = State.WARM
+        while self._waiting:
+            waiting = self._waiting.pop(0)
+            if not waiting.done():
+                waiting.set_result(self._hand_over(worker))
+                return
+        self._idle.append(worker)
+
+    def _hand_over(self, worker: Worker) -> Worker:
+        worker.state = State.SERVING
+        return worker
+
+    def _lost(self, worker: Worker) -> None:
+        """Take note that a worker that served nobody has ended."""
+        timer = self._starting.pop(worker, None)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if timer:
+            timer.cancel()
+            self._pause(f"a worker of {self._environment.name} {worker.ending} before it was ready")
+        elif self._is_open and self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(REPLACE_PAUSE_S, self._try_again)
+
+    def _pause(self, trouble: str) -> None:
+        """Start nothing for a while; whoever waits is told."""
+        if not self._is_open:
+            return
+        log.error("%s; next try in %g s", trouble, self._pause_s)
+        self._trouble = trouble
+        self._disappoint(trouble)
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(self._pause_s, self._try_again)
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self.refill()
+
+    def _disappoint(self, trouble: str) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(Unavailable(trouble))
+        self._waiting.clear()

@@ -1,0 +1,137 @@
+"""Driver environments: the variables under which a child process loads one set of drivers.
+
+Drivers that do not get on in one process get a process each. On a Linux machine there are:
+
+    bundled   PoCL from PyOpenCL's own `pocl` extra, and nothing else
+    intel     Intel's CPU runtime, where its wheels are installed beside this Python
+    NAME      one for each NAME.icd of the system's vendors directory (pocl, nvidia, ...)
+
+An environment's `OCL_ICD_VENDORS` is a directory of ours with at most one .icd file. PyOpenCL's loader adds
+the bundled PoCL to every environment; `agent.devices` drops it there again.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BUNDLED = "bundled"
+INTEL = "intel"
+NULL = "null"
+VENDORS = Path("/etc/OpenCL/vendors")
+INTEL_LIBRARY = "lib/libintelocl.so"
+MAX_ICD_BYTES = 4096
+PRIVATE_DIR = 0o700
+
+# What a child gets of the agent's own variables; everything else, tokens above all, stays behind.
+PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+SECRET_PREFIX = "ACCELPOOL_"  # noqa: S105 - a prefix of names
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverEnvironment:
+    """How a child process loads one set of drivers.
+
+    Attributes:
+        name: Unique on the node; device names begin with it.
+        backend: What the child is told to load: "opencl" or "null:COUNT".
+        variables: All the variables of the child.
+        python: The Python that runs the child.
+    """
+
+    name: str
+    backend: str
+    variables: Mapping[str, str]
+    python: str = sys.executable
+
+
+def find_icds(prefix: Path, vendors: Path = VENDORS) -> dict[str, str]:
+    """Return the content of the .icd file of each environment by name; "" means no file.
+
+    Args:
+        prefix: Where this Python's packages put their libraries (`sys.prefix`).
+        vendors: The system's directory of .icd files.
+    """
+    icds = {BUNDLED: ""}
+    library = prefix / INTEL_LIBRARY
+    if library.exists():
+        icds[INTEL] = f"{library}\n"
+    for file in sorted(vendors.glob("*.icd")):
+        content = _read_icd(file)
+        if content:
+            icds[_unused_name(file.stem, icds)] = content
+    return icds
+
+
+def _read_icd(file: Path) -> str:
+    """Return the library that an .icd file names, or "" if it names none."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MAX_ICD_BYTES).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _unused_name(stem: str, taken: Mapping[str, str]) -> str:
+    """Return a readable name made of a file's, not yet taken."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", stem)[:40] or "driver"
+    if name in taken or name == NULL:
+        name = f"{name}-system"
+    while name in taken:
+        name += "-"
+    return name
+
+
+def child_variables(environ: Mapping[str, str], extra: Sequence[str] = ()) -> dict[str, str]:
+    """Return what a child may see of the agent's variables.
+
+    Args:
+        environ: The agent's own variables.
+        extra: More names to pass on; a name of ours is never passed on.
+    """
+    names = dict.fromkeys((*PASSED, *extra))
+    return {name: environ[name] for name in names if name in environ and not name.startswith(SECRET_PREFIX)}
+
+
+def prepare_opencl(
+    root: Path, icds: Mapping[str, str], variables: Mapping[str, str]
+) -> list[DriverEnvironment]:
+    """Write the directories of the OpenCL environments and return them.
+
+    Args:
+        root: The agent's state directory.
+        icds: As `find_icds` returns them.
+        variables: As `child_variables` returns them.
+    """
+    environments = []
+    for name, content in icds.items():
+        vendors = _make(root / "drivers" / name)
+        for stale in vendors.iterdir():
+            stale.unlink()
+        if content:
+            (vendors / f"{name}.icd").write_text(content)
+        cache = _make(root / "cache" / name)
+        pocl = _make(cache / "pocl")
+        for stale in pocl.glob("tempfile_*"):
+            stale.unlink()  # PoCL leaves them behind when its process is killed
+        own = {
+            "OCL_ICD_VENDORS": str(vendors),
+            "POCL_CACHE_DIR": str(pocl),
+            "CUDA_CACHE_PATH": str(cache / "nv"),
+            "XDG_CACHE_HOME": str(cache),
+        }
+        environments.append(DriverEnvironment(name=name, backend="opencl", variables={**variables, **own}))
+    return environments
+
+
+def null_environment(backend: str, variables: Mapping[str, str]) -> DriverEnvironment:
+    """Return the environment of devices that need no driver; `backend` is "null:COUNT"."""
+    return DriverEnvironment(name=NULL, backend=backend, variables=dict(variables))
+
+
+def _make(path: Path) -> Path:
+    path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    return path
