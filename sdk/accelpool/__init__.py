@@ -1,1 +1,213 @@
-"""accelpool: every accelerator of an organisation in one pool."""
+"""accelpool: every accelerator of an organisation in one pool, used like PyOpenCL.
+
+    import accelpool as cl
+
+    with cl.acquire("gpu") as ctx:
+        queue = cl.CommandQueue(ctx)
+        ...
+
+`acquire` asks the pool for a device; all else has PyOpenCL's names. `docs/sdk.md` has the differences.
+"""
+
+from __future__ import annotations
+
+from accelpool import errors
+from accelpool.arguments import LocalMemory
+from accelpool.broker import Broker, connect, default_broker
+from accelpool.choose import choose_devices, create_some_context, get_platforms
+from accelpool.constants import (
+    addressing_mode,
+    channel_order,
+    channel_type,
+    command_execution_status,
+    command_queue_info,
+    command_queue_properties,
+    command_type,
+    context_info,
+    context_properties,
+    device_affinity_domain,
+    device_atomic_capabilities,
+    device_device_enqueue_capabilities,
+    device_exec_capabilities,
+    device_fp_config,
+    device_info,
+    device_local_mem_type,
+    device_mem_cache_type,
+    device_partition_property,
+    device_svm_capabilities,
+    device_topology_type_amd,
+    device_type,
+    event_info,
+    filter_mode,
+    image_info,
+    kernel_arg_access_qualifier,
+    kernel_arg_address_qualifier,
+    kernel_arg_info,
+    kernel_arg_type_qualifier,
+    kernel_info,
+    kernel_sub_group_info,
+    kernel_work_group_info,
+    khronos_vendor_id,
+    map_flags,
+    mem_flags,
+    mem_info,
+    mem_migration_flags,
+    mem_object_type,
+    pipe_info,
+    pipe_properties,
+    platform_info,
+    profiling_info,
+    program_binary_type,
+    program_build_info,
+    program_info,
+    queue_properties,
+    sampler_info,
+    sampler_properties,
+    status_code,
+    svm_mem_flags,
+    version_bits,
+)
+from accelpool.context import Context
+from accelpool.device import Device, Platform
+from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
+from accelpool.errors import (
+    AccelpoolError,
+    CommandQueueUsedAfterExit,
+    CompilerWarning,
+    Error,
+    LogicError,
+    MemoryError,
+    RepeatedKernelRetrieval,
+    RuntimeError,
+)
+from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
+from accelpool.kernel import Kernel
+from accelpool.launch import enqueue_nd_range_kernel
+from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
+from accelpool.program import Program
+from accelpool.queue import CommandQueue
+from accelpool_wire.version import __version__
+
+
+def acquire(
+    kind: str = "any",
+    *,
+    count: int = 1,
+    memory: int | str | None = None,
+    wait: bool | float | None = True,
+    ttl: float = 60.0,
+    device: str | None = None,
+    url: str | None = None,
+    token: str | None = None,
+) -> Context:
+    """Return a context on devices leased for this process; `with` gives them back at its end.
+
+    Args:
+        kind: "gpu", "cpu", "accelerator" or "any".
+        count: How many devices, all of one node for now.
+        memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
+        wait: How long to wait while no device is free: True or None for as long as it takes, False not at
+            all, or seconds.
+        ttl: How long the lease outlives a silent client, in seconds.
+        device: A device's id, to ask for that one.
+        url: The broker's URL; None for ACCELPOOL_URL, or the pool that `accelpool up` started.
+        token: The token; None for ACCELPOOL_TOKEN, or that pool's.
+
+    Raises:
+        Unsatisfiable: No device of the pool could ever satisfy the request.
+        LeaseTimeout: Not granted within `wait`.
+        Unauthorized: No pool is known, or the broker does not know the token.
+        TransportError: The broker or the node cannot be reached.
+    """
+    broker = default_broker(url, token)
+    return broker.acquire(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
+
+
+__all__ = [
+    "AccelpoolError",
+    "Broker",
+    "Buffer",
+    "CommandQueue",
+    "CommandQueueUsedAfterExit",
+    "CompilerWarning",
+    "Context",
+    "Device",
+    "Error",
+    "Event",
+    "Kernel",
+    "LocalMemory",
+    "LogicError",
+    "MemoryError",
+    "MemoryObject",
+    "MemoryObjectHolder",
+    "NannyEvent",
+    "Platform",
+    "Program",
+    "RepeatedKernelRetrieval",
+    "RuntimeError",
+    "WaitList",
+    "__version__",
+    "acquire",
+    "addressing_mode",
+    "channel_order",
+    "channel_type",
+    "choose_devices",
+    "command_execution_status",
+    "command_queue_info",
+    "command_queue_properties",
+    "command_type",
+    "connect",
+    "context_info",
+    "context_properties",
+    "create_some_context",
+    "device_affinity_domain",
+    "device_atomic_capabilities",
+    "device_device_enqueue_capabilities",
+    "device_exec_capabilities",
+    "device_fp_config",
+    "device_info",
+    "device_local_mem_type",
+    "device_mem_cache_type",
+    "device_partition_property",
+    "device_svm_capabilities",
+    "device_topology_type_amd",
+    "device_type",
+    "enqueue_barrier",
+    "enqueue_copy",
+    "enqueue_fill",
+    "enqueue_fill_buffer",
+    "enqueue_marker",
+    "enqueue_nd_range_kernel",
+    "errors",
+    "event_info",
+    "filter_mode",
+    "get_platforms",
+    "image_info",
+    "kernel_arg_access_qualifier",
+    "kernel_arg_address_qualifier",
+    "kernel_arg_info",
+    "kernel_arg_type_qualifier",
+    "kernel_info",
+    "kernel_sub_group_info",
+    "kernel_work_group_info",
+    "khronos_vendor_id",
+    "map_flags",
+    "mem_flags",
+    "mem_info",
+    "mem_migration_flags",
+    "mem_object_type",
+    "pipe_info",
+    "pipe_properties",
+    "platform_info",
+    "profiling_info",
+    "program_binary_type",
+    "program_build_info",
+    "program_info",
+    "queue_properties",
+    "sampler_info",
+    "sampler_properties",
+    "status_code",
+    "svm_mem_flags",
+    "version_bits",
+    "wait_for_events",
+]

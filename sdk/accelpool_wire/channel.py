@@ -7,11 +7,13 @@ One thread may send while another receives; each direction is for one thread at 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from itertools import starmap
 
 from accelpool_wire.errors import ConnectError, ReadError, Timeout, WriteError
 from accelpool_wire.frames import FrameReader
@@ -86,21 +88,23 @@ class Channel:
         Raises:
             WriteError: The connection is broken.
         """
-        views = [memoryview(part).cast("B") for part in parts]
         flags = socket.MSG_DONTWAIT if while_full else 0
-        while views:
+        rest = parts
+        while rest:
             try:
-                sent = self._stream.sendmsg(views, (), flags)
+                sent = self._send_some(rest, flags)
             except BlockingIOError:
                 self._await_room(while_full)
                 continue
             except OSError as error:
                 raise WriteError(f"the connection broke while sending: {error.strerror or error}") from error
             self.bytes_sent += sent
-            while views and sent >= len(views[0]):
-                sent -= len(views.pop(0))
-            if sent:
-                views[0] = views[0][sent:]
+            rest = _after(rest, sent)
+
+    def _send_some(self, parts: Sequence[bytes | bytearray | memoryview], flags: int) -> int:
+        if len(parts) == 1:
+            return self._stream.send(parts[0], flags)
+        return self._stream.sendmsg(parts, (), flags)
 
     def _await_room(self, while_full: Callable[[], None] | None) -> None:
         poller = select.poll()
@@ -109,45 +113,55 @@ class Channel:
             if while_full and happened & select.POLLIN and not happened & select.POLLOUT:
                 while_full()
 
+    def try_send(self, content: bytes | bytearray) -> None:
+        """Send what fits at once, as a last word before the end: nothing may be sent after it."""
+        with contextlib.suppress(OSError):
+            self.bytes_sent += self._stream.send(content, socket.MSG_DONTWAIT)
+
     def receive(self, timeout_s: float | None = None) -> None:
         """Receive some bytes into the reader: spin a little, then block.
+
+        An exception that interrupts it, such as KeyboardInterrupt, loses no bytes.
 
         Raises:
             Timeout: Nothing came in time.
             ReadError: The connection is broken, or the other side closed it.
         """
-        buffer = self.reader.buffer()
+        counts: list[int] = []
         try:
-            count = self._receive_bulk(buffer) if self.reader.payload_missing else self._spin(buffer)
-            if count < 0:
-                self._await_bytes(timeout_s)
-                count = self._stream.recv_into(buffer)
+            self._receive_into(self.reader.buffer(), counts, timeout_s)
         except OSError as error:
             raise ReadError(f"the connection broke while receiving: {error.strerror or error}") from error
-        if not count:
+        finally:
+            if counts and counts[0]:
+                self.reader.received(counts[0])
+                self.bytes_received += counts[0]
+        if not counts[0]:
             cut = " in the middle of a frame" if self.reader.has_leftover() else ""
             raise ReadError(f"the other side closed the connection{cut}")
-        self.bytes_received += count
-        self.reader.received(count)
 
-    def _receive_bulk(self, buffer: memoryview) -> int:
-        return self._stream.recv_into(buffer)
+    def _receive_into(self, buffer: memoryview, counts: list[int], timeout_s: float | None) -> None:
+        """Receive once, and append the count of bytes to `counts`.
 
-    def _spin(self, buffer: memoryview) -> int:
-        """Return the count of bytes received within the spin time, or -1."""
+        A signal handler may raise between any two calls, but not inside `extend`: the bytes that left the
+        socket and their count cannot get separated.
+        """
         receive_into = self._stream.recv_into
-        deadline = time.perf_counter() + self._spin_s
-        while True:
-            try:
-                return receive_into(buffer, 0, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                if time.perf_counter() > deadline:
-                    return -1
-                os.sched_yield()
+        if not self.reader.payload_missing:  # bulk bytes are under way, or far from it: nothing to spin for
+            arguments = ((buffer, 0, socket.MSG_DONTWAIT),)
+            deadline = time.perf_counter() + self._spin_s
+            while True:
+                try:
+                    return counts.extend(starmap(receive_into, arguments))
+                except BlockingIOError:
+                    if time.perf_counter() > deadline:
+                        break
+                    os.sched_yield()
+        if timeout_s is not None:
+            self._await_bytes(timeout_s)
+        return counts.extend(map(receive_into, (buffer,)))
 
-    def _await_bytes(self, timeout_s: float | None) -> None:
-        if timeout_s is None:
-            return
+    def _await_bytes(self, timeout_s: float) -> None:
         poller = select.poll()
         poller.register(self._stream, select.POLLIN)
         if not poller.poll(max(0.0, timeout_s) * 1000):
@@ -155,11 +169,22 @@ class Channel:
 
     def shut_down(self) -> None:
         """End both directions: whoever blocks on the stream returns with an error."""
-        try:
+        with contextlib.suppress(OSError):  # already gone
             self._stream.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # already gone
 
     def close(self) -> None:
         """Close the stream."""
         self._stream.close()
+
+
+def _after(parts: Sequence[bytes | bytearray | memoryview], sent: int) -> list[memoryview]:
+    """Return what is left of some parts once `sent` bytes of them have left."""
+    rest = []
+    for part in parts:
+        view = memoryview(part)
+        if sent < view.nbytes:
+            rest.append(view.cast("B")[sent:] if sent else view)
+            sent = 0
+        else:
+            sent -= view.nbytes
+    return rest

@@ -100,6 +100,7 @@ class Conversation:
         self.limits = limits or m.Limits()
         self.command = -1
         self.pending: dict[int, type[m.Message]] = {}
+        self._is_client = role is Role.CLIENT
         self._decoder = _decoders[role]
 
     def send(self, message: m.Message, payload_bytes: int = 0) -> bytes:
@@ -110,7 +111,7 @@ class Conversation:
             FrameTooLarge: The frame, or the count of pending commands, is over the limit.
         """
         kind = type(message)
-        if (kind in OF_CLIENT) is not (self.role is Role.CLIENT):
+        if (kind in OF_CLIENT) is not self._is_client:
             raise LocalProtocolError(f"the {self.role.value} does not send {kind.__name__}")
         body = _encoder.encode(message)
         if len(body) > self.limits.body_bytes or payload_bytes > self.limits.payload_bytes:
@@ -119,7 +120,15 @@ class Conversation:
                 f"{self.limits.body_bytes} + {self.limits.payload_bytes}"
             )
         self._advance(kind, message, payload_bytes, LocalProtocolError)
+        if self._is_client:
+            self.command += 1
         return PREFIX.pack(len(body), payload_bytes) + body
+
+    def retract(self, command: int) -> None:
+        """Take back what was sent after `command`: it never left this side."""
+        for number in range(command + 1, self.command + 1):
+            self.pending.pop(number, None)
+        self.command = command
 
     def receive(self, body: memoryview, payload_bytes: int = 0) -> m.Message:
         """Return the message of a frame's body.
@@ -130,15 +139,17 @@ class Conversation:
         """
         try:
             message = self._decoder.decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RemoteProtocolError(f"a frame's body is no message: {error}") from error
         self._advance(type(message), message, payload_bytes, RemoteProtocolError)
+        if not self._is_client:
+            self.command += 1
         return message
 
     def _advance(
         self, kind: type[m.Message], message: m.Message, payload_bytes: int, error: type[ProtocolError]
     ) -> None:
-        """Check a message, whichever way it goes, and take it into account."""
+        """Check a message, whichever way it goes, and take it into account; not yet in `command`."""
         if payload_bytes and kind not in WITH_PAYLOAD:
             raise error(f"{kind.__name__} has no payload, but {payload_bytes} bytes came with it")
         if self.state is State.OPEN and (kind in POSTED or kind is m.EventDone):
@@ -151,8 +162,6 @@ class Conversation:
             self.state = TRANSITIONS[self.state][kind]
         else:
             raise error(f"{kind.__name__} may not come in state {self.state.value}")
-        if kind in OF_CLIENT:
-            self.command += 1
 
     def _ask(self, kind: type[m.Message]) -> None:
         if len(self.pending) >= self.limits.pending:

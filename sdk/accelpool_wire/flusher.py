@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
+
+from accelpool_wire.errors import AccelpoolError
 
 TICK_S = 0.002
 CALM_TICKS = 25
@@ -43,18 +46,23 @@ class Flusher:
 
     def _run(self) -> None:
         while not self._is_stopped:
-            self._wanted.wait(IDLE_S)
-            self._wanted.clear()
-            self._watch_burst()
+            if self._wanted.wait(IDLE_S) or self._has_unsent():
+                self._wanted.clear()
+                self._watch_burst()
+
+    def _try_to_flush(self) -> None:
+        with contextlib.suppress(AccelpoolError):  # the session is over: who uses it next is told
+            self._flush()
 
     def _watch_burst(self) -> None:
         """Flush every tick until nothing was gathered for a while."""
         calm = 0
         while calm < CALM_TICKS and not self._is_stopped:
             calm = 0 if self._has_unsent() else calm + 1
-            self._flush()
+            if not calm:
+                self._try_to_flush()
             if self._wanted.wait(TICK_S):
                 self._wanted.clear()
         self._is_armed = False
         if self._has_unsent():  # gathered since the last flush, while still armed
-            self._flush()
+            self._try_to_flush()

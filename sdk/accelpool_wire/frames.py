@@ -54,7 +54,9 @@ class FrameReader:
             return self._sink[: self.payload_missing]
         if self._sink is not None:
             return self._sink[self.payload_bytes - self.payload_missing :]
-        if self._end == len(self._store):
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif self._end == len(self._store):
             self._make_room()
         return self._view[self._end :]
 
@@ -107,6 +109,8 @@ class FrameReader:
 
     def discard_payload(self) -> None:
         """Say that nobody wants the payload of the body last returned: it is read and dropped."""
+        if not self._needs_sink:
+            raise LocalProtocolError("there is no payload to discard")
         here = min(self.payload_bytes, self._end - self._start)
         self._needs_sink = False
         self._start += here

@@ -1,0 +1,212 @@
+"""The pool, as its broker shows it: devices, nodes, leases; and the way to a lease of one's own.
+
+broker.acquire(...)  ─▶ POST /leases, wait ─▶ connect to the node ─▶ Session ─▶ Context
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from functools import lru_cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from accelpool.acquisition import Acquisition, LeaseRequest, client_name, memory_bytes, wait_seconds
+from accelpool.device import Device, Platform
+from accelpool.errors import LocalProtocolError, Unavailable
+from accelpool.lease import LeaseKeeper
+from accelpool.pool_devices import platforms
+from accelpool.records import LeaseRecord
+from accelpool.rest import RestClient
+from accelpool.session import Session
+from accelpool.session_devices import session_devices
+from accelpool.settings import Settings
+from accelpool_wire.client import Connection
+
+if TYPE_CHECKING:
+    from accelpool.context import Context
+
+
+class Broker:
+    """One pool, and this process's leases of it. A context manager that gives them all back.
+
+    Args:
+        url: The broker's URL.
+        token: The token to use it with.
+        rest: A way to the broker to use instead of HTTP to `url`.
+    """
+
+    def __init__(self, url: str, token: str, *, rest: RestClient | None = None) -> None:
+        self.url = url
+        self.is_open = True
+        self._rest = rest or RestClient(url, token)
+        self._keeper = LeaseKeeper(self._rest)
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+    def acquire(
+        self,
+        kind: str = "any",
+        *,
+        count: int = 1,
+        memory: int | str | None = None,
+        wait: bool | float | None = True,
+        ttl: float = 60.0,
+        device: str | None = None,
+    ) -> Context:
+        """Return a context on devices leased for this process; `with` gives them back at its end.
+
+        The lease is renewed until the context is released, or nothing of it is in use any more.
+
+        Args:
+            kind: "gpu", "cpu", "accelerator" or "any".
+            count: How many devices, all of one node for now.
+            memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
+            wait: How long to wait while no device is free: True or None for as long as it takes, False not at
+                all, or seconds.
+            ttl: How long the lease outlives a silent client, in seconds.
+            device: A device's id, to ask for that one.
+
+        Raises:
+            Unsatisfiable: No device of the pool could ever satisfy the request.
+            LeaseTimeout: Not granted within `wait`.
+            Unauthorized: The broker does not know the token.
+            TransportError: The broker or the node cannot be reached.
+        """
+        from accelpool.context import Context
+
+        return Context._over_session(self._acquire_session(kind, count, memory, wait, ttl, device))
+
+    def get_platforms(self) -> list[Platform]:
+        """Return the platforms of the pool's devices, as `pyopencl.get_platforms` does of this machine's."""
+        return platforms(self._rest.pages("/devices"), self)
+
+    def devices(self) -> list[dict[str, Any]]:
+        """Return the pool's devices as the broker tells of them: attributes, capacity, what is free."""
+        return self._rest.pages("/devices")
+
+    def leases(self) -> list[dict[str, Any]]:
+        """Return the pool's leases as the broker tells of them, newest first."""
+        return self._rest.pages("/leases")
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the pool's nodes as the broker tells of them."""
+        return self._rest.pages("/nodes")
+
+    def kernels(self) -> list[dict[str, Any]]:
+        """Return the kernels of the broker's library as it tells of them."""
+        return self._rest.pages("/kernels")
+
+    def close(self) -> None:
+        """Give back all leases that were acquired here. Closing twice is closing once."""
+        self.is_open = False
+        for session in list(self._sessions):
+            session.close()
+        self._keeper.close()
+        self._rest.close()
+
+    def __enter__(self) -> Broker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<accelpool.Broker {self.url!r}>"
+
+    def _session_for(self, devices: Sequence[Device]) -> Session:
+        """Return an open session on the pool's devices, one of this process where there is one already."""
+        wanted = {device._key for device in devices}
+        for session in list(self._sessions):
+            if session.is_open and wanted <= {device._key for device in session.devices}:
+                return session
+        if len(devices) > 1:
+            raise Unavailable(
+                "a context over several chosen devices is not possible yet; "
+                f"acquire(count={len(devices)}) gives one over devices that the pool chooses"
+            )
+        return self._acquire_session("any", 1, None, True, 60.0, devices[0].pool_id)
+
+    def _acquire_session(
+        self,
+        kind: str,
+        count: int,
+        memory: int | str | None,
+        wait: bool | float | None,
+        ttl: float,
+        device: str | None,
+    ) -> Session:
+        self._check_open()
+        request = LeaseRequest(
+            kind=kind,
+            count=count,
+            memory_bytes=memory_bytes(memory),
+            ttl_s=float(ttl),
+            device=device,
+            wait_s=wait_seconds(wait),
+            client=client_name(),
+        )
+        acquisition = Acquisition(rest=self._rest, request=request)
+        record = acquisition.run()
+        try:
+            return self._open(record, request.client)
+        except BaseException:
+            acquisition.withdraw()
+            raise
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise LocalProtocolError(f"{self!r} is closed")
+
+    def _open(self, record: LeaseRecord, client: str) -> Session:
+        """Return the session on an active lease's devices."""
+        self._check_open()
+        if len(record.endpoints) != 1:
+            nodes = ", ".join(f"{e.node} ({e.environment})" for e in record.endpoints) or "nowhere"
+            raise Unavailable(
+                f"lease {record.id} has devices in {len(record.endpoints)} places: {nodes}; "
+                "one context over several nodes or driver environments is not possible yet"
+            )
+        endpoint = record.endpoints[0]
+        connection = Connection.open((endpoint.host, endpoint.port), endpoint.token, client=client)
+        lease = self._keeper.keep(record, connection)
+        session = Session(connection, lease, self._keeper, self._rest)
+        session.devices = session_devices(connection.devices, record, self, session)
+        self._sessions.add(session)
+        return session
+
+
+def connect(url: str | None = None, token: str | None = None) -> Broker:
+    """Return a pool's broker; nothing is sent yet.
+
+    Args:
+        url: The broker's URL; None for that of the environment or of `accelpool up`.
+        token: The token; None likewise.
+
+    Raises:
+        Unauthorized: No pool is known, or no token for it.
+    """
+    found = Settings.from_environment().credentials(url, token)
+    return Broker(found.url, found.token)
+
+
+def default_broker(url: str | None = None, token: str | None = None) -> Broker:
+    """Return the process's own broker for a pool: one for each URL and token, until it is closed.
+
+    The module's own functions are those of this broker, so contexts on the same device can share a lease.
+
+    Raises:
+        Unauthorized: No pool is known, or no token for it.
+    """
+    found = Settings.from_environment().credentials(url, token)
+    broker = _broker_for(found.url, found.token)
+    if not broker.is_open:
+        _broker_for.cache_clear()
+        broker = _broker_for(found.url, found.token)
+    return broker
+
+
+@lru_cache(maxsize=16)
+def _broker_for(url: str, token: str) -> Broker:
+    return Broker(url, token)

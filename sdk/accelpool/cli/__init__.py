@@ -1,0 +1,18 @@
+"""The command line: `accelpool`.
+
+main         the commands, and what becomes of errors
+options      the options that several commands share
+output       tables and text for people, one JSON document for programs
+failures     exit codes, and the errors of the command line itself
+settings     where the command line keeps things
+listings     devices, leases, nodes, kernels, release
+services     broker, node: become one of them
+up           a pool on this machine, until Ctrl-C
+supervisor   starts its processes again when they die
+pool         a broker and an agent as child processes
+children     one child process: started, awaited, ended
+child        the first code of every child process
+demo         the demo; filters has its numerical part
+doctor       what works here; checks has the single checks, node_report the devices
+extras       which packages of an extra are missing
+"""

@@ -1,0 +1,90 @@
+"""How a command ends: its exit code, and one line that says why.
+
+code  meaning
+0     done
+1     it failed: the pool or a device refused, a check did not pass
+2     wrong usage, or it cannot start (a port is taken)
+3     no broker or node could be reached
+4     no token, or one that the broker does not accept
+5     packages are missing; the message has the command that installs them
+130   interrupted
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from accelpool.errors import AccelpoolError, Error, Forbidden, ProblemError, TransportError, Unauthorized
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code means."""
+
+    DONE = 0
+    FAILED = 1
+    CANNOT_START = 2
+    UNREACHABLE = 3
+    UNAUTHORIZED = 4
+    NOT_INSTALLED = 5
+    INTERRUPTED = 130
+
+
+class CommandFailed(AccelpoolError):
+    """A command cannot go on, for a reason of its own.
+
+    Attributes:
+        exit_code: What the command exits with.
+        kind: The reason's name, for programs.
+    """
+
+    exit_code = ExitCode.FAILED
+    kind = "failed"
+
+
+class StartFailed(CommandFailed):
+    """A process of the pool did not start."""
+
+    exit_code = ExitCode.CANNOT_START
+    kind = "cannot-start"
+
+
+class NotInstalled(CommandFailed):
+    """Packages of an extra are missing."""
+
+    exit_code = ExitCode.NOT_INSTALLED
+    kind = "not-installed"
+
+
+def exit_code(error: AccelpoolError) -> ExitCode:
+    """Return what a command exits with after an error."""
+    if isinstance(error, CommandFailed):
+        return error.exit_code
+    if isinstance(error, TransportError):
+        return ExitCode.UNREACHABLE
+    if isinstance(error, (Unauthorized, Forbidden)):
+        return ExitCode.UNAUTHORIZED
+    return ExitCode.FAILED
+
+
+def describe(error: AccelpoolError) -> dict[str, Any]:
+    """Return an error as a JSON object: its type, its detail, and an OpenCL error's code."""
+    found: dict[str, Any] = {"type": _name(error), "detail": one_line(error)}
+    if isinstance(error, Error):
+        found |= {"routine": error.routine, "code": error.code}
+    return found
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _name(error: AccelpoolError) -> str:
+    if isinstance(error, CommandFailed):
+        return error.kind
+    if isinstance(error, ProblemError):
+        return error.type
+    if isinstance(error, TransportError):
+        return "unreachable"
+    return "opencl" if isinstance(error, Error) else "protocol"

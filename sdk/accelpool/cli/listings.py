@@ -1,0 +1,141 @@
+"""`accelpool devices`, `leases`, `nodes`, `kernels`, `release`: what there is, and giving a lease back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from accelpool import connect
+from accelpool.cli.failures import CommandFailed
+from accelpool.cli.options import Json, Url
+from accelpool.cli.output import Output, human_bytes
+from accelpool.rest import RestClient
+from accelpool.settings import Settings
+from accelpool_kernels import UnknownKernel, entry, names, source
+
+Record = dict[str, Any]
+
+
+def devices(url: Url = None, json: Json = False) -> None:
+    """Show the pool's devices, and what of them is free."""
+    with connect(url) as broker:
+        found = broker.devices()
+    output = Output(json)
+    output.document({"devices": found})
+    output.table(
+        ["device", "node", "kind", "name", "memory", "units", "state", "lease or fault"],
+        [_device_row(device) for device in found],
+        "The pool has no devices: start an agent with `accelpool node`, or ask `accelpool doctor` why.",
+    )
+
+
+def leases(
+    url: Url = None,
+    json: Json = False,
+    all: Annotated[bool, typer.Option("--all", help="Show those that have ended, too.")] = False,
+) -> None:
+    """Show the pool's leases, newest first: those queued and active."""
+    with connect(url) as broker:
+        found = broker.leases()
+    listed = [lease for lease in found if all or lease["state"] in ("queued", "active")]
+    for lease in listed:
+        for endpoint in lease.get("endpoints", ()):
+            endpoint.pop("token", None)  # it opens the devices: nothing for a terminal or a log
+    output = Output(json)
+    output.document({"leases": listed})
+    output.table(
+        ["lease", "state", "kind", "devices", "client", "since", "why"],
+        [_lease_row(lease) for lease in listed],
+        "No leases.",
+    )
+
+
+def nodes(url: Url = None, json: Json = False) -> None:
+    """Show the pool's nodes."""
+    with connect(url) as broker:
+        found = broker.nodes()
+    output = Output(json)
+    output.document({"nodes": found})
+    output.table(
+        ["node", "state", "address", "devices", "version", "last seen"],
+        [_node_row(node) for node in found],
+        "The pool has no nodes: start an agent with `accelpool node`.",
+    )
+
+
+def kernels(
+    name: Annotated[str | None, typer.Argument(help="A kernel, to see its OpenCL C source.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the kernel library, or one kernel's source; needs no pool."""
+    output = Output(json)
+    if name is None:
+        listed = [entry(each) for each in names()]
+        output.document({"kernels": [kernel.describe() for kernel in listed]})
+        output.table(
+            ["kernel", "arguments", "what it computes"],
+            [(one.name, ", ".join(a.name for a in one.parameters), one.summary) for one in listed],
+            "The library is empty.",
+        )
+        return
+    try:
+        found, code = entry(name), source(name)
+    except UnknownKernel as error:
+        raise CommandFailed(str(error)) from error
+    output.document({"kernel": {**found.describe(), "code": code}})
+    output.text(code.rstrip("\n"))
+
+
+def release(
+    lease: Annotated[str, typer.Argument(help="The lease's id, as `accelpool leases` shows it.")],
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """End a lease: an active one is given back, a queued one withdrawn."""
+    found = Settings.from_environment().credentials(url)
+    answer = RestClient(found.url, found.token).request("DELETE", f"/leases/{quote(lease, safe='')}").body
+    output = Output(json)
+    output.document({"lease": {"id": answer["id"], "state": answer["state"], "reason": answer.get("reason")}})
+    output.text(f"Lease {answer['id']} is {answer['state']}.")
+
+
+def _device_row(device: Record) -> tuple[object, ...]:
+    capacity = device.get("capacity", {})
+    return (
+        device["id"],
+        device["node"],
+        device["kind"],
+        device["name"],
+        human_bytes(capacity.get("memory_bytes", 0)),
+        capacity.get("compute_units", 0),
+        device["state"],
+        device.get("fault") or device.get("lease"),
+    )
+
+
+def _lease_row(lease: Record) -> tuple[object, ...]:
+    shares = ", ".join(f"{share['node']}: {share['name']}" for share in lease.get("shares", ()))
+    position = f"position {lease['position']}: " if lease.get("position") else ""
+    return (
+        lease["id"],
+        lease["state"],
+        lease.get("kind"),
+        shares,
+        lease.get("client"),
+        lease.get("granted_at") or lease.get("created_at"),
+        f"{position}{lease.get('reason') or ''}",
+    )
+
+
+def _node_row(node: Record) -> tuple[object, ...]:
+    address = node.get("address", {})
+    return (
+        node["name"],
+        node["state"],
+        f"{address.get('host')}:{address.get('port')}",
+        node.get("device_count"),
+        node.get("version"),
+        node.get("last_seen_at"),
+    )

@@ -1,0 +1,60 @@
+"""The command line's commands; `app` is the program `accelpool`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from accelpool.cli import demo, doctor, listings, services, up
+from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
+from accelpool.cli.options import Json, wants_json
+from accelpool.cli.output import Output
+from accelpool.errors import AccelpoolError
+from accelpool_wire.version import __version__
+
+
+class Commands(TyperGroup):
+    """The commands; an error of ours ends one with a line and an exit code, never with a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except AccelpoolError as error:
+            Output(wants_json(ctx)).document({"error": describe(error)})
+            sys.stderr.write(f"accelpool: {one_line(error)}\n")
+            raise typer.Exit(exit_code(error)) from error
+        except KeyboardInterrupt as error:
+            sys.stderr.write("accelpool: interrupted\n")
+            raise typer.Exit(ExitCode.INTERRUPTED) from error
+
+
+def version(json: Json = False) -> None:
+    """Show the version."""
+    output = Output(json)
+    output.document({"version": __version__})
+    output.text(f"accelpool {__version__}")
+
+
+app = typer.Typer(
+    name="accelpool",
+    cls=Commands,
+    help="A pool of accelerators: borrow any GPU, FPGA or CPU over the network as if it were local.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(up.up)
+app.command()(demo.demo)
+app.command()(doctor.doctor)
+app.command()(listings.devices)
+app.command()(listings.leases)
+app.command()(listings.nodes)
+app.command()(listings.kernels)
+app.command()(listings.release)
+app.command(context_settings=services.PASS_ON, add_help_option=False)(services.broker)
+app.command(context_settings=services.PASS_ON, add_help_option=False)(services.node)
+app.command()(version)

@@ -1,0 +1,50 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JSON_KEY = "accelpool.json"
+
+
+def _note_json(context: typer.Context, value: bool) -> bool:
+    """Remember the choice where an error is shown, too."""
+    context.meta[JSON_KEY] = value
+    return value
+
+
+def wants_json(context: typer.Context) -> bool:
+    """Whether the command was asked for JSON."""
+    return bool(context.meta.get(JSON_KEY, False))
+
+
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", callback=_note_json, is_eager=True, help="Print one JSON document instead of text."
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="The broker's URL; by default ACCELPOOL_URL, else the pool of `accelpool up`.",
+        show_default=False,
+    ),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="opencl|null:COUNT",
+        help="null:COUNT makes devices that compute nothing, to try things out without a driver.",
+        show_default=False,
+    ),
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="By default $XDG_STATE_HOME/accelpool (~/.local/state/accelpool)."),
+]

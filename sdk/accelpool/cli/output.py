@@ -1,0 +1,88 @@
+"""What a command prints: text for people, or one JSON document for programs; progress goes to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 240
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+class Output:
+    """A command's output.
+
+    Args:
+        is_json: Whether to print JSON.
+    """
+
+    def __init__(self, is_json: bool = False) -> None:
+        self.is_json = is_json
+
+    def document(self, document: Mapping[str, Any]) -> None:
+        """Print a JSON document, if JSON is wanted."""
+        if self.is_json:
+            sys.stdout.write(json.dumps(document, indent=2, sort_keys=False) + "\n")
+            sys.stdout.flush()
+
+    def text(self, *lines: str) -> None:
+        """Print lines, if text is wanted."""
+        if not self.is_json:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+        """Print a table, if text is wanted; `empty` is what to say without rows."""
+        listed = [[Text("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows]
+        if self.is_json or not listed:
+            self.text(empty)
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column.upper(), overflow="fold")
+        for row in listed:
+            table.add_row(*row)
+        console(sys.stdout).print(table)
+
+    def note(self, line: str) -> None:
+        """Say something on the side, on stderr."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[None]:
+        """Show on stderr that something takes its time, until the end of the `with` block."""
+        errors = console(sys.stderr)
+        if not errors.is_terminal:
+            self.note(f"{what} ...")
+            yield
+            return
+        with errors.status(Text(f"{what} ...")):
+            yield
+
+
+def console(stream: Any) -> Console:
+    """Return a console that never cuts a line short where nobody watches."""
+    is_terminal = bool(stream.isatty())
+    return Console(
+        file=stream, width=None if is_terminal else PIPE_WIDTH, highlight=False, markup=False, soft_wrap=False
+    )
+
+
+def human_bytes(count: int) -> str:
+    """Return an amount of memory for people: 1536 is "1.5 KiB"."""
+    step = min(len(UNITS) - 1, max(0, count.bit_length() - 1) // 10)
+    amount = count / 1024**step
+    return f"{amount:.1f} {UNITS[step]}" if step and amount < 100 else f"{amount:.0f} {UNITS[step]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 device", "2 devices"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

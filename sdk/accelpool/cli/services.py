@@ -1,0 +1,34 @@
+"""`accelpool broker` and `accelpool node`: this process becomes one, with all the options that it knows."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from accelpool.cli import extras
+from accelpool.cli.settings import CliSettings
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def broker(context: typer.Context) -> None:
+    """Run a broker in the foreground; `accelpool broker --help` shows its options."""
+    _become("broker", "accelpool_broker", context.args)
+
+
+def node(context: typer.Context) -> None:
+    """Run an agent in the foreground: `accelpool node --broker URL`; `--help` shows its options."""
+    _become("node", "accelpool_node", context.args)
+
+
+def _become(role: str, module: str, arguments: list[str]) -> None:
+    """Replace this process by a role's module, with a state directory if none is given."""
+    extras.require(f"accelpool {role}", role)
+    settings = CliSettings.from_environment()
+    if not any(argument.split("=")[0] == "--state-dir" for argument in arguments):
+        arguments = ["--state-dir", str(settings.state_dir / role), *arguments]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - our own module

@@ -1,0 +1,108 @@
+"""`accelpool up`: a pool on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from accelpool import connect, credentials
+from accelpool.cli import extras
+from accelpool.cli.failures import CommandFailed
+from accelpool.cli.options import Backend, Json, StateDir
+from accelpool.cli.output import Output, plural
+from accelpool.cli.pool import DEFAULT_PORT, LocalPool, PoolOptions
+from accelpool.cli.settings import CliSettings
+from accelpool.cli.signals import interrupt_on_ending_signals
+from accelpool.cli.supervisor import Supervisor
+from accelpool.credentials import Credentials
+from accelpool.errors import Unauthorized
+
+
+def up(
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", min=0, max=65535, help="The broker's port on 127.0.0.1; 0 takes any free one."
+        ),
+    ] = DEFAULT_PORT,
+    state_dir: StateDir = None,
+    backend: Backend = None,
+    json: Json = False,
+) -> None:
+    """Run a pool on this machine: a broker and an agent on 127.0.0.1, until Ctrl-C.
+
+    The SDK and the other commands of this user find it by themselves. A part that dies is started again.
+    """
+    extras.require("accelpool up", "broker", "node")
+    settings = CliSettings.from_environment()
+    output = Output(json)
+    options = PoolOptions(
+        state_dir=(state_dir or settings.state_dir).absolute(),
+        port=port,
+        backend=backend,
+    )
+    interrupt_on_ending_signals()
+    pool = LocalPool(options, settings.variables)
+    try:
+        with pool:
+            _start(pool, output, settings.sdk.credentials_path)
+            Supervisor([pool.broker, pool.node], output.note).run()
+    except KeyboardInterrupt:
+        output.note("accelpool is down.")
+
+
+def _start(pool: LocalPool, output: Output, credentials_path: Path) -> None:
+    with output.progress("Starting the broker"):
+        pool.start_broker()
+    with output.progress("Starting the agent; it tries each driver"):
+        pool.start_node()
+    found = Credentials(url=pool.url, token=pool.token)
+    aside = write_credentials(found, credentials_path)
+    if aside is not None:
+        output.note(f"The credentials of another pool were there; they are now in {aside}.")
+    with connect(pool.url, pool.token) as broker:
+        healthy = sum(not device["fault"] for device in broker.devices())
+    output.document(
+        {
+            "url": pool.url,
+            "node": pool.node_name,
+            "devices": healthy,
+            "state_dir": str(pool.options.state_dir),
+            "credentials": str(credentials_path),
+        }
+    )
+    output.text(
+        f"accelpool is up at {pool.url}, with {plural(healthy, 'device')} on node {pool.node_name}.",
+        "  accelpool devices    shows them; `import accelpool as cl` in Python uses them.",
+        f"  {credentials_path} has the URL and the token.",
+        "Ctrl-C ends it.",
+    )
+    if not healthy:
+        output.note("No device works here: `accelpool doctor` says why.")
+
+
+def write_credentials(found: Credentials, path: Path) -> Path | None:
+    """Write the credentials file; return where those of another pool went, if there were any.
+
+    Raises:
+        CommandFailed: The file cannot be written.
+    """
+    aside = path.with_name(path.name + ".previous")
+    try:
+        has_other = _is_of_another_pool(path, found.url)
+        if has_other:
+            path.replace(aside)
+        credentials.save(found, path)
+    except OSError as error:
+        raise CommandFailed(f"the credentials cannot be written to {path}: {error.strerror}") from error
+    return aside if has_other else None
+
+
+def _is_of_another_pool(path: Path, url: str) -> bool:
+    try:
+        saved = credentials.load(path)
+    except Unauthorized:
+        return True  # not ours to judge, so not ours to overwrite
+    return saved is not None and saved.url != url

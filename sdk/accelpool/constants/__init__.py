@@ -1,0 +1,125 @@
+"""OpenCL's constants as classes of plain ints, under PyOpenCL's names."""
+
+from __future__ import annotations
+
+from accelpool.constants.base import Constants
+from accelpool.constants.device import (
+    device_affinity_domain,
+    device_atomic_capabilities,
+    device_device_enqueue_capabilities,
+    device_exec_capabilities,
+    device_fp_config,
+    device_local_mem_type,
+    device_mem_cache_type,
+    device_partition_property,
+    device_svm_capabilities,
+    device_topology_type_amd,
+    device_type,
+    khronos_vendor_id,
+    version_bits,
+)
+from accelpool.constants.device_info import (
+    device_info,
+)
+from accelpool.constants.event import (
+    command_execution_status,
+    command_type,
+    event_info,
+    profiling_info,
+)
+from accelpool.constants.image import (
+    addressing_mode,
+    channel_order,
+    channel_type,
+    filter_mode,
+    image_info,
+    sampler_info,
+    sampler_properties,
+)
+from accelpool.constants.memory import (
+    map_flags,
+    mem_flags,
+    mem_info,
+    mem_migration_flags,
+    mem_object_type,
+    pipe_info,
+    pipe_properties,
+    svm_mem_flags,
+)
+from accelpool.constants.platform import (
+    command_queue_info,
+    command_queue_properties,
+    context_info,
+    context_properties,
+    platform_info,
+    queue_properties,
+)
+from accelpool.constants.program import (
+    kernel_arg_access_qualifier,
+    kernel_arg_address_qualifier,
+    kernel_arg_info,
+    kernel_arg_type_qualifier,
+    kernel_info,
+    kernel_sub_group_info,
+    kernel_work_group_info,
+    program_binary_type,
+    program_build_info,
+    program_info,
+)
+from accelpool.constants.status import (
+    status_code,
+)
+
+__all__ = [
+    "Constants",
+    "addressing_mode",
+    "channel_order",
+    "channel_type",
+    "command_execution_status",
+    "command_queue_info",
+    "command_queue_properties",
+    "command_type",
+    "context_info",
+    "context_properties",
+    "device_affinity_domain",
+    "device_atomic_capabilities",
+    "device_device_enqueue_capabilities",
+    "device_exec_capabilities",
+    "device_fp_config",
+    "device_info",
+    "device_local_mem_type",
+    "device_mem_cache_type",
+    "device_partition_property",
+    "device_svm_capabilities",
+    "device_topology_type_amd",
+    "device_type",
+    "event_info",
+    "filter_mode",
+    "image_info",
+    "kernel_arg_access_qualifier",
+    "kernel_arg_address_qualifier",
+    "kernel_arg_info",
+    "kernel_arg_type_qualifier",
+    "kernel_info",
+    "kernel_sub_group_info",
+    "kernel_work_group_info",
+    "khronos_vendor_id",
+    "map_flags",
+    "mem_flags",
+    "mem_info",
+    "mem_migration_flags",
+    "mem_object_type",
+    "pipe_info",
+    "pipe_properties",
+    "platform_info",
+    "profiling_info",
+    "program_binary_type",
+    "program_build_info",
+    "program_info",
+    "queue_properties",
+    "sampler_info",
+    "sampler_properties",
+    "status_code",
+    "svm_mem_flags",
+    "version_bits",
+]

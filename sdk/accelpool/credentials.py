@@ -1,0 +1,60 @@
+"""The credentials file: where `accelpool up` leaves the pool's URL and token for its user.
+
+    {"url": "http://127.0.0.1:8750", "token": "..."}
+
+Only its owner may read it (mode 0600).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from accelpool.errors import Unauthorized
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIR = 0o700
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool's URL, and the token to use it with."""
+
+    url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(url={self.url!r}, token=...)"
+
+
+def load(path: Path) -> Credentials | None:
+    """Return the credentials in a file, or None if there is no such file.
+
+    Raises:
+        Unauthorized: The file cannot be read, or is malformed.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Credentials)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unauthorized(f"the credentials file {path} cannot be read: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise Unauthorized(
+            f'the credentials file {path} is not of the form {{"url": "...", "token": "..."}}: {error}'
+        ) from error
+
+
+def save(credentials: Credentials, path: Path) -> None:
+    """Write the credentials to a file that only its owner can read, all or nothing.
+
+    Raises:
+        OSError: The file or its folder cannot be written.
+    """
+    path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    with open(descriptor, "wb") as stream:
+        stream.write(msgspec.json.encode(credentials) + b"\n")
+    draft.replace(path)

@@ -1,0 +1,158 @@
+"""Devices and their platforms, as the pool lists them or as an open session has them.
+
+A device of the pool and the same device under a lease are equal. What can be asked of it differs: under a
+lease its memory is the lease's share, and all that its driver tells is known.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from accelpool.constants import device_info, device_type, platform_info
+from accelpool.device_properties import DeviceProperties
+from accelpool.errors import LogicError
+from accelpool.info import Info
+from accelpool_wire.codes import ErrorCode
+
+if TYPE_CHECKING:
+    from accelpool.broker import Broker
+    from accelpool.session import Session
+
+DeviceKey = tuple[str, str, str]
+"""What makes devices the same: node, environment, name on the node."""
+
+
+class Platform:
+    """A driver's platform, with the devices of it that the pool or a session has."""
+
+    __slots__ = ("__weakref__", "_devices", "_info")
+
+    def __init__(self, info: Mapping[int, Any]) -> None:
+        self._info = dict(info)
+        self._devices: list[Device] = []
+
+    def get_info(self, arg: int, /) -> Any:
+        """Return the value of a `platform_info` number.
+
+        Raises:
+            LogicError: INVALID_VALUE: the driver does not know it.
+        """
+        try:
+            return self._info[arg]
+        except KeyError:
+            name = platform_info.to_string(arg, "%d")
+            raise LogicError(
+                "Platform.get_info", ErrorCode.INVALID_VALUE, f"the platform has no {name}"
+            ) from None
+
+    def get_devices(self, device_type: int = device_type.ALL) -> list[Device]:
+        """Return the platform's devices of a kind, in a stable order; `DEFAULT` is the first."""
+        if device_type == 1:  # DEFAULT
+            return self._devices[:1]
+        return [device for device in self._devices if device.type & device_type]
+
+    profile = Info[str](platform_info.PROFILE)
+    version = Info[str](platform_info.VERSION)
+    name = Info[str](platform_info.NAME)
+    vendor = Info[str](platform_info.VENDOR)
+    extensions = Info[str](platform_info.EXTENSIONS)
+    host_timer_resolution = Info[int](platform_info.HOST_TIMER_RESOLUTION)
+    numeric_version = Info[int](platform_info.NUMERIC_VERSION)
+    extensions_with_version = Info[list[int]](platform_info.EXTENSIONS_WITH_VERSION)
+
+    def _key(self) -> tuple[Any, ...]:
+        parts = (platform_info.NAME, platform_info.VENDOR, platform_info.VERSION)
+        return tuple(self._info.get(part) for part in parts)
+
+    def _get_cl_version(self) -> tuple[int, int]:
+        return cl_version(self._info.get(platform_info.VERSION))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Platform) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"<accelpool.Platform {self._info.get(platform_info.NAME, '')!r}>"
+
+
+class Device(DeviceProperties):
+    """A device of the pool; its info costs no round trip.
+
+    Attributes:
+        platform: Its platform.
+        node: The name of the node that it is plugged in.
+        pool_id: Its id in the pool, or "" where that is not known.
+    """
+
+    __slots__ = ("__weakref__", "_broker", "_info", "_key", "_session", "platform", "pool_id")
+
+    def __init__(
+        self,
+        info: Mapping[int, Any],
+        platform: Platform,
+        key: DeviceKey,
+        *,
+        pool_id: str = "",
+        broker: Broker | None = None,
+        session: Session | None = None,
+    ) -> None:
+        self.platform = platform
+        self.pool_id = pool_id
+        self._info = dict(info)
+        self._info.setdefault(device_info.REFERENCE_COUNT, 1)
+        self._info[device_info.PLATFORM] = platform
+        self._key = key
+        self._broker = broker
+        self._session = None if session is None else weakref.ref(session)
+        platform._devices.append(self)
+
+    @property
+    def node(self) -> str:
+        """The name of the node that the device is plugged in."""
+        return self._key[0]
+
+    def get_info(self, arg: int, /) -> Any:
+        """Return the value of a `device_info` number.
+
+        Raises:
+            LogicError: INVALID_VALUE: the driver does not know it, or the pool tells it under a lease only.
+        """
+        try:
+            return self._info[arg]
+        except KeyError:
+            name = device_info.to_string(arg, "%d")
+            raise LogicError("Device.get_info", ErrorCode.INVALID_VALUE, f"{self!r} has no {name}") from None
+
+    @property
+    def hashable_model_and_version_identifier(self) -> Hashable:
+        """What is the same for all devices of the same model and driver version."""
+        return ("v1", self.vendor, self.vendor_id, self.name, self.version)
+
+    def _get_cl_version(self) -> tuple[int, int]:
+        return cl_version(self._info.get(device_info.VERSION))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Device) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        name = str(self._info.get(device_info.NAME, self._key[2])).strip()
+        return f"<accelpool.Device {name!r} on node {self.node!r}>"
+
+
+def cl_version(version: object) -> tuple[int, int]:
+    """Return the numbers in a version string such as "OpenCL 3.0 PoCL"; (1, 2) where there are none."""
+    match = re.match(r"OpenCL (\d+)\.(\d+)", str(version))
+    return (int(match[1]), int(match[2])) if match else (1, 2)
+
+
+def platforms_of(devices: Iterable[Device]) -> list[Platform]:
+    """Return the platforms of some devices, each once, in order."""
+    return list(dict.fromkeys(device.platform for device in devices))

@@ -1,0 +1,36 @@
+"""Host memory as flat bytes, without copying it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+NATIVE_FORMATS = frozenset("?bBcdefhHiIlLnNqQ")
+
+
+def flat_bytes(obj: Any, *, writable: bool = False) -> memoryview:
+    """Return an object's memory as one row of bytes; in Fortran order where that is its own.
+
+    Args:
+        obj: Anything with the buffer protocol: an array, a NumPy scalar, bytes.
+        writable: Whether the bytes are to be written to.
+
+    Raises:
+        TypeError: The object has no buffer.
+        ValueError: Its memory is not contiguous.
+        BufferError: It is to be written to and cannot be.
+    """
+    view = memoryview(obj)
+    if writable and view.readonly:
+        raise BufferError(f"the {type(obj).__name__} to copy into is read-only")
+    if not view.contiguous:
+        raise ValueError(f"the {type(obj).__name__} of shape {view.shape} is not contiguous: copy it first")
+    if view.nbytes == 0:
+        return memoryview(b"") if view.readonly else memoryview(bytearray())
+    if view.c_contiguous and view.format in NATIVE_FORMATS:
+        return view.cast("B")
+    if "O" in view.format:
+        raise TypeError("an array of Python objects has no bytes that a device could use")
+    array = np.asarray(obj).reshape(-1, order="A").view(np.uint8)
+    return array.data

@@ -1,0 +1,247 @@
+"""Kernels: what a program is built for.
+
+The worker has one kernel per name and program (`KernelCore`); a `Kernel` is that and arguments of its own,
+which go along with each launch. So kernels are independent of each other, as cheap to get as to keep, and a
+launch with its arguments is one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from accelpool.arguments import Packer, typed_packer
+from accelpool.constants import kernel_arg_info, kernel_info, kernel_work_group_info
+from accelpool.context import Context
+from accelpool.device import Device
+from accelpool.errors import LogicError, RuntimeError
+from accelpool.event import Event, WaitList
+from accelpool.info import Info
+from accelpool.ndrange import Sizes
+from accelpool.queue import CommandQueue
+from accelpool_wire import messages as m
+from accelpool_wire.codes import ErrorCode
+
+if TYPE_CHECKING:
+    from accelpool.program import Program
+
+
+class _Unset:
+    """Stands for an argument that is not set."""
+
+
+UNSET: Any = _Unset()
+
+
+class Kernel:
+    """A kernel of a built program, with arguments of its own.
+
+    Args:
+        program: The program, built.
+        name: The kernel function's name.
+
+    Raises:
+        LogicError: INVALID_PROGRAM_EXECUTABLE: the program is not built; INVALID_KERNEL_NAME: it has no such
+            kernel.
+    """
+
+    __slots__ = ("__weakref__", "_args", "_core", "_count", "_held", "_is_set", "_packers", "_program")
+
+    def __init__(self, program: Program, name: str, /) -> None:
+        core = program._core(name)
+        self._program = program
+        self._core = core
+        self._packers: tuple[Packer, ...] = core.packers
+        self._count = len(core.packers)
+        self._args: list[Any] = [UNSET] * self._count
+        self._held: Sequence[Any] = ()  # arguments are used until set again: they live as long
+        self._is_set = not self._count
+
+    def __call__(
+        self,
+        queue: CommandQueue,
+        global_size: Sizes,
+        local_size: Sizes | None,
+        *args: Any,
+        wait_for: WaitList = None,
+        g_times_l: bool = False,
+        allow_empty_ndrange: bool = False,
+        global_offset: Sizes | None = None,
+    ) -> Event:
+        """Set all arguments, enqueue the kernel over an NDRange and return its event at once.
+
+        Args:
+            queue: The queue to enqueue to.
+            global_size: Work-items per dimension, 1 to 3 ints.
+            local_size: Work-items per work-group and dimension; None lets the device choose.
+            *args: The arguments; see `set_args`.
+            wait_for: Events to wait for.
+            g_times_l: Whether size and offset count work-groups, to be multiplied by `local_size`.
+            allow_empty_ndrange: Whether a global size of 0 is a marker; else it is the device's to judge.
+            global_offset: The first global id per dimension; None for zeros.
+
+        Raises:
+            TypeError: There are more or fewer arguments than the kernel has.
+            LogicError: An argument or a size is not possible, which one, and what was expected.
+        """
+        self.set_args(*args)
+        return self._core.launch(
+            queue,
+            self._args,
+            global_size,
+            local_size,
+            global_offset,
+            wait_for,
+            g_times_l,
+            allow_empty_ndrange,
+        )
+
+    def set_args(self, *args: Any) -> None:
+        """Set all arguments; they stay until set again.
+
+        Args:
+            *args: A `Buffer` or None for a pointer, a `LocalMemory` for local memory, for a scalar a number,
+                for the rest bytes: anything with the buffer protocol.
+
+        Raises:
+            TypeError: There are more or fewer arguments than the kernel has.
+            LogicError: INVALID_ARG_SIZE, INVALID_VALUE, INVALID_MEM_OBJECT: which argument is not possible,
+                and what was expected.
+        """
+        if len(args) != self._count:
+            raise TypeError(
+                f"kernel {self._core.info.name} takes {self._count} arguments, not {len(args)}: "
+                f"{', '.join(map(_declared, self._core.info.args)) or 'of unknown types'}"
+            )
+        self._args = [pack(value) for pack, value in zip(self._packers, args)]  # noqa: B905 - counted above
+        self._held = args
+        self._is_set = True
+
+    def set_arg(self, index: int, arg: Any, /) -> None:
+        """Set one argument, by its place from 0.
+
+        Raises:
+            LogicError: INVALID_ARG_INDEX: there is no such place; else as `set_args`.
+        """
+        if index < 0:
+            raise TypeError(f"an argument's place is not negative: {index}")
+        if index >= self._count:
+            what = f"kernel {self._core.info.name} has {self._count} arguments; there is no place {index}"
+            raise LogicError("clSetKernelArg", ErrorCode.INVALID_ARG_INDEX, what)
+        args, held = list(self._args), [*self._held, *[None] * (self._count - len(self._held))]
+        args[index], held[index] = self._packers[index](arg), arg
+        self._args, self._held = args, held
+        self._is_set = UNSET not in args
+
+    def set_scalar_arg_dtypes(self, arg_types: Sequence[Any]) -> None:
+        """Declare the NumPy types of scalar arguments: every number passed is converted.
+
+        Args:
+            arg_types: One per argument; None for what is no scalar.
+
+        Raises:
+            TypeError: There are more or fewer types than arguments.
+        """
+        if len(arg_types) != self._count:
+            name = self._core.info.name
+            raise TypeError(f"kernel {name} takes {self._count} arguments, not {len(arg_types)}")
+        declared = zip(self._core.places(), self._core.packers, arg_types, strict=True)
+        self._packers = tuple(
+            known if dtype is None else typed_packer(place, dtype) for place, known, dtype in declared
+        )
+
+    set_arg_types = set_scalar_arg_dtypes
+
+    def clone(self) -> Kernel:
+        """Return another kernel with the same arguments, set independently from now on."""
+        made = Kernel(self._program, self._core.info.name)
+        made._packers, made._args = self._packers, self._args
+        made._held, made._is_set = self._held, self._is_set
+        return made
+
+    def get_info(self, param_name: int, /) -> Any:
+        """Return the value of a `kernel_info` number.
+
+        Raises:
+            LogicError: INVALID_VALUE: there is no such info.
+        """
+        info = self._core.info
+        if param_name == kernel_info.FUNCTION_NAME:
+            return info.name
+        if param_name == kernel_info.NUM_ARGS:
+            return info.num_args
+        if param_name == kernel_info.ATTRIBUTES:
+            return info.attributes
+        if param_name == kernel_info.PROGRAM:
+            return self._program
+        if param_name == kernel_info.CONTEXT:
+            return self._program._context
+        if param_name == kernel_info.REFERENCE_COUNT:
+            return 1
+        name = kernel_info.to_string(param_name, "%d")
+        raise LogicError("Kernel.get_info", ErrorCode.INVALID_VALUE, f"a kernel has no {name}")
+
+    def get_work_group_info(self, param: int, device: Device) -> Any:
+        """Return the value of a `kernel_work_group_info` number on a device.
+
+        Raises:
+            LogicError: INVALID_VALUE: there is no such info; INVALID_DEVICE: the kernel is not built for it.
+        """
+        routine = "clGetKernelWorkGroupInfo"
+        group = self._core.groups.get(self._program._context._place(device, routine))
+        if group is None:
+            raise LogicError(routine, ErrorCode.INVALID_DEVICE, f"{self!r} is not built for {device!r}")
+        values = {
+            kernel_work_group_info.WORK_GROUP_SIZE: group.work_group_size,
+            kernel_work_group_info.COMPILE_WORK_GROUP_SIZE: group.compile_work_group_size,
+            kernel_work_group_info.LOCAL_MEM_SIZE: group.local_mem_size,
+            kernel_work_group_info.PREFERRED_WORK_GROUP_SIZE_MULTIPLE: (
+                group.preferred_work_group_size_multiple
+            ),
+            kernel_work_group_info.PRIVATE_MEM_SIZE: group.private_mem_size,
+        }
+        if param not in values:
+            name = kernel_work_group_info.to_string(param, "%d")
+            raise LogicError(routine, ErrorCode.INVALID_VALUE, f"{self!r} has no {name}")
+        return values[param]
+
+    def get_arg_info(self, index: int, param_name: int, /) -> Any:
+        """Return the value of a `kernel_arg_info` number of an argument, by its place from 0.
+
+        Raises:
+            LogicError: INVALID_ARG_INDEX: there is no such place; INVALID_VALUE: there is no such info.
+            RuntimeError: KERNEL_ARG_INFO_NOT_AVAILABLE: the compiler kept none, as in most binaries.
+        """
+        routine, info = "clGetKernelArgInfo", self._core.info
+        if not 0 <= index < info.num_args:
+            what = f"kernel {info.name} has {info.num_args} arguments; there is no place {index}"
+            raise LogicError(routine, ErrorCode.INVALID_ARG_INDEX, what)
+        if not info.args:
+            what = f"the compiler kept no argument info of kernel {info.name}"
+            raise RuntimeError(routine, ErrorCode.KERNEL_ARG_INFO_NOT_AVAILABLE, what)
+        arg = info.args[index]
+        values = {
+            kernel_arg_info.NAME: arg.name,
+            kernel_arg_info.TYPE_NAME: arg.type_name,
+            kernel_arg_info.ADDRESS_QUALIFIER: arg.address_qualifier,
+            kernel_arg_info.ACCESS_QUALIFIER: arg.access_qualifier,
+            kernel_arg_info.TYPE_QUALIFIER: arg.type_qualifier,
+        }
+        if param_name not in values:
+            what = f"an argument has no {kernel_arg_info.to_string(param_name, '%d')}"
+            raise LogicError(routine, ErrorCode.INVALID_VALUE, what)
+        return values[param_name]
+
+    function_name = Info[str](kernel_info.FUNCTION_NAME)
+    num_args = Info[int](kernel_info.NUM_ARGS)
+    reference_count = Info[int](kernel_info.REFERENCE_COUNT)
+    context = Info[Context](kernel_info.CONTEXT)
+    program = Info["Program"](kernel_info.PROGRAM)
+    attributes = Info[str](kernel_info.ATTRIBUTES)
+
+    def __repr__(self) -> str:
+        return f"<accelpool.Kernel {self._core.info.name!r}>"
+
+
+def _declared(arg: m.ArgInfo) -> str:
+    return f"{arg.type_name} {arg.name}"

@@ -1,0 +1,112 @@
+"""The kernel library from a context: `ctx.kernels.saxpy(queue, n, a, x, y)`.
+
+The catalogue knows each kernel's arguments and NDRange; a kernel is built on its first use in a context.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelpool.arguments import LocalMemory
+from accelpool.context import Context
+from accelpool.errors import LogicError
+from accelpool.event import Event, WaitList
+from accelpool.kernel_core import KernelCore
+from accelpool.memory import MemoryObjectHolder
+from accelpool.program import Program
+from accelpool.queue import CommandQueue
+from accelpool_kernels import Entry, InvalidArgument, UnknownKernel, entry, names, source
+from accelpool_wire.codes import ErrorCode
+
+
+class KernelLibrary:
+    """The kernels of the library, as attributes; `dir()` lists them."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> LibraryKernel:
+        """Return the kernel of that name; it is built when it is first called."""
+        try:
+            return LibraryKernel(self._context, entry(name))
+        except UnknownKernel:
+            known = ", ".join(names())
+            raise AttributeError(f"no kernel {name!r} in the library; there are {known}") from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *names()]
+
+    def __repr__(self) -> str:
+        return f"<accelpool.KernelLibrary: {', '.join(names())}>"
+
+
+class LibraryKernel:
+    """A kernel of the library, to be called with its arguments.
+
+    Attributes:
+        entry: What the catalogue says of it.
+    """
+
+    __slots__ = ("_context", "entry")
+
+    def __init__(self, context: Context, entry: Entry) -> None:
+        self._context = context
+        self.entry = entry
+
+    def __call__(self, queue: CommandQueue, *args: Any, wait_for: WaitList = None) -> Event:
+        """Enqueue the kernel over the NDRange that its sizes ask for, and return its event at once.
+
+        Args:
+            queue: The queue to enqueue to.
+            *args: The arguments in the catalogue's order, without local memory: numbers and buffers.
+            wait_for: Events to wait for.
+
+        Raises:
+            TypeError: There are more or fewer arguments than the kernel has.
+            LogicError: INVALID_ARG_VALUE: a size is out of range, or a buffer is too small for it; else as
+                `Kernel.set_args`.
+        """
+        entry = self.entry
+        if len(args) != len(entry.parameters):
+            declared = ", ".join(f"{a.type} {a.name}" for a in entry.parameters)
+            raise TypeError(
+                f"kernel {entry.name} takes {len(entry.parameters)} arguments, not {len(args)}: {declared}"
+            )
+        given = {argument.name: value for argument, value in zip(entry.parameters, args, strict=True)}
+        sizes = {name: given[name] for name in entry.sizes}
+        try:
+            ndrange = entry.ndrange(**sizes)
+            local_bytes = entry.local_bytes(**sizes)
+            self._check_buffers(given, entry.buffer_bytes(**sizes))
+        except InvalidArgument as error:
+            raise LogicError("clSetKernelArg", ErrorCode.INVALID_ARG_VALUE, str(error)) from error
+        given.update({name: LocalMemory(size) for name, size in local_bytes.items()})
+        core = self._core()
+        packed = [
+            pack(given[argument.name]) for pack, argument in zip(core.packers, entry.arguments, strict=True)
+        ]
+        return core.launch(queue, packed, ndrange.global_size, ndrange.local_size, None, wait_for)
+
+    def __repr__(self) -> str:
+        return f"<accelpool.LibraryKernel {self.entry.name}: {self.entry.summary}>"
+
+    def _check_buffers(self, given: dict[str, Any], needed: dict[str, int]) -> None:
+        for name, size in needed.items():
+            buffer = given[name]
+            if isinstance(buffer, MemoryObjectHolder) and buffer._size < size:
+                what = f"kernel {self.entry.name}: {name} needs {size} bytes, {buffer!r} is too small"
+                raise LogicError("clSetKernelArg", ErrorCode.INVALID_ARG_VALUE, what)
+
+    def _core(self) -> KernelCore:
+        library, name = self._context._library, self.entry.name
+        core = library.get(name)
+        if core is None:
+            arguments = self.entry.arguments
+            program = Program(self._context, source(name))
+            program._compile()
+            core = library[name] = program._core(name)
+            if core.info.num_args != len(arguments):
+                raise LogicError("clCreateKernel", ErrorCode.INVALID_KERNEL_DEFINITION, f"kernel {name}")
+        return core

@@ -1,0 +1,186 @@
+"""Leases in use, and the thread that keeps them.
+
+Each broker has one keeper. It renews every lease at a third of its ttl, and ends those whose sessions were
+dropped without a word.
+
+    renewal fails because            then
+    the broker is away               again soon, until the lease's expiry + 15 s: LeaseExpired
+    the lease has ended              the typed error that says how
+Either closes the session; the error is raised by the next use of anything of it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from accelpool.errors import (
+    AccelpoolError,
+    LeaseExpired,
+    ProblemError,
+    QuotaExceeded,
+    RemoteProtocolError,
+    TransportError,
+    Unavailable,
+)
+from accelpool.records import LeaseRecord
+from accelpool.rest import RestClient
+
+RENEWALS_PER_TTL = 3
+GRACE_S = 15.0
+RETRY_S = 2.0
+RENEW_TIMEOUT_S = 5.0
+END_TIMEOUT_S = 5.0
+IDLE_S = 30.0
+
+
+class Closable(Protocol):
+    """What a lease closes when it ends: its connection."""
+
+    def close(self) -> None:
+        """Close it; closing twice is closing once."""
+        ...
+
+
+class Lease:
+    """A lease in use.
+
+    Attributes:
+        record: The lease as it was granted.
+        connection: Its open connection.
+        failure: How it ended against its holder's will, or None.
+        is_over: Whether it has ended, one way or the other.
+    """
+
+    __slots__ = ("connection", "failure", "is_over", "record", "renew_at", "renewed_at")
+
+    def __init__(self, record: LeaseRecord, connection: Closable, now: float) -> None:
+        self.record = record
+        self.connection = connection
+        self.failure: ProblemError | None = None
+        self.is_over = False
+        self.renewed_at = now
+        self.renew_at = now + record.ttl_s / RENEWALS_PER_TTL
+
+    @property
+    def path(self) -> str:
+        """The lease's path at the broker."""
+        return f"/leases/{self.record.id}"
+
+
+class LeaseKeeper:
+    """Keeps the leases of one broker alive. A context manager that ends them all.
+
+    Args:
+        rest: The way to the broker.
+        clock: Seconds from any start, never going back.
+    """
+
+    def __init__(self, rest: RestClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._leases: dict[str, Lease] = {}
+        self._dropped: SimpleQueue[Lease | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def keep(self, record: LeaseRecord, connection: Closable) -> Lease:
+        """Return the lease, kept alive from now on."""
+        lease = self.adopt(record, connection)
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="accelpool-leases", daemon=True)
+                self._thread.start()
+                atexit.register(self.close_connections)
+        self._dropped.put(None)  # the thread counts anew how long it may sleep
+        return lease
+
+    def adopt(self, record: LeaseRecord, connection: Closable) -> Lease:
+        """Return the lease without a thread that renews it; `renew_due` does."""
+        lease = Lease(record, connection, self._clock())
+        with self._lock:
+            self._leases[record.id] = lease
+        return lease
+
+    def end(self, lease: Lease) -> None:
+        """Close the session and give the lease back; failures do not matter any more."""
+        is_known = self._leases.pop(lease.record.id, None) is not None
+        lease.is_over = True
+        lease.connection.close()
+        if is_known and lease.failure is None:
+            # Else, or if this fails, the lease ends with its session.
+            with contextlib.suppress(AccelpoolError):
+                self._rest.request("DELETE", lease.path, timeout_s=END_TIMEOUT_S)
+
+    def drop(self, lease: Lease) -> None:
+        """Let the keeper's thread end a lease, soon. Never blocks: fit for `__del__`."""
+        self._dropped.put(lease)
+
+    def close(self) -> None:
+        """End all leases, then the thread."""
+        self._is_closed = True
+        for lease in list(self._leases.values()):
+            self.end(lease)
+        self._dropped.put(None)
+
+    def close_connections(self) -> None:
+        """Say goodbye to all sessions, which ends their leases: the last thing that a process does."""
+        for lease in list(self._leases.values()):
+            lease.connection.close()
+
+    def renew_due(self) -> float:
+        """Renew what is due; return the seconds until something is due again."""
+        for lease in list(self._leases.values()):
+            if lease.renew_at <= self._clock():
+                self._renew(lease)
+        pending = [lease.renew_at for lease in list(self._leases.values())]
+        return max(0.0, min(pending) - self._clock()) if pending else IDLE_S
+
+    def _renew(self, lease: Lease) -> None:
+        asked_at = self._clock()
+        ttl_s = lease.record.ttl_s
+        try:
+            self._rest.request("PATCH", lease.path, json={"ttl_s": ttl_s}, timeout_s=RENEW_TIMEOUT_S)
+        except (TransportError, Unavailable, QuotaExceeded, RemoteProtocolError) as error:
+            lost_at = lease.renewed_at + ttl_s + GRACE_S
+            lease.renew_at = min(lost_at, self._clock() + min(RETRY_S, ttl_s / RENEWALS_PER_TTL))
+            if self._clock() >= lost_at:
+                self._fail(lease, LeaseExpired(f"lease {lease.record.id} could not be renewed: {error}"))
+        except ProblemError as error:
+            self._fail(lease, error)
+        else:
+            lease.renewed_at = asked_at
+            lease.renew_at = asked_at + ttl_s / RENEWALS_PER_TTL
+
+    def _fail(self, lease: Lease, error: ProblemError) -> None:
+        if lease.is_over:
+            return  # given back meanwhile: the broker's answer is no news
+        lease.failure = error
+        self.end(lease)
+
+    def _run(self) -> None:
+        while not self._is_closed:
+            sleep_s = self.renew_due()
+            try:
+                dropped = self._dropped.get(timeout=sleep_s)
+            except Empty:
+                if self._retire():
+                    return
+                continue
+            if dropped is not None:
+                self.end(dropped)
+
+    def _retire(self) -> bool:
+        """End the thread if there is nothing to keep; the next lease starts another."""
+        with self._lock:
+            if self._leases:
+                return False
+            self._thread = None
+            atexit.unregister(self.close_connections)
+            return True

@@ -1,0 +1,95 @@
+"""What the broker answers, as typed records; members that are not named here are ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of the broker's records."""
+
+
+class ShareRecord(Record, frozen=True, kw_only=True):
+    """One device of a lease.
+
+    Attributes:
+        device: The device's id in the pool.
+        name: Its name on its node, unique there within its environment.
+        node: Its node's name.
+        environment: The driver environment that it is seen in.
+        memory_bytes: The memory share.
+        compute: The compute share, 0 < compute <= 1.
+    """
+
+    device: str
+    name: str
+    node: str
+    environment: str = ""
+    kind: str = ""
+    memory_bytes: int = 0
+    compute: float = 1.0
+    epoch: int = 0
+    attributes: dict[str, Any] = {}
+
+
+class EndpointRecord(Record, frozen=True, kw_only=True):
+    """Where a lease's devices of one node and environment are reached, and the token that opens them."""
+
+    node: str
+    environment: str = ""
+    host: str
+    port: int
+    token: str
+
+    def __repr__(self) -> str:
+        return f"EndpointRecord({self.node!r}, {self.host}:{self.port})"
+
+
+class LeaseRecord(Record, frozen=True, kw_only=True):
+    """A lease, as the broker sees it.
+
+    Attributes:
+        id: Its id.
+        state: "queued", "active", "released", "expired", "revoked", "lost", "withdrawn" or "rejected".
+        reason: Why it waits, or why it ended.
+        position: Its place in the queue, from 1, while it is queued.
+        ttl_s: How long it lasts from its last renewal.
+    """
+
+    id: str
+    state: str
+    reason: str | None = None
+    position: int | None = None
+    ttl_s: float = 60.0
+    shares: list[ShareRecord] = []
+    endpoints: list[EndpointRecord] = []
+
+
+class CapacityRecord(Record, frozen=True, kw_only=True):
+    """What a device has."""
+
+    memory_bytes: int = 0
+    compute_units: int = 0
+
+
+class DeviceRecord(Record, frozen=True, kw_only=True):
+    """A device of the pool.
+
+    Attributes:
+        id: Its id in the pool.
+        name: Its name on its node.
+        state: "free", "leased", "faulty" or "lost".
+        attributes: What its node tells of it, by name.
+    """
+
+    id: str
+    name: str
+    node: str
+    environment: str = ""
+    kind: str = ""
+    api: str = ""
+    capacity: CapacityRecord = CapacityRecord()
+    state: str = "free"
+    attributes: dict[str, Any] = {}

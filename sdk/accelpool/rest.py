@@ -1,0 +1,227 @@
+"""HTTP to the broker: JSON both ways, failures as typed errors.
+
+What happens to a request that fails:
+
+    nobody listens                 ConnectError; tried again within `retry_s`
+    the connection breaks          ReadError; tried again within `retry_s`
+    Unavailable, 502, 503, 504     Unavailable; tried again within `retry_s`, after Retry-After if given
+    any other problem              the typed error of its name, at once
+    an answer that is no JSON      RemoteProtocolError, at once
+
+Only requests that may be repeated are given a `retry_s` by their callers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from accelpool.errors import (
+    ConnectError,
+    ProblemError,
+    ReadError,
+    RemoteProtocolError,
+    Timeout,
+    TransportError,
+    Unavailable,
+    problem,
+)
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 15.0
+PAUSE_S = 0.2
+PAUSE_MAX_S = 2.0
+AWAY = frozenset({502, 503, 504})
+STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A broker's answer: its JSON, and the seconds to leave it alone before asking again, if it said so."""
+
+    body: Any
+    retry_after_s: float | None
+
+
+class RestClient:
+    """Speaks to one broker over kept-alive connections. Safe to use from several threads.
+
+    Args:
+        url: The broker's URL.
+        token: The bearer token.
+        http: A session to use instead of one of its own.
+        sleep: Called between attempts, with seconds.
+        clock: Seconds from any start, never going back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        http: requests.Session | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.clock = clock
+        self.sleep = sleep
+        self._http = http or requests.Session()
+        self._http.trust_env = False
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str | int | float] | None = None,
+        headers: Mapping[str, str] | None = None,
+        wait_s: float = 0.0,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        retry_s: float = 0.0,
+        is_refusal_final: bool = False,
+    ) -> Answer:
+        """Return the broker's answer.
+
+        Args:
+            method: The HTTP method.
+            path: From the slash on.
+            json: The body, or None for none.
+            params: The query.
+            headers: Headers beyond the token.
+            wait_s: How long the broker may hold the answer back.
+            timeout_s: How long it may take beyond that, in seconds.
+            retry_s: For how long to try again while the broker is away, in seconds.
+            is_refusal_final: Not to try again where nobody listens.
+
+        Raises:
+            ProblemError: The broker said no.
+            TransportError: The broker could not be reached in time.
+            RemoteProtocolError: What answered is no broker.
+        """
+        until, pause_s = self.clock() + retry_s, PAUSE_S
+        while True:
+            try:
+                return self._once(method, path, json, params, headers, timeout_s + wait_s)
+            except (TransportError, Unavailable) as error:
+                pause = _pause(error, pause_s)
+                is_final = is_refusal_final and isinstance(error, ConnectError)
+                if is_final or self.clock() + pause > until:
+                    raise
+                self.sleep(pause)
+                pause_s = min(PAUSE_MAX_S, 2 * pause_s)
+
+    def pages(self, path: str, params: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:
+        """Return all items of a list, page after page."""
+        items: list[dict[str, Any]] = []
+        query = dict(params or {})
+        while True:
+            page = self.request("GET", path, params=query).body
+            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+                raise RemoteProtocolError(f"{self.url}{path} answered with no list of items")
+            items.extend(page["items"])
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return items
+            query["cursor"] = cursor
+
+    def close(self) -> None:
+        """Close the kept-alive connections."""
+        self._http.close()
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        json: Any,
+        params: Mapping[str, str | int | float] | None,
+        headers: Mapping[str, str] | None,
+        timeout_s: float,
+    ) -> Answer:
+        where = f"the broker at {self.url}"
+        try:
+            response = self._http.request(
+                method,
+                self.url + path,
+                json=json,
+                params=params,
+                headers={**self._headers, **(headers or {})},
+                timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+                allow_redirects=False,
+            )
+        except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
+            raise ConnectError(f"{where} cannot be reached: {error}") from error
+        except requests.exceptions.Timeout as error:
+            raise Timeout(f"{where} did not answer {method} {path} in time") from error
+        except requests.exceptions.ConnectionError as error:
+            if _never_connected(error):
+                raise ConnectError(f"nobody answers at {self.url}: is the broker running?") from error
+            raise ReadError(f"the connection to {where} broke during {method} {path}") from error
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise ConnectError(f"{where} cannot be asked: {error}") from error
+        return self._read(response, f"{method} {self.url}{path}")
+
+    def _read(self, response: requests.Response, what: str) -> Answer:
+        retry_after_s = _seconds(response.headers.get("Retry-After"))
+        if response.status_code == 204:
+            return Answer(body=None, retry_after_s=retry_after_s)
+        try:
+            body = response.json()
+        except ValueError as error:
+            if response.status_code in AWAY:
+                raise _away(what, response, retry_after_s) from error
+            raise RemoteProtocolError(
+                f"{what} was answered {response.status_code} and no JSON: is that a broker's URL?"
+            ) from error
+        if response.status_code < 300:
+            return Answer(body=body, retry_after_s=retry_after_s)
+        if not isinstance(body, dict):
+            raise RemoteProtocolError(f"{what} was answered {response.status_code} and no problem")
+        raise _problem(body, response, what, retry_after_s)
+
+
+def _problem(
+    body: dict[str, Any], response: requests.Response, what: str, retry_after_s: float | None
+) -> ProblemError:
+    """Return the typed error of a problem+json body."""
+    members = {key: value for key, value in body.items() if key not in STANDARD_MEMBERS}
+    if retry_after_s is not None:
+        members["retry_after_s"] = retry_after_s
+    detail = str(body.get("detail") or body.get("title") or f"{what} was answered {response.status_code}")
+    found = problem(str(body.get("type", "about:blank")), detail, **members)
+    if type(found) is ProblemError and response.status_code in AWAY:
+        found = Unavailable(detail, **members)
+    found.instance = str(body.get("instance") or "")
+    found.status = response.status_code
+    return found
+
+
+def _away(what: str, response: requests.Response, retry_after_s: float | None) -> Unavailable:
+    members: dict[str, Any] = {} if retry_after_s is None else {"retry_after_s": retry_after_s}
+    return Unavailable(f"{what} was answered {response.status_code}", **members)
+
+
+def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
+    """Whether the request was never sent: there was nobody to send it to."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+
+
+def _pause(error: Exception, pause_s: float) -> float:
+    """Return how long to leave the broker alone."""
+    asked: float | None = error.members.get("retry_after_s") if isinstance(error, Unavailable) else None
+    return pause_s if asked is None else asked
+
+
+def _seconds(header: str | None) -> float | None:
+    """Return Retry-After in seconds; a date, which our broker never sends, counts as none."""
+    try:
+        return None if header is None else max(0.0, float(header))
+    except ValueError:
+        return None

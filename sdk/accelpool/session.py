@@ -1,0 +1,150 @@
+"""A session in use: one lease, one connection to its node, and the devices behind it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from typing import TypeVar
+
+from accelpool.acquisition import ended, lease_record
+from accelpool.device import Device
+from accelpool.errors import AccelpoolError, ProblemError, SessionLost
+from accelpool.lease import Lease, LeaseKeeper
+from accelpool.rest import RestClient
+from accelpool_wire import messages as m
+from accelpool_wire.client import Connection, PendingRead
+
+AnyReply = TypeVar("AnyReply", bound=m.Message)
+
+ASK_TIMEOUT_S = 3.0
+
+
+class Session:
+    """What all objects of a context talk through. Safe to use from several threads.
+
+    Attributes:
+        connection: The open connection.
+        lease: The lease it stands on.
+        devices: Its devices, in the order in which messages number them.
+        contexts: The handles of its contexts in use; with the last one it ends.
+        reads: Reads under way that nobody waits for yet: (queue handle, event handle, read).
+    """
+
+    __slots__ = (
+        "__weakref__", "_keeper", "_reason", "_rest", "connection", "contexts", "devices", "is_closed",
+        "lease", "new_handle", "reads", "release",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, lease: Lease, keeper: LeaseKeeper, rest: RestClient) -> None:
+        self.connection = connection
+        self.lease = lease
+        self.devices: tuple[Device, ...] = ()
+        self.contexts: set[int] = set()
+        self.is_closed = False
+        self.reads: deque[tuple[int, int, PendingRead]] = deque()
+        self.new_handle = connection.new_handle
+        self.release = connection.release
+        self._keeper = keeper
+        self._rest = rest
+        self._reason: ProblemError | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be used, as far as is known without asking."""
+        return not self.is_closed and self.lease.failure is None and self.connection.is_open
+
+    def post(self, message: m.Message, payload: bytes | bytearray | memoryview | None = None) -> None:
+        """Send a command and await nothing.
+
+        Raises:
+            SessionLost, LeaseExpired, LeaseRevoked, LeaseLost: The session is over, and why.
+        """
+        try:
+            self.connection.post(message, payload)
+        except SessionLost as error:
+            raise self._why(error) from error
+
+    def ask(self, message: m.Message, answer: type[AnyReply]) -> AnyReply:
+        """Send a synchronous command and return its answer: one round trip.
+
+        Raises:
+            Error: OpenCL's error, of this command or of an earlier posted one that surfaces here.
+            SessionLost, LeaseExpired, LeaseRevoked, LeaseLost: The session is over, and why.
+        """
+        try:
+            return self.connection.ask(message, answer)
+        except SessionLost as error:
+            raise self._why(error) from error
+
+    def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
+        """Start a read straight into its place; old reads are waited for where too many are under way."""
+        most = max(1, self.connection.limits.pending // 2)
+        while len(self.reads) >= most:
+            with contextlib.suppress(IndexError):  # other threads wait for them too
+                self.finish_read(self.reads.popleft()[2])
+        try:
+            pending = self.connection.read(message, into)
+        except SessionLost as error:
+            raise self._why(error) from error
+        if message.event:
+            self.reads.append((message.queue, message.event, pending))
+        return pending
+
+    def finish_read(self, pending: PendingRead) -> m.Data:
+        """Wait until a read's bytes are in place."""
+        try:
+            return pending.wait()
+        except SessionLost as error:
+            raise self._why(error) from error
+
+    def finish_reads(self, queue: int, before: int | None = None) -> None:
+        """Wait for a queue's reads under way, or for those enqueued before an event."""
+        for read in list(self.reads):
+            if read[0] == queue and (before is None or read[1] < before):
+                self.finish_read(read[2])
+                with contextlib.suppress(ValueError):  # another thread saw to it
+                    self.reads.remove(read)
+
+    def wait_events(self, events: list[int]) -> list[m.EventDone]:
+        """Wait until all events are complete or failed, and return how each ended."""
+        try:
+            return self.connection.wait_events(events)
+        except SessionLost as error:
+            raise self._why(error) from error
+
+    def fetch_binaries(self, program: int) -> list[bytes]:
+        """Return a built program's binaries."""
+        try:
+            return self.connection.fetch_binaries(program)
+        except SessionLost as error:
+            raise self._why(error) from error
+
+    def close(self) -> None:
+        """End the session and give the lease back. Closing twice is closing once."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._keeper.end(self.lease)
+
+    def __del__(self) -> None:
+        if not getattr(self, "is_closed", True):
+            self._keeper.drop(self.lease)
+
+    def _why(self, lost: SessionLost) -> ProblemError:
+        """Return the error that says best why the session is over; the broker is asked once."""
+        if self.lease.failure is not None:
+            return self.lease.failure
+        if self.is_closed:
+            return SessionLost(f"lease {self.lease.record.id} was given back: its context is released")
+        if self._reason is None:
+            self._reason = self._ask_broker() or lost
+            self._keeper.drop(self.lease)
+        return self._reason
+
+    def _ask_broker(self) -> ProblemError | None:
+        """Return how the broker says the lease ended, if it did."""
+        try:
+            answer = self._rest.request("GET", self.lease.path, timeout_s=ASK_TIMEOUT_S)
+            record = lease_record(answer.body)
+        except AccelpoolError:
+            return None
+        return ended(record) if record.state != "active" else None

@@ -1,0 +1,77 @@
+"""What the user's environment says. The one place where the SDK reads it.
+
+variable           meaning
+ACCELPOOL_URL      the broker's URL
+ACCELPOOL_TOKEN    the token for it
+XDG_CONFIG_HOME    the folder of accelpool/credentials.json, by default ~/.config
+PYOPENCL_CTX       answers for `create_some_context`, as for PyOpenCL: "platform:device"
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelpool import credentials
+from accelpool.credentials import Credentials
+from accelpool.errors import Unauthorized
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The environment's say, unchecked.
+
+    Attributes:
+        url: The broker's URL, or None.
+        token: The token for it, or None.
+        credentials_path: Where the credentials file is looked for.
+        context_answers: Answers for `create_some_context`, or None.
+    """
+
+    url: str | None = None
+    token: str | None = None
+    credentials_path: Path
+    context_answers: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Return the settings of an environment, by default this process's."""
+        env = os.environ if environ is None else environ
+        config = env.get("XDG_CONFIG_HOME") or str(Path(env.get("HOME") or "~").expanduser() / ".config")
+        answers = env.get("PYOPENCL_CTX")
+        return cls(
+            url=env.get("ACCELPOOL_URL") or None,
+            token=env.get("ACCELPOOL_TOKEN") or None,
+            credentials_path=Path(config) / "accelpool" / "credentials.json",
+            context_answers=None if answers is None else tuple(answers.split(":")),
+        )
+
+    def credentials(self, url: str | None = None, token: str | None = None) -> Credentials:
+        """Return the pool to use: what is given, else the variables, else the credentials file.
+
+        The file's token is used only for the file's URL.
+
+        Raises:
+            Unauthorized: No pool is known, or no token for it.
+        """
+        url, token = url or self.url, token or self.token
+        if url and token:
+            return Credentials(url=url.rstrip("/"), token=token)
+        saved = credentials.load(self.credentials_path)
+        if saved is None:
+            raise Unauthorized(
+                f"{self._missing(url)}: start a pool on this machine with `accelpool up`, "
+                "or set ACCELPOOL_URL and ACCELPOOL_TOKEN to those of a running one"
+            )
+        if url and url.rstrip("/") != saved.url.rstrip("/"):
+            raise Unauthorized(
+                f"no token for {url}: {self.credentials_path} has one for {saved.url}; "
+                "set ACCELPOOL_TOKEN, or pass token=..."
+            )
+        return Credentials(url=saved.url.rstrip("/"), token=token or saved.token)
+
+    def _missing(self, url: str | None) -> str:
+        what = f"no token for {url}" if url else "no pool is known"
+        return f"{what} (there is no {self.credentials_path})"

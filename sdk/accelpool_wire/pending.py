@@ -1,0 +1,78 @@
+"""What a client waits for: answers, reads and events. The inbox fills them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from accelpool_wire import messages as m
+from accelpool_wire.errors import error_for
+
+
+class Waiting(Protocol):
+    """Waits until something is so."""
+
+    def wait_until(self, is_ready: Callable[[], bool], timeout_s: float | None = None) -> None:
+        """Return once it is so."""
+        ...
+
+
+class PendingAnswer:
+    """The answer to a synchronous command, and the payload that came with it, if one was wanted."""
+
+    __slots__ = ("answer", "content")
+
+    def __init__(self) -> None:
+        self.answer: m.Reply | None = None
+        self.content = memoryview(b"")
+
+    def result(self) -> m.Reply:
+        """Return the answer, once it is there.
+
+        Raises:
+            Error: The answer is a failure.
+        """
+        answer = self.answer
+        if isinstance(answer, m.Failed):
+            raise error_for(answer.routine, answer.code, answer.what)
+        assert answer is not None
+        return answer
+
+
+class PendingRead(PendingAnswer):
+    """A read under way: its bytes are in place once `is_done`."""
+
+    __slots__ = ("_inbox", "into")
+
+    def __init__(self, inbox: Waiting, into: memoryview) -> None:
+        super().__init__()
+        self._inbox = inbox
+        self.into = into
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the bytes are in place, or the read has failed."""
+        return self.answer is not None
+
+    def wait(self, timeout_s: float | None = None) -> m.Data:
+        """Wait until the bytes are in place.
+
+        Raises:
+            Error: The read failed, or a command before it did.
+            SessionLost: The session ended.
+            Timeout: Not in place within `timeout_s` seconds; they may still come.
+        """
+        self._inbox.wait_until(lambda: self.answer is not None, timeout_s)
+        data = self.result()
+        assert isinstance(data, m.Data)
+        return data
+
+
+class WatchedEvent:
+    """An event that the worker was asked to report: `done` once it has."""
+
+    __slots__ = ("done", "is_released")
+
+    def __init__(self) -> None:
+        self.done: m.EventDone | None = None
+        self.is_released = False
