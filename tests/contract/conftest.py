@@ -1,0 +1,170 @@
+"""One session on each device of this machine, for the contract that every backend keeps."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from accelpool_wire import messages as m
+from accelpool_wire.client import Connection
+
+from ..integration.wire_client import Client
+from ..integration.worker_rig import NULL_TARGET, SHARE_BYTES, Target, Worker, opencl_targets
+
+SOURCE = """
+typedef struct { int scale; float shift; int spare[2]; } Recipe;
+
+__kernel void twice(__global int *a) { a[get_global_id(0)] *= 2; }
+
+__kernel void add(__global const int *a, __global const int *b, __global int *sum, int bias)
+{ size_t i = get_global_id(0); sum[i] = a[i] + b[i] + bias; }
+
+__kernel void number(__global int *out, int width, int height)
+{
+    size_t i = get_global_id(0) + width * (get_global_id(1) + height * get_global_id(2));
+    out[i] = (int)(100 * get_global_id(2) + 10 * get_global_id(1) + get_global_id(0));
+}
+
+__kernel void reverse(__global int *a, __local int *scratch)
+{
+    size_t i = get_local_id(0), n = get_local_size(0);
+    scratch[i] = a[get_global_id(0)];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    a[get_global_id(0)] = scratch[n - 1 - i];
+}
+
+__kernel void cook(__global float *a, Recipe recipe)
+{ size_t i = get_global_id(0); a[i] = recipe.scale * a[i] + recipe.shift + recipe.spare[1]; }
+
+__kernel void is_null(__global int *out, __global int *maybe) { out[get_global_id(0)] = maybe == 0; }
+
+__kernel void constants(__constant int *table, __global int *out)
+{ out[get_global_id(0)] = table[get_global_id(0)]; }
+
+__kernel void spin(__global uint *out, ulong rounds)
+{
+    uint x = out[0];
+    for (ulong i = 0; i < rounds; ++i) x = x * 1664525u + 1013904223u;
+    out[0] = x;
+}
+"""
+LONG = (200_000_000).to_bytes(8, "little")  # rounds of `spin`: a fraction of a second
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "target" not in metafunc.fixturenames:
+        return
+    devices = [pytest.param(NULL_TARGET, id="null")]
+    for target in opencl_targets():
+        marks = [pytest.mark.opencl]
+        if target.fault:
+            marks.append(pytest.mark.skip(reason=f"{target.id} does not work: {target.fault[:80]}"))
+        devices.append(pytest.param(target, id=target.id, marks=marks))
+    metafunc.parametrize("target", devices, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> Target:
+    """The device under test."""
+    return request.param
+
+
+@pytest.fixture
+def computes(target: Target) -> bool:
+    """Whether kernels do anything."""
+    return not target.is_null
+
+
+@dataclass
+class Shared:
+    """What the tests of one device share: a session, a context, a built program.
+
+    A test that loses the session fails; those after it get a new one.
+    """
+
+    target: Target
+    worker: Worker = field(init=False)
+    connection: Connection = field(init=False)
+    context: int = field(init=False)
+    program: int = field(init=False)
+    built: m.Built = field(init=False)
+
+    def open(self) -> None:
+        self.worker = Worker(self.target).start()
+        self.connection = self.worker.connect()
+        client = Client(self.connection)
+        self.context = client.context()
+        self.program = client.program(self.context, SOURCE)
+        self.built = client.build(self.program)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.worker.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_session(target: Target) -> Iterator[Shared]:
+    """The session that tests share; each leaves it in order."""
+    shared = Shared(target)
+    shared.open()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def shared(shared_session: Shared) -> Shared:
+    """The shared session, open."""
+    if not shared_session.connection.is_open:
+        shared_session.close()
+        shared_session.open()
+    return shared_session
+
+
+@pytest.fixture
+def client(shared: Shared) -> Iterator[Client]:
+    """A client of the shared session; whatever the test did to it, the session goes on."""
+    client = Client(shared.connection)
+    yield client
+    client.failures()
+    client.release(*client.made)
+    client.sync()
+
+
+@pytest.fixture
+def context(shared: Shared) -> int:
+    return shared.context
+
+
+@pytest.fixture
+def program(shared: Shared) -> int:
+    """A built program of `SOURCE`."""
+    return shared.program
+
+
+@pytest.fixture
+def queue(client: Client, context: int) -> int:
+    """An in-order queue without profiling."""
+    return client.queue(context)
+
+
+@pytest.fixture
+def spin(client: Client, context: int, program: int) -> Callable[[int], int]:
+    """Launches a kernel that takes a fraction of a second where kernels compute; returns its event."""
+    kernel = client.kernel(program, "spin")
+    out = client.buffer(context, 64)
+    return lambda queue: client.launch(queue, kernel, [1], out, LONG)
+
+
+@pytest.fixture
+def open_session(target: Target) -> Iterator[Callable[..., Client]]:
+    """Opens sessions of the test's own, each in a worker of its own."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(memory_bytes: int = SHARE_BYTES) -> Client:
+            worker = stack.enter_context(Worker(target))
+            return Client(stack.enter_context(worker.connect(memory_bytes)))
+
+        yield open_one

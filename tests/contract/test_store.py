@@ -1,0 +1,215 @@
+"""What every store keeps to: all or nothing, one writer, no device leased twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+
+from accelpool_broker.models import TRANSITIONS, Base, Device, Lease, LeaseState, Node, Share
+from accelpool_broker.store import SqliteStore, Store
+from accelpool_wire.errors import Conflict, Unavailable
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = SqliteStore(None if request.param == "memory" else tmp_path / "broker.sqlite")
+    yield opened
+    opened.close()
+
+
+def node(name: str = "n1") -> Node:
+    return Node(
+        name=name, host="h", port=1, version="", boot_id="b", state="ready", last_seen_at=0.0, revision=0,
+        sequence=0,
+    )  # fmt: skip
+
+
+def device(id: str = "d1") -> Device:
+    return Device(
+        id=id, node_name="n1", name=id, environment="e", kind="gpu", api="opencl", attributes={"a": [1]},
+        memory_bytes=1 << 40, compute_units=1, fault="", is_present=True, epoch=0,
+    )  # fmt: skip
+
+
+def lease(id: str, state: LeaseState = LeaseState.ACTIVE, key: str | None = None) -> Lease:
+    return Lease(
+        id=id, state=state, reason="", kind="any", count=1, ttl_s=60.0, ends_with_session=False, client="",
+        created_at=0.0, read_until=0.0, request_sha256="", idempotency_key=key, shares=[],
+    )  # fmt: skip
+
+
+def share(lease_id: str, device_id: str = "d1", *, is_active: bool = True) -> Share:
+    return Share(
+        lease_id=lease_id, device_id=device_id, memory_bytes=1, compute=1.0, epoch=1, is_active=is_active
+    )
+
+
+def fill(store: Store) -> None:
+    with store.write() as tx:
+        tx.add(node())
+        tx.flush()
+        tx.add(device())
+        tx.add(lease("l1"))
+        tx.add(lease("l2"))
+
+
+def test_what_was_written_is_read(store: Store) -> None:
+    fill(store)
+    with store.read() as tx:
+        [found] = tx.devices()
+    assert (found.id, found.attributes, found.memory_bytes, found.node.name) == (
+        "d1",
+        {"a": [1]},
+        1 << 40,
+        "n1",
+    )
+
+
+def test_a_failed_change_leaves_nothing(store: Store) -> None:
+    def fail() -> None:
+        with store.write() as tx:
+            tx.add(node())
+            tx.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with store.read() as tx:
+        assert tx.nodes() == []
+
+
+def test_a_device_cannot_be_leased_twice_at_once(store: Store) -> None:
+    fill(store)
+    with store.write() as tx:
+        tx.add(share("l1"))
+    with pytest.raises(Conflict), store.write() as tx:
+        tx.add(share("l2"))
+    with store.read() as tx:
+        assert tx.active_shares() == {"l1": [("d1", "n1")]}
+
+
+def test_a_device_can_be_leased_again_afterwards(store: Store) -> None:
+    fill(store)
+    with store.write() as tx:
+        tx.add(share("l1", is_active=False))
+    with store.write() as tx:
+        tx.add(share("l2"))
+    with store.read() as tx:
+        assert tx.lease_of_device("d1") == "l2"
+
+
+def test_an_idempotency_key_names_one_lease(store: Store) -> None:
+    with store.write() as tx:
+        tx.add(lease("l1", key="k"))
+    with pytest.raises(Conflict), store.write() as tx:
+        tx.add(lease("l2", key="k"))
+    with store.read() as tx:
+        found = tx.lease_by_key("k")
+    assert found is not None
+    assert found.id == "l1"
+
+
+def test_a_share_needs_its_lease_and_its_device(store: Store) -> None:
+    with pytest.raises(Conflict), store.write() as tx:
+        tx.add(share("nobody"))
+
+
+def test_ended_leases_are_forgotten_with_their_shares(store: Store) -> None:
+    fill(store)
+    with store.write() as tx:
+        tx.add(share("l1", is_active=False))
+        ended = tx.lease("l1")
+        assert ended is not None
+        ended.ended_at = 5.0
+    with store.write() as tx:
+        tx.prune(ended_before=5.0)
+    with store.read() as tx:
+        assert tx.lease("l1") is not None
+    with store.write() as tx:
+        tx.prune(ended_before=6.0)
+    with store.read() as tx:
+        assert (tx.lease("l1"), tx.lease("l2") is None) == (None, False)
+
+
+def test_sessions_are_replaced_as_a_whole(store: Store) -> None:
+    fill(store)
+    for sessions in ([("s1", "l1"), ("s2", "l1")], [("s2", "l2"), ("s3", "l1")]):
+        with store.write() as tx:
+            tx.replace_sessions("n1", sessions)
+    with store.read() as tx:
+        assert [session.id for session in tx.sessions_of("l1")] == ["s3"]
+        assert [session.id for session in tx.sessions_of("l2")] == ["s2"]
+
+
+def test_writers_take_turns(store: Store) -> None:
+    fill(store)
+
+    def bump() -> None:
+        for _ in range(20):
+            with store.write() as tx:
+                found = tx.device("d1")
+                assert found is not None
+                found.epoch += 1
+
+    threads = [threading.Thread(target=bump) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as tx:
+        assert tx.devices()[0].epoch == 80
+
+
+def test_a_file_keeps_its_content_and_is_migrated_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        store = SqliteStore(tmp_path / "broker.sqlite")
+        with store.read() as tx:
+            count = len(tx.nodes())
+        with store.write() as tx:
+            tx.add(node(f"n{count}"))
+        store.close()
+    assert count == 1
+
+
+def test_the_migrations_make_the_models_tables(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "broker.sqlite")
+    tables = inspect(store._engine)
+    assert set(tables.get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+    for name, table in Base.metadata.tables.items():
+        assert {column["name"] for column in tables.get_columns(name)} == set(table.columns.keys())
+        indexes = {index["name"] for index in tables.get_indexes(name) if index["name"]}
+        assert {index.name for index in table.indexes} <= indexes
+    store.close()
+
+
+@pytest.mark.parametrize("content", ["no database at all, but long enough to be taken for one" * 40])
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "broker.sqlite"
+    file.write_text(content)
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        SqliteStore(file)
+    assert file.read_text() == content
+
+
+def test_a_database_that_another_process_holds_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accelpool_broker.store.BUSY_TIMEOUT_MS", 10)
+    first, second = SqliteStore(tmp_path / "broker.sqlite"), SqliteStore(tmp_path / "broker.sqlite")
+    with first.write() as mine:
+        mine.ping()
+        with pytest.raises(Unavailable, match="locked"), second.write() as other:
+            other.ping()
+    first.close()
+    second.close()
+
+
+def test_a_lease_ends_once_and_never_comes_back() -> None:
+    assert set(TRANSITIONS) == set(LeaseState)
+    ended = [state for state, following in TRANSITIONS.items() if not following]
+    assert set(ended) == set(LeaseState) - {LeaseState.QUEUED, LeaseState.ACTIVE}
+    assert all(LeaseState.QUEUED not in following for following in TRANSITIONS.values())

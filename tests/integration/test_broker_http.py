@@ -1,0 +1,223 @@
+"""HTTP as such: tokens, problems, limits, the OpenAPI document, and a database that is away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from openapi_spec_validator import validate
+
+from accelpool_broker import openapi
+from accelpool_broker.testing import BrokerInProcess
+from accelpool_wire.errors import Unavailable
+
+ROOT = Path(__file__).parents[2]
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def broker() -> Iterator[BrokerInProcess]:
+    with BrokerInProcess() as running:
+        yield running
+
+
+def kind_of(answer) -> tuple[int, str]:
+    assert answer.mimetype == PROBLEM
+    assert set(answer.json) >= {"type", "title", "status", "detail", "instance"}
+    assert answer.json["status"] == answer.status_code
+    return answer.status_code, answer.json["type"].removeprefix("https://accelpool.dev/problems/")
+
+
+@pytest.mark.parametrize("path", ["/health", "/docs", "/openapi.json"])
+def test_these_need_no_token(broker: BrokerInProcess, path: str) -> None:
+    assert broker.client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Bearer wrong", "Basic abc", "Bearer é"])
+@pytest.mark.parametrize("path", ["/leases", "/devices", "/nodes", "/nodes/x", "/nowhere", "/kernels"])
+def test_all_else_needs_one(broker: BrokerInProcess, path: str, header: str | None) -> None:
+    answer = broker.client.get(path, headers={} if header is None else {"Authorization": header})
+    assert kind_of(answer) == (401, "unauthorized")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path"),
+    [
+        ("node", "GET", "/leases"),
+        ("node", "POST", "/leases"),
+        ("node", "GET", "/nodes/n1"),
+        ("user", "PUT", "/nodes/n1"),
+        ("user", "POST", "/nodes/n1/reconcile"),
+    ],
+)
+def test_a_token_of_another_scope_is_refused(
+    broker: BrokerInProcess, role: str, method: str, path: str
+) -> None:
+    assert kind_of(broker.call(method, path, role=role, json={})) == (403, "forbidden")
+
+
+def test_a_token_is_kept_as_a_hash_only(tmp_path: Path) -> None:
+    with BrokerInProcess(tmp_path / "state") as broker:
+        tokens = broker.services.tokens
+    content = b"".join(file.read_bytes() for file in (tmp_path / "state").glob("broker.sqlite*"))
+    assert len(content) > 0
+    assert all(token.encode() not in content for token in tokens.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "expected"),
+    [
+        ("GET", "/nowhere", {}, (404, "not-found")),
+        ("GET", "/leases/lse_x", {}, (404, "lease-not-found")),
+        ("GET", "/leases/lse_x?wait_s=1", {}, (404, "lease-not-found")),
+        ("PATCH", "/leases/lse_x", {"json": {"ttl_s": 9}}, (404, "lease-not-found")),
+        ("DELETE", "/leases/lse_x", {}, (404, "lease-not-found")),
+        ("GET", "/devices/dev_x", {}, (404, "not-found")),
+        ("GET", "/nodes/x", {}, (404, "not-found")),
+        ("GET", "/kernels/x", {}, (404, "not-found")),
+        ("PUT", "/leases", {"json": {}}, (405, "method-not-allowed")),
+        ("POST", "/leases", {"data": "{", "content_type": "application/json"}, (400, "invalid")),
+        ("POST", "/leases", {"data": "{}", "content_type": "text/plain"}, (415, "unsupported-media-type")),
+        ("POST", "/leases", {"json": []}, (422, "invalid")),
+        ("POST", "/leases", {"data": "null", "content_type": "application/json"}, (422, "invalid")),
+        ("POST", "/leases", {"data": '{"ttl_s": NaN}', "content_type": "application/json"}, (400, "invalid")),
+        (
+            "POST",
+            "/leases",
+            {"data": '{"client": "\\ud800"}', "content_type": "application/json"},
+            (400, "invalid"),
+        ),
+        (
+            "POST",
+            "/leases",
+            {"data": '{"count": ' + "9" * 5000 + "}", "content_type": "application/json"},
+            (400, "invalid"),
+        ),
+        ("POST", "/leases", {"data": b"\xff\xfe\x00", "content_type": "application/json"}, (400, "invalid")),
+        (
+            "POST",
+            "/leases",
+            {"data": "[" * 100_000, "content_type": "application/json"},
+            (400, "invalid"),
+        ),
+        ("GET", "/leases/%00", {}, (404, "lease-not-found")),
+        ("POST", "/leases?wait_s=26", {"json": {}}, (422, "invalid")),
+        ("POST", "/leases?wait_s=nan", {"json": {}}, (422, "invalid")),
+        ("GET", "/leases?limit=0", {}, (422, "invalid")),
+        ("GET", "/leases?limit=501", {}, (422, "invalid")),
+        ("GET", "/leases?cursor=!", {}, (422, "invalid")),
+        ("GET", "/leases?cursor=LTE", {}, (422, "invalid")),
+        ("GET", "/devices?cursor=_w", {}, (422, "invalid")),
+        ("GET", "/leases?state=gone", {}, (422, "invalid")),
+        ("GET", "/devices?kind=tpu", {}, (422, "invalid")),
+        ("GET", "/devices?free=perhaps", {}, (422, "invalid")),
+    ],
+)
+def test_a_failure_is_a_problem(
+    broker: BrokerInProcess, method: str, path: str, options: dict, expected: tuple[int, str]
+) -> None:
+    assert kind_of(broker.call(method, path, **options)) == expected
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("kind", "tpu"),
+        ("kind", 5),
+        ("count", 0),
+        ("count", 257),
+        ("count", 1.5),
+        ("count", "2"),
+        ("memory_bytes", 0),
+        ("memory_bytes", 1 << 63),
+        ("ttl_s", 4.9),
+        ("ttl_s", 86401),
+        ("ttl_s", None),
+        ("ttl_s", "soon"),
+        ("queue_timeout_s", -1),
+        ("ends_with_session", "maybe"),
+        ("device", ""),
+        ("device", "x" * 321),
+        ("client", "x" * 256),
+        ("colour", "red"),
+    ],
+)
+def test_a_malformed_lease_request_is_refused_by_name(
+    broker: BrokerInProcess, member: str, value: object
+) -> None:
+    broker.register("n1", "gpu")
+    answer = broker.call("POST", "/leases", json={member: value})
+    assert kind_of(answer) == (422, "invalid")
+    assert member in answer.json["errors"]["json"]
+    assert member in answer.json["detail"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_an_idempotency_key_has_a_length(broker: BrokerInProcess, key: str) -> None:
+    answer = broker.call("POST", "/leases", json={}, headers={"Idempotency-Key": key})
+    assert kind_of(answer) == (422, "invalid")
+
+
+def test_a_body_over_the_limit_is_refused() -> None:
+    with BrokerInProcess(max_json_bytes=100) as broker:
+        answer = broker.call("POST", "/leases", json={"client": "x" * 200})
+        assert kind_of(answer) == (413, "request-entity-too-large")
+
+
+def test_a_bug_is_logged_and_told_without_its_traceback(
+    broker: BrokerInProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(type(broker.services.devices), "page", fail)
+    with caplog.at_level(logging.ERROR):
+        answer = broker.call("GET", "/devices")
+    assert kind_of(answer) == (500, "internal")
+    assert "secret" not in answer.text
+    assert answer.json["request_id"] in caplog.text
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+def test_while_the_database_is_away_the_answer_is_try_again(
+    broker: BrokerInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def away(_: object) -> Iterator[None]:
+        raise Unavailable("the broker's database does not answer: disk I/O error")
+        yield
+
+    store = type(broker.services.pool.store)
+    monkeypatch.setattr(store, "read", away)
+    monkeypatch.setattr(store, "write", away)
+    for method, path in (("GET", "/health"), ("GET", "/leases"), ("POST", "/leases")):
+        answer = broker.call(method, path, json={} if method == "POST" else None)
+        assert kind_of(answer) == (503, "unavailable")
+        assert answer.headers["Retry-After"] == "1"
+
+
+def test_the_committed_openapi_document_is_the_apps() -> None:
+    committed = (ROOT / "openapi.yaml").read_text()
+    assert committed == openapi.text(), "run `make openapi`"
+
+
+def test_the_openapi_document_is_valid_and_says_how_errors_look() -> None:
+    document = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    validate(document)
+    post = document["paths"]["/leases"]["post"]
+    assert list(post["responses"]["422"]["content"]) == [PROBLEM]
+    assert document["security"] == [{"bearer": []}]
+    assert document["paths"]["/health"]["get"]["security"] == []
+
+
+def test_the_kernel_library_is_listed_and_shown(broker: BrokerInProcess) -> None:
+    names = [item["name"] for item in broker.json("GET", "/kernels")["items"]]
+    assert "saxpy" in names
+    shown = broker.json("GET", "/kernels/saxpy")
+    assert "kernel void saxpy" in shown["code"].replace("__kernel", "kernel")
+    assert shown["arguments"][0]["name"]

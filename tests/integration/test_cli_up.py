@@ -1,0 +1,88 @@
+"""`accelpool up`: starts, supervises, ends, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..conftest import wait_until
+from .cli_rig import Cli, pid_of
+
+NULL = ("up", "--json", "--port", "0", "--backend", "null:2")
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    yield from Cli(tmp_path).until_the_end_of_the_test()
+
+
+def test_up_makes_a_pool_that_the_other_commands_find(cli: Cli) -> None:
+    with cli.running(*NULL) as up:
+        told = up.document()
+        path = Path(told["credentials"])
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert json.loads(path.read_text())["url"] == told["url"]
+        assert [device["state"] for device in cli.json("devices")["devices"]] == ["free", "free"]
+        assert set(told) == {"url", "node", "devices", "state_dir", "credentials"}
+        code, errors = up.end(signal.SIGINT)
+    assert code == 0
+    assert errors.splitlines()[-1] == "accelpool is down."
+    cli.assert_nothing_is_left()
+
+
+def test_a_pool_whose_up_is_killed_leaves_no_process(cli: Cli) -> None:
+    with cli.running(*NULL) as up:
+        up.document()
+        assert len(cli.processes()) >= 3
+        os.kill(up.process.pid, signal.SIGKILL)
+        up.process.wait(5)
+        cli.assert_nothing_is_left()
+
+
+def test_a_part_that_dies_is_started_again_where_it_was(cli: Cli) -> None:
+    with cli.running(*NULL) as up:
+        told = up.document()
+        for module in ("accelpool_broker", "accelpool_node"):
+            before = pid_of(module, cli)
+            os.kill(before, signal.SIGKILL)
+            wait_until(lambda module=module, before=before: pid_of(module, cli) not in (0, before))
+        wait_until(lambda: cli.run("devices").returncode == 0)
+        wait_until(lambda: {d["state"] for d in cli.json("devices")["devices"]} == {"free"}, timeout_s=40.0)
+        assert cli.json("nodes")["nodes"][0]["name"] == told["node"]
+        code, errors = up.end(signal.SIGTERM)
+    assert code == 0
+    assert "the broker was killed by signal 9; starting it again in 0.5 s" in errors
+    assert "the node was killed by signal 9; starting it again in 0.5 s" in errors
+    cli.assert_nothing_is_left()
+
+
+def test_a_taken_port_is_told_in_one_line(cli: Cli, null_pool) -> None:
+    port = null_pool.url.rpartition(":")[2]
+    done = cli.run("up", "--port", port, "--backend", "null:1")
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last == (
+        "accelpool: the broker did not start: "
+        f"cannot listen on 127.0.0.1, port {port}: Address already in use"
+    )
+    cli.assert_nothing_is_left()
+
+
+def test_one_state_directory_is_for_one_pool(cli: Cli) -> None:
+    with cli.running(*NULL) as up:
+        up.document()
+        done = cli.run(*NULL)
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]["type"] == "cannot-start"
+        assert "another pool runs with" in done.stderr
+
+
+def test_an_agent_that_cannot_start_ends_up_with_its_words(cli: Cli) -> None:
+    done = cli.run("up", "--port", "0", "--backend", "nonsense")
+    assert done.returncode == 2
+    assert "the node did not start: --backend is opencl or null:COUNT, not nonsense" in done.stderr
+    cli.assert_nothing_is_left()

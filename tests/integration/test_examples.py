@@ -1,0 +1,141 @@
+"""The examples and the documentation's runnable blocks, each as a process against a real pool.
+
+A block is run if its fence says so: ```python run, or ```sh run. Blocks that say `opencl` too need a device
+that computes.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import accelpool
+from accelpool_kernels import twins
+
+from ..conftest import Pool, clean_environment, wait_until
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+PHOTOGRAPH = EXAMPLES / "photographs" / "eileen_collins.pgm"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh) run( opencl)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LIMIT_S = 60.0
+
+
+def run(pool: Pool, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with a pool's URL and token, in an empty folder and home."""
+    env = clean_environment(folder) | {"ACCELPOOL_URL": pool.url, "ACCELPOOL_TOKEN": pool.token}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    return subprocess.run(
+        command, env=env, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+
+
+def leases_of(pool: Pool, client: str) -> list[str]:
+    """The ids of the leases that a program still has."""
+    with accelpool.connect(pool.url, pool.token) as broker:
+        found = [lease for lease in broker.leases() if lease["client"].startswith(client)]
+    return [lease["id"] for lease in found if lease["state"] in ("queued", "active")]
+
+
+def read_pgm(path: Path) -> np.ndarray:
+    magic, size, most, pixels = path.read_bytes().split(b"\n", 3)
+    assert (magic, most) == (b"P5", b"255")
+    width, height = map(int, size.split())
+    return np.frombuffer(pixels, np.uint8).reshape(height, width)
+
+
+def expected_edges(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape
+    weights = np.array([1, 4, 6, 4, 1], np.float32) / 16
+    rows = twins.convolve_rows(height, width, 5, image.astype(np.float32), weights)
+    blurred = twins.convolve_columns(height, width, 5, rows, weights)
+    return twins.sobel(height, width, np.rint(blurred).astype(np.uint8))
+
+
+@pytest.mark.opencl
+def test_curl_alone_filters_a_photograph(opencl_pool: Pool, tmp_path: Path) -> None:
+    done = run(opencl_pool, tmp_path, "sh", str(EXAMPLES / "curl.sh"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "wrote edges.pgm, 512 x 512"
+    edges = read_pgm(tmp_path / "edges.pgm")
+    assert np.array_equal(edges, expected_edges(read_pgm(PHOTOGRAPH)))
+    assert leases_of(opencl_pool, "curl.sh") == []
+
+
+def test_a_curl_script_that_fails_tells_the_problem_and_keeps_no_lease(
+    null_pool: Pool, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.pgm"
+    broken.write_bytes(b"P5\n0 0\n255\n")
+    done = run(null_pool, tmp_path, "sh", str(EXAMPLES / "curl.sh"), str(broken))
+    assert done.returncode != 0
+    assert "size_bytes" in done.stderr
+    assert leases_of(null_pool, "curl.sh") == []
+
+
+@pytest.mark.opencl
+def test_a_pyopencl_program_runs_with_another_import(opencl_pool: Pool, tmp_path: Path) -> None:
+    done = run(opencl_pool, tmp_path, sys.executable, str(EXAMPLES / "pyopencl_port.py"))
+    assert done.returncode == 0, done.stderr
+    assert "largest error" in done.stdout
+    wait_until(
+        lambda: leases_of(opencl_pool, "pyopencl_port.py") == []
+    )  # the process is gone, and its lease with it
+
+
+def test_only_the_import_of_the_pyopencl_program_is_ours() -> None:
+    code = (EXAMPLES / "pyopencl_port.py").read_text().split('"""', 2)[2]
+    assert [line for line in code.splitlines() if "accelpool" in line] == ["import accelpool as cl"]
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize(("tolerance", "code"), [("1e-5", 0), ("-1", 1)], ids=["passes", "fails"])
+def test_a_ci_job_gives_its_device_back(opencl_pool: Pool, tmp_path: Path, tolerance: str, code: int) -> None:
+    script = str(EXAMPLES / "ci_job.py")
+    done = run(opencl_pool, tmp_path, sys.executable, script, f"--tolerance={tolerance}", "--wait=30")
+    assert done.returncode == code, done.stderr
+    assert leases_of(opencl_pool, "ci_job.py") == []
+
+
+def test_a_ci_job_without_a_device_says_so(null_pool: Pool, tmp_path: Path) -> None:
+    done = run(null_pool, tmp_path, sys.executable, str(EXAMPLES / "ci_job.py"), "--kind=gpu")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("no device: ")
+
+
+def test_the_ci_job_runs_a_script_that_is_there() -> None:
+    (job,) = yaml.safe_load((EXAMPLES / "ci_job.yml").read_text())["jobs"].values()
+    scripts = [word for step in job["steps"] for word in step.get("run", "").split() if word.endswith(".py")]
+    assert scripts == ["examples/ci_job.py"]
+    assert (ROOT / scripts[0]).is_file()
+
+
+def blocks() -> Iterator[object]:
+    """Yield the runnable blocks: language, code, and whether a device is needed."""
+    for document in DOCUMENTS:
+        for number, match in enumerate(BLOCK.finditer(document.read_text()), 1):
+            language, needs_device, code = match.groups()
+            yield pytest.param(
+                language,
+                code,
+                bool(needs_device),
+                id=f"{document.name}-{number}",
+                marks=[pytest.mark.opencl] if needs_device else [],
+            )
+
+
+@pytest.mark.parametrize(("language", "code", "needs_device"), list(blocks()))
+def test_what_the_documentation_says_runs(
+    language: str, code: str, needs_device: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    pool = request.getfixturevalue("opencl_pool" if needs_device else "null_pool")
+    command = ("sh", "-euc", code) if language == "sh" else (sys.executable, "-c", code)
+    done = run(pool, tmp_path, *command)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,203 @@
+"""The SDK against a real broker and agent with null devices: leases, waiting, sharing, giving back."""
+
+import gc
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import accelpool as cl
+from accelpool import credentials, errors
+from accelpool.acquisition import Acquisition
+from accelpool.credentials import Credentials
+
+DEVICES = 4
+
+
+@pytest.fixture
+def broker(null_pool):
+    with cl.connect(null_pool.url, null_pool.token) as broker:
+        yield broker
+
+
+def states(broker):
+    return {lease["id"]: lease["state"] for lease in broker.leases()}
+
+
+def free(broker):
+    return sum(device["state"] == "free" for device in broker.devices())
+
+
+def finish_for(queue, seconds):
+    """Use a session again and again."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        queue.finish()
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def full(broker, wait_until):
+    """All devices are taken by this process."""
+    wait_until(lambda: free(broker) == DEVICES)
+    held = [broker.acquire(wait=10) for _ in range(DEVICES)]
+    yield held
+    for ctx in held:
+        ctx.release()
+
+
+def test_a_with_block_gives_its_device_back(broker):
+    with broker.acquire(wait=10) as ctx:
+        lease = ctx.lease_id
+        assert states(broker)[lease] == "active"
+        cl.CommandQueue(ctx).finish()
+    assert states(broker)[lease] == "released"
+
+
+def test_a_context_that_nothing_refers_to_gives_its_device_back(broker, wait_until):
+    ctx = broker.acquire(wait=10)
+    lease = ctx.lease_id
+    del ctx
+    gc.collect()
+    wait_until(lambda: states(broker)[lease] == "released")
+
+
+def test_closing_the_broker_gives_all_back(null_pool, broker):
+    with cl.connect(null_pool.url, null_pool.token) as other:
+        leases = [other.acquire(wait=10).lease_id for _ in range(2)]
+    assert [states(broker)[lease] for lease in leases] == ["released", "released"]
+
+
+def test_a_full_pool_refuses_who_does_not_wait(broker, full):
+    with pytest.raises(errors.LeaseTimeout):
+        broker.acquire(wait=False)
+    with pytest.raises(errors.LeaseTimeout, match="position 1"):
+        broker.acquire(wait=0.2)
+    assert "queued" not in states(broker).values()
+
+
+def test_who_waits_is_served_as_soon_as_a_device_is_free(broker, full):
+    timer = threading.Timer(0.3, full[0].release)
+    timer.start()
+    started = time.monotonic()
+    with broker.acquire(wait=20):
+        assert 0.2 < time.monotonic() - started < 5
+    timer.join()
+
+
+def test_ctrl_c_while_waiting_withdraws_the_request(broker, full):
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        broker.acquire(wait=30)
+    timer.join()
+    assert "queued" not in states(broker).values()
+
+
+def test_what_no_device_has_is_refused_at_once(broker):
+    with pytest.raises(errors.Unsatisfiable) as caught:
+        broker.acquire(memory="500 TB")
+    assert len(caught.value.members["devices"]) == DEVICES
+
+
+def test_a_wrong_token_is_refused(null_pool):
+    with cl.connect(null_pool.url, "wrong") as stranger, pytest.raises(errors.Unauthorized):
+        stranger.acquire()
+
+
+def test_nobody_at_the_url_is_a_connect_error():
+    with cl.connect("http://127.0.0.1:9", "t") as nobody, pytest.raises(errors.ConnectError):
+        nobody.acquire()
+
+
+def test_a_nonsense_request_is_invalid(broker):
+    with pytest.raises(errors.Invalid):
+        broker.acquire("toaster")
+
+
+def test_a_device_can_be_asked_for(broker):
+    wanted = broker.devices()[1]
+    with broker.acquire(device=wanted["id"], wait=10) as ctx:
+        assert ctx.devices[0].pool_id == wanted["id"]
+        assert ctx.devices[0] in broker.get_platforms()[0].get_devices()
+
+
+def test_a_lease_outlives_its_ttl_while_its_client_lives(broker):
+    with broker.acquire(wait=10, ttl=5) as ctx:
+        time.sleep(6.5)
+        cl.CommandQueue(ctx).finish()
+        assert states(broker)[ctx.lease_id] == "active"
+
+
+def test_a_revoked_lease_is_what_the_next_call_raises(broker):
+    with broker.acquire(wait=10) as ctx:
+        queue = cl.CommandQueue(ctx)
+        broker._rest.request("DELETE", f"/leases/{ctx.lease_id}")
+        with pytest.raises(errors.LeaseRevoked):
+            finish_for(queue, 10)
+
+
+def test_contexts_over_a_device_of_the_pool_share_its_lease(broker):
+    device = broker.get_platforms()[0].get_devices()[0]
+    first, second = cl.Context([device]), cl.Context([device])
+    assert first.lease_id == second.lease_id
+    assert first.devices == [device]
+    queue = cl.CommandQueue(second, device)
+    first.release()
+    queue.finish()
+    second.release()
+    assert states(broker)[first.lease_id] == "released"
+    third = cl.Context(first.devices)
+    assert third.lease_id != first.lease_id
+    third.release()
+
+
+def test_the_module_finds_the_pool_that_up_has_started(null_pool, broker, tmp_path, monkeypatch):
+    path = tmp_path / "accelpool" / "credentials.json"
+    credentials.save(Credentials(url=null_pool.url, token=null_pool.token), path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for variable in ("ACCELPOOL_URL", "ACCELPOOL_TOKEN", "PYOPENCL_CTX"):
+        monkeypatch.delenv(variable, raising=False)
+    with cl.acquire(wait=10) as ctx, cl.create_some_context(interactive=False) as other:
+        assert ctx.lease_id != other.lease_id
+    with cl.create_some_context(answers=["0", "1"]) as chosen:
+        assert chosen.devices == [cl.get_platforms()[0].get_devices()[1]]
+
+
+def test_several_sessions_compute_at_once(broker):
+    failures = []
+
+    def work(number):
+        try:
+            with broker.acquire(wait=30) as ctx:
+                queue = cl.CommandQueue(ctx)
+                data = np.full(1 << 16, number, np.uint8)
+                buffer = cl.Buffer(ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=data)
+                out = np.empty_like(data)
+                cl.enqueue_copy(queue, out, buffer)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2 * DEVICES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+
+
+def test_a_lease_that_cannot_be_opened_is_given_back(broker, monkeypatch):
+    monkeypatch.setattr(
+        cl.broker.Connection, "open", lambda *a, **k: (_ for _ in ()).throw(errors.ConnectError("x"))
+    )
+    withdrawn = []
+    withdraw = Acquisition.withdraw
+    monkeypatch.setattr(
+        Acquisition, "withdraw", lambda self: (withdraw(self), withdrawn.append(self.record.id))
+    )
+    with pytest.raises(errors.ConnectError):
+        broker.acquire(wait=10)
+    assert states(broker)[withdrawn[0]] == "released"

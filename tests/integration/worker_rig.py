@@ -1,0 +1,196 @@
+"""Worker processes for tests, without an agent: started, handed one client, watched."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accelpool_node import control, discover, drivers
+from accelpool_wire.client import Connection
+from accelpool_wire.frames import PREFIX
+
+START_S = 60.0
+SHARE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A device to test, and how a worker for it is started.
+
+    Attributes:
+        environment: The driver environment that has it.
+        device: Its name there.
+        fault: Why it cannot be used, or "".
+    """
+
+    environment: drivers.DriverEnvironment
+    device: str
+    fault: str = ""
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it computes nothing."""
+        return self.environment.backend != "opencl"
+
+    @property
+    def id(self) -> str:
+        """Its name in test reports."""
+        return f"{self.environment.name}:{self.device.replace(' ', '-')}"
+
+
+NULL_TARGET = Target(environment=drivers.null_environment("null:1", dict(os.environ)), device="null-0")
+
+
+@functools.cache
+def opencl_targets() -> list[Target]:
+    """Every OpenCL device of every driver environment of this machine, working or not."""
+    root = Path(tempfile.mkdtemp(prefix="accelpool-drivers-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    variables = drivers.child_variables(os.environ)
+    environments = drivers.prepare_opencl(root, drivers.find_icds(Path(sys.prefix)), variables)
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(_devices_of, environments))
+    bundled = {target.device for target in found[0]}  # PyOpenCL shows these in every other environment too
+    others = [target for targets in found[1:] for target in targets if target.device not in bundled]
+    return [*found[0], *others]
+
+
+def _devices_of(environment: drivers.DriverEnvironment) -> list[Target]:
+    command = [environment.python, "-m", "accelpool_node.discover", "--backend", environment.backend]
+    run = subprocess.run(command, env=dict(environment.variables), capture_output=True, timeout=START_S)
+    lines, _ = discover.parse(run.stdout)
+    names = [device.name for line in lines if isinstance(line, discover.Listing) for device in line.devices]
+    faults = {line.device: line.fault for line in lines if isinstance(line, discover.Probed)}
+    crashed = f"its probe ended the process with status {run.returncode}"
+    return [Target(environment=environment, device=name, fault=faults.get(name, crashed)) for name in names]
+
+
+def healthy_targets() -> list[Target]:
+    """The null device, and the OpenCL devices that work."""
+    return [NULL_TARGET, *(target for target in opencl_targets() if not target.fault)]
+
+
+@dataclass
+class Worker:
+    """A worker process and the agent's end of its control channel.
+
+    Attributes:
+        target: What it serves.
+        heard: Everything that it said since Ready.
+        ready: What it said first.
+    """
+
+    target: Target
+    variables: Mapping[str, str] = field(default_factory=dict)
+    heard: list[control.ToAgent] = field(default_factory=list)
+    ready: control.Ready = field(init=False)
+    process: subprocess.Popen[bytes] = field(init=False)
+    agent: socket.socket = field(init=False)
+
+    def start(self) -> Worker:
+        """Start it and wait until it is ready."""
+        self.agent, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = self.target.environment
+        command = [environment.python, "-m", "accelpool_node.worker", "--control-fd", str(theirs.fileno())]
+        with theirs:
+            self.process = subprocess.Popen(
+                [*command, "--backend", environment.backend],
+                pass_fds=[theirs.fileno()],
+                env={**environment.variables, **self.variables},
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        self.agent.settimeout(START_S)
+        ready = control.receive_at_agent(self.agent)
+        assert isinstance(ready, control.Ready)
+        self.ready = ready
+        self.agent.settimeout(None)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        return self
+
+    def connect(self, memory_bytes: int = SHARE_BYTES, devices: Sequence[str] = ()) -> Connection:
+        """Return a client's session on the worker."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            accepting = threading.Thread(target=self._accept, args=(listener, memory_bytes, devices))
+            accepting.start()
+            connection = Connection.open(listener.getsockname(), "a token")
+            accepting.join()
+        return connection
+
+    def _accept(self, listener: socket.socket, memory_bytes: int, devices: Sequence[str]) -> None:
+        stream, _ = listener.accept()
+        with stream:
+            prefix = stream.recv(PREFIX.size, socket.MSG_WAITALL)
+            hello = prefix + stream.recv(PREFIX.unpack(prefix)[0], socket.MSG_WAITALL)
+            self.serve(stream, hello, memory_bytes, devices)
+
+    def serve(
+        self,
+        stream: socket.socket,
+        hello: bytes,
+        memory_bytes: int = SHARE_BYTES,
+        devices: Sequence[str] = (),
+    ) -> None:
+        """Hand a client's connection to the worker."""
+        shares = [
+            control.SessionShare(device=name, memory_bytes=memory_bytes)
+            for name in devices or [self.target.device]
+        ]
+        control.send(self.agent, control.Serve("S1", shares, hello), (stream.fileno(),))
+
+    def _listen(self) -> None:
+        try:
+            while (message := control.receive_at_agent(self.agent)) is not None:
+                self.heard.append(message)
+        except OSError:
+            return  # closed by this side
+
+    def ended(self, timeout_s: float = 10.0) -> control.Ended:
+        """Wait for its last word and its exit."""
+        self.process.wait(timeout_s)
+        self._listener.join(timeout_s)
+        last = self.heard[-1]
+        assert isinstance(last, control.Ended), last
+        return last
+
+    def errors(self) -> str:
+        """What it printed on its standard error; it must have ended."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+    def __enter__(self) -> Worker:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it if it runs."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        self.agent.shutdown(socket.SHUT_RDWR)
+        self._listener.join()
+        self.agent.close()
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Return once something is so; fail if it is not within the time."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so within {timeout_s:g} s"
+        time.sleep(0.005)

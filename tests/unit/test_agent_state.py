@@ -1,0 +1,170 @@
+"""The agent's directory, its records of child processes, and its options."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from accelpool_node.agent import main, state_dir
+from accelpool_node.agent.processes import describe_exit
+from accelpool_node.agent.state_dir import StateDir
+from accelpool_wire.errors import Conflict, Invalid
+
+
+@pytest.fixture
+def child():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def records(path):
+    return sorted(file.name for file in (path / "children").iterdir())
+
+
+def test_the_directory_is_private(tmp_path):
+    with StateDir(tmp_path / "deep" / "state"):
+        assert (tmp_path / "deep" / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_agent_is_refused_and_told_who_runs(tmp_path):
+    with StateDir(tmp_path), pytest.raises(Conflict, match=f"process {os.getpid()}"), StateDir(tmp_path):
+        pass
+    with StateDir(tmp_path):
+        pass
+
+
+def test_a_file_cannot_be_the_directory(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Invalid, match="cannot be the state directory"), StateDir(tmp_path / "file"):
+        pass
+
+
+def test_a_predecessors_child_is_killed(tmp_path, child):
+    with StateDir(tmp_path) as state:
+        state.add_child(child.pid)
+    with StateDir(tmp_path) as state:
+        assert state.kill_strays() == [child.pid]
+    assert child.wait(5) == -9
+    assert records(tmp_path) == []
+
+
+@pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot": "another"}, {"command": ["sleep", "1"]}])
+def test_a_process_that_only_shares_the_id_is_left_alone(tmp_path, child, change):
+    with StateDir(tmp_path) as state:
+        state.add_child(child.pid)
+        file = tmp_path / "children" / str(child.pid)
+        record = msgspec.json.decode(file.read_bytes()) | change
+        file.write_bytes(msgspec.json.encode(record))
+    with StateDir(tmp_path) as state:
+        assert state.kill_strays() == []
+    assert child.poll() is None
+    assert records(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("999999999", b"{}"), ("self", b"{}"), ("-1", b""), ("0", b"x")]
+)
+def test_nonsense_on_record_is_forgotten(tmp_path, name, content):
+    with StateDir(tmp_path) as state:
+        (tmp_path / "children" / name).write_bytes(content)
+        assert state.kill_strays() == []
+    assert records(tmp_path) == []
+
+
+def test_a_child_that_is_gone_leaves_no_record(tmp_path, child):
+    with StateDir(tmp_path) as state:
+        state.add_child(child.pid)
+        state.remove_child(child.pid)
+        state.remove_child(child.pid)
+        assert records(tmp_path) == []
+
+
+def test_the_start_time_is_found_behind_any_name():
+    fields = " ".join(str(number) for number in range(4, 53))
+    assert state_dir.start_ticks(f"1 (a) S 2) S {fields}\n") == 22
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0, "exited with status 0"),
+        (3, "exited with status 3"),
+        (-11, "was killed by signal 11 (SIGSEGV)"),
+        (-64, "was killed by signal 64 (SIGRTMAX)"),
+        (-63, "was killed by signal 63 (unnamed)"),
+    ],
+)
+def test_an_exit_is_told_in_words(status, words):
+    assert describe_exit(status) == words
+
+
+def options(*arguments):
+    return main._parser().parse_args(arguments)
+
+
+ENVIRON = {"ACCELPOOL_NODE_TOKEN": "t0ken\n", "PATH": "/bin", "HOME": "/home/u"}
+
+
+def test_the_token_comes_from_the_environment_or_a_file(tmp_path):
+    assert main.read_settings(options(), ENVIRON).token == "t0ken"
+    (tmp_path / "token").write_text("other\n")
+    assert main.read_settings(options("--token-file", str(tmp_path / "token")), ENVIRON).token == "other"
+
+
+def test_settings_do_not_print_the_token():
+    assert "t0ken" not in repr(main.read_settings(options(), ENVIRON))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "match"),
+    [
+        ([], {}, "a node token is needed"),
+        (["--token-file", "/nowhere"], {}, "/nowhere cannot be read"),
+        (["--listen", "8750"], ENVIRON, "HOST:PORT"),
+        (["--listen", "127.0.0.1:99999"], ENVIRON, "HOST:PORT"),
+        (["--listen", "0.0.0.0:0"], ENVIRON, "--advertise"),
+        (["--warm", "-1"], ENVIRON, "--warm"),
+        (["--backend", "cuda"], ENVIRON, "--backend"),
+        (["--backend", "3"], ENVIRON, "--backend"),
+        (["--backend", "null:x"], ENVIRON, "--backend"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(arguments, environ, match):
+    with pytest.raises(Invalid, match=match):
+        main.read_settings(options(*arguments), environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("10.0.0.1:80", ("10.0.0.1", 80)),
+        ("host", ("host", 0)),
+        ("[::1]:7", ("::1", 7)),
+        ("[::1]", ("::1", 0)),
+    ],
+)
+def test_addresses_are_read(text, address):
+    assert main.read_address(text, default_port=0) == address
+
+
+def test_the_advertised_address_may_differ():
+    settings = main.read_settings(options("--listen", "0.0.0.0:5", "--advertise", "node.example"), ENVIRON)
+    assert (settings.listen, settings.advertise) == (("0.0.0.0", 5), ("node.example", 0))
+
+
+def test_each_node_has_a_state_directory_of_its_own():
+    settings = main.read_settings(options("--name", "a/b"), {**ENVIRON, "XDG_STATE_HOME": "/state"})
+    assert settings.state_dir == Path("/state/accelpool/node-a-b")
+
+
+def test_an_agent_that_cannot_start_says_why(capsys, tmp_path):
+    with contextlib.suppress(SystemExit):
+        assert main.main(["--state-dir", str(tmp_path)], {}) == 1
+    assert "a node token is needed" in capsys.readouterr().err

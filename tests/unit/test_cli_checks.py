@@ -1,0 +1,152 @@
+"""The doctor's checks, on machines that are described and not broken."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accelpool.cli import checks
+from accelpool.cli.checks import Finding, Status
+from accelpool.credentials import Credentials
+from accelpool.errors import ConnectError, Unauthorized
+from accelpool.rest import Answer, RestClient
+
+
+class FakeBroker(RestClient):
+    """Answers every request with one answer or error."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def request(self, *args: Any, **kwargs: Any) -> Answer:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return Answer(body=self.answer, retry_after_s=None)
+
+
+def device(fault: str = "", environment: str = "intel") -> dict[str, Any]:
+    capacity = {"memory_bytes": 2 << 30, "compute_units": 8}
+    name = f"{environment}/CPU"
+    return {"name": name, "environment": environment, "kind": "cpu", "capacity": capacity, "fault": fault}
+
+
+def statuses(findings: list[Finding]) -> list[Status]:
+    return [finding.status for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("version", "system", "status"),
+    [
+        ((3, 11, 0), "Linux", Status.OK),
+        ((3, 14, 1), "Linux", Status.OK),
+        ((3, 10, 9), "Linux", Status.FAILED),
+        ((3, 12, 0), "Darwin", Status.WARNING),
+    ],
+)
+def test_python_is_recent_enough(version: tuple[int, ...], system: str, status: Status) -> None:
+    assert checks.check_python(version, system).status is status
+
+
+def test_a_missing_extra_comes_with_the_command_that_installs_it() -> None:
+    finding = checks.check_extra("broker", is_there=lambda package: package != "granian")
+    assert (finding.status, finding.mend) == (Status.WARNING, "pip install 'accelpool[broker]'")
+    assert finding.detail == "not installed: granian"
+
+
+@pytest.mark.parametrize(
+    ("ld", "has_pocl", "status"),
+    [("/usr/bin/ld", True, Status.OK), (None, True, Status.FAILED), (None, False, Status.OK)],
+)
+def test_pocl_needs_ld(ld: str | None, has_pocl: bool, status: Status) -> None:
+    finding = checks.check_linker(ld, has_pocl)
+    assert finding.status is status
+    assert ("binutils" in finding.mend) == (status is Status.FAILED)
+
+
+def test_a_device_that_works_is_all_that_is_needed() -> None:
+    assert statuses(checks.check_devices([device()], has_intel=True)) == [Status.OK]
+
+
+def test_a_faulty_device_beside_one_that_works_is_a_warning() -> None:
+    findings = checks.check_devices([device("no compiler", "bundled"), device()], has_intel=True)
+    assert statuses(findings) == [Status.WARNING, Status.OK]
+
+
+def test_where_pocl_cannot_compile_intels_runtime_is_the_remedy() -> None:
+    findings = checks.check_devices([device("unknown\ntarget CPU", "bundled")], has_intel=False)
+    assert statuses(findings) == [Status.FAILED, Status.FAILED]
+    assert {finding.mend for finding in findings} == {"pip install 'accelpool[intel]'"}
+    assert findings[0].detail.startswith("unknown target CPU; ")
+
+
+def test_no_device_at_all_is_broken() -> None:
+    (finding,) = checks.check_devices([], has_intel=True)
+    assert (finding.status, finding.detail) == (Status.FAILED, "no OpenCL device was found")
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_port_taken_by_a_broker_is_fine(taken_port: int) -> None:
+    finding = checks.check_port(taken_port, health=lambda url: "1.2.3")
+    assert (finding.status, finding.mend) == (Status.OK, "")
+    assert "version 1.2.3" in finding.detail
+
+
+def test_a_port_taken_by_another_program_has_an_alternative(taken_port: int) -> None:
+    finding = checks.check_port(taken_port, health=lambda url: None)
+    assert (finding.status, finding.mend) == (Status.WARNING, f"accelpool up --port {taken_port + 1}")
+
+
+def test_a_free_port_is_fine() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert checks.check_port(port, health=lambda url: None).status is Status.OK
+
+
+def write(path: Path, content: str, mode: int = 0o600) -> Path:
+    path.write_text(content)
+    os.chmod(path, mode)
+    return path
+
+
+def test_credentials_of_ones_own_are_found(tmp_path: Path) -> None:
+    path = write(tmp_path / "credentials.json", json.dumps({"url": "http://a", "token": "t"}))
+    finding, found = checks.check_credentials(path)
+    assert (finding.status, found) == (Status.OK, Credentials(url="http://a", token="t"))
+
+
+def test_credentials_that_others_can_read_are_broken(tmp_path: Path) -> None:
+    path = write(tmp_path / "credentials.json", json.dumps({"url": "http://a", "token": "t"}), 0o644)
+    finding, _ = checks.check_credentials(path)
+    assert (finding.status, finding.mend) == (Status.FAILED, f"chmod 600 {path}")
+
+
+def test_malformed_credentials_are_broken(tmp_path: Path) -> None:
+    finding, found = checks.check_credentials(write(tmp_path / "credentials.json", "{"))
+    assert (finding.status, found) == (Status.FAILED, None)
+
+
+def test_no_credentials_are_a_warning(tmp_path: Path) -> None:
+    finding, found = checks.check_credentials(tmp_path / "credentials.json")
+    assert (finding.status, found, finding.mend) == (Status.WARNING, None, "accelpool up")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"items": []}, Status.OK),
+        (Unauthorized("nobody knows this token"), Status.FAILED),
+        (ConnectError("nobody answers"), Status.WARNING),
+    ],
+)
+def test_the_broker_is_asked_with_the_token(answer: Any, status: Status) -> None:
+    found = Credentials(url="http://a", token="t")
+    assert checks.check_broker(found, FakeBroker(answer)).status is status

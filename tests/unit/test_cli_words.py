@@ -1,0 +1,121 @@
+"""What the command line says: amounts, errors, exit codes, extras, names."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from accelpool.cli import extras, failures
+from accelpool.cli.demo import best_device
+from accelpool.cli.failures import CommandFailed, ExitCode, NotInstalled
+from accelpool.cli.output import human_bytes, plural
+from accelpool.cli.pool import node_name
+from accelpool.cli.settings import CliSettings
+from accelpool.cli.up import write_credentials
+from accelpool.credentials import Credentials
+from accelpool.errors import AccelpoolError, ConnectError, LeaseNotFound, LogicError, Unauthorized
+
+REQUIREMENTS = [
+    "numpy>=1.26",
+    "flask<4,>=3; extra == 'broker'",
+    'pyopencl[pocl]>=2025.1; extra == "node"',
+    "accelpool[broker,node]; extra == 'all'",
+]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB"), (150 << 30, "150 GiB")],
+)
+def test_bytes_are_told_in_the_largest_unit_that_fits(count: int, words: str) -> None:
+    assert human_bytes(count) == words
+
+
+def test_one_is_singular() -> None:
+    assert (plural(1, "device"), plural(2, "device")) == ("1 device", "2 devices")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "kind"),
+    [
+        (ConnectError("away"), ExitCode.UNREACHABLE, "unreachable"),
+        (Unauthorized("who?"), ExitCode.UNAUTHORIZED, "unauthorized"),
+        (LeaseNotFound("no lease x"), ExitCode.FAILED, "lease-not-found"),
+        (CommandFailed("no"), ExitCode.FAILED, "failed"),
+        (NotInstalled("no"), ExitCode.NOT_INSTALLED, "not-installed"),
+        (LogicError("clFinish", -36), ExitCode.FAILED, "opencl"),
+    ],
+)
+def test_each_error_has_an_exit_code_and_a_name(error: AccelpoolError, code: ExitCode, kind: str) -> None:
+    assert failures.exit_code(error) is code
+    assert failures.describe(error)["type"] == kind
+
+
+def test_an_error_is_told_on_one_line() -> None:
+    assert failures.one_line(CommandFailed("first\n  second")) == "first second"
+
+
+def test_an_extras_packages_come_from_the_metadata() -> None:
+    assert extras.needed("broker", REQUIREMENTS) == ["flask"]
+    assert extras.needed("node", REQUIREMENTS) == ["pyopencl"]
+
+
+def test_missing_packages_are_named_with_the_command_that_installs_them() -> None:
+    with pytest.raises(NotInstalled) as caught:
+        extras.require("accelpool up", "broker", "node", is_there=lambda package: package != "psutil")
+    assert "(psutil)" in str(caught.value)
+    assert str(caught.value).endswith("pip install 'accelpool[node]'")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("node.example.org", "node.example.org"),
+        ("-räum 7", "r-um-7"),
+        ("", "localhost"),
+        ("a" * 70, "a" * 64),
+    ],
+)
+def test_any_host_name_makes_a_node_name(host: str, name: str) -> None:
+    assert node_name(host) == name
+
+
+def test_settings_without_xdg_variables_are_below_the_home() -> None:
+    settings = CliSettings.from_environment({"HOME": "/h", "ACCELPOOL_TOKEN": "t", "PATH": "/bin"})
+    assert str(settings.state_dir) == "/h/.local/state/accelpool"
+    assert str(settings.sdk.credentials_path) == "/h/.config/accelpool/credentials.json"
+    assert dict(settings.variables) == {"HOME": "/h", "PATH": "/bin"}
+
+
+def test_the_demo_prefers_a_gpu_that_works() -> None:
+    devices = [
+        {"kind": "cpu", "state": "free", "name": "c"},
+        {"kind": "gpu", "state": "faulty", "fault": "no", "name": "f"},
+        {"kind": "gpu", "state": "free", "name": "g"},
+    ]
+    assert best_device(devices)["name"] == "g"
+    with pytest.raises(CommandFailed, match=r"f: no.*accelpool doctor"):
+        best_device(devices[1:2])
+
+
+@pytest.mark.parametrize(
+    ("before", "is_put_aside"),
+    [
+        (None, False),
+        ({"url": "http://127.0.0.1:8750", "token": "mine, of an earlier start"}, False),
+        ({"url": "https://pool.example.org", "token": "of another pool"}, True),
+        ({"something": "else"}, True),
+    ],
+)
+def test_credentials_of_another_pool_are_put_aside(
+    tmp_path: Path, before: dict[str, str] | None, is_put_aside: bool
+) -> None:
+    path, previous = tmp_path / "credentials.json", tmp_path / "credentials.json.previous"
+    if before is not None:
+        path.write_text(json.dumps(before))
+    aside = write_credentials(Credentials(url="http://127.0.0.1:8750", token="new"), path)
+    assert json.loads(path.read_text()) == {"url": "http://127.0.0.1:8750", "token": "new"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert aside == (previous if is_put_aside else None)
+    assert not is_put_aside or json.loads(previous.read_text()) == before

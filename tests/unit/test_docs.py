@@ -1,0 +1,101 @@
+"""The documentation agrees with the files and the program that it speaks of."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from accelpool.cli.failures import ExitCode
+from accelpool.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("examples/**/*.md")),
+]
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
+GLOSSARY = (
+    "node", "agent", "broker", "device", "attributes", "capacity", "share", "lease", "epoch", "session",
+    "worker", "tenant", "quota", "preemption", "lease token", "driver environment", "data plane", "handle",
+    "backend", "kernel library", "twin", "kernel", "buffer", "command queue", "event", "NDRange",
+    "work-item", "work-group",
+)  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
+    for link in LINK.findall(FENCE.sub("", document.read_text())):
+        if link.startswith(("https://", "http://", "mailto:")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (document.parent / file).resolve() if file else document
+        assert target.exists(), f"{link} leads nowhere"
+        if anchor:
+            assert anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_lines_fit_a_screen(document: Path) -> None:
+    long = [line for line in document.read_text().splitlines() if len(line) > 120 and "|" not in line]
+    assert long == []
+
+
+@pytest.mark.parametrize("word", GLOSSARY)
+def test_the_glossary_has_each_word_once(word: str) -> None:
+    rows = re.findall(
+        rf"^\| \*\*{re.escape(word)}\*\* \|", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_manual_describes_each_command_and_option(command: str) -> None:
+    manual = (ROOT / "docs/cli.md").read_text()
+    _, found, section = manual.partition(f"\n## accelpool {command}")
+    assert found, f"no section on accelpool {command}"
+    section = section.partition("\n## ")[0]
+    own = [option for param in COMMANDS[command].params for option in param.opts if option.startswith("--")]
+    shared = {"--json", "--url", "--help", "--state-dir", "--backend"}
+    assert [option for option in own if option not in shared and f"`{option}" not in section] == []
+
+
+def test_the_manual_has_every_exit_code() -> None:
+    manual = (ROOT / "docs/cli.md").read_text()
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", manual, re.MULTILINE)}
+    assert codes == {int(code) for code in ExitCode}
+
+
+def test_the_readme_shows_the_two_commands_first() -> None:
+    readme = (ROOT / "README.md").read_text()
+    first_screen = readme.splitlines()[:40]
+    assert "$ make demo" in first_screen
+    assert "$ make test" in first_screen
+
+
+def test_every_folder_on_the_readmes_map_is_there() -> None:
+    _, _, after = (ROOT / "README.md").read_text().partition("## Map\n")
+    folders = re.findall(r"^    (\S+/)\s", after, re.MULTILINE)
+    assert len(folders) >= 8
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    pages = sorted(path.name for path in (ROOT / "docs/decisions").glob("[0-9]*.md"))
+    assert [int(name[:4]) for name in pages] == list(range(1, len(pages) + 1))
+    for name in pages:
+        text = (ROOT / "docs/decisions" / name).read_text()
+        assert all(f"## {part}" in text for part in ("Context", "Decision", "Consequences")), name

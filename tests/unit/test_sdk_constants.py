@@ -1,0 +1,58 @@
+"""The constants are PyOpenCL's: names, numbers, `to_string`."""
+
+import pytest
+
+import accelpool
+from accelpool import constants
+from accelpool_wire.codes import ErrorCode
+
+pyopencl = pytest.importorskip("pyopencl")
+OURS = {name: getattr(constants, name) for name in constants.__all__ if name != "Constants"}
+
+
+def numbers(cls):
+    return {
+        name: value for name, value in vars(cls).items() if not name.startswith("_") and type(value) is int
+    }
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_number_of_pyopencl_is_here_under_the_same_name(name):
+    theirs = numbers(getattr(pyopencl, name))
+    ours = numbers(OURS[name])
+    assert theirs
+    assert {key: ours.get(key) for key in theirs} == theirs
+
+
+def test_no_class_of_constants_is_missing():
+    theirs = {name for name, cls in vars(pyopencl).items() if isinstance(cls, type) and numbers(cls)}
+    classes = {name for name in theirs if name[0].islower()}
+    assert classes - set(OURS) == set()
+
+
+def test_status_codes_are_those_of_the_wire():
+    assert numbers(constants.status_code) == {code.name: int(code) for code in ErrorCode}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("status_code", -11),
+        ("device_info", 0x1000),
+        ("device_info", 0x102A),
+        ("kernel_arg_type_qualifier", 0),
+        ("command_execution_status", 3),
+    ],
+)
+def test_to_string_names_a_number_as_pyopencl_does(name, value):
+    assert getattr(accelpool, name).to_string(value) == getattr(pyopencl, name).to_string(value)
+
+
+def test_to_string_names_each_bit():
+    assert accelpool.mem_flags.to_string(1 | 4) == "READ_ONLY | READ_WRITE"
+
+
+def test_to_string_of_an_unknown_number_needs_a_format():
+    with pytest.raises(ValueError, match="no name for 3"):
+        accelpool.device_info.to_string(3)
+    assert accelpool.device_info.to_string(3, "<%d>") == "<3>"

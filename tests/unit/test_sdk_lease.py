@@ -1,0 +1,148 @@
+"""Leases in use: renewed at a third of their ttl, through a broker's absence, and ended when dropped."""
+
+import threading
+
+import pytest
+
+from accelpool import errors
+from accelpool.lease import LeaseKeeper
+from accelpool.records import LeaseRecord
+
+RECORD = LeaseRecord(id="L", state="active", ttl_s=60.0)
+
+
+class FakeBroker:
+    def __init__(self):
+        self.now = 100.0
+        self.requests = []
+        self.answer = None
+        self.asked = threading.Event()
+
+    def clock(self):
+        return self.now
+
+    def request(self, method, path, **options):
+        self.requests.append((self.now, method, options.get("json")))
+        self.asked.set()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+
+
+class FakeConnection:
+    def __init__(self):
+        self.closed = threading.Event()
+
+    def close(self):
+        self.closed.set()
+
+
+@pytest.fixture
+def broker():
+    return FakeBroker()
+
+
+@pytest.fixture
+def connection():
+    return FakeConnection()
+
+
+@pytest.fixture
+def keeper(broker):
+    return LeaseKeeper(broker, clock=broker.clock)
+
+
+@pytest.fixture
+def lease(keeper, connection):
+    return keeper.adopt(RECORD, connection)
+
+
+def test_nothing_is_due_at_first(keeper, lease, broker):
+    assert keeper.renew_due() == 20.0
+    assert broker.requests == []
+
+
+def test_a_lease_is_renewed_at_a_third_of_its_ttl(keeper, lease, broker):
+    broker.now += 20
+    assert keeper.renew_due() == 20.0
+    assert broker.requests == [(120.0, "PATCH", {"ttl_s": 60.0})]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ConnectError("refused"),
+        errors.Unavailable("503"),
+        errors.Timeout("slow"),
+        errors.QuotaExceeded("429"),
+    ],
+)
+def test_a_broker_that_is_away_is_asked_again_soon(keeper, lease, broker, error):
+    broker.now, broker.answer = 120.0, error
+    assert keeper.renew_due() == 2.0
+    broker.now, broker.answer = 122.0, None
+    assert keeper.renew_due() == 20.0
+    assert lease.failure is None
+
+
+def test_a_lease_that_could_not_be_renewed_until_15_s_past_its_expiry_has_expired(
+    keeper, lease, broker, connection
+):
+    broker.answer = errors.ConnectError("refused")
+    for _ in range(100):
+        pause_s = keeper.renew_due()
+        if lease.failure is not None:
+            break
+        broker.now += pause_s
+    assert broker.now == 100 + 60 + 15
+    assert isinstance(lease.failure, errors.LeaseExpired)
+    assert connection.closed.is_set()
+    assert lease.is_over
+
+
+@pytest.mark.parametrize("error", [errors.LeaseExpired("e"), errors.LeaseRevoked("r"), errors.LeaseLost("l")])
+def test_a_lease_that_has_ended_says_how_and_closes_its_session(keeper, lease, broker, connection, error):
+    broker.now, broker.answer = 120.0, error
+    keeper.renew_due()
+    assert lease.failure is error
+    assert connection.closed.is_set()
+    assert [method for _, method, _ in broker.requests] == ["PATCH"]  # an ended lease is not given back
+
+
+def test_ending_closes_the_session_and_gives_the_lease_back_once(keeper, lease, broker, connection):
+    keeper.end(lease)
+    keeper.end(lease)
+    assert connection.closed.is_set()
+    assert [method for _, method, _ in broker.requests] == ["DELETE"]
+
+
+def test_ending_does_not_mind_a_broker_that_is_away(keeper, lease, broker):
+    broker.answer = errors.ConnectError("refused")
+    keeper.end(lease)
+    assert lease.is_over
+
+
+def test_an_ended_leases_late_renewal_is_no_failure(keeper, lease, broker):
+    lease.is_over = True
+    broker.now, broker.answer = 120.0, errors.LeaseRevoked("given back")
+    keeper.renew_due()
+    assert lease.failure is None
+
+
+def test_the_thread_ends_what_was_dropped(keeper, broker, connection):
+    lease = keeper.keep(RECORD, connection)
+    keeper.drop(lease)
+    assert connection.closed.wait(10)
+    assert broker.asked.wait(10)
+    keeper.close()
+
+
+def test_closing_ends_all_leases(keeper, lease, broker):
+    keeper.close()
+    assert lease.is_over
+    assert [method for _, method, _ in broker.requests] == ["DELETE"]
+
+
+def test_the_last_thing_of_a_process_is_a_goodbye(keeper, lease, broker, connection):
+    keeper.close_connections()
+    assert connection.closed.is_set()
+    assert broker.requests == []

@@ -1,0 +1,200 @@
+"""HTTP to the broker: typed errors, bounded retries, pages."""
+
+import json
+
+import pytest
+import requests
+
+from accelpool import errors
+from accelpool.rest import RestClient
+
+
+class Adapter(requests.adapters.BaseAdapter):
+    """Answers requests from a list; an exception in it is raised."""
+
+    def __init__(self, *answers):
+        super().__init__()
+        self.answers = list(answers)
+        self.requests = []
+
+    def send(self, request, **options):
+        self.requests.append((request, options))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        status, body, headers = answer
+        response = requests.Response()
+        response.status_code, response.request, response.url = status, request, request.url
+        response.headers.update(headers)
+        response._content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return response
+
+    def close(self):
+        pass
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def refused():
+    class NewConnectionError(Exception):
+        pass
+
+    reason = Exception("Max retries exceeded")
+    reason.reason = NewConnectionError("refused")
+    return requests.exceptions.ConnectionError(reason)
+
+
+def broken():
+    return requests.exceptions.ConnectionError(Exception("Connection reset by peer"))
+
+
+def ok(body=None, **headers):
+    return (200, {} if body is None else body, headers)
+
+
+def problem(status, type, detail="why", headers=None, **members):
+    uri = f"https://accelpool.dev/problems/{type}"
+    body = {"type": uri, "title": "T", "status": status, "detail": detail, "instance": "/x", **members}
+    return (status, body, headers or {})
+
+
+def client(*answers):
+    adapter, clock, http = Adapter(*answers), Clock(), requests.Session()
+    http.mount("http://", adapter)
+    rest = RestClient("http://pool/", "secret", http=http, sleep=clock.sleep, clock=clock)
+    return rest, adapter, clock
+
+
+def test_a_request_carries_the_token_and_the_query():
+    rest, adapter, _ = client(ok({"a": 1}))
+    answer = rest.request("GET", "/leases", params={"wait_s": 25}, wait_s=25)
+    request, options = adapter.requests[0]
+    assert answer.body == {"a": 1}
+    assert request.url == "http://pool/leases?wait_s=25"
+    assert request.headers["Authorization"] == "Bearer secret"
+    assert options["timeout"] == (5.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "type", "error"),
+    [
+        (401, "unauthorized", errors.Unauthorized),
+        (403, "forbidden", errors.Forbidden),
+        (404, "lease-not-found", errors.LeaseNotFound),
+        (409, "conflict", errors.Conflict),
+        (422, "unsatisfiable", errors.Unsatisfiable),
+        (429, "quota-exceeded", errors.QuotaExceeded),
+        (410, "lease-expired", errors.LeaseExpired),
+        (410, "lease-revoked", errors.LeaseRevoked),
+        (504, "lease-timeout", errors.LeaseTimeout),
+        (503, "unavailable", errors.Unavailable),
+    ],
+)
+def test_a_problem_is_the_typed_error_of_its_name(status, type, error):
+    rest, _, _ = client(problem(status, type, devices={"d": "too small"}))
+    with pytest.raises(error, match="why") as caught:
+        rest.request("POST", "/leases")
+    assert caught.value.members["devices"] == {"d": "too small"}
+    assert caught.value.instance == "/x"
+    assert caught.value.status == status
+
+
+def test_an_unknown_problem_keeps_its_name_and_status():
+    rest, _, _ = client(problem(418, "teapot"))
+    with pytest.raises(errors.ProblemError) as caught:
+        rest.request("GET", "/")
+    assert caught.value.type.endswith("teapot")
+    assert caught.value.status == 418
+
+
+def test_no_json_is_no_broker():
+    rest, _, _ = client((200, b"<html>", {}))
+    with pytest.raises(errors.RemoteProtocolError, match="is that a broker's URL"):
+        rest.request("GET", "/devices")
+
+
+def test_a_list_as_a_failure_is_no_broker():
+    rest, _, _ = client((400, [], {}))
+    with pytest.raises(errors.RemoteProtocolError):
+        rest.request("GET", "/devices")
+
+
+def test_nothing_is_tried_again_unless_asked_for():
+    rest, adapter, _ = client(refused())
+    with pytest.raises(errors.ConnectError, match="is the broker running"):
+        rest.request("GET", "/")
+    assert len(adapter.requests) == 1
+
+
+def test_a_broker_that_is_away_is_asked_again_with_growing_pauses():
+    rest, _, clock = client(refused(), broken(), (502, b"bad gateway", {}), ok())
+    rest.request("GET", "/", retry_s=30)
+    assert clock.slept == [0.2, 0.4, 0.8]
+
+
+def test_retry_after_is_honoured():
+    rest, _, clock = client(problem(503, "unavailable", headers={"Retry-After": "7"}), ok())
+    rest.request("GET", "/", retry_s=30)
+    assert clock.slept == [7.0]
+
+
+def test_the_last_error_is_raised_when_the_time_is_over():
+    rest, _, clock = client(*[broken() for _ in range(9)])
+    with pytest.raises(errors.ReadError):
+        rest.request("GET", "/", retry_s=3)
+    assert sum(clock.slept) <= 3
+
+
+def test_a_refusal_can_be_final():
+    rest, adapter, _ = client(broken(), refused())
+    with pytest.raises(errors.ConnectError):
+        rest.request("POST", "/leases", retry_s=30, is_refusal_final=True)
+    assert len(adapter.requests) == 2
+
+
+def test_no_answer_in_time_is_a_timeout():
+    rest, _, _ = client(requests.exceptions.ReadTimeout("slow"))
+    with pytest.raises(errors.Timeout, match="did not answer GET /nodes"):
+        rest.request("GET", "/nodes")
+
+
+def test_a_bad_url_is_a_connect_error():
+    rest = RestClient("gopher://pool", "t")
+    with pytest.raises(errors.ConnectError, match="cannot be asked"):
+        rest.request("GET", "/")
+
+
+def test_an_answer_without_content_has_no_body():
+    rest, _, _ = client((204, b"", {}))
+    assert rest.request("DELETE", "/leases/1").body is None
+
+
+def test_an_answer_says_when_to_ask_again():
+    rest, _, _ = client(ok({}, **{"Retry-After": "2"}), ok({}, **{"Retry-After": "Mon, 1 Jan"}))
+    assert rest.request("GET", "/").retry_after_s == 2.0
+    assert rest.request("GET", "/").retry_after_s is None
+
+
+def test_all_pages_of_a_list_are_fetched():
+    rest, adapter, _ = client(
+        ok({"items": [{"id": 1}], "next_cursor": "c"}), ok({"items": [{"id": 2}], "next_cursor": None})
+    )
+    assert rest.pages("/devices", {"kind": "gpu"}) == [{"id": 1}, {"id": 2}]
+    assert adapter.requests[1][0].url == "http://pool/devices?kind=gpu&cursor=c"
+
+
+def test_a_list_that_is_none_is_refused():
+    rest, _, _ = client(ok({"things": []}))
+    with pytest.raises(errors.RemoteProtocolError, match="no list"):
+        rest.pages("/devices")

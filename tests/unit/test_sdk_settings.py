@@ -1,0 +1,85 @@
+"""Settings and credentials: what is given, then the variables, then the file of `accelpool up`."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from accelpool import credentials
+from accelpool.credentials import Credentials
+from accelpool.errors import Unauthorized
+from accelpool.settings import Settings
+
+URL = "http://127.0.0.1:8750"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "config" / "accelpool" / "credentials.json"
+
+
+def settings(path, **environ):
+    return Settings.from_environment({"XDG_CONFIG_HOME": str(path.parent.parent), **environ})
+
+
+def test_the_variables_name_the_pool(path):
+    found = settings(path, ACCELPOOL_URL=URL + "/", ACCELPOOL_TOKEN="t").credentials()
+    assert found == Credentials(url=URL, token="t")
+
+
+def test_arguments_win_over_variables(path):
+    found = settings(path, ACCELPOOL_URL=URL, ACCELPOOL_TOKEN="t").credentials("http://other", "u")
+    assert found == Credentials(url="http://other", token="u")
+
+
+def test_the_file_is_used_where_nothing_else_is_said(path):
+    credentials.save(Credentials(url=URL, token="saved"), path)
+    assert settings(path).credentials() == Credentials(url=URL, token="saved")
+
+
+def test_the_files_token_is_used_for_its_own_url_only(path):
+    credentials.save(Credentials(url=URL, token="saved"), path)
+    assert settings(path, ACCELPOOL_URL=URL).credentials().token == "saved"
+    with pytest.raises(Unauthorized, match="no token for http://elsewhere"):
+        settings(path, ACCELPOOL_URL="http://elsewhere").credentials()
+
+
+def test_without_any_the_error_says_how_to_get_one(path):
+    with pytest.raises(Unauthorized, match="accelpool up") as caught:
+        settings(path).credentials()
+    assert "ACCELPOOL_URL" in str(caught.value)
+
+
+def test_the_file_can_be_read_by_its_owner_only(path):
+    credentials.save(Credentials(url=URL, token="secret"), path)
+    credentials.save(Credentials(url=URL, token="secret2"), path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in path.parent.iterdir()] == ["credentials.json"]
+
+
+def test_a_malformed_file_is_a_typed_error(path):
+    path.parent.mkdir(parents=True)
+    path.write_text('{"url": 5}')
+    with pytest.raises(Unauthorized, match="is not of the form"):
+        credentials.load(path)
+
+
+def test_a_folder_in_its_place_is_a_typed_error(path):
+    path.mkdir(parents=True)
+    with pytest.raises(Unauthorized, match="cannot be read"):
+        credentials.load(path)
+
+
+def test_a_token_is_not_shown():
+    assert "secret" not in repr(Credentials(url=URL, token="secret"))
+
+
+def test_home_is_where_the_file_is_by_default():
+    assert Settings.from_environment({"HOME": "/home/me"}).credentials_path == Path(
+        "/home/me/.config/accelpool/credentials.json"
+    )
+
+
+def test_answers_are_separated_by_colons(path):
+    assert settings(path, PYOPENCL_CTX="0:cpu").context_answers == ("0", "cpu")
+    assert settings(path).context_answers is None
