@@ -97,7 +97,7 @@ class LeaseKeeper:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="accelpool-leases", daemon=True)
                 self._thread.start()
-                atexit.register(self.close_connections)
+                atexit.register(self.end_all)
         self._dropped.put(None)  # the thread counts anew how long it may sleep
         return lease
 
@@ -114,8 +114,7 @@ class LeaseKeeper:
         lease.is_over = True
         lease.connection.close()
         if is_known and lease.failure is None:
-            # Else, or if this fails, the lease ends with its session.
-            with contextlib.suppress(AccelpoolError):
+            with contextlib.suppress(AccelpoolError):  # then it expires: nobody renews it any more
                 self._rest.request("DELETE", lease.path, timeout_s=END_TIMEOUT_S)
 
     def drop(self, lease: Lease) -> None:
@@ -125,14 +124,14 @@ class LeaseKeeper:
     def close(self) -> None:
         """End all leases, then the thread."""
         self._is_closed = True
-        for lease in list(self._leases.values()):
-            self.end(lease)
+        self.end_all()
+        atexit.unregister(self.end_all)
         self._dropped.put(None)
 
-    def close_connections(self) -> None:
-        """Say goodbye to all sessions, which ends their leases: the last thing that a process does."""
+    def end_all(self) -> None:
+        """End all leases: the last thing that a process does."""
         for lease in list(self._leases.values()):
-            lease.connection.close()
+            self.end(lease)
 
     def renew_due(self) -> float:
         """Renew what is due; return the seconds until something is due again."""
@@ -182,5 +181,5 @@ class LeaseKeeper:
             if self._leases:
                 return False
             self._thread = None
-            atexit.unregister(self.close_connections)
+            atexit.unregister(self.end_all)
             return True

@@ -101,9 +101,9 @@ class Session:
         """Wait for a queue's reads under way, or for those enqueued before an event."""
         for read in list(self.reads):
             if read[0] == queue and (before is None or read[1] < before):
-                self.finish_read(read[2])
-                with contextlib.suppress(ValueError):  # another thread saw to it
+                with contextlib.suppress(ValueError):  # another thread is at it too
                     self.reads.remove(read)
+                self.finish_read(read[2])
 
     def wait_events(self, events: list[int]) -> list[m.EventDone]:
         """Wait until all events are complete or failed, and return how each ended."""

@@ -52,18 +52,19 @@ class FakeStats:
 
 
 class FakeRead:
-    """A read that is done at once, unless its connection holds reads back."""
+    """A read that is done when it is waited for."""
 
-    def __init__(self, into: memoryview, content: bytes | None) -> None:
+    def __init__(self, into: memoryview, content: bytes | Exception) -> None:
         self.into = into
         self.content = content
         self.is_done = False
 
     def wait(self, timeout_s: float | None = None) -> m.Data:  # noqa: ARG002 - the real one's signature
         """Put the bytes in place."""
-        if self.content is not None:
-            self.into[:] = self.content[: self.into.nbytes].ljust(self.into.nbytes, b"\0")
         self.is_done = True
+        if isinstance(self.content, Exception):
+            raise self.content
+        self.into[:] = self.content[: self.into.nbytes].ljust(self.into.nbytes, b"\0")
         return m.Data(0, [1, 2, 3, 4])
 
 
@@ -76,7 +77,7 @@ class FakeConnection:
         asked: The synchronous messages, reads included.
         answers: What to answer, by type of message: an answer, an error to raise, or a function.
         endings: How events end, by handle; else they are complete.
-        content: What reads read.
+        content: What reads read, or the error that they raise.
         released: Handles given back.
         end: What every use raises, once it is set.
     """
@@ -96,7 +97,7 @@ class FakeConnection:
             m.GetEvent: m.EventState(0, 0, [1, 2, 3, 4]),
         }
         self.endings: dict[int, m.EventDone] = {}
-        self.content = b""
+        self.content: bytes | Exception = b""
         self.released: list[int] = []
         self.end: Exception | None = None
         self.is_open = True

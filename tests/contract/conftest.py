@@ -10,6 +10,7 @@ import pytest
 
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
+from accelpool_wire.errors import Error
 
 from ..integration.wire_client import Client
 from ..integration.worker_rig import NULL_TARGET, SHARE_BYTES, Target, Worker, opencl_targets
@@ -151,11 +152,20 @@ def queue(client: Client, context: int) -> int:
 
 
 @pytest.fixture
-def spin(client: Client, context: int, program: int) -> Callable[[int], int]:
+def spin(client: Client, context: int, program: int) -> Iterator[Callable[[int], int]]:
     """Launches a kernel that takes a fraction of a second where kernels compute; returns its event."""
     kernel = client.kernel(program, "spin")
     out = client.buffer(context, 64)
-    return lambda queue: client.launch(queue, kernel, [1], out, LONG)
+    queues = set()
+
+    def launch(queue: int) -> int:
+        queues.add(queue)
+        return client.launch(queue, kernel, [1], out, LONG)
+
+    yield launch
+    for queue in queues:
+        with contextlib.suppress(Error):
+            client.finish(queue)
 
 
 @pytest.fixture

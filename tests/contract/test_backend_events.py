@@ -127,9 +127,7 @@ def test_a_marker_without_a_list_waits_for_all_before_it(
     assert done(client, *before)
 
 
-def test_a_barrier_holds_later_commands_back(
-    client: Client, context: int, queue: int, spin: Launch
-) -> None:
+def test_a_barrier_holds_later_commands_back(client: Client, context: int, queue: int, spin: Launch) -> None:
     other = client.queue(context, OUT_OF_ORDER)
     buffer = client.buffer(context, content=b"before")
     held = spin(queue)

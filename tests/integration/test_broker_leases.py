@@ -6,6 +6,7 @@ import threading
 import time
 from base64 import b64decode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -225,3 +226,27 @@ def test_ended_leases_are_forgotten_after_a_while(broker: BrokerInProcess) -> No
     broker.pass_time(8 * 24 * 3600)
     problem = broker.call("GET", f"/leases/{lease['id']}")
     assert (problem.status_code, problem.json["type"][-15:]) == (404, "lease-not-found")
+
+
+def test_after_a_restart_nobody_pays_for_the_time_without_a_broker(tmp_path: Path) -> None:
+    with BrokerInProcess(tmp_path) as broker:
+        broker.register("n1", "gpu")
+        held, queued = broker.lease(ttl_s=10), broker.lease(ttl_s=10, queue_timeout_s=10)
+    broker.clock.move(3600)
+    with BrokerInProcess(tmp_path, broker.clock) as again:
+        again.pass_time(14.9)
+        assert again.json("GET", f"/leases/{held['id']}")["state"] == "active"
+        assert again.json("GET", f"/leases/{queued['id']}")["state"] == "queued"
+        again.pass_time(0.2)
+        assert again.json("GET", f"/leases/{held['id']}")["state"] == "lost"
+        assert again.json("GET", f"/leases/{queued['id']}")["state"] == "withdrawn"
+
+
+def test_a_token_that_was_changed_no_longer_lets_anybody_in(tmp_path: Path) -> None:
+    with BrokerInProcess(tmp_path) as broker:
+        old = broker.services.tokens["user"]
+    (tmp_path / "tokens.json").write_text('{"user": "new", "node": "other"}')
+    with BrokerInProcess(tmp_path) as again:
+        assert again.json("GET", "/leases")["items"] == []
+        refused = again.client.get("/leases", headers={"Authorization": f"Bearer {old}"})
+        assert refused.status_code == 401

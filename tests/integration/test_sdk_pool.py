@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -125,11 +127,14 @@ def test_a_device_can_be_asked_for(broker):
         assert ctx.devices[0] in broker.get_platforms()[0].get_devices()
 
 
-def test_a_lease_outlives_its_ttl_while_its_client_lives(broker):
+def test_a_lease_is_renewed_while_its_client_lives(broker, wait_until):
+    def expires_at():
+        return next(lease["expires_at"] for lease in broker.leases() if lease["id"] == ctx.lease_id)
+
     with broker.acquire(wait=10, ttl=5) as ctx:
-        time.sleep(6.5)
+        first = expires_at()
+        wait_until(lambda: expires_at() > first)
         cl.CommandQueue(ctx).finish()
-        assert states(broker)[ctx.lease_id] == "active"
 
 
 def test_a_revoked_lease_is_what_the_next_call_raises(broker):
@@ -201,3 +206,29 @@ def test_a_lease_that_cannot_be_opened_is_given_back(broker, monkeypatch):
     with pytest.raises(errors.ConnectError):
         broker.acquire(wait=10)
     assert states(broker)[withdrawn[0]] == "released"
+
+
+def test_a_lease_of_several_devices_is_one_context(broker):
+    with broker.acquire(count=2, wait=10) as ctx:
+        assert len({device.pool_id for device in ctx.devices}) == 2
+        data, out = np.arange(8, dtype=np.uint8), np.zeros(8, np.uint8)
+        buffer = cl.Buffer(ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=data)
+        for device in ctx.devices:
+            cl.enqueue_copy(cl.CommandQueue(ctx, device), out, buffer)
+        assert np.array_equal(out, data)
+
+
+@pytest.mark.parametrize("end", ["", "import os; os._exit(0)"], ids=["normally", "abruptly"])
+def test_a_process_that_ends_gives_its_device_back(null_pool, broker, wait_until, end):
+    program = f"import accelpool; ctx = accelpool.acquire(wait=10); print(ctx.lease_id, flush=True); {end}"
+    environment = {**os.environ, "ACCELPOOL_URL": null_pool.url, "ACCELPOOL_TOKEN": null_pool.token}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    wait_until(lambda: states(broker)[done.stdout.strip()] == "released")

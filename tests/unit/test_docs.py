@@ -48,12 +48,6 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
             assert anchor in anchors(target), f"{link}: no such heading"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_lines_fit_a_screen(document: Path) -> None:
-    long = [line for line in document.read_text().splitlines() if len(line) > 120 and "|" not in line]
-    assert long == []
-
-
 @pytest.mark.parametrize("word", GLOSSARY)
 def test_the_glossary_has_each_word_once(word: str) -> None:
     rows = re.findall(
@@ -81,7 +75,7 @@ def test_the_manual_has_every_exit_code() -> None:
 
 def test_the_readme_shows_the_two_commands_first() -> None:
     readme = (ROOT / "README.md").read_text()
-    first_screen = readme.splitlines()[:40]
+    first_screen = [line.strip() for line in readme.splitlines()[:30]]
     assert "$ make demo" in first_screen
     assert "$ make test" in first_screen
 

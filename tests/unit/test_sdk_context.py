@@ -9,7 +9,7 @@ from accelpool import errors
 from accelpool.broker import Broker
 from accelpool.lease import LeaseKeeper
 from accelpool.rest import Answer
-from accelpool.testing import FakeConnection, fake_context
+from accelpool.testing import FakeConnection, built, fake_context, kernel_info
 from accelpool_wire import messages as m
 
 
@@ -285,3 +285,15 @@ def test_a_keeper_is_not_started_by_a_fake_context(ctx):
     keeper = ctx._session._keeper
     assert isinstance(keeper, LeaseKeeper)
     assert keeper._thread is None
+
+
+def test_a_kernel_launch_with_arguments_is_one_message_and_no_round_trip(fake, ctx):
+    fake.answers[m.BuildProgram] = built(kernel_info("nop", "int n"))
+    queue = cl.CommandQueue(ctx)
+    kernel = cl.Program(ctx, "source").build().nop
+    kernel(queue, (1,), None, 0)
+    count, trips = len(fake.posted), ctx.round_trips
+    for number in range(100):
+        kernel.set_args(number)
+        cl.enqueue_nd_range_kernel(queue, kernel, (1,), None)
+    assert (len(fake.posted) - count, ctx.round_trips - trips) == (100, 0)

@@ -147,6 +147,20 @@ def test_too_many_reads_under_way_are_waited_for(fake, queue, buffer):
     fake.limits = m.Limits(pending=4)
     reads = [cl.enqueue_copy(queue, np.empty_like(DATA), buffer, is_blocking=False) for _ in range(5)]
     assert [read._pending.is_done for read in reads] == [True, True, True, False, False]
+    cl.wait_for_events(reads)
+    assert not any(isinstance(message, m.WatchEvents) for message in fake.posted)
+
+
+def test_a_read_that_fails_raises_where_it_is_waited_for_once(fake, queue, buffer):
+    fake.content = cl.RuntimeError("clEnqueueReadBuffer", -5)
+    read = cl.enqueue_copy(queue, np.empty_like(DATA), buffer, is_blocking=False)
+    with pytest.raises(cl.RuntimeError):
+        queue.finish()
+    queue.finish()
+    with pytest.raises(cl.RuntimeError):
+        read.wait()
+    with pytest.raises(cl.RuntimeError):
+        cl.enqueue_copy(queue, np.empty_like(DATA), buffer)
 
 
 def test_copies_between_buffers_take_the_smaller_size(fake, ctx, queue, buffer):

@@ -142,7 +142,7 @@ def test_closing_ends_all_leases(keeper, lease, broker):
     assert [method for _, method, _ in broker.requests] == ["DELETE"]
 
 
-def test_the_last_thing_of_a_process_is_a_goodbye(keeper, lease, broker, connection):
-    keeper.close_connections()
+def test_the_last_thing_of_a_process_is_to_end_its_leases(keeper, lease, broker, connection):
+    keeper.end_all()
     assert connection.closed.is_set()
-    assert broker.requests == []
+    assert [method for _, method, _ in broker.requests] == ["DELETE"]

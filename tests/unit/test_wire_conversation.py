@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from accelpool_wire import messages as m
@@ -33,15 +33,10 @@ ALLOWED: dict[State, dict[type[m.Message], State]] = {
 
 
 def example(kind: type[m.Message]) -> m.Message:
-    """Return some message of a kind."""
-    values: dict[Any, Any] = {"str": "s", "list": [], "bytes": b"p", "Limits": m.Limits()}
-    fields = msgspec.structs.fields(kind)
-    return kind(
-        *(
-            values.get(str(field.encode_name and kind.__annotations__[field.name]).split("[")[0], 7)
-            for field in fields
-        )
-    )
+    """Return some message of a kind: its required fields, and the defaults of the others."""
+    values: dict[Any, Any] = {int: 7, str: "s", bytes: b"p", list: [], m.Limits: m.Limits()}
+    required = [field.type for field in msgspec.structs.fields(kind) if field.required]
+    return kind(*(values[get_origin(type) or type] for type in required))
 
 
 def body_of(message: object) -> memoryview:
@@ -279,4 +274,8 @@ def test_unknown_trailing_fields_are_ignored_and_missing_ones_have_their_default
 def test_any_message_round_trips(data: st.DataObject, kind: type[m.Message]) -> None:
     message = data.draw(st.from_type(kind))
     union = m.ClientMessage if kind in CLIENT_KINDS else m.WorkerMessage
-    assert msgspec.msgpack.decode(body_of(message), type=union) == message
+    try:
+        body = body_of(message)
+    except OverflowError:  # msgpack has no such int
+        assume(False)
+    assert msgspec.msgpack.decode(body, type=union) == message

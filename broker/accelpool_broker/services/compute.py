@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,9 +26,23 @@ log = logging.getLogger(__name__)
 
 
 class Compute:
-    """The compute sessions of a broker."""
+    """The compute sessions of a broker.
 
-    def __init__(self, pool: Pool, leases: Leases, access: Access) -> None:
+    Args:
+        pool: The pool.
+        leases: Its leases.
+        access: Signs the lease tokens.
+        open_connection: As `Connection.open`.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        leases: Leases,
+        access: Access,
+        open_connection: Callable[..., Connection] = Connection.open,
+    ) -> None:
+        self.open_connection = open_connection
         self._pool = pool
         self._leases = leases
         self._access = access
@@ -108,7 +122,7 @@ class Compute:
     def _connect(self, lease_id: str) -> ComputeSession:
         endpoint = endpoints(self._leases.active(lease_id), self._access)[0]
         try:
-            connection = Connection.open(
+            connection = self.open_connection(
                 (endpoint.host, endpoint.port),
                 endpoint.token,
                 client="the broker's REST compute",

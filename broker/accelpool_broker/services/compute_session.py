@@ -265,10 +265,11 @@ class ComputeSession:
         if len(self.launches.items) >= MAX_OBJECTS:
             over = next((id for id, launch in self.launches.items.items() if launch.is_over), None)
             if over is not None:
-                self._release(self.launches.items.pop(over).handle)
+                self._connection.release(self.launches.items.pop(over).handle)
         self.launches.check_room()
 
     def _release(self, *handles: int) -> None:
+        """Give objects back before anything that follows, so that their memory can be used again."""
         self._connection.post(m.Release(list(handles)))
 
     def _sync(self) -> None:

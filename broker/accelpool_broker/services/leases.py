@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from accelpool_broker import scheduler
 from accelpool_broker.models import Lease, LeaseState
@@ -59,12 +59,7 @@ class SeenLease:
     lease: Lease
     position: int | None = None
     reason: str = ""
-    is_early: bool = field(default=False)
-
-    @property
-    def is_queued(self) -> bool:
-        """Whether it is still waiting for devices."""
-        return self.lease.state == LeaseState.QUEUED
+    is_early: bool = False
 
 
 class Leases:

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from accelpool_node.agent.devices import Devices
 from accelpool_node.control import SessionShare
+from accelpool_wire.conversation import VERSION
 from accelpool_wire.errors import Forbidden, Invalid, Unavailable
 from accelpool_wire.frames import PREFIX
 from accelpool_wire.lease_token import LeaseClaims, decode
 from accelpool_wire.messages import Hello, Refused, SessionQuery
 
-VERSION = 1
 MAX_BODY_BYTES = 80 * 1024
 MAX_SHARES = 64
 
