@@ -40,6 +40,7 @@ class Daemon:
         line = self.process.stdout.readline()
         timer.cancel()
         if not line:
+            self.kill()
             raise RuntimeError(f"{self.args} did not start:\n{self.log.read_text()[-4000:]}")
         self.ready = json.loads(line)["ready"]
         return self.ready
@@ -157,24 +158,10 @@ def fixture_wait_until() -> Callable[..., None]:
     return wait_until
 
 
-@pytest.fixture
-def make_pool(tmp_path: Path) -> Iterator[Callable[..., Pool]]:
-    """Starts pools of a test's own; they end with it."""
-    pools: list[Pool] = []
-
-    def make(backend: str = "") -> Pool:
-        folder = tmp_path / f"pool-{len(pools)}"
-        folder.mkdir()
-        pool = Pool(folder=folder, backend=backend)
-        pools.append(pool)
-        pool.start()
-        return pool
-
-    yield make
-    for pool in pools:
-        for daemon in (pool.agent, pool.broker):
-            if daemon.process.poll() is None:
-                daemon.stop()
+@pytest.fixture(scope="module")
+def own_opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of this machine's OpenCL devices for one module, which may kill parts of it."""
+    yield from _running(Pool(folder=tmp_path_factory.mktemp("own-opencl-pool")))
 
 
 @pytest.fixture(scope="session")
@@ -191,5 +178,7 @@ def opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 
 def _running(pool: Pool) -> Iterator[Pool]:
     pool.start()
-    yield pool
-    pool.stop()
+    try:
+        yield pool
+    finally:
+        pool.stop()
