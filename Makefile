@@ -41,7 +41,7 @@ bench: setup
 	@$(BIN)/python -m bench
 
 openapi: setup
-	@$(BIN)/accelpool-openapi > openapi.yaml
+	@$(BIN)/python -m accelpool_broker.openapi > openapi.yaml
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \

@@ -115,6 +115,13 @@ def test_the_doctor_finds_this_machine_fit(cli: Cli, null_pool) -> None:
     assert all(set(finding) == {"check", "status", "detail", "mend"} for finding in told["findings"])
 
 
+@pytest.mark.opencl
+def test_the_doctor_tries_every_device(cli: Cli) -> None:
+    findings = cli.json("doctor")["findings"]
+    devices = [finding for finding in findings if finding["check"].startswith("device ")]
+    assert "ok" in {finding["status"] for finding in devices}
+
+
 def test_the_doctor_says_what_is_broken(cli: Cli, null_pool) -> None:
     done = cli.run("doctor", "--backend", "nonsense", pool=null_pool, ACCELPOOL_TOKEN="wrong")
     assert done.returncode == 1

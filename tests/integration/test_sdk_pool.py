@@ -53,7 +53,7 @@ def full(broker, wait_until):
 
 def test_a_with_block_gives_its_device_back(broker):
     with broker.acquire(wait=10) as ctx:
-        lease = ctx.lease_id
+        lease = ctx.lease.id
         assert states(broker)[lease] == "active"
         cl.CommandQueue(ctx).finish()
     assert states(broker)[lease] == "released"
@@ -61,7 +61,7 @@ def test_a_with_block_gives_its_device_back(broker):
 
 def test_a_context_that_nothing_refers_to_gives_its_device_back(broker, wait_until):
     ctx = broker.acquire(wait=10)
-    lease = ctx.lease_id
+    lease = ctx.lease.id
     del ctx
     gc.collect()
     wait_until(lambda: states(broker)[lease] == "released")
@@ -69,7 +69,7 @@ def test_a_context_that_nothing_refers_to_gives_its_device_back(broker, wait_unt
 
 def test_closing_the_broker_gives_all_back(null_pool, broker):
     with cl.connect(null_pool.url, null_pool.token) as other:
-        leases = [other.acquire(wait=10).lease_id for _ in range(2)]
+        leases = [other.acquire(wait=10).lease.id for _ in range(2)]
     assert [states(broker)[lease] for lease in leases] == ["released", "released"]
 
 
@@ -129,7 +129,7 @@ def test_a_device_can_be_asked_for(broker):
 
 def test_a_lease_is_renewed_while_its_client_lives(broker, wait_until):
     def expires_at():
-        return next(lease["expires_at"] for lease in broker.leases() if lease["id"] == ctx.lease_id)
+        return next(lease["expires_at"] for lease in broker.leases() if lease["id"] == ctx.lease.id)
 
     with broker.acquire(wait=10, ttl=5) as ctx:
         first = expires_at()
@@ -140,7 +140,7 @@ def test_a_lease_is_renewed_while_its_client_lives(broker, wait_until):
 def test_a_revoked_lease_is_what_the_next_call_raises(broker):
     with broker.acquire(wait=10) as ctx:
         queue = cl.CommandQueue(ctx)
-        broker._rest.request("DELETE", f"/leases/{ctx.lease_id}")
+        broker._rest.request("DELETE", f"/leases/{ctx.lease.id}")
         with pytest.raises(errors.LeaseRevoked):
             finish_for(queue, 10)
 
@@ -148,15 +148,15 @@ def test_a_revoked_lease_is_what_the_next_call_raises(broker):
 def test_contexts_over_a_device_of_the_pool_share_its_lease(broker):
     device = broker.get_platforms()[0].get_devices()[0]
     first, second = cl.Context([device]), cl.Context([device])
-    assert first.lease_id == second.lease_id
+    assert first.lease.id == second.lease.id
     assert first.devices == [device]
     queue = cl.CommandQueue(second, device)
     first.release()
     queue.finish()
     second.release()
-    assert states(broker)[first.lease_id] == "released"
+    assert states(broker)[first.lease.id] == "released"
     third = cl.Context(first.devices)
-    assert third.lease_id != first.lease_id
+    assert third.lease.id != first.lease.id
     third.release()
 
 
@@ -167,7 +167,7 @@ def test_the_module_finds_the_pool_that_up_has_started(null_pool, broker, tmp_pa
     for variable in ("ACCELPOOL_URL", "ACCELPOOL_TOKEN", "PYOPENCL_CTX"):
         monkeypatch.delenv(variable, raising=False)
     with cl.acquire(wait=10) as ctx, cl.create_some_context(interactive=False) as other:
-        assert ctx.lease_id != other.lease_id
+        assert ctx.lease.id != other.lease.id
     with cl.create_some_context(answers=["0", "1"]) as chosen:
         assert chosen.devices == [cl.get_platforms()[0].get_devices()[1]]
 
@@ -220,7 +220,7 @@ def test_a_lease_of_several_devices_is_one_context(broker):
 
 @pytest.mark.parametrize("end", ["", "import os; os._exit(0)"], ids=["normally", "abruptly"])
 def test_a_process_that_ends_gives_its_device_back(null_pool, broker, wait_until, end):
-    program = f"import accelpool; ctx = accelpool.acquire(wait=10); print(ctx.lease_id, flush=True); {end}"
+    program = f"import accelpool; ctx = accelpool.acquire(wait=10); print(ctx.lease.id, flush=True); {end}"
     environment = {**os.environ, "ACCELPOOL_URL": null_pool.url, "ACCELPOOL_TOKEN": null_pool.token}
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -49,7 +49,7 @@ def ctx(fake, rest):
 def test_a_context_is_one_posted_message(fake, ctx):
     assert fake.posted == [m.CreateContext(ctx._handle, [0])]
     assert (ctx.num_devices, ctx.reference_count, ctx.properties) == (1, 1, [])
-    assert (ctx.round_trips, ctx.lease_id) == (0, "lse_fake")
+    assert (ctx.round_trips, ctx.lease.id) == (0, "lse_fake")
     with pytest.raises(cl.LogicError):
         ctx.get_info(5)
 

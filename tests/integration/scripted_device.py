@@ -1,0 +1,176 @@
+"""A session in this process, on a device whose commands end when and how a test says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from accelpool_node.backends.null import NullBackend, NullBuffer
+from accelpool_node.worker.objects import Share
+from accelpool_node.worker.session import Session
+from accelpool_wire import messages as m
+from accelpool_wire.errors import Error, error_for
+
+from .worker_rig import wait_until
+
+SHARE_BYTES = 1 << 24
+
+
+@dataclass
+class ScriptedEvent:
+    """A command that is under way until a test ends it."""
+
+    status: int = 1
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def end(self, status: int = 0) -> None:
+        """Complete, or fail with an error code."""
+        self.status = status
+        self.over.set()
+
+
+class ScriptedBackend(NullBackend):
+    """A null backend with events of the test's making, and methods that fail on demand.
+
+    Attributes:
+        is_holding: Whether commands stay under way until a test ends them.
+        running: The events of all commands so far.
+        raising: What a method raises, by its name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.is_holding = False
+        self.running: list[ScriptedEvent] = []
+        self.raising: dict[str, BaseException] = {}
+
+    def __getattribute__(self, name: str) -> Any:
+        raising = object.__getattribute__(self, "__dict__").get("raising", {})
+        if name in raising:
+            raise raising[name]
+        return object.__getattribute__(self, name)
+
+    def _event(self) -> ScriptedEvent:
+        event = ScriptedEvent()
+        if not self.is_holding:
+            event.end()
+        self.running.append(event)
+        return event
+
+    def enqueue_nd_range_kernel(self, *args: Any) -> Any:
+        super().enqueue_nd_range_kernel(*args)
+        return self._event()
+
+    def enqueue_write_buffer(self, *args: Any) -> Any:
+        super().enqueue_write_buffer(*args)
+        return self._event()
+
+    def enqueue_read_buffer(self, *args: Any) -> Any:
+        super().enqueue_read_buffer(*args)
+        return self._event()
+
+    def enqueue_fill_buffer(self, *args: Any) -> Any:
+        super().enqueue_fill_buffer(*args)
+        return self._event()
+
+    def enqueue_map_buffer(
+        self,
+        queue: Any,
+        buffer: NullBuffer,
+        flags: int,
+        offset: int,
+        size: int,
+        wait_for: Sequence[Any] | None,
+    ) -> tuple[NullBuffer, memoryview, Any]:
+        mapping, view, _ = super().enqueue_map_buffer(queue, buffer, flags, offset, size, wait_for)
+        return mapping, view, self._event()
+
+    def enqueue_unmap(self, queue: Any, mapping: NullBuffer) -> Any:
+        return self._event()
+
+    def enqueue_marker(self, queue: Any, wait_for: Sequence[Any] | None) -> Any:
+        return self._event()
+
+    def event_status(self, event: Any) -> int:
+        return event.status
+
+    def event_times(self, event: Any) -> list[int] | None:
+        return None
+
+    def wait(self, event: Any) -> None:
+        event.over.wait(30)
+
+
+class Device:
+    """A session on a scripted device, with a context (1), a queue (2) and a buffer of 200,000 bytes (3).
+
+    Attributes:
+        backend: The device.
+        answers: What the session has said.
+    """
+
+    def __init__(self, **limits: int) -> None:
+        self.backend = ScriptedBackend()
+        self.limits = m.Limits(**limits)
+        self.answers: list[m.Message] = []
+        self.refused: dict[type[m.Message], Error | Exception] = {}
+        share = Share(device=self.backend.devices()[0], memory_bytes=SHARE_BYTES)
+        self._session = Session(self.backend, [share], self.limits, self._reply)
+        self._command = 0
+        self.say(m.CreateContext(1, [0]))
+        self.say(m.CreateCommandQueue(2, 1, 0))
+        self.say(m.CreateBuffer(3, 1, 1, 200_000))
+
+    def _reply(self, message: m.Message, payload: memoryview | bytes | None = None) -> None:
+        if type(message) in self.refused:
+            raise self.refused.pop(type(message))
+        self.answers.append(message)
+
+    @property
+    def session(self) -> Session:
+        """The session itself, for a connection of the test's."""
+        return self._session
+
+    def say(self, message: m.Message, payload: bytes = b"") -> int:
+        """Carry out a message as the connection would; return its number."""
+        self._command += 1
+        if payload:
+            view = self._session.open_payload(message, len(payload), self._command)
+            if view is None:
+                return self._command
+            view[:] = payload
+        self._session.execute(message, self._command)
+        return self._command
+
+    def ask(self, message: m.Message) -> m.Message:
+        """Carry out a synchronous message that is answered soon; return the answer."""
+        return self.answer_to(self.say(message))
+
+    def answer_to(self, command: int) -> m.Message:
+        """Wait for the answer to a command."""
+        wait_until(lambda: self.find(command), 5)
+        answer = self.find(command)
+        assert answer is not None
+        return answer
+
+    def find(self, command: int) -> m.Message | None:
+        """Return the answer to a command, if it is there."""
+        return next((answer for answer in self.answers if getattr(answer, "command", -1) == command), None)
+
+    def events_done(self) -> list[int]:
+        """Return the events that were told, in order."""
+        return [answer.event for answer in self.answers if isinstance(answer, m.EventDone)]
+
+    def end_all(self) -> None:
+        """Complete everything that is under way."""
+        self.backend.is_holding = False
+        for event in self.backend.running:
+            if event.status > 0:
+                event.end()
+
+
+def failure(code: int, routine: str = "clScripted") -> Error:
+    """Return an error as a backend raises it."""
+    return error_for(routine, code, "the test said so")

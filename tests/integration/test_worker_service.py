@@ -1,0 +1,118 @@
+"""A session's connection at the worker, with limits small enough to meet them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from accelpool_node.control import Cause, Ended
+from accelpool_node.worker.objects import Share
+from accelpool_node.worker.service import Service
+from accelpool_node.worker.session import Session
+from accelpool_wire import messages as m
+
+from .raw_client import HELLO, RawClient, frame
+from .scripted_device import SHARE_BYTES, ScriptedBackend
+
+LIMITS = m.Limits(body_bytes=2000, payload_bytes=5000, pending=2)
+SETUP = [m.CreateContext(1, [0]), m.CreateCommandQueue(2, 1, 0), m.CreateBuffer(3, 1, 1, 4000)]
+
+
+@dataclass
+class Served:
+    """A service in a thread of this process, and its client."""
+
+    service: Service
+    session: Session
+    backend: ScriptedBackend
+    client: RawClient
+    threads: ThreadPoolExecutor
+
+    def run(self) -> Future[Ended]:
+        """Welcome the client and serve it."""
+        self.service.welcome([])
+        ended = self.threads.submit(self.service.run, self.session)
+        assert self.client.receive()[0] == m.Welcome(1, [], "S1", LIMITS, [])
+        self.client.say(*SETUP)
+        return ended
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    ours, theirs = socket.socketpair()
+    backend = ScriptedBackend()
+    service = Service(theirs, frame(HELLO), "S1", LIMITS)
+    share = Share(device=backend.devices()[0], memory_bytes=SHARE_BYTES)
+    session = Session(backend, [share], LIMITS, service.reply)
+    with ThreadPoolExecutor(4) as threads, RawClient(ours) as client, theirs:
+        yield Served(service, session, backend, client, threads)
+        for event in backend.running:
+            event.end()
+        client.stream.shutdown(socket.SHUT_RDWR)
+
+
+def test_more_pending_commands_than_the_limit_end_the_session(served: Served) -> None:
+    ended = served.run()
+    served.backend.is_holding = True
+    served.client.say(m.EnqueueFillBuffer(2, 3, b"x", 0, 4), m.Finish(2), m.Finish(2), m.Finish(2))
+    answer, _ = served.client.receive()
+    assert isinstance(answer, m.Refused)
+    assert "2 commands await their answers" in answer.detail
+    assert ended.result(5).cause is Cause.REFUSED
+
+
+def test_as_many_pending_commands_as_the_limit_are_answered(served: Served) -> None:
+    ended = served.run()
+    for _ in range(5):
+        served.client.say(m.Finish(2), m.Sync())
+        assert [served.client.receive()[0], served.client.receive()[0]]
+    served.client.say(m.Goodbye())
+    assert ended.result(5).cause is Cause.GOODBYE
+
+
+@pytest.mark.parametrize(("content", "what"), [
+    (frame(m.CreateProgramWithSource(9, 1, "x" * 3000)), "body"),
+    (frame(m.EnqueueWriteBuffer(2, 3, 0), bytes(5001)), "payload"),
+])  # fmt: skip
+def test_a_frame_over_its_limit_ends_the_session(served: Served, content: bytes, what: str) -> None:
+    ended = served.run()
+    served.client.send(content)
+    answer, _ = served.client.receive()
+    assert isinstance(answer, m.Refused)
+    assert what in answer.detail
+    assert ended.result(5).cause is Cause.REFUSED
+
+
+def test_an_answer_over_the_limit_is_a_failure_and_the_session_goes_on(served: Served) -> None:
+    served.run()
+    source = "__kernel void a() {}" * 90
+    served.client.say(m.CreateProgramWithSource(9, 1, source), m.BuildProgram(9, [0], ""))
+    answer, _ = served.client.receive()
+    assert isinstance(answer, m.Built)
+    names = "".join(f"__kernel void k{number}() {{}}" for number in range(70))
+    served.client.say(m.CreateProgramWithSource(10, 1, names), m.BuildProgram(10, [0], ""))
+    answer, _ = served.client.receive()
+    assert isinstance(answer, (m.Built, m.Failed))
+    served.client.say(m.Sync())
+    assert isinstance(served.client.receive()[0], m.Done)
+
+
+def test_a_session_ended_before_its_welcome_is_refused(served: Served) -> None:
+    served.service.end("lease-expired", "too late")
+    assert served.client.receive()[0] == m.Refused("lease-expired", "too late")
+    served.service.welcome([])
+    assert served.service.run(served.session) == Ended(Cause.ENDED, "too late")
+
+
+def test_an_answer_that_comes_after_goodbye_is_dropped(served: Served) -> None:
+    ended = served.run()
+    served.backend.is_holding = True
+    served.client.say(m.EnqueueFillBuffer(2, 3, b"x", 0, 4), m.Finish(2), m.Goodbye())
+    assert ended.result(5).cause is Cause.GOODBYE
+    for event in served.backend.running:
+        event.end()
+    assert served.session.completion.oldest_s() < 5
