@@ -14,6 +14,7 @@ from bench.metrics import Metric, figures_of
 
 Row = dict[str, Any]
 WIDTHS = (34, 6, 10, 10, 7, 21, 10, 5)
+BUSY = 0.5
 HEADINGS = ("metric", "unit", "pool", "local", "ratio", "pool p10 .. p90", "pool max", "met")
 
 
@@ -67,10 +68,11 @@ def table(rows: Sequence[Row]) -> str:
 
 def heading(device: str, runtime: str) -> str:
     """Return what figures are worth nothing without: machine, runtime, load."""
-    load = ", ".join(f"{part:.2f}" for part in os.getloadavg())
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    busy = "; other work is running: the figures are worse than the pool" if load > cores * BUSY else ""
     return (
-        f"device {device} ({runtime}); {os.cpu_count()} cores, {platform.machine()}, loopback; "
-        f"Python {platform.python_version()}; load average {load}"
+        f"device {device} ({runtime}); {cores} cores, {platform.machine()}, loopback; "
+        f"Python {platform.python_version()}; load average {load:.2f}{busy}"
     )
 
 

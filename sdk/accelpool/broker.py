@@ -16,7 +16,7 @@ from accelpool.device import Device, Platform
 from accelpool.errors import LocalProtocolError, Unavailable
 from accelpool.lease import LeaseKeeper
 from accelpool.pool_devices import platforms
-from accelpool.records import LeaseRecord
+from accelpool.records import EndpointRecord, LeaseRecord
 from accelpool.rest import RestClient
 from accelpool.session import Session
 from accelpool.session_devices import session_devices
@@ -25,6 +25,9 @@ from accelpool_wire.client import Connection
 
 if TYPE_CHECKING:
     from accelpool.context import Context
+
+OPEN_RETRY_S = 10.0
+OPEN_PAUSE_S = 0.1
 
 
 class Broker:
@@ -168,13 +171,23 @@ class Broker:
                 f"lease {record.id} has devices in {len(record.endpoints)} places: {nodes}; "
                 "one context over several nodes or driver environments is not possible yet"
             )
-        endpoint = record.endpoints[0]
-        connection = Connection.open((endpoint.host, endpoint.port), endpoint.token, client=client)
+        connection = self._connect(record.endpoints[0], client)
         lease = self._keeper.keep(record, connection)
         session = Session(connection, lease, self._keeper, self._rest)
         session.devices = session_devices(connection.devices, record, self, session)
         self._sessions.add(session)
         return session
+
+    def _connect(self, endpoint: EndpointRecord, client: str) -> Connection:
+        """Return an open connection; a node that cannot answer now is asked again for a while."""
+        until = self._rest.clock() + OPEN_RETRY_S
+        while True:
+            try:
+                return Connection.open((endpoint.host, endpoint.port), endpoint.token, client=client)
+            except Unavailable:
+                if self._rest.clock() + OPEN_PAUSE_S > until:
+                    raise
+                self._rest.sleep(OPEN_PAUSE_S)
 
 
 def connect(url: str | None = None, token: str | None = None) -> Broker:

@@ -16,6 +16,7 @@ from accelpool.constants import context_info, context_properties, device_info, d
 from accelpool.device import Device, Platform
 from accelpool.errors import LogicError, RuntimeError, Unsatisfiable
 from accelpool.info import Info
+from accelpool.records import LeaseRecord
 from accelpool.session import Session
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -128,9 +129,9 @@ class Context:
         return self._session.connection.stats.round_trips
 
     @property
-    def lease_id(self) -> str:
-        """The id of the lease that the context stands on."""
-        return self._session.lease.record.id
+    def lease(self) -> LeaseRecord:
+        """The lease that the context stands on, as it was granted: its id, its shares."""
+        return self._session.lease.record
 
     def release(self) -> None:
         """Release the context; with the last one of its session the lease is given back.

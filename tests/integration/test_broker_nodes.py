@@ -201,7 +201,7 @@ def ended(lease: dict, cause: str = "disconnected") -> dict:
     ("ends_with_session", "cause", "sessions", "expected"),
     [
         (True, "disconnected", [], "released"),
-        (True, "goodbye", [], "active"),
+        (True, "goodbye", [], "released"),
         (True, "crashed", [], "active"),
         (True, "disconnected", ["s2"], "active"),
         (False, "disconnected", [], "active"),

@@ -281,6 +281,61 @@ def test_a_closed_broker_acquires_nothing():
         pool.acquire()
 
 
+class ClockedPool(FakePool):
+    """A broker that always grants, on a clock of its own."""
+
+    now = 0.0
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def request(self, method, path, **options):
+        endpoint = {"node": "n", "environment": "e", "host": "h", "port": 1, "token": "t"}
+        return Answer(body={**lease("active"), "endpoints": [endpoint]}, retry_after_s=None)
+
+
+@pytest.fixture
+def granting(monkeypatch):
+    """A broker, and the answers of its node, the last one again and again."""
+    answers = []
+
+    def open_connection(address, token, *, client):
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("accelpool.broker.Connection.open", open_connection)
+    with Broker("http://pool", "t", rest=ClockedPool()) as broker:
+        yield broker, answers
+
+
+def test_a_node_that_cannot_answer_now_is_asked_again(fake, granting):
+    broker, answers = granting
+    answers += [errors.Unavailable("no worker yet"), fake]
+    with broker.acquire() as ctx:
+        assert ctx._session.connection is fake
+
+
+def test_a_node_that_cannot_answer_for_long_is_unavailable(granting):
+    broker, answers = granting
+    answers += [errors.Unavailable("no worker at all")]
+    with pytest.raises(errors.Unavailable, match="no worker at all"):
+        broker.acquire()
+
+
+def test_a_lease_in_several_places_is_refused(fake, granting, monkeypatch):
+    broker, _ = granting
+    endpoints = [{"node": node, "host": "h", "port": 1, "token": "t"} for node in ("n1", "n2")]
+    body = {**lease("active"), "endpoints": endpoints}
+    monkeypatch.setattr(ClockedPool, "request", lambda *a, **k: Answer(body=body, retry_after_s=None))
+    with pytest.raises(errors.Unavailable, match=r"2 places: n1 \(\), n2 \(\)"):
+        broker.acquire(count=2)
+
+
 def test_a_keeper_is_not_started_by_a_fake_context(ctx):
     keeper = ctx._session._keeper
     assert isinstance(keeper, LeaseKeeper)

@@ -16,7 +16,7 @@ from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
 from accelpool_broker.services.pool import Change, Pool
 from accelpool_wire.errors import Conflict, NotFound
 
-DISCONNECTED = "disconnected"
+CLIENT_LEFT = {"goodbye": "its client ended its session", "disconnected": "its client disconnected"}
 WAIT_MARGIN_S = 2.0  # a report's long-poll ends so long before its node would count as lost
 
 log = logging.getLogger(__name__)
@@ -164,10 +164,10 @@ class Nodes:
         held = {lease.id: lease for lease in change.tx.leases_on(name)} if report.ended else {}
         for ended in report.ended:
             lease = held.get(ended.lease)
-            if lease is None or ended.cause != DISCONNECTED or not lease.ends_with_session:
+            if lease is None or ended.cause not in CLIENT_LEFT or not lease.ends_with_session:
                 continue
             if lease.state == LeaseState.ACTIVE and not change.tx.sessions_of(lease.id):
-                self._pool.end(change, lease, LeaseState.RELEASED, "its client disconnected")
+                self._pool.end(change, lease, LeaseState.RELEASED, CLIENT_LEFT[ended.cause])
 
     def _work(self, name: str) -> Work:
         with self._pool.store.read() as tx:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.discover import load_backend
 from accelpool_node.worker.objects import Share
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
@@ -22,20 +23,6 @@ from accelpool_wire import messages as m
 ALIVE_EVERY_S = 1.0
 AGENT_GONE = 3
 GLOBAL_MEM_SIZE, MAX_MEM_ALLOC_SIZE = 0x101F, 0x1010
-
-
-def load_backend(name: str) -> Backend:
-    """Return the backend of a name: "opencl", or "null:COUNT". The import loads the driver."""
-    kind, _, count = name.partition(":")
-    if kind == "null":
-        from accelpool_node.backends.null import NullBackend
-
-        return NullBackend(int(count or 1))
-    if kind == "opencl":
-        from accelpool_node.backends.opencl import OpenCLBackend
-
-        return OpenCLBackend()
-    raise SystemExit(f"unknown backend {name!r}: opencl and null:COUNT exist")
 
 
 def main() -> NoReturn:

@@ -53,7 +53,8 @@ class Commands:
                 what = f"kernel {kernel.info.name} takes {kernel.info.num_args}, not {len(message.args)}"
                 raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
             set_args(self._backend, holdings.buffers, kernel, 0, message.args, self._local_limit)
-        check_args(kernel, routine)
+        else:
+            check_args(kernel, routine)
         event = self._backend.enqueue_nd_range_kernel(
             queue.handle,
             kernel.handle,
@@ -164,7 +165,11 @@ class Commands:
             queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking
         )
         self._enqueued(queue, command, message.event, outlet.event)
-        self._backend.flush(queue.handle)
+        try:
+            self._backend.flush(queue.handle)
+        except Exception:
+            self._transfers.close_read(outlet, queue)
+            raise
         return outlet
 
     def _claim(self, handle: int, routine: str) -> None:
