@@ -13,7 +13,7 @@ from accelpool_wire.client import Connection
 from accelpool_wire.errors import Error
 
 from ..integration.wire_client import Client
-from ..integration.worker_rig import NULL_TARGET, SHARE_BYTES, Target, Worker, opencl_targets
+from ..integration.worker_rig import SHARE_BYTES, Target, Worker, healthy_targets
 
 SOURCE = """
 typedef struct { int scale; float shift; int spare[2]; } Recipe;
@@ -52,19 +52,17 @@ __kernel void spin(__global uint *out, ulong rounds)
     out[0] = x;
 }
 """
-LONG = (200_000_000).to_bytes(8, "little")  # rounds of `spin`: a fraction of a second
+LONG = (120_000_000).to_bytes(8, "little")  # rounds of `spin`: a fraction of a second
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "target" not in metafunc.fixturenames:
-        return
-    devices = [pytest.param(NULL_TARGET, id="null")]
-    for target in opencl_targets():
-        marks = [pytest.mark.opencl]
-        if target.fault:
-            marks.append(pytest.mark.skip(reason=f"{target.id} does not work: {target.fault[:80]}"))
-        devices.append(pytest.param(target, id=target.id, marks=marks))
-    metafunc.parametrize("target", devices, indirect=True, scope="session")
+    if "target" in metafunc.fixturenames:
+        devices = [pytest.param(target, id=target.id, marks=_marks(target)) for target in healthy_targets()]
+        metafunc.parametrize("target", devices, indirect=True, scope="session")
+
+
+def _marks(target: Target) -> list[pytest.MarkDecorator]:
+    return [] if target.is_null else [pytest.mark.opencl]
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """`accelpool up`: starts, supervises, ends, and leaves nothing behind."""
 
+import fcntl
 import json
 import os
 import signal
@@ -73,12 +74,13 @@ def test_a_taken_port_is_told_in_one_line(cli: Cli, null_pool) -> None:
 
 
 def test_one_state_directory_is_for_one_pool(cli: Cli) -> None:
-    with cli.running(*NULL) as up:
-        up.document()
-        done = cli.run(*NULL)
-        assert done.returncode == 2
-        assert json.loads(done.stdout)["error"]["type"] == "cannot-start"
-        assert "another pool runs with" in done.stderr
+    (cli.home / "state").mkdir()
+    with (cli.home / "state" / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = cli.run(*NULL, "--state-dir", "state")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["type"] == "cannot-start"
+    assert f"another pool runs with {cli.home}/state" in done.stderr
 
 
 def test_an_agent_that_cannot_start_ends_up_with_its_words(cli: Cli) -> None:

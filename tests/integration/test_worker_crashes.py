@@ -14,7 +14,7 @@ from accelpool_wire import messages as m
 from accelpool_wire.errors import LeaseRevoked, SessionLost
 
 from .wire_client import Client
-from .worker_rig import Target, Worker, opencl_targets, wait_until
+from .worker_rig import SHARE_BYTES, Target, Worker, opencl_targets, wait_until
 
 SOURCE = """
 __kernel void wild(__global int *out) { *(volatile __global int *)(16) = get_global_id(0); }
@@ -109,6 +109,32 @@ def test_a_session_whose_kernel_never_ends_ends_with_its_client(
         client.connection._channel.shut_down()
     assert worker.ended(5).cause == how
     assert time.monotonic() - started < 2
+
+
+def block_main_thread(client: Client) -> None:
+    """Have the worker wait for memory that a kernel without end holds."""
+    context = client.context()
+    program = client.program(context, SOURCE)
+    client.build(program)
+    queue, whole = client.queue(context), client.buffer(context, SHARE_BYTES)
+    client.launch(queue, client.kernel(program, "spin"), [1], whole, FOR_EVER)
+    client.post(m.Flush(queue))
+    client.sync()
+    client.release(whole)
+    client.buffer(context, SHARE_BYTES)
+    client.connection.flush()
+
+
+def test_a_worker_that_waits_for_a_device_still_ends_when_told_to(worker: Worker, client: Client) -> None:
+    block_main_thread(client)
+    control.send(worker.agent, control.End("lease-expired", "over"))
+    assert worker.ended(5) == control.Ended(control.Cause.ENDED, "over")
+
+
+def test_a_worker_that_waits_for_a_device_still_sees_its_client_go(worker: Worker, client: Client) -> None:
+    block_main_thread(client)
+    client.connection._channel.shut_down()
+    assert worker.ended(5).cause is control.Cause.DISCONNECTED
 
 
 def test_a_killed_worker_frees_whoever_waits(worker: Worker, client: Client) -> None:

@@ -13,6 +13,7 @@ from accelpool_node.control import Cause, Ended
 from accelpool_node.worker.objects import Share
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
+from accelpool_wire import channel
 from accelpool_wire import messages as m
 
 from .raw_client import HELLO, RawClient, frame
@@ -114,3 +115,25 @@ def test_an_answer_that_comes_after_goodbye_is_dropped(served: Served) -> None:
     for event in served.backend.running:
         event.end()
     wait_until(lambda: served.session.completion.oldest_s() == 0)
+
+
+def test_a_client_may_leave_its_answers_unread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "DEAD_PEER_S", 1)
+    limits, size = m.Limits(), 16 << 20
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    backend = ScriptedBackend()
+    share = Share(device=backend.devices()[0], memory_bytes=size)
+    with ThreadPoolExecutor(1) as threads, RawClient(ours) as client, theirs:
+        service = Service(theirs, frame(HELLO), "S1", limits)
+        session = Session(backend, [share], limits, service.reply)
+        service.welcome([])
+        ended = threads.submit(service.run, session)
+        client.say(m.CreateContext(1, [0]), m.CreateCommandQueue(2, 1, 0), m.CreateBuffer(3, 1, 1, size))
+        client.say(m.EnqueueReadBuffer(2, 3, 0, size), m.Goodbye())
+        with pytest.raises(TimeoutError):
+            ended.result(2.5)
+        assert isinstance(client.receive()[0], m.Welcome)
+        assert client.receive() == (m.Data(4), bytes(size))
+        assert ended.result(5).cause is Cause.GOODBYE

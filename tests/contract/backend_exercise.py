@@ -1,0 +1,171 @@
+"""Uses a backend directly, in a process of its own: BACKEND DEVICE. Prints each check that held."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from accelpool_node.backends.base import Backend, BackendDevice, LocalSize
+from accelpool_node.discover import load_backend
+from accelpool_wire.errors import Error
+
+PROFILING = 2
+READ_WRITE = 1
+MAP_READ, MAP_WRITE = 1, 2
+SOURCE = "__kernel void twice(__global int *a, __local int *scratch, int b) { a[get_global_id(0)] *= 2; }"
+COMPLETE = 0
+
+
+@dataclass
+class Bench:
+    """A backend with a context and a queue on one of its devices."""
+
+    backend: Backend
+    device: BackendDevice
+    context: Any
+    queue: Any
+
+    def buffer(self, content: bytes) -> Any:
+        return self.backend.create_buffer(self.context, READ_WRITE, len(content), content)
+
+    def content(self, buffer: Any, size: int) -> bytes:
+        target = bytearray(size)
+        self.backend.wait(self.backend.enqueue_read_buffer(self.queue, buffer, target, 0, None))
+        return bytes(target)
+
+    def built(self, source: str) -> Any:
+        program = self.backend.create_program_with_source(self.context, source)
+        self.backend.build_program(program, [self.device], "")
+        return program
+
+
+def raises(call: Callable[[], Any]) -> bool:
+    """Whether a call raises OpenCL's own error with an OpenCL function's name."""
+    try:
+        call()
+    except Error as error:
+        return error.code < 0 and error.routine.startswith("cl")
+    return False
+
+
+def devices_are_listed_alike_every_time(bench: Bench) -> None:
+    first, second = bench.backend.devices(), bench.backend.devices()
+    assert first == second
+    assert len({device.name for device in first}) == len(first)
+    assert all(device.info and device.platform for device in first)
+
+
+def probes_find_nothing_wrong(bench: Bench) -> None:
+    assert bench.backend.probe(bench.device) == ""
+
+
+def content_moves(bench: Bench) -> None:
+    backend, queue = bench.backend, bench.queue
+    buffer, other = bench.buffer(b"content!"), bench.buffer(bytes(8))
+    written = backend.enqueue_write_buffer(queue, buffer, memoryview(b"CONT"), 0, None)
+    copied = backend.enqueue_copy_buffer(queue, buffer, other, 0, 4, 4, [written])
+    backend.wait(backend.enqueue_fill_buffer(queue, other, b"x", 0, 2, [copied]))
+    assert bench.content(other, 8) == b"xx\0\0CONT"
+    assert bench.content(buffer, 8) == b"CONTent!"
+
+
+def mappings_show_and_change_content(bench: Bench) -> None:
+    backend, queue, buffer = bench.backend, bench.queue, bench.buffer(b"content!")
+    mapping, view, event = backend.enqueue_map_buffer(queue, buffer, MAP_READ | MAP_WRITE, 3, 4, None)
+    backend.wait(event)
+    assert bytes(view) == b"tent"
+    view[:] = b"TENT"
+    del view
+    backend.wait(backend.enqueue_unmap(queue, mapping))
+    assert bench.content(buffer, 8) == b"conTENT!"
+
+
+def events_end_complete_with_times_in_order(bench: Bench) -> None:
+    backend = bench.backend
+    event = backend.enqueue_fill_buffer(bench.queue, bench.buffer(bytes(8)), b"x", 0, 8, None)
+    backend.flush(bench.queue)
+    backend.wait(backend.enqueue_barrier(bench.queue, [event]))
+    backend.wait(backend.enqueue_marker(bench.queue, None))
+    assert backend.event_status(event) == COMPLETE
+    times = backend.event_times(event)
+    assert times is not None
+    assert times == sorted(times)
+
+
+def queues_without_profiling_have_no_times(bench: Bench) -> None:
+    queue = bench.backend.create_command_queue(bench.context, bench.device, 0)
+    event = bench.backend.enqueue_marker(queue, None)
+    bench.backend.wait(event)
+    assert bench.backend.event_times(event) is None
+
+
+def kernels_take_every_kind_of_argument(bench: Bench) -> None:
+    backend = bench.backend
+    program = bench.built(SOURCE)
+    (info,) = backend.program_kernels(program)
+    assert (info.name, info.num_args) == ("twice", 3)
+    kernel = backend.create_kernel(program, info.name)
+    buffer = bench.buffer(bytes(16))  # the kernel does not keep it alive
+    for index, value in enumerate([buffer, LocalSize(size=16), bytes(4)]):
+        backend.set_kernel_arg(kernel, index, value)
+    backend.wait(backend.enqueue_nd_range_kernel(bench.queue, kernel, [4], [2], [0], None))
+    backend.set_kernel_arg(kernel, 0, None)
+
+
+def programs_are_built_again_and_from_binaries(bench: Bench) -> None:
+    backend = bench.backend
+    program = bench.built(SOURCE)
+    backend.program_kernels(program)
+    backend.build_program(program, [bench.device], "-DAGAIN")
+    (binary,) = backend.program_binaries(program)
+    copy = backend.create_program_with_binary(bench.context, [bench.device], [binary])
+    backend.build_program(copy, [bench.device], "")
+    assert [kernel.name for kernel in backend.program_kernels(copy)] == ["twice"]
+    assert len(backend.build_logs(copy)) == 1
+
+
+def mistakes_are_opencl_errors(bench: Bench) -> None:
+    backend, queue, buffer = bench.backend, bench.queue, bench.buffer(bytes(8))
+    program = bench.built(SOURCE)
+    kernel = backend.create_kernel(program, "twice")
+    assert raises(lambda: bench.built("nonsense"))
+    assert raises(lambda: backend.create_kernel(program, "nobody"))
+    assert raises(lambda: backend.set_kernel_arg(kernel, 3, bytes(4)))
+    assert raises(lambda: backend.set_kernel_arg(kernel, -1, bytes(4)))
+    assert raises(lambda: backend.enqueue_nd_range_kernel(queue, kernel, [1], None, None, None))
+    assert raises(lambda: backend.create_buffer(bench.context, READ_WRITE, 0, None))
+    assert raises(lambda: backend.create_buffer(bench.context, READ_WRITE, -1, None))
+    assert raises(lambda: backend.enqueue_write_buffer(queue, buffer, bytes(9), 0, None))
+    assert raises(lambda: backend.enqueue_read_buffer(queue, buffer, bytearray(1), 8, None))
+    assert raises(lambda: backend.enqueue_read_buffer(queue, buffer, bytearray(1), -1, None))
+    assert raises(lambda: backend.enqueue_copy_buffer(queue, buffer, buffer, 0, 2, 4, None))
+    assert raises(lambda: backend.enqueue_fill_buffer(queue, buffer, b"abc", 0, 6, None))
+    assert raises(lambda: backend.create_sub_buffer(buffer, 0, 0, 9))
+
+
+CHECKS = [
+    devices_are_listed_alike_every_time, probes_find_nothing_wrong, content_moves,
+    mappings_show_and_change_content, events_end_complete_with_times_in_order,
+    queues_without_profiling_have_no_times, kernels_take_every_kind_of_argument,
+    programs_are_built_again_and_from_binaries, mistakes_are_opencl_errors,
+]  # fmt: skip
+NAMES = [check.__name__ for check in CHECKS]
+
+
+def main() -> None:
+    """Run every check."""
+    name, wanted = sys.argv[1:]
+    backend = load_backend(name)
+    (device,) = [device for device in backend.devices() if device.name == wanted]
+    context = backend.create_context([device])
+    queue = backend.create_command_queue(context, device, PROFILING)
+    bench = Bench(backend, device, context, queue)
+    for check in CHECKS:
+        check(bench)
+        print(check.__name__, flush=True)  # noqa: T201 - its report
+
+
+if __name__ == "__main__":
+    main()

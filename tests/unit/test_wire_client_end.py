@@ -1,0 +1,464 @@
+"""How a client's session begins and ends: handshake, farewells, breaks, hostile workers, closing."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from accelpool_wire import client as client_module
+from accelpool_wire import inbox as inbox_module
+from accelpool_wire import messages as m
+from accelpool_wire.client import Connection
+from accelpool_wire.errors import (
+    ConnectError,
+    FrameTooLarge,
+    LeaseExpired,
+    LeaseRevoked,
+    ProblemError,
+    ReadError,
+    RemoteProtocolError,
+    SessionLost,
+    StaleEpoch,
+    Timeout,
+)
+from accelpool_wire.frames import PREFIX
+from accelpool_wire.testing import ScriptedWorker, connected, frame
+
+PATIENCE_S = 5.0
+STREAM_FILLS = 8_000_000  # bytes that no pair of socket buffers holds
+WELCOME = m.Welcome(1, [], "ses_1", m.Limits(pending=7), [m.Device("cpu", {}, {0x1000: 2})])
+
+
+@pytest.fixture
+def pair(node: Node) -> Iterator[tuple[Connection, ScriptedWorker]]:
+    connection, worker = connected(address=node.address)
+    with connection:
+        yield connection, worker
+    worker.close()
+
+
+@pytest.fixture
+def connection(pair: tuple[Connection, ScriptedWorker]) -> Connection:
+    return pair[0]
+
+
+@pytest.fixture
+def worker(pair: tuple[Connection, ScriptedWorker]) -> ScriptedWorker:
+    return pair[1]
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+class Node:
+    """A listening node that answers each client's first message as it is told."""
+
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(PATIENCE_S)
+        self._threads = threads
+        self.address: tuple[str, int] = self._server.getsockname()
+
+    def answer(self, content: bytes) -> Future[m.Message]:
+        """Serve one client: answer with bytes, close, and return what it said."""
+
+        def serve() -> m.Message:
+            stream, _ = self._server.accept()
+            worker = ScriptedWorker(stream)
+            try:
+                first = worker.receive()[0]
+                stream.sendall(content)
+                return first
+            finally:
+                stream.shutdown(socket.SHUT_WR)
+                worker.close()
+
+        return self._threads.submit(serve)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@pytest.fixture
+def node(threads: ThreadPoolExecutor) -> Iterator[Node]:
+    node = Node(threads)
+    yield node
+    node.close()
+
+
+# ---- the handshake ---------------------------------------------------------------------------------------
+
+
+def test_welcome_opens_the_session(node: Node) -> None:
+    heard = node.answer(frame(WELCOME))
+    with Connection.open(node.address, "token", client="test") as connection:
+        assert heard.result(PATIENCE_S) == m.Hello([1], [], "token", "test")
+        assert (connection.session, connection.devices, connection.limits) == (
+            "ses_1",
+            WELCOME.devices,
+            WELCOME.limits,
+        )
+        assert (connection.address, connection.is_open) == (node.address, True)
+
+
+@pytest.mark.parametrize(
+    ("problem", "error"),
+    [("unauthorized", ProblemError), ("stale-epoch", StaleEpoch), ("brand-new", ProblemError)],
+)
+def test_refusal_is_raised(node: Node, problem: str, error: type[ProblemError]) -> None:
+    node.answer(frame(m.Refused(problem, "because")))
+    with pytest.raises(error, match="because") as caught:
+        Connection.open(node.address, "token")
+    assert caught.value.type == problem
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", ReadError),
+        (frame(WELCOME)[:20], ReadError),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", FrameTooLarge),
+        (PREFIX.pack(0, 0), RemoteProtocolError),
+        (frame(m.Done(0)), RemoteProtocolError),
+        (frame(WELCOME, b"payload"), RemoteProtocolError),
+        (frame(m.Welcome(2, [], "s", m.Limits(), [])), RemoteProtocolError),
+        (frame(m.Welcome(1, ["magic"], "s", m.Limits(), [])), RemoteProtocolError),
+    ],
+)
+def test_wrong_answer_is_a_typed_error(node: Node, answer: bytes, error: type[Exception]) -> None:
+    node.answer(answer)
+    with pytest.raises(error):
+        Connection.open(node.address, "token")
+
+
+def test_no_answer_is_a_timeout(node: Node) -> None:
+    with pytest.raises(Timeout):
+        Connection.open(node.address, "token", timeout_s=0.02)
+
+
+def test_nobody_there_is_a_connect_error(node: Node) -> None:
+    node.close()
+    with pytest.raises(ConnectError):
+        Connection.open(node.address, "token")
+
+
+# ---- farewells -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [m.SessionEnding, m.Refused])
+def test_farewell_is_what_every_use_raises_from_then_on(
+    connection: Connection, worker: ScriptedWorker, kind: Callable[[str, str], m.Message]
+) -> None:
+    worker.send(kind("lease-expired", "too late"))
+    for use in (
+        lambda: connection.call(m.Sync()),
+        lambda: connection.post(m.Flush(1)),
+        lambda: connection.post(m.EnqueueWriteBuffer(1, 2, 0), b"bulk"),
+        lambda: connection.read(m.EnqueueReadBuffer(1, 2, 0, 1), memoryview(bytearray(1))),
+        lambda: connection.fetch_binaries(1),
+        lambda: connection.wait_events([1]),
+    ):
+        with pytest.raises(LeaseExpired, match="too late"):
+            use()
+    connection.flush()
+    assert not connection.is_open
+
+
+def test_farewell_wakes_all_who_wait(
+    connection: Connection, worker: ScriptedWorker, threads: ThreadPoolExecutor
+) -> None:
+    waiting = [threads.submit(connection.call, m.Sync()) for _ in range(3)]
+    for _ in range(3):
+        worker.receive()
+    worker.send(m.SessionEnding("lease-revoked", "enough"))
+    for future in waiting:
+        with pytest.raises(LeaseRevoked, match="enough"):
+            future.result(PATIENCE_S)
+
+
+def test_farewell_just_received_by_another_thread_is_what_posting_raises(
+    connection: Connection,
+    worker: ScriptedWorker,
+    threads: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deal, has_decoded, may_deal = connection._inbox._deal, threading.Event(), threading.Event()
+
+    def deal_slowly(message: m.Message) -> None:
+        has_decoded.set()
+        assert may_deal.wait(PATIENCE_S)
+        deal(message)
+
+    monkeypatch.setattr(connection._inbox, "_deal", deal_slowly)
+    leader = threads.submit(connection.call, m.Sync())
+    worker.send(m.SessionEnding("lease-expired", "too late"))
+    assert has_decoded.wait(PATIENCE_S)
+    posting = threads.submit(connection.post, m.Flush(1))
+    bulk = threads.submit(connection.post, m.EnqueueWriteBuffer(1, 2, 0), b"bulk")
+    may_deal.set()
+    for future in (leader, posting, bulk):
+        with pytest.raises(LeaseExpired, match="too late"):
+            future.result(PATIENCE_S)
+
+
+def test_what_follows_a_farewell_is_ignored(connection: Connection, worker: ScriptedWorker) -> None:
+    worker.stream.sendall(frame(m.SessionEnding("lease-expired", "late")) + frame(m.Done(1)) + b"junk")
+    with pytest.raises(LeaseExpired):
+        connection.call(m.Sync())
+
+
+def test_farewell_in_the_middle_of_a_write_is_what_is_raised(
+    connection: Connection, worker: ScriptedWorker, threads: ThreadPoolExecutor
+) -> None:
+    posting = threads.submit(connection.post, m.EnqueueWriteBuffer(1, 2, 0), bytes(STREAM_FILLS))
+    worker.stream.recv(1000)
+    worker.send(m.SessionEnding("lease-expired", "late"))
+    worker.close()
+    posting.result(PATIENCE_S)
+    with pytest.raises(LeaseExpired, match="late"):
+        connection.post(m.Flush(1))
+
+
+def test_raising_the_end_again_and_again_keeps_no_frames(
+    connection: Connection, worker: ScriptedWorker
+) -> None:
+    worker.send(m.SessionEnding("lease-expired", "late"))
+    lengths = []
+    for _ in range(5):
+        with pytest.raises(LeaseExpired) as caught:
+            connection.call(m.Sync())
+        lengths.append(len(traceback.extract_tb(caught.value.__traceback__)))
+    assert lengths[-1] == lengths[1]
+
+
+# ---- broken connections ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (frame(m.Refused("session-lost", "segfault")), SessionLost, "^segfault$"),
+        (frame(m.Refused("lease-revoked", "taken")), LeaseRevoked, "^taken$"),
+        (
+            frame(m.Refused("unavailable", "still running")),
+            SessionLost,
+            "session ses_1 on .* is gone: the other side closed the connection; its node says: still running",
+        ),
+        (
+            b"",
+            SessionLost,
+            r"is gone \(the other side closed the connection\), and its node's agent does not answer",
+        ),
+        (frame(WELCOME), SessionLost, "does not answer: Welcome may not come in state asked"),
+    ],
+)
+def test_node_is_asked_why_the_connection_closed(
+    connection: Connection,
+    worker: ScriptedWorker,
+    node: Node,
+    answer: bytes,
+    error: type[Exception],
+    text: str,
+) -> None:
+    asked = node.answer(answer)
+    worker.close()
+    with pytest.raises(error, match=text) as caught:
+        connection.call(m.Sync())
+    assert asked.result(PATIENCE_S) == m.SessionQuery("token", "ses_1")
+    assert isinstance(caught.value.__cause__, ReadError)
+
+
+def test_dead_node_is_said_to_be_dead(connection: Connection, worker: ScriptedWorker, node: Node) -> None:
+    node.close()
+    worker.close()
+    with pytest.raises(SessionLost, match="agent does not answer: nobody answers at"):
+        connection.call(m.Sync())
+
+
+def test_end_within_a_frame_is_said_so(connection: Connection, worker: ScriptedWorker, node: Node) -> None:
+    node.close()
+    worker.stream.sendall(frame(m.Done(1))[:5])
+    worker.close()
+    with pytest.raises(SessionLost, match="in the middle of a frame"):
+        connection.call(m.Sync())
+
+
+def test_posting_into_a_closed_connection_asks_why_too(
+    connection: Connection, worker: ScriptedWorker, node: Node
+) -> None:
+    asked = node.answer(frame(m.Refused("session-lost", "segfault")))
+    worker.close()
+    connection.post(m.EnqueueWriteBuffer(1, 2, 0), b"bulk")
+    assert asked.result(PATIENCE_S) == m.SessionQuery("token", "ses_1")
+    with pytest.raises(SessionLost, match="segfault"):
+        connection.post(m.Flush(1))
+
+
+def test_worker_that_takes_no_more_but_stays_silent_is_given_up(
+    connection: Connection, worker: ScriptedWorker, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_module, "DRAIN_S", 0.02)
+    node.answer(frame(m.Refused("session-lost", "mute")))
+    worker.stream.shutdown(socket.SHUT_RD)
+    connection.post(m.EnqueueWriteBuffer(1, 2, 0), b"bulk")
+    with pytest.raises(SessionLost, match="mute"):
+        connection.post(m.Flush(1))
+
+
+def test_flusher_outlives_the_end(connection: Connection, worker: ScriptedWorker, node: Node) -> None:
+    connection.post(m.Flush(1))
+    worker.receive()
+    thread = connection._flusher._thread
+    assert thread
+    connection._conversation.receive(memoryview(frame(m.SessionEnding("lease-expired", "late")))[12:])
+    connection._inbox.settle(LeaseExpired("late"))
+    connection.release(5)
+    connection._flusher._try_to_flush()
+    assert thread.is_alive()
+
+
+# ---- hostile workers -------------------------------------------------------------------------------------
+
+READ = m.EnqueueReadBuffer(1, 2, 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "text"),
+    [
+        (PREFIX.pack(0, 0), "body has 0 bytes"),
+        (PREFIX.pack(1 << 30, 0), "body has 1073741824 bytes; the limit is"),
+        (PREFIX.pack(2, 1 << 50), "payload has 1125899906842624 bytes; the limit is"),
+        (PREFIX.pack(3, 0) + b"\xff\xff\xff", "body is no message"),
+        (frame(m.Flush(1)), "body is no message"),
+        (frame(WELCOME), "Welcome may not come in state open"),
+        (frame(m.Done(5)), "which asked for nothing"),
+        (frame(m.Done(1)), "which asked for EnqueueReadBuffer"),
+        (frame(m.EventDone(1, 0), b"x"), "EventDone has no payload"),
+        (frame(m.Data(1)), "a read of 4 bytes was answered with 0 bytes"),
+        (frame(m.Data(1), b"12345"), "a read of 4 bytes was answered with 5 bytes"),
+        (frame(m.Failed(1, 1, "f", -5, ""), b"1234"), "Failed has no payload"),
+    ],
+)
+def test_worker_that_breaks_the_rules_loses_the_session_only(
+    connection: Connection, worker: ScriptedWorker, node: Node, hostile: bytes, text: str
+) -> None:
+    node.close()
+    place = bytearray(b"....")
+    pending = connection.read(READ, memoryview(place))
+    worker.stream.sendall(hostile)
+    for _ in range(2):
+        with pytest.raises(SessionLost, match=text):
+            pending.wait(PATIENCE_S)
+    assert (place, connection.is_open) == (b"....", False)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "payload_bytes"),
+    [([3], 0), ([3], 2), ([3, -1], 2), ([], 2), ([1 << 31], 1 << 31), ([1 << 39], 1 << 39)],
+)
+def test_binaries_that_do_not_add_up_lose_the_session(
+    connection: Connection, worker: ScriptedWorker, node: Node, sizes: list[int], payload_bytes: int
+) -> None:
+    node.close()
+    content = frame(m.Binaries(1, sizes))
+    worker.stream.sendall(PREFIX.pack(len(content) - PREFIX.size, payload_bytes) + content[PREFIX.size :])
+    with pytest.raises(SessionLost, match="binaries came with a payload of"):
+        connection.fetch_binaries(1)
+
+
+def test_rules_broken_while_sending_lose_the_session(
+    connection: Connection, worker: ScriptedWorker, node: Node
+) -> None:
+    node.close()
+    worker.stream.sendall(PREFIX.pack(1 << 30, 0))
+    connection.post(m.EnqueueWriteBuffer(1, 2, 0), bytes(STREAM_FILLS))
+    with pytest.raises(SessionLost, match="body has 1073741824 bytes"):
+        connection.post(m.Flush(1))
+
+
+# ---- closing ---------------------------------------------------------------------------------------------
+
+
+def test_closing_says_goodbye_behind_what_is_gathered(
+    connection: Connection, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "COALESCE_S", 1e9)
+    monkeypatch.setattr(connection._flusher, "arm", lambda: None)
+    connection.post(m.Flush(1))
+    for _ in range(2):
+        connection.close()
+    assert [worker.receive()[0] for _ in range(2)] == [m.Flush(1), m.Goodbye()]
+    with pytest.raises(ReadError):
+        worker.receive()
+    for use in (lambda: connection.post(m.Flush(1)), lambda: connection.call(m.Sync())):
+        with pytest.raises(SessionLost, match="session ses_1 was closed by this client"):
+            use()
+
+
+def test_closing_wakes_all_who_wait(
+    connection: Connection, worker: ScriptedWorker, threads: ThreadPoolExecutor
+) -> None:
+    waiting = [threads.submit(connection.call, m.Sync()) for _ in range(3)]
+    for _ in range(3):
+        worker.receive()
+    connection.close()
+    for future in waiting:
+        with pytest.raises(SessionLost, match="closed by this client"):
+            future.result(PATIENCE_S)
+
+
+def test_closing_ends_the_flusher(connection: Connection) -> None:
+    connection.post(m.Flush(1))
+    thread = connection._flusher._thread
+    assert thread
+    connection.close()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+def test_closing_does_not_wait_for_a_stuck_worker(
+    connection: Connection, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "CLOSE_PATIENCE_S", 0.02)
+    is_stuck = threading.Event()
+    await_room = connection._channel._await_room
+
+    def note(while_full: Callable[[], None] | None) -> None:
+        is_stuck.set()
+        await_room(while_full)
+
+    monkeypatch.setattr(connection._channel, "_await_room", note)
+    posting = threads.submit(connection.post, m.EnqueueWriteBuffer(1, 2, 0), bytes(STREAM_FILLS))
+    assert is_stuck.wait(PATIENCE_S)
+    threads.submit(connection.close).result(PATIENCE_S)
+    posting.result(PATIENCE_S)
+    with pytest.raises(SessionLost, match="closed by this client"):
+        connection.post(m.Flush(1))
+
+
+def test_goodbye_does_not_wait_for_room(connection: Connection, threads: ThreadPoolExecutor) -> None:
+    connection._channel.try_send(bytes(STREAM_FILLS))
+    threads.submit(connection.close).result(PATIENCE_S)
+
+
+def test_closing_a_lost_session_is_quiet(connection: Connection, worker: ScriptedWorker) -> None:
+    worker.send(m.SessionEnding("lease-expired", "late"))
+    with pytest.raises(LeaseExpired):
+        connection.call(m.Sync())
+    connection.close()
+    with pytest.raises(LeaseExpired):
+        connection.post(m.Flush(1))
+
+
+def test_closing_before_the_farewell_is_noticed_is_quiet(connection: Connection) -> None:
+    connection._conversation.receive(memoryview(frame(m.SessionEnding("lease-expired", "late")))[12:])
+    connection.close()
+    assert not connection.is_open
