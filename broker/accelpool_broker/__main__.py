@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from accelpool_broker import server
 from accelpool_broker.app import build_app
@@ -88,5 +89,18 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def run() -> NoReturn:
+    """Run the broker and end the process.
+
+    The server's native threads may outlive it for a moment, and abort the process if they meet an interpreter
+    that is shutting down: so the interpreter is not shut down.
+    """
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

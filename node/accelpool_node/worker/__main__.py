@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from typing import NoReturn
 
 from accelpool_node import control
@@ -21,6 +22,7 @@ from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
 
 ALIVE_EVERY_S = 1.0
+END_PATIENCE_S = 1.0
 AGENT_GONE = 3
 GLOBAL_MEM_SIZE, MAX_MEM_ALLOC_SIZE = 0x101F, 0x1010
 
@@ -47,7 +49,11 @@ def main() -> NoReturn:
         _exit(0)
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
-    ended = _serve(agent, backend, devices, order, stream)
+    _leave(agent, _serve(agent, backend, devices, order, stream))
+
+
+def _leave(agent: socket.socket, ended: control.Ended) -> NoReturn:
+    """Say how the session ended, and exit."""
     try:
         control.send(agent, ended)
     except OSError:
@@ -98,14 +104,24 @@ def _obey(agent: socket.socket, service: Service) -> None:
             _exit(AGENT_GONE)
         if isinstance(received[0], control.End):
             service.end(received[0].problem, received[0].detail)
+            time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
+            _leave(agent, control.Ended(control.Cause.ENDED, received[0].detail))
 
 
 def _report(agent: socket.socket, service: Service, session: Session) -> None:
-    """Tell the agent every second that this process lives, and how long it has been at one command."""
+    """Tell the agent every second that this process lives, and how long it has been at one command.
+
+    While the main thread waits for a device it does not see its client go: this thread looks instead.
+    """
     pause = threading.Event()
     while not pause.wait(ALIVE_EVERY_S):
+        busy_s = service.busy_s()
+        if busy_s > ALIVE_EVERY_S and service.is_client_gone():
+            _leave(
+                agent, control.Ended(control.Cause.DISCONNECTED, f"while at one command for {busy_s:.0f} s")
+            )
         try:
-            control.send(agent, control.Alive(max(service.busy_s(), session.completion.oldest_s())))
+            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s())))
         except OSError:
             return
 

@@ -10,7 +10,7 @@ import itertools
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -76,26 +76,25 @@ class Completion:
         deadline = time.perf_counter() + SPIN_S
         while self.status(event) > 0:
             if time.perf_counter() > deadline:
-                self.in_thread(lambda: self._wait_and_call(event, then), is_watch=is_watch)
+                self.in_turn([(event, then)], is_watch=is_watch)
                 return
             os.sched_yield()
         then()
 
-    def in_thread(self, work: Callable[[], None], *, is_watch: bool = False) -> None:
-        """Do something that may take long in a thread of its own, under the watchdog's eye."""
+    def in_turn(self, waits: Sequence[tuple[Any, Callable[[], None]]], *, is_watch: bool = False) -> None:
+        """Wait for events one after the other, in a thread of its own, and call what belongs to each."""
         number = next(self._numbers)
         self._started[number] = time.monotonic()
+        (self._watches if is_watch else self._answers).submit(self._follow, number, waits)
 
-        def tracked() -> None:
-            try:
-                work()
-            except Exception:
-                traceback.print_exc()  # its wait stays under way: the agent's watchdog ends the session
-                raise
-            del self._started[number]
-
-        (self._watches if is_watch else self._answers).submit(tracked)
-
-    def _wait_and_call(self, event: Any, then: Callable[[], None]) -> None:
-        self.wait(event)
-        then()
+    def _follow(self, number: int, waits: Sequence[tuple[Any, Callable[[], None]]]) -> None:
+        """Do the waits of a thread; while it waits, and only then, it is under the watchdog's eye."""
+        try:
+            for event, then in waits:
+                self._started[number] = time.monotonic()
+                self.wait(event)
+                del self._started[number]
+                then()
+        except Exception:
+            traceback.print_exc()
+            self._started[number] = time.monotonic()  # somebody waits in vain: the watchdog will see it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -33,11 +34,14 @@ class Service:
         self._conversation = Conversation(Role.WORKER, limits)
         self._conversation.receive(memoryview(hello)[PREFIX_BYTES:])
         prepare(stream)
+        _allow_slow_reader(stream)
+        self._stream = stream
         reader = FrameReader(body_limit=limits.body_bytes, payload_limit=limits.payload_bytes)
         self._channel = Channel(stream, reader)
         self._sending = threading.Lock()
         self._ended: Ended | None = None
         self._handling_since = 0.0
+        self._handler = 0
 
     def welcome(self, devices: list[m.Device]) -> None:
         """Tell the client that its session is open."""
@@ -55,10 +59,16 @@ class Service:
                 if self._is_closed():
                     return  # the client said goodbye just now
                 raise
+            is_handling = threading.get_ident() == self._handler
+            if is_handling:
+                self._handling_since = 0.0  # a client that does not read is not a device that hangs
             try:
                 self._channel.send([head] if not size or payload is None else [head, payload])
             except WriteError:
                 return  # the receiving side sees the same end
+            finally:
+                if is_handling:
+                    self._handling_since = time.monotonic()
 
     def _is_closed(self) -> bool:
         return self._conversation.state is State.CLOSED
@@ -67,6 +77,15 @@ class Service:
         """How long the message now handled has been, in seconds; 0 between messages."""
         since = self._handling_since
         return time.monotonic() - since if since else 0.0
+
+    def is_client_gone(self) -> bool:
+        """Whether the client has closed its end, or the connection broke; asked from another thread."""
+        poller = select.poll()
+        poller.register(self._stream, select.POLLRDHUP)
+        try:
+            return any(happened for _, happened in poller.poll(0))
+        except OSError:
+            return True
 
     def end(self, problem: str, detail: str) -> None:
         """End the session from another thread: tell the client why, and make `run` return."""
@@ -85,6 +104,7 @@ class Service:
 
     def run(self, session: Session) -> Ended:
         """Serve until the end, and say how it came."""
+        self._handler = threading.get_ident()
         try:
             while self._conversation.state is not State.CLOSED:
                 self._channel.receive()
@@ -135,3 +155,13 @@ class Service:
             except WriteError:
                 return
         self._channel.shut_down()
+
+
+def _allow_slow_reader(stream: socket.socket) -> None:
+    """Let a living client leave its answers unread for as long as it likes.
+
+    TCP_USER_TIMEOUT would break the connection of a client that computes for a while before it waits for a
+    read: the kernel counts the time in which the other side has no room as if it were dead.
+    """
+    if stream.family in (socket.AF_INET, socket.AF_INET6):
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)

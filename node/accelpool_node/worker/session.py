@@ -7,6 +7,7 @@ with it, once.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import traceback
 from collections.abc import Callable, Sequence
@@ -218,8 +219,9 @@ class Session:
         if len(message.events) > self._limits.handles:
             what = f"{len(message.events)} events to watch; the limit is {self._limits.handles}"
             raise error_for("clWaitForEvents", ErrorCode.INVALID_VALUE, what)
-        for queue in self._holdings.queues.items.values():
-            self._backend.flush(queue.handle)
+        with contextlib.suppress(Error):  # what is wrong with a queue is for its own commands to say
+            for queue in self._holdings.queues.items.values():
+                self._backend.flush(queue.handle)
         status, pending = self.completion.status, []
         for handle in message.events:
             event = self._holdings.event_or_failure(handle)
@@ -227,18 +229,11 @@ class Session:
                 self._push_done(handle, event)
             elif handle not in self._watched:
                 self._watched.add(handle)
-                pending.append((handle, event))
-        for handle, event in pending[:WATCHERS]:
-            then = functools.partial(self._push_done, handle, event)
-            self.completion.when_complete(event, then, is_watch=True)
-        rest = pending[WATCHERS:]
-        if rest:
-            self.completion.in_thread(lambda: self._push_in_turn(rest), is_watch=True)
-
-    def _push_in_turn(self, events: list[tuple[int, Any]]) -> None:
-        for handle, event in events:
-            self.completion.wait(event)
-            self._push_done(handle, event)
+                pending.append((event, functools.partial(self._push_done, handle, event)))
+        for event, push in pending[:WATCHERS]:
+            self.completion.when_complete(event, push, is_watch=True)
+        if len(pending) > WATCHERS:
+            self.completion.in_turn(pending[WATCHERS:], is_watch=True)
 
     def _push_done(self, handle: int, event: Any) -> None:
         self._watched.discard(handle)
