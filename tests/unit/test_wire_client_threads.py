@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from accelpool_wire import client as client_module
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import ReadError, SessionLost, Timeout
@@ -114,6 +115,7 @@ def test_answer_received_by_another_thread_before_sending_returns_is_not_lost(
 ) -> None:
     leader = threads.submit(connection.wait_events, [9], PATIENCE_S)
     assert worker.receive()[0] == m.WatchEvents([9])
+    monkeypatch.setattr(client_module, "COALESCE_S", -1.0)  # every command leaves as soon as it is posted
     send = connection._channel.send
 
     def send_slowly(*arguments: Any) -> None:
