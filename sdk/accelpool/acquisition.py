@@ -36,9 +36,8 @@ from accelpool.rest import Answer, RestClient
 POLL_S = 25.0
 RETRY_S = 30.0
 WITHDRAW_TIMEOUT_S = 3.0
-MARGIN_S = (
-    5.0  # the client withdraws in time itself, and knows why it waited; the broker sees to dead clients
-)
+# A living client withdraws in time itself, and knows why it waited; the broker sees to dead ones.
+MARGIN_S = 5.0
 LONGEST_S = 7 * 86400.0
 
 UNITS = {

@@ -127,7 +127,11 @@ class Connection:
 
     def _post_bulk(self, message: m.Message, payload: memoryview) -> int:
         self._check()
-        head = self._conversation.send(message, payload.nbytes)
+        try:
+            head = self._conversation.send(message, payload.nbytes)
+        except LocalProtocolError:
+            self._check()
+            raise
         self._transmit(head, payload)
         self._appended = self._conversation.command
         self._flusher.arm()

@@ -61,6 +61,12 @@ def test_an_environment_with_a_healthy_device_is_in_use():
     assert found.environments_in_use() == set()
 
 
+def test_a_fault_found_later_is_cut_to_what_the_broker_takes():
+    found = d.Devices([d.describe("x", listed("a"), "")])
+    found.set_fault("x/a", "broken " * 10_000)
+    assert len(found.faults["x/a"]) == d.MAX_FAULT
+
+
 def test_a_broken_environment_is_reported_and_never_probed():
     found = d.Devices([d.describe_broken("nvidia", "it crashed")])
     assert found.faults == {"nvidia/unknown": "it crashed"}

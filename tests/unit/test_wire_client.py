@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
 import pytest
 
 from accelpool_wire import client as client_module
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
-from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, LogicError, SessionLost, Timeout
+from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, LogicError, Timeout
 from accelpool_wire.testing import ScriptedWorker, connected, frame
 
 PATIENCE_S = 5.0
@@ -126,6 +124,7 @@ def test_payload_that_is_not_contiguous_is_refused_and_nothing_is_sent(
     [
         (m.CreateKernel(1, 2, "x" * 100), FrameTooLarge),
         (m.Done(1), LocalProtocolError),
+        (m.Welcome(1, [], "s", m.Limits(), []), LocalProtocolError),
         (m.Hello([1], [], "t"), LocalProtocolError),
         (m.Flush(2**64), OverflowError),
         (m.Flush(object()), TypeError),  # type: ignore[arg-type]  # a caller's mistake
@@ -149,6 +148,16 @@ def test_payload_over_the_limit_costs_nothing(connection: Connection, worker: Sc
         connection.post(m.EnqueueWriteBuffer(1, 2, 0), bytes(5))
     assert connection.post(m.EnqueueWriteBuffer(1, 2, 0), b"1234") == 1
     assert worker.receive() == (m.EnqueueWriteBuffer(1, 2, 0), b"1234")
+
+
+@pytest.mark.parametrize("message", [m.Flush(1), m.Data(1)])
+def test_payload_that_may_not_be_sent_costs_nothing(
+    connection: Connection, worker: ScriptedWorker, message: m.Message
+) -> None:
+    with pytest.raises(LocalProtocolError):
+        connection.post(message, b"bulk")
+    assert connection.post(m.Flush(2)) == 1
+    assert worker.receive() == (m.Flush(2), b"")
 
 
 def test_handles_are_never_given_twice(connection: Connection, threads: ThreadPoolExecutor) -> None:
@@ -229,6 +238,14 @@ def test_late_binaries_are_dropped(
     sending = threads.submit(worker.stream.sendall, late)
     assert connection.call(m.Sync(), PATIENCE_S) == m.Done(2)
     sending.result(PATIENCE_S)
+
+
+def test_late_binaries_of_nothing_are_dropped(connection: Connection, worker: ScriptedWorker) -> None:
+    with pytest.raises(Timeout):
+        connection.call(m.GetProgramBinaries(1), timeout_s=0.0)
+    worker.send(m.Binaries(1, []))
+    worker.send(m.Done(2))
+    assert connection.call(m.Sync()) == m.Done(2)
 
 
 @pytest.mark.parametrize("limits", [m.Limits(pending=1)], ids=["1 pending"])
@@ -322,6 +339,11 @@ def test_empty_read_is_the_workers_to_refuse(connection: Connection, worker: Scr
         connection.read(m.EnqueueReadBuffer(1, 2, 0, 0), memoryview(bytearray())).wait()
 
 
+def test_empty_read_may_be_answered_with_nothing(connection: Connection, worker: ScriptedWorker) -> None:
+    worker.send(m.Data(1))
+    assert connection.read(m.EnqueueReadBuffer(1, 2, 0, 0), memoryview(bytearray())).wait() == m.Data(1)
+
+
 @pytest.mark.parametrize(
     ("place", "text"),
     [
@@ -333,96 +355,3 @@ def test_place_that_does_not_fit_is_refused(connection: Connection, place: memor
     with pytest.raises(LocalProtocolError, match=text):
         connection.read(m.EnqueueReadBuffer(1, 2, 0, 4), place)
     assert connection.post(m.Flush(1)) == 1
-
-
-# ---- events ----------------------------------------------------------------------------------------------
-
-
-def test_events_are_waited_for_in_one_round_trip(connection: Connection, worker: ScriptedWorker) -> None:
-    done = [m.EventDone(5, 0, [1, 2, 3, 4]), m.EventDone(6, -54, None, ["f", "no"])]
-    for event in reversed(done):
-        worker.send(event)
-    assert connection.wait_events([5, 6, 5]) == [done[0], done[1], done[0]]
-    assert connection.stats.round_trips == 1
-    assert worker.receive()[0] == m.WatchEvents([5, 6])
-
-
-def test_event_known_to_be_done_costs_nothing(connection: Connection, worker: ScriptedWorker) -> None:
-    assert connection.event_state(5) is None
-    worker.send(m.EventDone(5, 0))
-    connection.wait_events([5])
-    sent = connection.stats.bytes_sent
-    assert connection.wait_events([5]) == [connection.event_state(5)] == [m.EventDone(5, 0)]
-    assert (connection.stats.round_trips, connection.stats.bytes_sent) == (1, sent)
-
-
-def test_no_events_are_done_at_once(connection: Connection) -> None:
-    assert connection.wait_events([]) == []
-
-
-def test_event_not_done_in_time_is_a_timeout(connection: Connection) -> None:
-    connection.watch([5])
-    with pytest.raises(Timeout):
-        connection.wait_events([5], timeout_s=0.01)
-    assert connection.event_state(5) is None
-
-
-def test_event_that_nobody_watches_is_dropped(connection: Connection, worker: ScriptedWorker) -> None:
-    worker.send(m.EventDone(99, 0))
-    worker.send(m.Done(1))
-    connection.call(m.Sync())
-    assert (connection.event_state(99), connection._inbox.events) == (None, {})
-
-
-def test_released_events_are_forgotten_once_they_are_done(
-    connection: Connection, worker: ScriptedWorker
-) -> None:
-    worker.send(m.EventDone(5, 0))
-    connection.wait_events([5])
-    connection.watch([6])
-    for event in (5, 6, 7):
-        connection.release(event)
-    connection.flush()
-    assert set(connection._inbox.events) == {6}
-    worker.send(m.EventDone(6, 0))
-    worker.send(m.Done(4))
-    connection.call(m.Sync())
-    assert connection._inbox.events == {}
-
-
-def test_callback_is_called_though_the_event_is_released(
-    connection: Connection, worker: ScriptedWorker
-) -> None:
-    called, told = threading.Event(), []
-
-    def callback(done: m.EventDone) -> None:
-        told.append(done)
-        called.set()
-
-    connection.on_event_done(5, callback)
-    connection.release(5)
-    connection.flush()
-    assert [worker.receive()[0] for _ in range(2)] == [m.WatchEvents([5]), m.Release([5])]
-    worker.send(m.EventDone(5, -5))
-    assert called.wait(PATIENCE_S)
-    assert told == [m.EventDone(5, -5)]
-
-
-def test_callback_is_told_when_the_session_is_lost(connection: Connection, worker: ScriptedWorker) -> None:
-    called, told = threading.Event(), []
-
-    def callback(done: m.EventDone) -> None:
-        told.append(done)
-        called.set()
-
-    connection.on_event_done(5, callback)
-    connection.close()
-    assert called.wait(PATIENCE_S)
-    assert msgspec.structs.astuple(told[0])[:2] == (5, -2)
-
-
-def test_events_of_a_lost_session_are_not_watched(connection: Connection) -> None:
-    connection.close()
-    with pytest.raises(SessionLost):
-        connection.watch([5])
-    assert connection._inbox.events == {}

@@ -96,6 +96,12 @@ def test_leader_that_is_done_hands_over(
     assert {str(future.result(PATIENCE_S)) for future in others} == {str(m.Done(n)) for n in (2, 3, 4)}
 
 
+def test_follower_does_not_sleep_when_the_leaders_place_is_free(
+    connection: Connection, threads: ThreadPoolExecutor
+) -> None:
+    threads.submit(connection._inbox._follow, lambda: False, None).result(PATIENCE_S)
+
+
 def test_follower_has_its_own_timeout(
     connection: Connection, worker: ScriptedWorker, threads: ThreadPoolExecutor
 ) -> None:

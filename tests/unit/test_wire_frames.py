@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelpool_wire import messages as m
@@ -174,6 +174,7 @@ frames_of_any_kind = st.lists(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(frames=frames_of_any_kind, steps=st.lists(st.integers(1, 50), min_size=1, max_size=20))
 def test_any_split_of_the_stream_gives_the_same_frames(
     frames: list[tuple[bytes, bytes]], steps: list[int]
@@ -187,6 +188,7 @@ def test_any_split_of_the_stream_gives_the_same_frames(
     assert [(body, bytes(payload)) for body, payload in found] == frames
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(junk=st.binary(max_size=200))
 def test_random_bytes_give_frames_or_a_typed_error(junk: bytes) -> None:
     reader, frames = new_reader(body_limit=64, payload_limit=64), []
@@ -211,6 +213,19 @@ def test_body_larger_than_the_buffer_makes_it_grow(before: int) -> None:
     small, large = b"s" * (before or 1), b"l" * (READ_BUFFER_BYTES + 10)
     stream = PREFIX.pack(len(small), 0) + small + PREFIX.pack(len(large), 0) + large
     assert read(stream, READ_BUFFER_BYTES) == [(small, b""), (large, b"")]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 11])
+def test_prefix_cut_at_the_end_of_the_buffer_is_put_together(cut: int) -> None:
+    first = b"f" * (READ_BUFFER_BYTES - PREFIX_BYTES - cut)
+    stream = PREFIX.pack(len(first), 0) + first + PREFIX.pack(4, 2) + b"next" + b"pp"
+    reader, frames = new_reader(), []
+    given = give(reader, stream)
+    assert given == READ_BUFFER_BYTES
+    take(reader, frames)
+    give(reader, stream[given:])
+    take(reader, frames)
+    assert frames == [(first, b""), (b"next", b"pp")]
 
 
 # ---- limits ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ supervisor   starts its processes again when they die
 pool         a broker and an agent as child processes
 children     one child process: started, awaited, ended
 child        the first code of every child process
+signals      what asks a command to end
 demo         the demo; filters has its numerical part
 doctor       what works here; checks has the single checks, node_report the devices
 extras       which packages of an extra are missing
