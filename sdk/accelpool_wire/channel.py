@@ -8,9 +8,11 @@ One thread may send while another receives; each direction is for one thread at 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 from itertools import starmap
@@ -20,7 +22,13 @@ from accelpool_wire.frames import FrameReader
 
 SPIN_S = 100e-6
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 5, 2, 4
-DEAD_PEER_S = KEEPALIVE_IDLE_S + KEEPALIVE_INTERVAL_S * KEEPALIVE_COUNT
+DEAD_PEER_S = 10.0
+LOOK_EVERY_S = 2.5
+
+# Fields of struct tcp_info (linux/tcp.h): segments unacknowledged; ms since the newest acknowledgement.
+TCP_INFO_BYTES = 104
+UNACKED = struct.Struct("=24xI")
+LAST_ACK_RECEIVED = struct.Struct("=56xI")
 
 
 def connect(address: tuple[str, int], timeout_s: float) -> socket.socket:
@@ -43,7 +51,10 @@ def connect(address: tuple[str, int], timeout_s: float) -> socket.socket:
 
 
 def prepare(stream: socket.socket) -> None:
-    """Set a stream's options: no delay, and a dead peer is noticed within `DEAD_PEER_S` seconds."""
+    """Set a stream's options: no delay, and an idle stream's dead peer is noticed within 13 seconds.
+
+    Keepalive covers streams on which nothing is under way; for the others see `silence_s`.
+    """
     stream.settimeout(None)
     if stream.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -52,7 +63,19 @@ def prepare(stream: socket.socket) -> None:
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_S * 1000)
+
+
+def silence_s(stream: socket.socket) -> float:
+    """Return for how long the other side has owed an acknowledgement, in seconds; 0 if it owes none.
+
+    A side that lives acknowledges even when it has no room for more: TCP_USER_TIMEOUT would take that for
+    death, and break the connection of whoever computes for a while before it reads.
+    """
+    if stream.family not in (socket.AF_INET, socket.AF_INET6):
+        return 0.0
+    info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+    (unacked,) = UNACKED.unpack_from(info)
+    return LAST_ACK_RECEIVED.unpack_from(info)[0] / 1000 if unacked else 0.0
 
 
 class Channel:
@@ -88,30 +111,28 @@ class Channel:
         Raises:
             WriteError: The connection is broken.
         """
-        flags = socket.MSG_DONTWAIT if while_full else 0
         rest = parts
         while rest:
             try:
-                sent = self._send_some(rest, flags)
-            except BlockingIOError:
-                self._await_room(while_full)
-                continue
+                try:
+                    sent = self._send_some(rest)
+                except BlockingIOError:
+                    self._await_room(while_full)
+                    continue
             except OSError as error:
                 raise WriteError(f"the connection broke while sending: {error.strerror or error}") from error
             self.bytes_sent += sent
             rest = _after(rest, sent)
 
-    def _send_some(self, parts: Sequence[bytes | bytearray | memoryview], flags: int) -> int:
+    def _send_some(self, parts: Sequence[bytes | bytearray | memoryview]) -> int:
         if len(parts) == 1:
-            return self._stream.send(parts[0], flags)
-        return self._stream.sendmsg(parts, (), flags)
+            return self._stream.send(parts[0], socket.MSG_DONTWAIT)
+        return self._stream.sendmsg(parts, (), socket.MSG_DONTWAIT)
 
     def _await_room(self, while_full: Callable[[], None] | None) -> None:
-        poller = select.poll()
-        poller.register(self._stream, select.POLLIN | select.POLLOUT if while_full else select.POLLOUT)
-        for _, happened in poller.poll():
-            if while_full and happened & select.POLLIN and not happened & select.POLLOUT:
-                while_full()
+        happened = self._await(select.POLLIN | select.POLLOUT if while_full else select.POLLOUT, None)
+        if while_full and happened & select.POLLIN and not happened & select.POLLOUT:
+            while_full()
 
     def try_send(self, content: bytes | bytearray) -> None:
         """Send what fits at once, as a last word before the end: nothing may be sent after it."""
@@ -157,15 +178,26 @@ class Channel:
                     if time.perf_counter() > deadline:
                         break
                     os.sched_yield()
-        if timeout_s is not None:
-            self._await_bytes(timeout_s)
+        self._await(select.POLLIN, timeout_s)
         return counts.extend(map(receive_into, (buffer,)))
 
-    def _await_bytes(self, timeout_s: float) -> None:
+    def _await(self, events: int, timeout_s: float | None) -> int:
+        """Wait until the stream is ready, looking now and then whether the other side still lives.
+
+        Raises:
+            Timeout: It was not ready in time.
+            OSError: The other side no longer answers.
+        """
         poller = select.poll()
-        poller.register(self._stream, select.POLLIN)
-        if not poller.poll(max(0.0, timeout_s) * 1000):
-            raise Timeout(f"nothing came from the other side within {timeout_s:g} s")
+        poller.register(self._stream, events)
+        left = float("inf") if timeout_s is None else max(0.0, timeout_s)
+        while not (ready := poller.poll(min(left, LOOK_EVERY_S) * 1000)):
+            left -= LOOK_EVERY_S
+            if left <= 0:
+                raise Timeout(f"nothing came from the other side within {timeout_s:g} s")
+            if (silence := silence_s(self._stream)) > DEAD_PEER_S:
+                raise OSError(errno.ETIMEDOUT, f"the other side has not answered for {silence:.0f} s")
+        return ready[0][1]
 
     def shut_down(self) -> None:
         """End both directions: whoever blocks on the stream returns with an error."""

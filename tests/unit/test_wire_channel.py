@@ -7,10 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import pytest
 
-from accelpool_wire.channel import DEAD_PEER_S, Channel, connect, prepare
+from accelpool_wire import channel as channel_module
+from accelpool_wire.channel import Channel, connect, prepare, silence_s
 from accelpool_wire.errors import ConnectError, ReadError, Timeout, WriteError
 from accelpool_wire.frames import PREFIX, FrameReader
 
@@ -56,13 +58,33 @@ def test_connecting_prepares_the_stream() -> None:
         assert stream.gettimeout() is None
         assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert stream.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == DEAD_PEER_S * 1000
+        assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
 
 
 def test_unix_stream_needs_no_options(streams: tuple[socket.socket, socket.socket]) -> None:
     streams[0].settimeout(1.0)
     prepare(streams[0])
     assert streams[0].gettimeout() is None
+
+
+def test_a_side_that_acknowledges_is_not_silent_even_if_it_has_no_room() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, connect(server.getsockname(), 5.0) as stream:
+        other, _ = server.accept()
+        with other:
+            stream.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                list(map(stream.send, repeat(bytes(1 << 20))))
+            assert silence_s(stream) < 1
+
+
+@pytest.mark.parametrize("direction", ["sending", "receiving"])
+def test_a_side_that_owes_an_acknowledgement_for_long_is_dead(
+    monkeypatch: pytest.MonkeyPatch, channel: Channel, direction: str
+) -> None:
+    monkeypatch.setattr(channel_module, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(channel_module, "silence_s", lambda stream: 11.0)
+    with pytest.raises((ReadError, WriteError), match="has not answered for 11 s"):
+        channel.send([bytes(64 << 20)]) if direction == "sending" else channel.receive()
 
 
 def test_nobody_listening_is_a_connect_error() -> None:

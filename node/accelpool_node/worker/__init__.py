@@ -1,9 +1,13 @@
 """The worker: the process on a node that executes one session.
 
-__main__    loads the driver, waits for its session, tells the agent how it ended
-service     the session's connection: frames in, frames out
-session     what each message does
-objects     the session's objects by handle, and the failures that stick to them
-transfers   bulk bytes between the connection and device memory
-completion  waiting for commands without keeping the connection waiting
+__main__     loads the driver, waits for its session, tells the agent how it ended
+service      the session's connection: frames in, frames out
+session      what each message does, and what becomes of a failure
+commands     launches, copies, fills, markers, reads, writes
+kernel_args  what a kernel's arguments are set to, checked
+holdings     makes, finds and lets go of what the session holds
+objects      the session's objects by handle, and the failures that stick to them
+ledger       the device memory that they take, to the byte
+transfers    bulk bytes between the connection and device memory
+completion   waiting for commands without keeping the connection waiting
 """

@@ -34,7 +34,6 @@ class Service:
         self._conversation = Conversation(Role.WORKER, limits)
         self._conversation.receive(memoryview(hello)[PREFIX_BYTES:])
         prepare(stream)
-        _allow_slow_reader(stream)
         self._stream = stream
         reader = FrameReader(body_limit=limits.body_bytes, payload_limit=limits.payload_bytes)
         self._channel = Channel(stream, reader)
@@ -155,13 +154,3 @@ class Service:
             except WriteError:
                 return
         self._channel.shut_down()
-
-
-def _allow_slow_reader(stream: socket.socket) -> None:
-    """Let a living client leave its answers unread for as long as it likes.
-
-    TCP_USER_TIMEOUT would break the connection of a client that computes for a while before it waits for a
-    read: the kernel counts the time in which the other side has no room as if it were dead.
-    """
-    if stream.family in (socket.AF_INET, socket.AF_INET6):
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
