@@ -21,6 +21,7 @@ from accelpool_wire.errors import ConnectError, ReadError, Timeout, WriteError
 from accelpool_wire.frames import FrameReader
 
 SPIN_S = 100e-6
+MAX_LOST_SPINS = 10
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 5, 2, 4
 DEAD_PEER_S = 10.0
 LOOK_EVERY_S = 2.5
@@ -93,6 +94,8 @@ class Channel:
         self.bytes_received = 0
         self._stream = stream
         self._spin_s = spin_s
+        self._lost_spins = 0
+        self._rests = 0
 
     def fileno(self) -> int:
         """The stream's descriptor, -1 once closed."""
@@ -167,19 +170,39 @@ class Channel:
         A signal handler may raise between any two calls, but not inside `extend`: the bytes that left the
         socket and their count cannot get separated.
         """
-        receive_into = self._stream.recv_into
-        if not self.reader.payload_missing:  # bulk bytes are under way, or far from it: nothing to spin for
-            arguments = ((buffer, 0, socket.MSG_DONTWAIT),)
-            deadline = time.perf_counter() + self._spin_s
-            while True:
-                try:
-                    return counts.extend(starmap(receive_into, arguments))
-                except BlockingIOError:
-                    if time.perf_counter() > deadline:
-                        break
-                    os.sched_yield()
-        self._await(select.POLLIN, timeout_s)
-        return counts.extend(map(receive_into, (buffer,)))
+        receive = map(self._stream.recv_into, (buffer,))
+        if self.reader.payload_missing or not self._may_spin() or not self._spin(buffer, counts):
+            self._await(select.POLLIN, timeout_s)
+            counts.extend(receive)
+
+    def _spin(self, buffer: memoryview, counts: list[int]) -> bool:
+        """Receive as soon as something is there; whether it was within the spin time."""
+        receive_into, arguments = self._stream.recv_into, ((buffer, 0, socket.MSG_DONTWAIT),)
+        deadline = time.perf_counter() + self._spin_s
+        while True:
+            try:
+                counts.extend(starmap(receive_into, arguments))
+            except BlockingIOError:
+                if time.perf_counter() > deadline:
+                    break
+                os.sched_yield()
+            else:
+                self._lost_spins = 0
+                return True
+        self._lost_spins = min(self._lost_spins + 1, MAX_LOST_SPINS)
+        self._rests = (1 << self._lost_spins) - 2
+        return False
+
+    def _may_spin(self) -> bool:
+        """Whether to spin this time: after spins in vain there are rests, twice as many each time.
+
+        Spinning in vain is worse than useless where processors are few: it keeps the one that is waited for
+        from running. Yielding does not help if that one is in another scheduling group.
+        """
+        if self._rests:
+            self._rests -= 1
+            return False
+        return True
 
     def _await(self, events: int, timeout_s: float | None) -> int:
         """Wait until the stream is ready, looking now and then whether the other side still lives.

@@ -74,6 +74,7 @@ def _serve(
     order: control.Serve,
     stream: socket.socket,
 ) -> control.Ended:
+    control.send(agent, control.Alive(0.0))  # the agent waits for this before it lets go of the client
     limits = m.Limits()
     service = Service(stream, order.hello, order.session, limits)
     shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]

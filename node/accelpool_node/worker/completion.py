@@ -1,13 +1,14 @@
 """Waiting for commands without keeping the session's connection waiting.
 
-Most commands end within microseconds, so the waiting thread first looks again and again for a moment; only
-what takes longer moves to a thread of its own.
+A wait in the session's own thread is over soonest, for no other thread has to wake up; but while it lasts,
+the connection is not served. So a queue whose last wait was short is waited for at once, and any other in a
+thread of its own: when a queue's commands turn from short to long, the connection is kept waiting once.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
-import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.objects import FailedEvent, SpanEvent
+from accelpool_node.worker.objects import FailedEvent, Pace, SpanEvent
 from accelpool_wire.errors import Error
 
-SPIN_S = 100e-6
+SHORT_S = 500e-6
 
 
 class Completion:
@@ -64,22 +65,25 @@ class Completion:
         if not isinstance(event, FailedEvent):
             self._backend.wait(event.last if isinstance(event, SpanEvent) else event)
 
-    def when_complete(self, event: Any, then: Callable[[], None], *, is_watch: bool = False) -> None:
-        """Call `then` once an event is complete or failed: here if that is very soon, else from a thread.
+    def when_complete(
+        self, event: Any, then: Callable[[], None], pace: Pace, *, is_watch: bool = False
+    ) -> None:
+        """Call `then` once an event is complete or failed: here if that is soon, else from a thread.
 
         Args:
             event: Any event of a session.
             then: What to do.
+            pace: Of the event's queue; learns from this wait.
             is_watch: Nobody awaits an answer. Answers have threads of their own, so that no number of watched
                 events keeps them waiting.
         """
-        deadline = time.perf_counter() + SPIN_S
-        while self.status(event) > 0:
-            if time.perf_counter() > deadline:
-                self.in_turn([(event, then)], is_watch=is_watch)
-                return
-            os.sched_yield()
-        then()
+        started = time.perf_counter()
+        if pace.expected_s <= SHORT_S:
+            self.wait(event)
+        elif self.status(event) > 0:
+            self.in_turn([(event, functools.partial(_learn, pace, started, then))], is_watch=is_watch)
+            return
+        _learn(pace, started, then)
 
     def in_turn(self, waits: Sequence[tuple[Any, Callable[[], None]]], *, is_watch: bool = False) -> None:
         """Wait for events one after the other, in a thread of its own, and call what belongs to each."""
@@ -98,3 +102,8 @@ class Completion:
         except Exception:
             traceback.print_exc()
             self._started[number] = time.monotonic()  # somebody waits in vain: the watchdog will see it
+
+
+def _learn(pace: Pace, started: float, then: Callable[[], None]) -> None:
+    pace.expected_s = time.perf_counter() - started
+    then()

@@ -73,6 +73,13 @@ class ContextObject:
 
 
 @dataclass(kw_only=True, slots=True)
+class Pace:
+    """How long waiting for a queue's commands takes: as long as the last time, in seconds."""
+
+    expected_s: float = float("inf")
+
+
+@dataclass(kw_only=True, slots=True)
 class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
@@ -85,6 +92,7 @@ class QueueObject:
     newest: Any = None
     newest_command: int = 0
     failure: Failure | None = None
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, QueueObject, Share
+from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
 from accelpool_node.worker.transfers import Intake, Transfers
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -211,7 +211,7 @@ class Session:
                 failure = Failure(command=command, routine=error.routine, code=error.code, what=error.what)
                 queue.failure = queue.failure or failure
 
-        self.completion.when_complete(outlet.event, send)
+        self.completion.when_complete(outlet.event, send, queue.pace)
 
     # ---- events ------------------------------------------------------------------------------------------
 
@@ -231,9 +231,15 @@ class Session:
                 self._watched.add(handle)
                 pending.append((event, functools.partial(self._push_done, handle, event)))
         for event, push in pending[:WATCHERS]:
-            self.completion.when_complete(event, push, is_watch=True)
+            pace = self._pace_of(event) if len(pending) == 1 else Pace()
+            self.completion.when_complete(event, push, pace, is_watch=True)
         if len(pending) > WATCHERS:
             self.completion.in_turn(pending[WATCHERS:], is_watch=True)
+
+    def _pace_of(self, event: Any) -> Pace:
+        """Return the pace of the queue whose newest event this is; an event that nobody knows takes long."""
+        queues = self._holdings.queues.items.values()
+        return next((queue.pace for queue in queues if queue.newest is event), None) or Pace()
 
     def _push_done(self, handle: int, event: Any) -> None:
         self._watched.discard(handle)
@@ -275,7 +281,7 @@ class Session:
         if newest is None:
             answer()
         else:
-            self.completion.when_complete(newest, answer)
+            self.completion.when_complete(newest, answer, queue.pace)
 
     def _build_program(self, message: m.BuildProgram, command: int) -> None:
         routine, backend = "clBuildProgram", self._backend
