@@ -9,11 +9,11 @@ all: check test
 setup: .venv/installed
 
 .venv/installed: requirements.lock pyproject.toml
-	@echo "Setting up .venv (once; downloads about 250 MB) ..."
+	@echo "Setting up .venv (once; downloads about 250 MB) ..." >&2
 	@$(PYTHON) -c 'import sys; sys.exit("accelpool needs Python 3.11 or later, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/python -m ensurepip --upgrade >/dev/null
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps --editable .
 	@touch $@

@@ -3,7 +3,7 @@
 The peer (`python -m bench.floor PORT`) answers requests of 64 bytes:
 
     offset  type    meaning
-    0       u8      1: echo these bytes; 2: send `size` bytes
+    0       u8      1: echo these bytes; 2: send `size` bytes, blocking; 3: likewise, polling for room
     8       u64 LE  how long to spin for the next request before blocking, in ns
     16      u64 LE  size
 """
@@ -11,6 +11,7 @@ The peer (`python -m bench.floor PORT`) answers requests of 64 bytes:
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -22,7 +23,7 @@ import numpy as np
 from bench.operations import Series, now
 
 REQUEST = struct.Struct("<B7xQQ40x")
-ECHO, STREAM = 1, 2
+ECHO, STREAM, POLLED_STREAM = 1, 2, 3
 CONNECT_LIMIT_S = 20.0
 
 
@@ -77,21 +78,23 @@ class Stream:
     Args:
         connection: The way.
         size: In bytes.
+        is_polling: Whether the sender polls for room instead of blocking until all is sent.
     """
 
-    def __init__(self, connection: Connection, size: int) -> None:
+    def __init__(self, connection: Connection, size: int, *, is_polling: bool) -> None:
         self._connection = connection
+        self._kind, self._series = (POLLED_STREAM, "polling") if is_polling else (STREAM, "stream")
         self._target = memoryview(_memory(size))
         self.run(1)
 
     def run(self, count: int) -> Series:
-        """Series: stream."""
+        """Series: stream or polling."""
         samples = []
         for _ in range(count):
             start = now()
-            self._connection.ask(STREAM, self._target, size=self._target.nbytes)
+            self._connection.ask(self._kind, self._target, size=self._target.nbytes)
             samples.append(now() - start)
-        return {"stream": samples}
+        return {self._series: samples}
 
 
 def _memory(size: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
@@ -126,6 +129,16 @@ def _spin(stream: socket.socket, into: memoryview, spin_s: float) -> int:
     return -1
 
 
+def _send_polling(stream: socket.socket, content: memoryview) -> None:
+    poller = select.poll()
+    poller.register(stream, select.POLLOUT)
+    while content:
+        try:
+            content = content[stream.send(content, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            poller.poll()
+
+
 def serve(stream: socket.socket) -> None:
     """Answer requests until the other side closes."""
     request = memoryview(bytearray(REQUEST.size))
@@ -134,12 +147,15 @@ def serve(stream: socket.socket) -> None:
     while _receive(stream, request, spin_s):
         kind, spin_ns, size = REQUEST.unpack(request)
         spin_s = spin_ns / 1e9
-        if kind == STREAM:
-            if len(content) != size:
-                content = memoryview(_memory(size))
-            stream.sendall(content)
-        else:
+        if kind == ECHO:
             stream.sendall(request)
+            continue
+        if len(content) != size:
+            content = memoryview(_memory(size))
+        if kind == POLLED_STREAM:
+            _send_polling(stream, content)
+        else:
+            stream.sendall(content)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,8 @@ def metrics() -> tuple[Metric, ...]:
         Metric(name="null_round_trip", group="null", series="null", unit="us", aim=_round_trip),
         *_launches(),
         *(metric for name, size in SIZES.items() for metric in _transfers(name, size)),
-        Metric(
-            name="floor_stream", group="256MiB", series="stream", unit="GB/s", size=LARGEST, is_floor=True
-        ),
+        _stream("floor_stream", "stream"),
+        _stream("floor_stream_polling", "polling"),
         *(
             Metric(
                 name=f"{way}_256MiB_rate", group="256MiB", series=way, unit="GB/s", size=LARGEST, aim=_rate
@@ -91,6 +90,10 @@ def _transfers(name: str, size: int) -> list[Metric]:
         Metric(name=f"{way}_{name}", group=name, series=way, unit="us", size=size, aim=_no_hole(size))
         for way in ("write", "read")
     ]
+
+
+def _stream(name: str, series: str) -> Metric:
+    return Metric(name=name, group="256MiB", series=series, unit="GB/s", size=LARGEST, is_floor=True)
 
 
 def _workload(name: str, group: str) -> list[Metric]:
@@ -136,6 +139,7 @@ def _no_hole(size: int) -> Callable[[Samples, Figure, Figure | None], Aim]:
 
 
 def _rate(samples: Samples, pool: Figure, _: Figure | None) -> Aim | None:
+    """Four fifths of the plain stream, whose sender blocks."""
     stream = samples.figure("256MiB", FLOOR, "stream", "GB/s", LARGEST)
     if stream is None:
         return None

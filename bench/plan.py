@@ -87,12 +87,24 @@ def _ping_pongs(count: int) -> tuple[Part, ...]:
     )
 
 
+def _streams(size: int) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            side=FLOOR,
+            operation="stream",
+            parameters={"size": size, "is_polling": is_polling},
+            count=1,
+            untimed=1,
+        )
+        for is_polling in (False, True)
+    )
+
+
 def _transfers(name: str, size: int, rounds: int) -> Group:
     """Return a size's writes and reads; the largest has the bare stream beside it."""
     if size <= MIB:
         return Group(name=name, rounds=rounds, parts=_both("transfer", 30, size=size))
     parts = _both("transfer", max(1, 32 * MIB // size), untimed=1, size=size)
     if size == LARGEST:
-        stream = Part(side=FLOOR, operation="stream", parameters={"size": size}, count=1, untimed=1)
-        parts = (*parts, stream)
+        parts = (*parts, *_streams(size))
     return Group(name=name, rounds=min(rounds, 6), parts=parts)

@@ -30,6 +30,7 @@ __all__ = ["Address", "Connection", "PendingRead", "Stats"]
 
 COALESCE_BYTES = 16 * 1024
 COALESCE_S = 200e-6
+GATHERED_BYTES = 4096  # payloads up to this are copied, and gathered like messages
 RELEASE_HANDLES = 4096
 CLOSE_PATIENCE_S = 1.0
 
@@ -117,9 +118,12 @@ class Connection:
             FrameTooLarge: The message is over a limit; the session goes on.
         """
         with self._sending:
-            if payload is not None and (view := memoryview(payload)).nbytes:
+            if payload is None:
+                number = self._append(message)
+            elif (view := memoryview(payload)).nbytes <= GATHERED_BYTES:
+                number = self._append(message, view.cast("B").tobytes())
+            else:
                 return self._post_bulk(message, view.cast("B"))
-            number = self._append(message)
             if len(self._unsent) >= COALESCE_BYTES or time.perf_counter() - self._sent_at > COALESCE_S:
                 self._transmit()
             self._flusher.arm()
@@ -281,13 +285,13 @@ class Connection:
 
     # ---- sending: all with the sending lock held ---------------------------------------------------------
 
-    def _append(self, message: m.Message) -> int:
-        """Put a message behind what is gathered, and return its number."""
+    def _append(self, message: m.Message, payload: bytes = b"") -> int:
+        """Put a message, with a small payload if any, behind what is gathered; return its number."""
         conversation = self._conversation
         if self._inbox.end is not None or conversation.command != self._appended:
             self._check()
         try:
-            self._unsent += conversation.send(message)
+            self._unsent += conversation.send(message, len(payload)) + payload
         except LocalProtocolError:
             self._check()
             raise
