@@ -11,6 +11,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
 from accelpool import errors
 from accelpool.arguments import LocalMemory
 from accelpool.broker import Broker, connect, default_broker
@@ -84,9 +87,24 @@ from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
+from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
 from accelpool_wire.version import __version__
+
+VERSION = tuple(int(part) for part in __version__.split("."))
+VERSION_STATUS = ""
+VERSION_TEXT = __version__
+
+if not TYPE_CHECKING:  # to a type checker any name would be there
+
+    def __getattr__(name: str) -> NoReturn:
+        """Say of PyOpenCL's names which are not here yet.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(why_missing(name), name=name, obj=sys.modules[__name__])
 
 
 def acquire(
@@ -103,7 +121,7 @@ def acquire(
     """Return a context on devices leased for this process; `with` gives them back at its end.
 
     Args:
-        kind: "gpu", "cpu", "accelerator" or "any".
+        kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
         count: How many devices, all of one node for now.
         memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
         wait: How long to wait while no device is free: True or None for as long as it takes, False not at
@@ -116,6 +134,7 @@ def acquire(
     Raises:
         Unsatisfiable: No device of the pool could ever satisfy the request.
         LeaseTimeout: Not granted within `wait`.
+        Invalid: An argument is not possible, which one, and what was expected.
         Unauthorized: No pool is known, or the broker does not know the token.
         TransportError: The broker or the node cannot be reached.
     """
@@ -124,6 +143,9 @@ def acquire(
 
 
 __all__ = [
+    "VERSION",
+    "VERSION_STATUS",
+    "VERSION_TEXT",
     "AccelpoolError",
     "Broker",
     "Buffer",

@@ -17,7 +17,8 @@ from accelpool.device import Device
 from accelpool.errors import LogicError, RuntimeError
 from accelpool.event import Event, WaitList
 from accelpool.info import Info
-from accelpool.ndrange import Sizes
+from accelpool.ndrange import Sizes, check_form
+from accelpool.process_bound import ProcessBound
 from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -33,7 +34,7 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
-class Kernel:
+class Kernel(ProcessBound):
     """A kernel of a built program, with arguments of its own.
 
     Args:
@@ -84,7 +85,11 @@ class Kernel:
             TypeError: There are more or fewer arguments than the kernel has.
             LogicError: An argument or a size is not possible, which one, and what was expected.
         """
-        self.set_args(*args)
+        try:
+            self.set_args(*args)
+        except (TypeError, LogicError):
+            self._check_first(queue, global_size, local_size)  # a forgotten one shifts all others
+            raise
         return self._core.launch(
             queue,
             self._args,
@@ -95,6 +100,22 @@ class Kernel:
             g_times_l,
             allow_empty_ndrange,
         )
+
+    def _check_first(self, queue: object, global_size: object, local_size: object) -> None:
+        """Check the parameters before the arguments.
+
+        Raises:
+            TypeError: One of them is something else, perhaps because one was forgotten.
+        """
+        hint = f"{self._core.info.name}(queue, global_size, local_size, *args); local_size may be None"
+        if not isinstance(queue, CommandQueue):
+            raise TypeError(f"queue is a CommandQueue, not {queue!r}: {hint}")
+        try:
+            check_form("global_size", global_size)
+            if local_size is not None:
+                check_form("local_size", local_size)
+        except TypeError as error:
+            raise TypeError(f"{error}: {hint}") from None
 
     def set_args(self, *args: Any) -> None:
         """Set all arguments; they stay until set again.

@@ -14,8 +14,9 @@ from accelpool_wire.client import Connection
 from accelpool_wire.errors import LeaseRevoked, SessionLost
 from accelpool_wire.frames import PREFIX
 
+from ..conftest import wait_until
 from .raw_client import HELLO, RawClient, frame
-from .worker_rig import NULL_TARGET, Worker, wait_until
+from .worker_rig import NULL_TARGET, Worker
 
 AGENT_GONE = 3
 
@@ -195,7 +196,7 @@ def test_a_killed_worker_is_noticed_at_once(worker: Worker, connection: Connecti
     started = time.monotonic()
     with pytest.raises(SessionLost, match="S1"):
         call_for_ever(connection)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     assert not connection.is_open
     with pytest.raises(SessionLost):
         connection.post(m.Flush(1))
