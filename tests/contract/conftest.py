@@ -52,7 +52,8 @@ __kernel void spin(__global uint *out, ulong rounds)
     out[0] = x;
 }
 """
-LONG = (120_000_000).to_bytes(8, "little")  # rounds of `spin`: a fraction of a second
+LONG_ROUNDS = 120_000_000  # of `spin`: a fraction of a second
+LONG = LONG_ROUNDS.to_bytes(8, "little")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -150,15 +151,16 @@ def queue(client: Client, context: int) -> int:
 
 
 @pytest.fixture
-def spin(client: Client, context: int, program: int) -> Iterator[Callable[[int], int]]:
-    """Launches a kernel that takes a fraction of a second where kernels compute; returns its event."""
+def spin(client: Client, context: int, program: int) -> Iterator[Callable[..., int]]:
+    """Launches a kernel that takes so many fractions of a second where kernels compute; returns its event."""
     kernel = client.kernel(program, "spin")
     out = client.buffer(context, 64)
     queues = set()
 
-    def launch(queue: int) -> int:
+    def launch(queue: int, fractions: int = 1) -> int:
         queues.add(queue)
-        return client.launch(queue, kernel, [1], out, LONG)
+        rounds = (fractions * LONG_ROUNDS).to_bytes(8, "little")
+        return client.launch(queue, kernel, [1], out, rounds)
 
     yield launch
     for queue in queues:

@@ -185,3 +185,14 @@ def test_a_released_queue_still_holds_the_memory_its_commands_use(device: Device
     device.end_all()
     create.join(5)
     assert isinstance(device.ask(m.Sync()), m.Done)
+
+
+def test_a_kernel_with_more_arguments_than_the_limit_is_refused() -> None:
+    device = Device(kernel_args=2)
+    device.say(m.CreateProgramWithSource(70, CONTEXT, "__kernel void k(int a, int b, int c) {}"))
+    assert isinstance(device.answer_to(device.say(m.BuildProgram(70, [0]))), m.Built)
+    device.say(m.CreateKernel(71, 70, "k"))
+    refused = device.answer_to(device.say(m.Sync()))
+    assert isinstance(refused, m.Failed)
+    assert refused.code == ErrorCode.OUT_OF_RESOURCES
+    assert "has 3 arguments; the limit is 2" in refused.what
