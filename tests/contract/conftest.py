@@ -12,6 +12,7 @@ from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import Error
 
+from ..conftest import wait_until
 from ..integration.wire_client import Client
 from ..integration.worker_rig import SHARE_BYTES, Target, Worker, healthy_targets
 
@@ -52,6 +53,7 @@ __kernel void spin(__global uint *out, ulong rounds)
     out[0] = x;
 }
 """
+RUNNING = 1
 LONG_ROUNDS = 120_000_000  # of `spin`: a fraction of a second
 LONG = LONG_ROUNDS.to_bytes(8, "little")
 
@@ -152,7 +154,11 @@ def queue(client: Client, context: int) -> int:
 
 @pytest.fixture
 def spin(client: Client, context: int, program: int) -> Iterator[Callable[..., int]]:
-    """Launches a kernel that takes so many fractions of a second where kernels compute; returns its event."""
+    """Launches a kernel that takes so many fractions of a second where kernels compute; returns its event.
+
+    One of several fractions has begun when this returns: a runtime may have whoever waits for another command
+    run a kernel that has not.
+    """
     kernel = client.kernel(program, "spin")
     out = client.buffer(context, 64)
     queues = set()
@@ -160,7 +166,11 @@ def spin(client: Client, context: int, program: int) -> Iterator[Callable[..., i
     def launch(queue: int, fractions: int = 1) -> int:
         queues.add(queue)
         rounds = (fractions * LONG_ROUNDS).to_bytes(8, "little")
-        return client.launch(queue, kernel, [1], out, rounds)
+        event = client.launch(queue, kernel, [1], out, rounds)
+        if fractions > 1:
+            client.post(m.Flush(queue))
+            wait_until(lambda: client.state(event).status <= RUNNING)
+        return event
 
     yield launch
     for queue in queues:
