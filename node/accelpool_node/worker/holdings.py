@@ -134,7 +134,8 @@ class Holdings:
             what = f"no kernel {message.name!r} in the program; it has {known}"
             raise error_for(routine, ErrorCode.INVALID_KERNEL_NAME, what)
         if info.num_args > self._limits.kernel_args:
-            what = f"kernel {info.name} has {info.num_args} arguments; the limit is {self._limits.kernel_args}"
+            limit = self._limits.kernel_args
+            what = f"kernel {info.name} has {info.num_args} arguments; the limit is {limit}"
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
         self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info)
