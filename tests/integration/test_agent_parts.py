@@ -235,6 +235,27 @@ def test_the_pool_replaces_what_is_taken_and_what_dies(bench):
     run(bench, scenario)
 
 
+@pytest.mark.parametrize("end", ["close", "resize"])
+def test_an_idle_worker_that_is_given_up_is_not_handed_out(bench, end):
+    bench.worker("ready()\ntime.sleep(60)")
+
+    async def scenario():
+        pool = make_pool(bench)
+        pool.resize(1)
+        while not pool._idle:
+            await asyncio.sleep(0.01)
+        given_up = pool._idle[0]
+        if end == "close":
+            pool.close()
+            with pytest.raises(Unavailable, match="shutting down"):
+                await pool.take()
+        else:
+            pool.resize(0)
+            assert await pool.take() is not given_up
+
+    run(bench, scenario)
+
+
 def test_an_idle_worker_that_dies_is_replaced(bench):
     bench.worker("ready()\ntime.sleep(60)")
 

@@ -56,7 +56,8 @@ class WarmPool:
     def resize(self, size: int) -> None:
         """Keep so many idle workers from now on."""
         self._size = size
-        for worker in self._idle[size:]:
+        surplus, self._idle = self._idle[size:], self._idle[:size]
+        for worker in surplus:
             worker.kill()
         self.refill()
 
@@ -66,11 +67,13 @@ class WarmPool:
         Raises:
             Unavailable: None can be started now.
         """
+        if not self._is_open:
+            raise Unavailable("the node is shutting down")
         if self._idle:
             asyncio.get_running_loop().call_soon(self.refill)
             return self._hand_over(self._idle.pop(0))
-        if self._trouble or not self._is_open:
-            raise Unavailable(self._trouble or "the node is shutting down")
+        if self._trouble:
+            raise Unavailable(self._trouble)
         waiting: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         self.refill()
