@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
-from accelpool import errors
+from typing import TYPE_CHECKING
+
+from accelpool import errors, upper_layer
 from accelpool.arguments import LocalMemory
 from accelpool.broker import Broker, connect, default_broker
 from accelpool.choose import choose_devices, create_some_context, get_platforms
@@ -68,7 +70,7 @@ from accelpool.constants import (
     version_bits,
 )
 from accelpool.context import Context
-from accelpool.device import Device, Platform
+from accelpool.device import Device, Platform, get_cl_header_version
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
 from accelpool.errors import (
     AccelpoolError,
@@ -122,6 +124,14 @@ def acquire(
     broker = default_broker(url, token)
     return broker.acquire(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
 
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+
+    def __getattr__(name):
+        return upper_layer.attribute(name)
+
+
+upper_layer.install()
 
 __all__ = [
     "AccelpoolError",
@@ -181,6 +191,7 @@ __all__ = [
     "errors",
     "event_info",
     "filter_mode",
+    "get_cl_header_version",
     "get_platforms",
     "image_info",
     "kernel_arg_access_qualifier",
