@@ -17,7 +17,7 @@ from accelpool.memory_pool import (
     PooledBuffer,
 )
 
-# The layer asks this before it keeps generated kernels as pickles in the user's folder: this process does not.
+# Unless this is set the layer keeps generated kernels as pickles in the user's folder. Here it does not.
 _PYOPENCL_NO_CACHE = True
 
 

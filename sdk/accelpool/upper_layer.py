@@ -150,16 +150,18 @@ def source_path(name: str) -> Path:
 
 def redirected(source: str) -> ast.Module:
     """Return the syntax tree of a module of PyOpenCL that imports from accelpool instead."""
-    return ast.fix_missing_locations(_Redirection().visit(ast.parse(source)))
+    tree = ast.parse(source)
+    _Redirection().visit(tree)
+    return ast.fix_missing_locations(tree)
 
 
 class _Redirection(ast.NodeTransformer):
     """Rewrites import statements, wherever in a module they are."""
 
-    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:  # noqa: N802 - ast's name
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
         return [ast.copy_location(made, node) for alias in node.names for made in _imports(alias)]
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:  # noqa: N802 - ast's name
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
         if node.level or node.module is None or not _is_theirs(node.module):
             return [node]
         if node.module != THEIRS:
