@@ -69,7 +69,7 @@ from accelpool.constants import (
     svm_mem_flags,
     version_bits,
 )
-from accelpool.context import Context
+from accelpool.context import Context, CtxFactory
 from accelpool.device import Device, Platform, get_cl_header_version
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
 from accelpool.errors import (
@@ -141,6 +141,7 @@ __all__ = [
     "CommandQueueUsedAfterExit",
     "CompilerWarning",
     "Context",
+    "CtxFactory",
     "Device",
     "Error",
     "Event",

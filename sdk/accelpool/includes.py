@@ -13,6 +13,7 @@ from accelpool.upper_layer import pyopencl_folder
 
 MARK = "pyopencl-"
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([\w./-]+)[>"].*$')
+ONCE = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+once[ \t]*$", re.MULTILINE)
 
 
 def with_includes(source: str) -> str:
@@ -42,9 +43,18 @@ def _expanded(source: str, folder: Path, near: Path | None, inside: tuple[Path, 
         if path is None:
             lines.append(line)
         elif path not in inside:
-            content = path.read_text(encoding="utf-8")
+            content = _guarded(path.read_text(encoding="utf-8"), path)
             lines += [_expanded(content, folder, path.parent, (*inside, path)), f"#line {number + 1}"]
     return "\n".join(lines)
+
+
+def _guarded(content: str, path: Path) -> str:
+    """Return a file's content with `#pragma once`, which means nothing inside another file, spelt out."""
+    rest = ONCE.sub("", content)
+    if rest == content:
+        return content
+    guard = "ACCELPOOL_INCLUDED_" + re.sub(r"\W", "_", path.name).upper()
+    return f"#ifndef {guard}\n#define {guard}\n{rest}\n#endif"
 
 
 def _found(name: str, folder: Path, near: Path | None) -> Path | None:

@@ -5,6 +5,7 @@ All of accelpool's names, and the few small things below.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import accelpool
@@ -19,6 +20,7 @@ from accelpool.memory_pool import (
 
 # Unless this is set the layer keeps generated kernels as pickles in the user's folder. Here it does not.
 _PYOPENCL_NO_CACHE = True
+_PYPY = sys.implementation.name == "pypy"
 
 
 def bitlog2(value: int, /) -> int:
