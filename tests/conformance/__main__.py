@@ -47,9 +47,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--local", action="store_true", help="run the tests on the local devices too")
     parser.add_argument("--select", default="", help="devices, as PYOPENCL_TEST names them")
     parser.add_argument("--timeout", type=int, default=300, help="seconds per test")
-    words, _, passed_on = " ".join(sys.argv[1:]).partition(" -- ")
-    options = parser.parse_args(words.split())
-    options.pytest_args = passed_on.split()
+    words = sys.argv[1:]
+    end = words.index("--") if "--" in words else len(words)
+    options = parser.parse_args(words[:end])
+    options.pytest_args = words[end + 1 :]
     return options
 
 
