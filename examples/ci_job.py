@@ -1,8 +1,9 @@
 """What a CI job runs: acquire a device, test on it, give it back even when the test fails.
 
-    python examples/ci_job.py [--kind any] [--wait 600] [--tolerance 1e-5]
+    python ci_job.py [--kind any] [--wait 600] [--tolerance 1e-5]
 
-Exit codes: 0 the test passed, 1 it failed, 2 no device was granted.
+Exit codes: 0 the test passed, 1 it failed or the device refused, 2 no device was granted: none fits, none was
+free in time, or the pool could not be reached or does not accept the token. (2 is also for wrong options.)
 
 Three things give the device back: the end of the `with` block, on success and on an exception; a cancelled
 job's SIGTERM, which becomes an exception here; and if the runner is killed outright, the lease ends with its
@@ -16,6 +17,7 @@ import sys
 import numpy as np
 
 import accelpool as cl
+from accelpool import errors
 from accelpool_kernels import samples, twins
 
 
@@ -41,17 +43,22 @@ def test_on(ctx: cl.Context, tolerance: float) -> bool:
 def main() -> int:
     """Return the job's exit code."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kind", default="any")
+    parser.add_argument("--kind", choices=("gpu", "cpu", "accelerator", "any"), default="any")
     parser.add_argument("--wait", type=float, default=600.0, help="seconds")
     parser.add_argument("--tolerance", type=float, default=1e-5)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with cl.acquire(options.kind, wait=options.wait) as ctx:
-            return 0 if test_on(ctx, options.tolerance) else 1
-    except (cl.errors.LeaseTimeout, cl.errors.Unsatisfiable) as error:
+        ctx = cl.acquire(options.kind, wait=options.wait)
+    except errors.AccelpoolError as error:
         print(f"no device: {error}", file=sys.stderr)
         return 2
+    try:
+        with ctx:
+            return 0 if test_on(ctx, options.tolerance) else 1
+    except errors.AccelpoolError as error:
+        print(f"the test broke off: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

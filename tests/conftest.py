@@ -106,6 +106,7 @@ class Pool:
         """Start the agent."""
         args = [sys.executable, "-m", "accelpool_node", "--broker", self.url, "--name", "node-1"]
         args += ["--state-dir", str(self.folder / "node"), "--listen", "127.0.0.1:0"]
+        args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:
             args += ["--backend", self.backend]
         env = {**clean_environment(self.folder), "ACCELPOOL_NODE_TOKEN": self._tokens()["node"]}
@@ -120,6 +121,11 @@ class Pool:
     def workers(self) -> list[int]:
         """The pids of the agent's workers."""
         return [pid for pid in children(self.agent.process.pid) if "accelpool_node.worker" in command(pid)]
+
+
+def coverage_variables() -> list[str]:
+    """Return the names of the variables by which a child process has its coverage measured, if it is."""
+    return [name for name in os.environ if name.startswith("COVERAGE_")]
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -149,7 +155,7 @@ def wait_until(is_so: Callable[[], object], timeout_s: float = 15.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < deadline, f"not so within {timeout_s:g} s"
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 @pytest.fixture(scope="session", name="wait_until")

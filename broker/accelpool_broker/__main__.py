@@ -38,13 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)  # what SQLite writes is private, too
     settings = Settings(state_dir=given.state_dir, host=given.host, port=given.port)
     try:
-        return _serve(settings, given.port_file)
+        return _serve(settings)
     except (server.ListenError, StateDirError, Unavailable, OSError) as error:
         sys.stderr.write(f"accelpool broker: {error}\n")
         return CANNOT_START
 
 
-def _serve(settings: Settings, port_file: Path | None) -> int:
+def _serve(settings: Settings) -> int:
     with server.listen(settings.host, settings.port) as sock:
         clock = SystemClock()
         services = open_services(settings, clock)
@@ -53,19 +53,18 @@ def _serve(settings: Settings, port_file: Path | None) -> int:
         pool = services.pool
 
         def announce() -> None:
-            if port_file is not None:
-                _write_whole(port_file, f"{sock.getsockname()[1]}\n")
             sys.stdout.write(json.dumps({"ready": url}) + "\n")
             sys.stdout.flush()
 
         with Timer(clock=clock, tick=pool.tick) as timer:
             pool.on_deadline = timer.set
             timer.set(clock.now())
-            threads = settings.max_waiters + settings.max_node_waiters + server.SPARE_THREADS
+            waiting = settings.max_waiters + settings.max_node_waiters
+            reading = settings.max_bodies + settings.max_uploads
             server.Server(
                 build_app(services),
                 sock,
-                threads=threads,
+                threads=waiting + reading + server.SPARE_THREADS,
                 on_start=announce,
                 on_stop=services.stop_waiting,
             ).run()
@@ -73,18 +72,11 @@ def _serve(settings: Settings, port_file: Path | None) -> int:
     return 0
 
 
-def _write_whole(path: Path, content: str) -> None:
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(content)
-    draft.replace(path)
-
-
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m accelpool_broker", description="Run a broker.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8750, help="0 takes any free one (default: %(default)s)")
     parser.add_argument("--state-dir", type=Path, required=True, help="database, signing key and tokens")
-    parser.add_argument("--port-file", type=Path, help="write the port here once listening")
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser.parse_args(arguments)
 

@@ -6,14 +6,17 @@ request ─▶ body limit ─▶ token ─▶ schema ─▶ service ─▶ schem
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
+from functools import partial
 from typing import Any
 
 from apiflask import APIFlask, Schema
 from apispec.ext.marshmallow.common import make_schema_key
-from flask import request
+from flask import g, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from accelpool_broker import json_body, problems
+from accelpool_broker import api_description, json_body, problems
+from accelpool_broker.body_slots import BodySlots
 from accelpool_broker.clock import Clock, SystemClock
 from accelpool_broker.models import Scope
 from accelpool_broker.resources import buffers, devices, health, kernels, launches, leases, nodes, programs
@@ -37,8 +40,6 @@ OPEN_ENDPOINTS = frozenset({"health.get_health", "openapi.spec", "openapi.docs"}
 NODE_ENDPOINTS = frozenset({"nodes.put_node", "nodes.reconcile_node"})
 RAW_ENDPOINTS = frozenset({"buffers.put_content", "programs.post_program"})
 UNLIMITED_ENDPOINTS = frozenset({"buffers.put_content"})
-OCTETS = "application/octet-stream"
-DESCRIPTION = "A pool of accelerators: devices, leases on them, and compute under a lease."
 
 
 class _App(APIFlask):
@@ -65,7 +66,7 @@ def build_app(opened: Services) -> APIFlask:
     """Return the application on services that are open."""
     app = _App("accelpool_broker", title="accelpool", version=__version__, docs_path="/docs")
     app.config.update(
-        DESCRIPTION=DESCRIPTION,
+        DESCRIPTION=api_description.DESCRIPTION,
         LICENSE={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         SERVERS=[{"url": "/"}],
         AUTO_SERVERS=False,
@@ -74,16 +75,19 @@ def build_app(opened: Services) -> APIFlask:
         HTTP_ERROR_SCHEMA=Problem,
         MAX_CONTENT_LENGTH=opened.settings.max_json_bytes,
     )
+    app.url_map.merge_slashes = False  # `//` is refused as any other path, not redirected
     app.extensions[EXTENSION] = opened
-    app.spec_processor(_finish_spec)
-    app.before_request(_guard)
+    app.spec_processor(api_description.finish)
+    slots = BodySlots(json=opened.settings.max_bodies, raw=opened.settings.max_uploads)
+    app.before_request(partial(_guard, slots))
+    app.teardown_request(_end_upload)
     problems.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
 
 
-def _guard() -> None:
+def _guard(slots: BodySlots) -> None:
     """Let a request through whose token has the scope that its endpoint needs."""
     if request.endpoint in UNLIMITED_ENDPOINTS:
         request.max_content_length = MAX_INT  # the buffer's size is the limit
@@ -91,24 +95,24 @@ def _guard() -> None:
         return
     needed = Scope.NODE if request.endpoint in NODE_ENDPOINTS else Scope.ADMIN
     services().access.check(request.headers.get("Authorization"), needed)
-    has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    if has_body and not request.is_json and request.endpoint not in RAW_ENDPOINTS:
+    if request.content_length or "Transfer-Encoding" in request.headers:
+        _admit_body(slots, needed)
+
+
+def _admit_body(slots: BodySlots, scope: Scope) -> None:
+    """Read and check a JSON body; leave a raw one to its endpoint, with a slot until the request's end."""
+    if request.is_json and request.endpoint not in UNLIMITED_ENDPOINTS:
+        with nullcontext() if scope is Scope.NODE else slots.take(is_raw=False):
+            body = request.get_data()
+        json_body.check(body)
+    elif request.endpoint in RAW_ENDPOINTS:
+        g.upload = ExitStack()
+        g.upload.enter_context(slots.take(is_raw=True))
+    else:
         raise UnsupportedMediaType("the body has to be JSON, with Content-Type: application/json")
-    if has_body and request.is_json:
-        json_body.check(request.get_data())
 
 
-def _finish_spec(spec: Any) -> Any:
-    """Say that a token is needed, that errors are problems, and which bodies are raw bytes."""
-    spec["security"] = [{"bearer": []}]
-    spec["paths"]["/health"]["get"]["security"] = []
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    content = spec["paths"]["/leases/{id}/buffers/{buffer}/content"]
-    content["put"]["requestBody"] = {"required": True, "content": {OCTETS: binary}}
-    spec["paths"]["/leases/{id}/programs"]["post"]["requestBody"]["content"][OCTETS] = binary
-    for path in spec["paths"].values():
-        for operation in path.values():
-            for status, answer in operation.get("responses", {}).items():
-                if status >= "400" and "application/json" in answer.get("content", {}):
-                    answer["content"] = {problems.MEDIA_TYPE: answer["content"]["application/json"]}
-    return spec
+def _end_upload(_: BaseException | None) -> None:
+    """Give the slot of a raw body back, however the request ended."""
+    if (upload := g.pop("upload", None)) is not None:
+        upload.close()

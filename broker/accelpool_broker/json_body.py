@@ -15,7 +15,7 @@ def check(body: bytes) -> None:
         BadRequest: It is not, or is nested too deeply, or has numbers or strings that are none.
     """
     try:
-        parsed = json.loads(body, parse_constant=_refuse)
+        parsed = json.loads(body.decode(), parse_constant=_refuse)
         if b"\\ud" in body.lower():
             json.dumps(parsed, ensure_ascii=False).encode()
     except RecursionError as error:

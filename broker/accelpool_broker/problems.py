@@ -15,6 +15,8 @@ from accelpool_wire.errors import PROBLEM_BASE, ProblemError
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
 OWN = frozenset({"type", "title", "status", "detail", "instance"})
+WHOLE = "_schema"
+WORDS = {"Invalid input type.": "A JSON object was expected."}
 NAMES = {400: "invalid", 404: "not-found", 422: "invalid"}
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ def _of_problem(error: ProblemError) -> Response:
 
 def _of_validation(error: HTTPError) -> Response:
     errors = error.detail if isinstance(error.detail, dict) else {"request": error.detail}
-    told = "; ".join(_flatten("", errors)) or error.message
+    told = what_is_wrong("", errors) or error.message
     return _answer(
         type=NAMES.get(error.status_code, "http"),
         title="The request is not valid",
@@ -99,14 +101,28 @@ def _answer(
     return answer
 
 
+def what_is_wrong(where: str, errors: Any) -> str:
+    """Return validation errors on one line for people.
+
+    Args:
+        where: What they are about, such as "json", or "".
+        errors: Messages by member, as marshmallow gives them.
+    """
+    return "; ".join(_flatten(where, errors))
+
+
 def _flatten(path: str, errors: Any) -> list[str]:
     """Return what is wrong where, such as `json.ttl_s: Not a valid integer.`."""
     if isinstance(errors, dict):
-        return [
-            line
-            for key, value in errors.items()
-            for line in _flatten(f"{path}.{key}" if path else str(key), value)
-        ]
+        return [line for key, value in errors.items() for line in _flatten(_below(path, str(key)), value)]
     if isinstance(errors, list):
         return [line for value in errors for line in _flatten(path, value)]
-    return [f"{path}: {errors}" if path else str(errors)]
+    told = WORDS.get(str(errors), str(errors))
+    return [f"{path}: {told}" if path else told]
+
+
+def _below(path: str, key: str) -> str:
+    """Return the path of a member; marshmallow's `_schema` is the object itself."""
+    if key == WHOLE:
+        return path
+    return f"{path}.{key}" if path else key

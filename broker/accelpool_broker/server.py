@@ -16,12 +16,15 @@ from granian._granian import SocketHolder
 from granian.constants import Interfaces
 from granian.server.mt import MTServer
 
+from accelpool_wire.channel import prepare
+from accelpool_wire.errors import AccelpoolError
+
 BACKLOG = 1024
 SPARE_THREADS = 32
 IDLE_S = 60
 
 
-class ListenError(Exception):
+class ListenError(AccelpoolError):
     """The address cannot be listened on."""
 
 
@@ -40,8 +43,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise ListenError(f"cannot listen on {host}: {error.strerror}") from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Inherited by every connection: an answer's head and body are two writes, and must not wait 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Inherited by every connection: an answer's head and body are two writes, and must not wait 40 ms;
+        # a client that is gone without a word must not hold a thread for ever.
+        prepare(sock)
         sock.bind(address)
         sock.listen(BACKLOG)
     except OSError as error:

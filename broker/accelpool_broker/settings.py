@@ -18,9 +18,10 @@ class Settings:
         lost_after_s: A node is lost when it has not reported for so long.
         max_waiters: Long-polls of clients at once; past it they are answered at once.
         max_node_waiters: Long-polls of agents at once.
+        max_bodies: JSON bodies of clients that are read at once; past it 503. A stalled one holds a thread.
+        max_uploads: The same for raw bodies.
         max_json_bytes: The largest request body, but for raw buffer contents.
-        max_wait_s: The longest long-poll of a client.
-        max_sessions: Data plane connections for REST compute at once.
+        max_sessions: Data plane connections for REST compute at once, and calls that wait for launches.
         compute_timeout_s: How long a REST compute call waits for a node's answer.
         keep_ended_s: How long ended leases can still be read.
     """
@@ -32,8 +33,9 @@ class Settings:
     lost_after_s: float = 15.0
     max_waiters: int = 64
     max_node_waiters: int = 64
+    max_bodies: int = 64
+    max_uploads: int = 32
     max_json_bytes: int = 32 << 20
-    max_wait_s: float = 25.0
     max_sessions: int = 32
     compute_timeout_s: float = 120.0
     keep_ended_s: float = 7 * 24 * 3600.0

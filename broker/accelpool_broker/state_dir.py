@@ -20,6 +20,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from accelpool_wire.errors import AccelpoolError
+
 DATABASE = "broker.sqlite"
 SIGNING_KEY = "signing.key"
 TOKENS = "tokens.json"
@@ -27,7 +29,7 @@ PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
 
 
-class StateDirError(Exception):
+class StateDirError(AccelpoolError):
     """The state directory holds something that cannot be used; nothing was changed."""
 
 

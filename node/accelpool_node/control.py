@@ -5,7 +5,7 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     worker                               agent
     Ready(devices)             ────▶     the driver is loaded: the worker is warm
                                ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
-    Alive(busy_s)              ────▶     every second while serving
+    Alive(busy_s)              ────▶     at once, then every second while serving
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
     Ended(cause, detail)       ────▶     the last word; then the process exits
 

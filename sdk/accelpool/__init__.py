@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from accelpool import errors, upper_layer
@@ -86,9 +87,26 @@ from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
+from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
 from accelpool_wire.version import __version__
+
+VERSION = tuple(int(part) for part in __version__.split("."))
+VERSION_STATUS = ""
+VERSION_TEXT = __version__
+
+if not TYPE_CHECKING:  # to a type checker any name would be there
+
+    def __getattr__(name: str) -> object:
+        """Return a module of PyOpenCL's layer; of PyOpenCL's other names, say which are not here yet.
+
+        Raises:
+            AttributeError: There is no such module or name, or it cannot be imported here, and why.
+        """
+        if name in upper_layer.PUBLIC:
+            return upper_layer.attribute(name)
+        raise AttributeError(why_missing(name), name=name, obj=sys.modules[__name__])
 
 
 def acquire(
@@ -105,7 +123,7 @@ def acquire(
     """Return a context on devices leased for this process; `with` gives them back at its end.
 
     Args:
-        kind: "gpu", "cpu", "accelerator" or "any".
+        kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
         count: How many devices, all of one node for now.
         memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
         wait: How long to wait while no device is free: True or None for as long as it takes, False not at
@@ -118,6 +136,7 @@ def acquire(
     Raises:
         Unsatisfiable: No device of the pool could ever satisfy the request.
         LeaseTimeout: Not granted within `wait`.
+        Invalid: An argument is not possible, which one, and what was expected.
         Unauthorized: No pool is known, or the broker does not know the token.
         TransportError: The broker or the node cannot be reached.
     """
@@ -125,15 +144,12 @@ def acquire(
     return broker.acquire(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for one of ours
-
-    def __getattr__(name):
-        return upper_layer.attribute(name)
-
-
 upper_layer.install()
 
 __all__ = [
+    "VERSION",
+    "VERSION_STATUS",
+    "VERSION_TEXT",
     "AccelpoolError",
     "Broker",
     "Buffer",

@@ -9,13 +9,8 @@ The POST carries an idempotency key, so it may be repeated when the connection b
 
 from __future__ import annotations
 
-import os
-import re
 import secrets
-import socket
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,22 +25,13 @@ from accelpool.errors import (
     RemoteProtocolError,
     Unsatisfiable,
 )
+from accelpool.lease_request import LeaseRequest
 from accelpool.records import LeaseRecord
 from accelpool.rest import Answer, RestClient
 
 POLL_S = 25.0
 RETRY_S = 30.0
 WITHDRAW_TIMEOUT_S = 3.0
-# A living client withdraws in time itself, and knows why it waited; the broker sees to dead ones.
-MARGIN_S = 5.0
-LONGEST_S = 7 * 86400.0
-
-UNITS = {
-    "": 1, "B": 1,
-    "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
-    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
-}  # fmt: skip
-
 ENDED: dict[str, type[ProblemError]] = {
     "released": LeaseRevoked,
     "revoked": LeaseRevoked,
@@ -54,42 +40,6 @@ ENDED: dict[str, type[ProblemError]] = {
     "withdrawn": LeaseTimeout,
     "rejected": Unsatisfiable,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeaseRequest:
-    """What to ask for, and how long to wait for it.
-
-    Attributes:
-        kind: "gpu", "cpu", "accelerator" or "any".
-        count: How many devices.
-        memory_bytes: Memory that each must have; None for a whole device.
-        ttl_s: How long the lease lasts from its last renewal.
-        device: A device's id, to ask for that one.
-        wait_s: How long to wait while it is queued; None for as long as it takes.
-        client: Who asks, for the pool's lists.
-    """
-
-    kind: str = "any"
-    count: int = 1
-    memory_bytes: int | None = None
-    ttl_s: float = 60.0
-    device: str | None = None
-    wait_s: float | None = None
-    client: str = ""
-
-    def body(self) -> dict[str, Any]:
-        """Return the JSON to post."""
-        return {
-            "kind": self.kind,
-            "count": self.count,
-            "memory_bytes": self.memory_bytes,
-            "ttl_s": self.ttl_s,
-            "queue_timeout_s": None if self.wait_s is None else min(self.wait_s + MARGIN_S, LONGEST_S),
-            "ends_with_session": True,
-            "device": self.device,
-            "client": self.client,
-        }
 
 
 @dataclass(kw_only=True)
@@ -184,35 +134,6 @@ def ended(record: LeaseRecord) -> ProblemError:
     """Return the typed error for a lease that has ended."""
     kind = ENDED.get(record.state, LeaseRevoked)
     return kind(f"lease {record.id} is {record.state}: {record.reason or 'no reason given'}")
-
-
-def memory_bytes(memory: int | str | None) -> int | None:
-    """Return an amount of memory in bytes: a number of them, or a string such as "2GiB" or "500 MB".
-
-    Raises:
-        ValueError: The string is no amount of memory.
-    """
-    if memory is None or isinstance(memory, int):
-        return memory
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", memory)
-    if match is None or match[2] not in UNITS:
-        raise ValueError(
-            f"memory is bytes, or a number with one of {', '.join(filter(None, UNITS))}: {memory!r}"
-        )
-    return int(float(match[1]) * UNITS[match[2]])
-
-
-def wait_seconds(wait: bool | float | None) -> float | None:
-    """Return how long to wait in seconds: True or None is for ever, False not at all."""
-    if wait is None or wait is True:
-        return None
-    return float(wait)
-
-
-def client_name() -> str:
-    """Return who asks, for the pool's lists: program, process and host."""
-    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-    return f"{program}[{os.getpid()}]@{socket.gethostname()}"[:200]
 
 
 def _remaining(until: float | None, now: float) -> float:

@@ -5,16 +5,18 @@ broker.acquire(...)  ─▶ POST /leases, wait ─▶ connect to the node ─▶
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from accelpool.acquisition import Acquisition, LeaseRequest, client_name, memory_bytes, wait_seconds
+from accelpool.acquisition import Acquisition
 from accelpool.device import Device, Platform
-from accelpool.errors import LocalProtocolError, Unavailable
+from accelpool.errors import LocalProtocolError, RemoteProtocolError, Unavailable
 from accelpool.lease import LeaseKeeper
+from accelpool.lease_request import LeaseRequest
 from accelpool.pool_devices import platforms
 from accelpool.records import EndpointRecord, LeaseRecord
 from accelpool.rest import RestClient
@@ -45,6 +47,8 @@ class Broker:
         self._rest = rest or RestClient(url, token)
         self._keeper = LeaseKeeper(self._rest)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        disown = weakref.WeakMethod(self._disown)
+        os.register_at_fork(after_in_child=lambda: (method := disown()) and method())
 
     def acquire(
         self,
@@ -61,7 +65,7 @@ class Broker:
         The lease is renewed until the context is released, or nothing of it is in use any more.
 
         Args:
-            kind: "gpu", "cpu", "accelerator" or "any".
+            kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
             count: How many devices, all of one node for now.
             memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
             wait: How long to wait while no device is free: True or None for as long as it takes, False not at
@@ -72,6 +76,7 @@ class Broker:
         Raises:
             Unsatisfiable: No device of the pool could ever satisfy the request.
             LeaseTimeout: Not granted within `wait`.
+            Invalid: An argument is not possible, which one, and what was expected.
             Unauthorized: The broker does not know the token.
             TransportError: The broker or the node cannot be reached.
         """
@@ -80,7 +85,12 @@ class Broker:
         return Context._over_session(self._acquire_session(kind, count, memory, wait, ttl, device))
 
     def get_platforms(self) -> list[Platform]:
-        """Return the platforms of the pool's devices, as `pyopencl.get_platforms` does of this machine's."""
+        """Return the platforms of the pool's devices, as `pyopencl.get_platforms` does of this machine's.
+
+        Raises:
+            Unauthorized: The broker does not know the token.
+            TransportError: The broker cannot be reached. This and the lists below are not tried again.
+        """
         return platforms(self._rest.pages("/devices"), self)
 
     def devices(self) -> list[dict[str, Any]]:
@@ -141,15 +151,7 @@ class Broker:
         device: str | None,
     ) -> Session:
         self._check_open()
-        request = LeaseRequest(
-            kind=kind,
-            count=count,
-            memory_bytes=memory_bytes(memory),
-            ttl_s=float(ttl),
-            device=device,
-            wait_s=wait_seconds(wait),
-            client=client_name(),
-        )
+        request = LeaseRequest.of(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
         acquisition = Acquisition(rest=self._rest, request=request)
         record = acquisition.run()
         try:
@@ -157,6 +159,12 @@ class Broker:
         except BaseException:
             acquisition.withdraw()
             raise
+
+    def _disown(self) -> None:
+        """In a process just forked: share no connection with the other process."""
+        self._keeper.disown()
+        self._sessions = weakref.WeakSet()
+        self._rest.disown()
 
     def _check_open(self) -> None:
         if not self.is_open:
@@ -172,6 +180,9 @@ class Broker:
                 "one context over several nodes or driver environments is not possible yet"
             )
         connection = self._connect(record.endpoints[0], client)
+        if not connection.devices:
+            connection.close()
+            raise RemoteProtocolError(f"node {record.endpoints[0].node} opened a session without a device")
         lease = self._keeper.keep(record, connection)
         session = Session(connection, lease, self._keeper, self._rest)
         session.devices = session_devices(connection.devices, record, self, session)

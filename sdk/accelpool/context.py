@@ -16,6 +16,7 @@ from accelpool.constants import context_info, context_properties, device_info, d
 from accelpool.device import Device, Platform
 from accelpool.errors import LogicError, RuntimeError, Unsatisfiable
 from accelpool.info import Info
+from accelpool.process_bound import ProcessBound
 from accelpool.records import LeaseRecord
 from accelpool.session import Session
 from accelpool_wire import messages as m
@@ -34,7 +35,7 @@ KINDS = {
 }
 
 
-class Context:
+class Context(ProcessBound):
     """An OpenCL context on leased devices; as a context manager it gives the lease back at its end.
 
     Args:

@@ -16,6 +16,7 @@ from accelpool.constants import device_info, device_type, platform_info
 from accelpool.device_properties import DeviceProperties
 from accelpool.errors import LogicError
 from accelpool.info import Info
+from accelpool.process_bound import ProcessBound
 from accelpool_wire.codes import ErrorCode
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ DeviceKey = tuple[str, str, str]
 """What makes devices the same: node, environment, name on the node."""
 
 
-class Platform:
+class Platform(ProcessBound):
     """A driver's platform, with the devices of it that the pool or a session has."""
 
     __slots__ = ("__weakref__", "_devices", "_info")
@@ -81,7 +82,7 @@ class Platform:
         return f"<accelpool.Platform {self._info.get(platform_info.NAME, '')!r}>"
 
 
-class Device(DeviceProperties):
+class Device(DeviceProperties, ProcessBound):
     """A device of the pool; its info costs no round trip.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Every error of accelpool, under one root; `accelpool_wire.errors` draws the tree.
 
 The OpenCL errors (`Error`, `LogicError`, `RuntimeError`, `MemoryError`) are also names of `accelpool` itself,
-as they are of PyOpenCL.
+as they are of PyOpenCL. Here is where users find the wire's errors, so that is what tracebacks call them.
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ class CommandQueueUsedAfterExit(UserWarning):
 class RepeatedKernelRetrieval(UserWarning):
     """Never given here, where getting a kernel again costs nothing; PyOpenCL warns with it."""
 
+
+for _found in list(vars().values()):
+    if isinstance(_found, type) and issubclass(_found, AccelpoolError):
+        _found.__module__ = __name__
 
 __all__ = [
     "PROBLEMS",

@@ -18,7 +18,8 @@ from accelpool.device import Device
 from accelpool.errors import LogicError, RuntimeError
 from accelpool.event import Event, WaitList
 from accelpool.info import Info
-from accelpool.ndrange import Sizes
+from accelpool.ndrange import Sizes, check_form
+from accelpool.process_bound import ProcessBound
 from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -34,7 +35,7 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
-class Kernel:
+class Kernel(ProcessBound):
     """A kernel of a built program, with arguments of its own.
 
     Args:
@@ -96,7 +97,11 @@ class Kernel:
             TypeError: There are more or fewer arguments than the kernel has.
             LogicError: An argument or a size is not possible, which one, and what was expected.
         """
-        self.set_args(*args)
+        try:
+            self.set_args(*args)
+        except (TypeError, LogicError):
+            self._check_first(queue, global_size, local_size)  # a forgotten one shifts all others
+            raise
         if self._arrays is not None:
             wait_for = self._arrays.waits(args, queue, wait_for)
         event = self._core.launch(
@@ -111,6 +116,22 @@ class Kernel:
         )
         self._held = ()  # the command has them now: a kernel that is kept shall not keep their memory
         return event
+
+    def _check_first(self, queue: object, global_size: object, local_size: object) -> None:
+        """Check the parameters before the arguments.
+
+        Raises:
+            TypeError: One of them is something else, perhaps because one was forgotten.
+        """
+        hint = f"{self._core.info.name}(queue, global_size, local_size, *args); local_size may be None"
+        if not isinstance(queue, CommandQueue):
+            raise TypeError(f"queue is a CommandQueue, not {queue!r}: {hint}")
+        try:
+            check_form("global_size", global_size)
+            if local_size is not None:
+                check_form("local_size", local_size)
+        except TypeError as error:
+            raise TypeError(f"{error}: {hint}") from None
 
     def set_args(self, *args: Any) -> None:
         """Set all arguments; they stay until set again.

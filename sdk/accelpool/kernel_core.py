@@ -96,7 +96,7 @@ class KernelCore(SessionObject):
 
     def _check_queue(self, queue: CommandQueue) -> None:
         if not isinstance(queue, CommandQueue):
-            raise TypeError(f"{ENQUEUE}: a CommandQueue is needed, not {queue!r}")
+            raise TypeError(f"{ENQUEUE}: the first parameter is a CommandQueue, not {queue!r}")
         if queue._is_finalized:
             queue._warn_after_exit()
         if queue._session is not self._session or queue._context._handle != self.context:

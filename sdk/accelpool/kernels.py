@@ -5,6 +5,9 @@ The catalogue knows each kernel's arguments and NDRange; a kernel is built on it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from inspect import Parameter, Signature
 from typing import Any
 
 from accelpool.arguments import LocalMemory
@@ -15,7 +18,7 @@ from accelpool.kernel_core import KernelCore
 from accelpool.memory import MemoryObjectHolder
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
-from accelpool_kernels import Entry, InvalidArgument, UnknownKernel, entry, names, source
+from accelpool_kernels import Argument, Entry, InvalidArgument, UnknownKernel, entry, names, source
 from accelpool_wire.codes import ErrorCode
 
 
@@ -42,6 +45,48 @@ class KernelLibrary:
         return f"<accelpool.KernelLibrary: {', '.join(names())}>"
 
 
+def _usage(entry: Entry) -> str:
+    return f"{entry.name}({', '.join(['queue', *(argument.name for argument in entry.parameters)])})"
+
+
+@cache
+def _description(name: str) -> str:
+    """Return a kernel's docstring: what it computes, its arguments with types and shapes, its source."""
+    found = entry(name)
+    lines = [found.summary, "", "Args:", "    queue: The queue to enqueue to."]
+    for argument in found.parameters:
+        shape = f"{_shape(argument)} " if argument.role.is_buffer else ""
+        kind = f"{shape}{argument.type}, {argument.role.value}"
+        lines.append(f"    {argument.name}: {kind}{': ' if argument.summary else ''}{argument.summary}.")
+    lines += ["    wait_for: Events to wait for.", ""]
+    lines += [f"Launched over {found.rule.words}.", f"Tolerance: {found.tolerance.words}."]
+    return "\n".join([*lines, "", f"Source: {found.source}."])
+
+
+def _shape(argument: Argument) -> str:
+    dimensions = ", ".join(map(str, argument.shape))
+    return f"({dimensions}{',' if len(argument.shape) == 1 else ''})"
+
+
+@cache
+def _signature(name: str) -> Signature:
+    names = ["queue", *(argument.name for argument in entry(name).parameters)]
+    parameters = [Parameter(each, Parameter.POSITIONAL_ONLY) for each in names]
+    wait_for = Parameter("wait_for", Parameter.KEYWORD_ONLY, default=None)
+    return Signature([*parameters, wait_for])
+
+
+class _Told:
+    """An attribute of each kernel, made from its entry when it is asked for; the class has its own."""
+
+    def __init__(self, tell: Callable[[str], Any], of_class: str | None = None) -> None:
+        self._tell = tell
+        self._of_class = of_class
+
+    def __get__(self, kernel: LibraryKernel | None, kind: type[Any] | None = None) -> Any:
+        return self._of_class if kernel is None else self._tell(kernel.entry.name)
+
+
 class LibraryKernel:
     """A kernel of the library, to be called with its arguments.
 
@@ -51,9 +96,17 @@ class LibraryKernel:
 
     __slots__ = ("_context", "entry")
 
+    __doc__ = _Told(_description, __doc__)  # pyright: ignore[reportAssignmentType] - a str, when asked
+    __signature__ = _Told(_signature)
+
     def __init__(self, context: Context, entry: Entry) -> None:
         self._context = context
         self.entry = entry
+
+    @property
+    def __name__(self) -> str:
+        """The kernel's name."""
+        return self.entry.name
 
     def __call__(self, queue: CommandQueue, *args: Any, wait_for: WaitList = None) -> Event:
         """Enqueue the kernel over the NDRange that its sizes ask for, and return its event at once.
@@ -71,6 +124,7 @@ class LibraryKernel:
         entry = self.entry
         if len(args) != len(entry.parameters):
             declared = ", ".join(f"{a.type} {a.name}" for a in entry.parameters)
+            self._check_queue(queue)
             raise TypeError(
                 f"kernel {entry.name} takes {len(entry.parameters)} arguments, not {len(args)}: {declared}"
             )
@@ -81,6 +135,7 @@ class LibraryKernel:
             local_bytes = entry.local_bytes(**sizes)
             self._check_buffers(given, entry.buffer_bytes(**sizes))
         except InvalidArgument as error:
+            self._check_queue(queue)  # a forgotten one shifts all arguments
             raise LogicError("clSetKernelArg", ErrorCode.INVALID_ARG_VALUE, str(error)) from error
         given.update({name: LocalMemory(size) for name, size in local_bytes.items()})
         core = self._core()
@@ -90,7 +145,11 @@ class LibraryKernel:
         return core.launch(queue, packed, ndrange.global_size, ndrange.local_size, None, wait_for)
 
     def __repr__(self) -> str:
-        return f"<accelpool.LibraryKernel {self.entry.name}: {self.entry.summary}>"
+        return f"<accelpool.LibraryKernel {_usage(self.entry)}: {self.entry.summary}>"
+
+    def _check_queue(self, queue: object) -> None:
+        if not isinstance(queue, CommandQueue):
+            raise TypeError(f"queue is a CommandQueue, not {queue!r}: {_usage(self.entry)}")
 
     def _check_buffers(self, given: dict[str, Any], needed: dict[str, int]) -> None:
         for name, size in needed.items():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from accelpool.errors import (
     ProblemError,
     QuotaExceeded,
     RemoteProtocolError,
+    SessionLost,
     TransportError,
     Unavailable,
 )
@@ -44,6 +46,10 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Close it; closing twice is closing once."""
+        ...
+
+    def abandon(self, reason: ProblemError) -> None:
+        """In a process just forked: leave it to the other process; every use here raises `reason`."""
         ...
 
 
@@ -132,6 +138,20 @@ class LeaseKeeper:
         """End all leases: the last thing that a process does."""
         for lease in list(self._leases.values()):
             self.end(lease)
+
+    def disown(self) -> None:
+        """In a process just forked: leave all leases to the other process, and begin anew."""
+        for lease in self._leases.values():
+            lease.failure = SessionLost(
+                f"the context of lease {lease.record.id} belongs to process {os.getppid()}, which forked "
+                "this one: acquire one in this process"
+            )
+            lease.is_over = True
+            lease.connection.abandon(lease.failure)
+        self._leases = {}
+        self._dropped = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread = None
 
     def renew_due(self) -> float:
         """Renew what is due; return the seconds until something is due again."""

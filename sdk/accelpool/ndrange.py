@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from accelpool.constants import device_info
 from accelpool.device import Device
@@ -53,12 +55,13 @@ def checked(
         g_times_l: Whether `global_size` and `offset` count work-groups, to be multiplied by `local_size`.
 
     Raises:
+        TypeError: A size is no sequence of ints.
         LogicError: INVALID_VALUE, INVALID_WORK_DIMENSION, INVALID_WORK_GROUP_SIZE, INVALID_WORK_ITEM_SIZE,
             INVALID_GLOBAL_WORK_SIZE or INVALID_GLOBAL_OFFSET: which rule it breaks.
     """
-    whole = _ints(global_size, ErrorCode.INVALID_GLOBAL_WORK_SIZE)
-    local = None if local_size is None else _ints(local_size, ErrorCode.INVALID_WORK_GROUP_SIZE)
-    first = None if offset is None else _ints(offset, ErrorCode.INVALID_GLOBAL_OFFSET)
+    whole = _ints("global_size", global_size, ErrorCode.INVALID_GLOBAL_WORK_SIZE)
+    local = None if local_size is None else _ints("local_size", local_size, ErrorCode.INVALID_WORK_GROUP_SIZE)
+    first = None if offset is None else _ints("global_offset", offset, ErrorCode.INVALID_GLOBAL_OFFSET)
     if g_times_l and local is not None:
         dimensions = max(len(whole), len(local))
         whole, local = _padded(whole, dimensions), _padded(local, dimensions)
@@ -76,10 +79,25 @@ def checked(
     return NDRange(global_size=whole, local_size=local, offset=first)
 
 
-def _ints(sizes: Iterable[int], code: ErrorCode) -> list[int]:
-    numbers = [operator.index(size) for size in sizes]
+def check_form(name: str, sizes: object) -> list[int]:
+    """Return a parameter's sizes as ints.
+
+    Raises:
+        TypeError: It is no sequence of ints.
+    """
+    try:
+        if isinstance(sizes, (Sequence, np.ndarray)):
+            return [operator.index(size) for size in sizes]
+    except TypeError:  # some size is no int
+        pass
+    example = f"({operator.index(sizes)},)" if isinstance(sizes, (int, np.integer)) else "(1000,)"
+    raise TypeError(f"{name} is a tuple of 1 to 3 ints, such as {example}, not {sizes!r}")
+
+
+def _ints(name: str, sizes: Sequence[int], code: ErrorCode) -> list[int]:
+    numbers = check_form(name, sizes)
     if any(number < 0 for number in numbers):
-        raise LogicError(ENQUEUE, code, f"{numbers} has negative numbers")
+        raise LogicError(ENQUEUE, code, f"{name} {numbers} has negative numbers")
     return numbers
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from accelpool.errors import LogicError
+from accelpool.process_bound import ProcessBound
 from accelpool.session import Session
 from accelpool_wire.codes import ErrorCode
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from accelpool.event import Event
 
 
-class SessionObject:
+class SessionObject(ProcessBound):
     """An object on the worker, known by its handle; 0 once it is released.
 
     When nothing refers to it any more, its handle is given back with the next message: nothing is sent for

@@ -118,7 +118,11 @@ class RestClient:
                 pause_s = min(PAUSE_MAX_S, 2 * pause_s)
 
     def pages(self, path: str, params: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:
-        """Return all items of a list, page after page."""
+        """Return all items of a list, page after page.
+
+        Raises:
+            ProblemError, TransportError, RemoteProtocolError: As `request` does.
+        """
         items: list[dict[str, Any]] = []
         query = dict(params or {})
         while True:
@@ -134,6 +138,10 @@ class RestClient:
     def close(self) -> None:
         """Close the kept-alive connections."""
         self._http.close()
+
+    def disown(self) -> None:
+        """In a process just forked: share no connection with the other process."""
+        self._http.close()  # this process's descriptors only; new connections are made as needed
 
     def _once(
         self,
@@ -163,6 +171,11 @@ class RestClient:
             if _never_connected(error):
                 raise ConnectError(f"nobody answers at {self.url}: is the broker running?") from error
             raise ReadError(f"the connection to {where} broke during {method} {path}") from error
+        except (
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+        ) as error:
+            raise ReadError(f"the answer of {where} to {method} {path} is not whole: {error}") from error
         except (requests.exceptions.RequestException, ValueError) as error:
             raise ConnectError(f"{where} cannot be asked: {error}") from error
         return self._read(response, f"{method} {self.url}{path}")
@@ -173,7 +186,7 @@ class RestClient:
             return Answer(body=None, retry_after_s=retry_after_s)
         try:
             body = response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if response.status_code in AWAY:
                 raise _away(what, response, retry_after_s) from error
             raise RemoteProtocolError(

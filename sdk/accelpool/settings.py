@@ -16,7 +16,7 @@ from pathlib import Path
 
 from accelpool import credentials
 from accelpool.credentials import Credentials
-from accelpool.errors import Unauthorized
+from accelpool.errors import Invalid, Unauthorized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,12 @@ class Settings:
         The file's token is used only for the file's URL.
 
         Raises:
+            Invalid: The URL is none of a broker.
             Unauthorized: No pool is known, or no token for it.
         """
         url, token = url or self.url, token or self.token
+        if url:
+            _check_url(url)
         if url and token:
             return Credentials(url=url.rstrip("/"), token=token)
         saved = credentials.load(self.credentials_path)
@@ -75,3 +78,9 @@ class Settings:
     def _missing(self, url: str | None) -> str:
         what = f"no token for {url}" if url else "no pool is known"
         return f"{what} (there is no {self.credentials_path})"
+
+
+def _check_url(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        hint = "" if "://" in url else f"; is it http://{url}?"
+        raise Invalid(f"a broker's URL begins with http:// or https://, not {url!r}{hint}", parameter="url")

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from accelpool.constants import device_info, device_type, platform_info
 from accelpool.context import Context
-from accelpool.errors import SessionLost
+from accelpool.errors import ProblemError, SessionLost
 from accelpool.lease import LeaseKeeper
 from accelpool.records import EndpointRecord, LeaseRecord
 from accelpool.rest import RestClient
@@ -161,6 +161,11 @@ class FakeConnection:
         """Let every later use raise."""
         self.is_open = False
         self.end = self.end or SessionLost("closed")
+
+    def abandon(self, reason: ProblemError) -> None:
+        """Let every later use raise `reason`."""
+        self.is_open = False
+        self.end = self.end or reason
 
     def _check(self) -> None:
         if self.end is not None:

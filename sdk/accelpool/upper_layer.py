@@ -103,16 +103,12 @@ def attribute(name: str) -> ModuleType:
     """Return a module of the layer as an attribute of accelpool, imported on its first use.
 
     Raises:
-        AttributeError: There is no such module, or it cannot be imported here, and why.
+        AttributeError: It cannot be imported here, and why.
     """
-    if name in PUBLIC or name == "version":
-        try:
-            return importlib.import_module(f"{OURS}.{name}")
-        except ImportError as error:
-            raise AttributeError(str(error)) from error
-    if "SVM" in name or name.startswith("svm"):
-        raise AttributeError(f"{OURS} has no {name}: a device elsewhere cannot share virtual memory")
-    raise AttributeError(f"module {OURS!r} has no attribute {name!r}")
+    try:
+        return importlib.import_module(f"{OURS}.{name}")
+    except ImportError as error:
+        raise AttributeError(str(error)) from error
 
 
 def pyopencl_folder() -> Path | None:

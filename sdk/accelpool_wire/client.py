@@ -20,7 +20,7 @@ from typing import TypeVar
 from accelpool_wire import messages as m
 from accelpool_wire.channel import Channel
 from accelpool_wire.conversation import Conversation, State
-from accelpool_wire.errors import AccelpoolError, LocalProtocolError, SessionLost, WriteError
+from accelpool_wire.errors import AccelpoolError, LocalProtocolError, ProblemError, SessionLost, WriteError
 from accelpool_wire.flusher import Flusher
 from accelpool_wire.handshake import Address, enter, why_ended
 from accelpool_wire.inbox import Inbox, Stats
@@ -274,6 +274,16 @@ class Connection:
         self._flusher.stop()
         with self._sending:
             self._inbox.close()
+
+    def abandon(self, reason: ProblemError) -> None:
+        """In a process just forked: leave the session to the other process, which knows nothing of this one.
+
+        Nothing is sent, only this process's copy of the socket is closed, every later use raises `reason`.
+        The other process's threads are not here, so what locks they held would never be free: all are new.
+        """
+        self._sending = threading.Lock()
+        self._flusher = Flusher(self.flush, self._has_unsent)
+        self._inbox.abandon(reason)
 
     def __enter__(self) -> Connection:
         return self

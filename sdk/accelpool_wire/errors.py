@@ -237,6 +237,9 @@ class Error(AccelpoolError):
         self.code = code
         self.what = what
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.routine, self.code, self.what), self.__dict__
+
     def is_out_of_memory(self) -> bool:
         """Whether the code is one of OpenCL's three ways to say that memory is short."""
         return self.code in (

@@ -277,3 +277,11 @@ class Inbox:
         with self._receiving:
             self._channel.close()
         self._tell_waiters()
+
+    def abandon(self, reason: ProblemError) -> None:
+        """In a process just forked: close its copy of the channel, and let every wait end with `reason`."""
+        self._receiving, self._ending = threading.Lock(), threading.Lock()
+        self._news = threading.Condition()
+        self._waiters = 0
+        self.end = self.end or reason
+        self._channel.close()

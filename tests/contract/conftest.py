@@ -12,6 +12,7 @@ from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import Error
 
+from ..conftest import wait_until
 from ..integration.wire_client import Client
 from ..integration.worker_rig import SHARE_BYTES, Target, Worker, healthy_targets
 
@@ -52,7 +53,9 @@ __kernel void spin(__global uint *out, ulong rounds)
     out[0] = x;
 }
 """
-LONG = (120_000_000).to_bytes(8, "little")  # rounds of `spin`: a fraction of a second
+RUNNING = 1
+LONG_ROUNDS = 120_000_000  # of `spin`: a fraction of a second
+LONG = LONG_ROUNDS.to_bytes(8, "little")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -150,15 +153,24 @@ def queue(client: Client, context: int) -> int:
 
 
 @pytest.fixture
-def spin(client: Client, context: int, program: int) -> Iterator[Callable[[int], int]]:
-    """Launches a kernel that takes a fraction of a second where kernels compute; returns its event."""
+def spin(client: Client, context: int, program: int) -> Iterator[Callable[..., int]]:
+    """Launches a kernel that takes so many fractions of a second where kernels compute; returns its event.
+
+    One of several fractions has begun when this returns: a runtime may have whoever waits for another command
+    run a kernel that has not.
+    """
     kernel = client.kernel(program, "spin")
     out = client.buffer(context, 64)
     queues = set()
 
-    def launch(queue: int) -> int:
+    def launch(queue: int, fractions: int = 1) -> int:
         queues.add(queue)
-        return client.launch(queue, kernel, [1], out, LONG)
+        rounds = (fractions * LONG_ROUNDS).to_bytes(8, "little")
+        event = client.launch(queue, kernel, [1], out, rounds)
+        if fractions > 1:
+            client.post(m.Flush(queue))
+            wait_until(lambda: client.state(event).status <= RUNNING)
+        return event
 
     yield launch
     for queue in queues:

@@ -12,7 +12,7 @@ from accelpool_wire.errors import LogicError
 
 from ..integration.wire_client import OUT_OF_ORDER, PROFILING, Client
 
-Launch = Callable[[int], int]
+Launch = Callable[..., int]
 
 
 def done(client: Client, *events: int) -> bool:
@@ -29,7 +29,7 @@ def test_a_complete_command_says_so(client: Client, context: int, queue: int) ->
 def test_a_running_command_is_not_complete_until_it_is(
     client: Client, queue: int, spin: Launch, computes: bool
 ) -> None:
-    event = spin(queue)
+    event = spin(queue, 6)
     client.post(m.Flush(queue))
     assert not computes or client.state(event).status > 0
     assert client.wait(event)[0].status == 0
@@ -156,7 +156,7 @@ def test_an_empty_queue_finishes(client: Client, context: int) -> None:
 def test_one_queue_finishes_while_another_is_at_work(
     client: Client, context: int, queue: int, spin: Launch, computes: bool
 ) -> None:
-    held = spin(queue)
+    held = spin(queue, 6)
     client.post(m.Flush(queue))
     other = client.queue(context)
     buffer = client.buffer(context, content=b"content")
@@ -170,7 +170,7 @@ def test_events_of_one_wait_are_told_as_each_is_complete(
     client: Client, context: int, queue: int, spin: Launch, computes: bool
 ) -> None:
     other = client.queue(context)
-    slow = spin(queue)
+    slow = spin(queue, 6)
     client.post(m.Flush(queue))
     quick = client.fill(other, client.buffer(context, 64), b"x", 64)
     client.connection.watch([slow, quick])

@@ -13,7 +13,7 @@ from accelpool_wire.errors import Error
 from ..integration.wire_client import OUT_OF_ORDER, Client
 
 KIB, MIB = 1 << 10, 1 << 20
-Launch = Callable[[int], int]
+Launch = Callable[..., int]
 
 
 def noise(size: int, seed: int = 1) -> bytes:
@@ -110,7 +110,7 @@ def test_a_write_waits_for_its_list(
 def test_a_write_behind_a_running_kernel_leaves_other_queues_alone(
     client: Client, context: int, queue: int, spin: Launch, computes: bool
 ) -> None:
-    held = spin(queue)
+    held = spin(queue, 6)
     client.write(queue, client.buffer(context, MIB), bytes(MIB))
     other = client.queue(context)
     assert client.read(other, client.buffer(context, content=b"quick"), 5) == b"quick"
@@ -121,7 +121,7 @@ def test_a_write_behind_a_running_kernel_leaves_other_queues_alone(
 def test_a_large_write_after_a_barrier_leaves_other_queues_alone(
     client: Client, context: int, queue: int, spin: Launch, computes: bool, properties: int
 ) -> None:
-    held, held_back = spin(queue), client.queue(context, properties)
+    held, held_back = spin(queue, 6), client.queue(context, properties)
     client.post(m.Flush(queue))
     client.barrier(held_back, wait_for=[held])
     client.write(held_back, client.buffer(context, MIB), bytes(MIB))

@@ -7,7 +7,6 @@ import json
 import os
 import select
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,15 +19,13 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from accelpool_wire.frames import PREFIX
 from accelpool_wire.lease_token import LeaseClaims, ShareClaim, encode
-from accelpool_wire.messages import (
-    Hello,
-    Refused,
-    SessionEnding,
-    Welcome,
-)
+from accelpool_wire.messages import Hello, Refused, SessionEnding, Welcome
+from accelpool_wire.testing import frame
 
-PREFIX = struct.Struct("<IQ")
+from ..conftest import children, coverage_variables
+
 LIMIT_S = 10.0
 Answer = Welcome | Refused | SessionEnding
 
@@ -175,6 +172,7 @@ class Node:
     def __init__(self, broker: FakeBroker, state: Path, *arguments: str) -> None:
         command = [sys.executable, "-m", "accelpool_node", "--broker", broker.url, "--name", "n1"]
         command += ["--state-dir", str(state), "--backend", "null:4", *arguments]
+        command += [f"--pass-env={name}" for name in coverage_variables()]
         self.broker = broker
         self.log = state.with_suffix(".log")
         with self.log.open("a") as log:
@@ -202,8 +200,7 @@ class Node:
 
     def children(self) -> list[int]:
         """Return the agent's child processes."""
-        pid = self.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return children(self.process.pid)
 
     @contextlib.contextmanager
     def session(self, token: str) -> Iterator[tuple[socket.socket, Welcome]]:
@@ -217,11 +214,6 @@ class Node:
             answer = ask(stream, message)
             assert isinstance(answer, Refused), answer
             return answer
-
-
-def frame(message) -> bytes:
-    body = msgspec.msgpack.encode(message)
-    return PREFIX.pack(len(body), 0) + body
 
 
 def read(stream: socket.socket) -> Answer:

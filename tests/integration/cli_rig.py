@@ -15,7 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..conftest import Pool, clean_environment, wait_until
+from typer.testing import CliRunner, Result
+
+from accelpool.cli.main import app
+
+from ..conftest import Pool, clean_environment, command, wait_until
 
 PROGRAM = str(Path(sys.executable).parent / "accelpool")
 LIMIT_S = 60.0
@@ -47,10 +51,19 @@ class Cli:
             check=False,
         )
 
+    def call(self, *arguments: str, pool: Pool | None = None, **extra: str) -> Result:
+        """Run a command to its end in this process, which saves the start of one.
+
+        Not for what sets signal handlers or becomes another program: `up`, `demo`, `broker`, `node`.
+        """
+        variables = self.variables(pool, **extra)
+        dropped = {name: None for name in os.environ if name not in variables}
+        return CliRunner().invoke(app, arguments, env={**dropped, **variables})
+
     def json(self, *arguments: str, pool: Pool | None = None, **extra: str) -> Any:
-        """Run a command with --json and return its document; it must end well."""
-        done = self.run(*arguments, "--json", pool=pool, **extra)
-        assert done.returncode == 0, done.stderr
+        """Call a command with --json and return its document; it must end well."""
+        done = self.call(*arguments, "--json", pool=pool, **extra)
+        assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
     @contextmanager
@@ -124,10 +137,9 @@ class Running:
         return found.decode()
 
 
-def pid_of(log_line_of: str, cli: Cli) -> int:
-    """Return the id of the process of a home folder that runs a module."""
-    found = [pid for pid in cli.processes() if log_line_of.encode() in _command(pid)]
-    return found[0] if found else 0
+def pid_of(module: str, cli: Cli) -> int:
+    """Return the id of the process of a home folder that runs a module, 0 if there is none."""
+    return next((pid for pid in cli.processes() if module in command(pid).split()), 0)
 
 
 def _kill(pid: int) -> None:
@@ -140,12 +152,5 @@ def _kill(pid: int) -> None:
 def _environment(folder: Path) -> list[bytes]:
     try:
         return (folder / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
-
-
-def _command(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return []

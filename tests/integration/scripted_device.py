@@ -13,9 +13,11 @@ from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
 from accelpool_wire.errors import Error, error_for
 
-from .worker_rig import wait_until
+from ..conftest import wait_until
 
 SHARE_BYTES = 1 << 24
+CONTEXT, QUEUE, BUFFER = 1, 2, 3  # what each device has at first
+LARGE = 100_000  # bytes: enough to be mapped
 
 
 @dataclass
@@ -104,7 +106,7 @@ class ScriptedBackend(NullBackend):
 
 
 class Device:
-    """A session on a scripted device, with a context (1), a queue (2) and a buffer of 200,000 bytes (3).
+    """A session on a scripted device, with a context, a queue and a buffer of 200,000 bytes.
 
     Attributes:
         backend: The device.
@@ -119,9 +121,9 @@ class Device:
         share = Share(device=self.backend.devices()[0], memory_bytes=SHARE_BYTES)
         self._session = Session(self.backend, [share], self.limits, self._reply)
         self._command = 0
-        self.say(m.CreateContext(1, [0]))
-        self.say(m.CreateCommandQueue(2, 1, 0))
-        self.say(m.CreateBuffer(3, 1, 1, 200_000))
+        self.say(m.CreateContext(CONTEXT, [0]))
+        self.say(m.CreateCommandQueue(QUEUE, CONTEXT, 0))
+        self.say(m.CreateBuffer(BUFFER, CONTEXT, 1, 200_000))
 
     def _reply(self, message: m.Message, payload: memoryview | bytes | None = None) -> None:
         if type(message) in self.refused:
@@ -174,3 +176,15 @@ class Device:
 def failure(code: int, routine: str = "clScripted") -> Error:
     """Return an error as a backend raises it."""
     return error_for(routine, code, "the test said so")
+
+
+def fill(event: int = 0, buffer: int = BUFFER, queue: int = QUEUE) -> m.EnqueueFillBuffer:
+    """Return a small fill."""
+    return m.EnqueueFillBuffer(queue, buffer, b"x", 0, 4, event)
+
+
+def read(
+    size: int = 4, *, is_blocking: bool = False, event: int = 0, queue: int = QUEUE
+) -> m.EnqueueReadBuffer:
+    """Return a read from the start of the buffer."""
+    return m.EnqueueReadBuffer(queue, BUFFER, 0, size, event, is_blocking=is_blocking)

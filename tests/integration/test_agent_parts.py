@@ -39,7 +39,10 @@ parser.add_argument("--backend")
 agent = socket.socket(fileno=parser.parse_args().control_fd)
 def ready():
     control.send(agent, control.Ready([]))
-    return control.receive_at_worker(agent)
+    order = control.receive_at_worker(agent)
+    if order is not None:
+        control.send(agent, control.Alive(0.0))
+    return order
 """
 DRIVER = """
 import os, signal, sys, time, msgspec
@@ -131,6 +134,42 @@ def test_a_command_past_its_limit_is_hung(bench):
     outcome = run(bench, lambda: run_session(bench, command_limit_s=6.0))
     assert (outcome.cause, outcome.problem) == ("hung", "session-lost")
     assert outcome.detail.endswith("a command ran longer than 6 s")
+
+
+@pytest.mark.parametrize("fault", ["time.sleep(60)", "os._exit(7)"], ids=["hang", "exit"])
+def test_a_client_gets_another_worker_if_the_first_does_not_take_it_over(bench, fault):
+    bench.worker(
+        f"""
+        try:
+            os.mkdir("first")
+        except FileExistsError:
+            ready()
+            time.sleep(60)
+        control.send(agent, control.Ready([]))
+        control.receive_at_worker(agent)
+        {fault}
+        """
+    )
+
+    async def scenario():
+        ended = []
+        sessions = Sessions(
+            make_settings(bench, begin_limit_s=0.5),
+            {"x": make_pool(bench)},
+            check=lambda admission: None,
+            on_change=lambda: None,
+            on_end=lambda session, outcome: ended.append(outcome.cause),
+        )
+        claims = LeaseClaims(lease="L", node="n", shares=(), expires_at=0.0)
+        admission = Admission(claims=claims, environment="x", devices=("x/a",), shares=())
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            session = await sessions.open(admission, b"hello", theirs)
+        return ended[:], list(sessions.running) == [session.id]
+
+    causes, is_running = run(bench, scenario)
+    assert len(causes) == 1
+    assert is_running
 
 
 @pytest.mark.parametrize(

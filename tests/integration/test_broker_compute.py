@@ -233,6 +233,7 @@ def test_source_that_does_not_compile_gives_its_build_log(opencl: Client) -> Non
         ({"global_size": [0]}, (422, "invalid"), "global_size"),
         ({"global_size": [1, 1, 1, 1]}, (422, "invalid"), "global_size"),
         ({"local_size": [1 << 20]}, (422, "compute-failed"), "INVALID_WORK_GROUP_SIZE"),
+        ({"local_size": [1 << 20]}, (422, "compute-failed"), "global_size [64], local_size [1048576]"),
         ({"local_size": [1, 1]}, (422, "compute-failed"), "INVALID_WORK_DIMENSION"),
     ],
 )

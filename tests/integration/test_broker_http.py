@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -206,13 +207,96 @@ def test_the_committed_openapi_document_is_the_apps() -> None:
     assert committed == openapi.text(), "run `make openapi`"
 
 
-def test_the_openapi_document_is_valid_and_says_how_errors_look() -> None:
-    document = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+@pytest.fixture(scope="module")
+def document() -> Any:
+    return yaml.safe_load((ROOT / "openapi.yaml").read_text())
+
+
+def operations(document: Any) -> Iterator[Any]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+def test_the_openapi_document_is_valid(document: Any) -> None:
     validate(document)
-    post = document["paths"]["/leases"]["post"]
-    assert list(post["responses"]["422"]["content"]) == [PROBLEM]
+    assert document["openapi"].startswith("3.1")
     assert document["security"] == [{"bearer": []}]
     assert document["paths"]["/health"]["get"]["security"] == []
+    assert "accelpool credentials" in document["info"]["description"]
+
+
+def test_what_can_be_null_says_so_as_openapi_3_1_does(document: Any) -> None:
+    text = (ROOT / "openapi.yaml").read_text()
+    assert "nullable" not in text
+    assert document["components"]["schemas"]["LeaseIn"]["properties"]["device"]["type"] == ["string", "null"]
+    schemas = [one["schema"] for op in operations(document) for one in op.get("parameters", ())]
+    assert [schema for schema in schemas if "null" in schema["type"] or None in schema.get("enum", ())] == []
+
+
+def test_every_failure_is_described_as_a_problem(document: Any) -> None:
+    answers = document["components"]["responses"]
+    for operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status >= "400":
+                name = answer["$ref"].rpartition("/")[2]
+                assert list(answers[name]["content"]) == [PROBLEM]
+        assert {"503", "default"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("post", "/leases", {"400", "401", "403", "409", "413", "415", "422"}),
+        ("patch", "/leases/{id}", {"404", "409", "410"}),
+        ("post", "/leases/{id}/launches", {"404", "409", "410", "422", "429", "507"}),
+        ("put", "/leases/{id}/buffers/{buffer}/content", {"400", "404", "410", "413", "422", "507"}),
+    ],
+)
+def test_calls_declare_how_they_fail(document: Any, method: str, path: str, statuses: set[str]) -> None:
+    assert statuses <= set(document["paths"][path][method]["responses"])
+
+
+def test_a_problem_may_have_members_that_are_not_described(document: Any) -> None:
+    problem = document["components"]["schemas"]["Problem"]
+    assert problem["additionalProperties"] is True
+    assert {"errors", "routine", "code", "build_log"} <= set(problem["properties"]) - set(problem["required"])
+
+
+def test_what_a_client_asks_for_is_described(document: Any) -> None:
+    fields = document["components"]["schemas"]["LeaseIn"]["properties"]
+    assert [name for name, field in fields.items() if "description" not in field] == []
+    parameters = document["paths"]["/leases"]["post"]["parameters"]
+    assert all("description" in parameter for parameter in parameters)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("/leases/lse_x/programs", {}, "json: give either the source or the name of a kernel"),
+        ("/leases/lse_x/programs", [], "json: A JSON object was expected."),
+        (
+            "/leases/lse_x/launches",
+            {"program": "p", "kernel": "k", "args": [3]},
+            "json.args.0: A JSON object was expected.",
+        ),
+    ],
+)
+def test_a_detail_is_for_people(broker: BrokerInProcess, path: str, body: object, detail: str) -> None:
+    answer = broker.call("POST", path, json=body)
+    assert kind_of(answer) == (422, "invalid")
+    assert answer.json["detail"].startswith(detail)
+
+
+def test_an_unknown_kernel_is_told_of_the_call_that_named_it(broker: BrokerInProcess) -> None:
+    answer = broker.call("POST", "/leases/lse_x/programs", json={"kernel": "nope"})
+    assert kind_of(answer) == (404, "not-found")
+    assert answer.json["instance"] == "/leases/lse_x/programs"
+
+
+@pytest.mark.parametrize("path", ["/leases//programs", "/leases//lse_x"])
+def test_an_empty_part_of_a_path_is_not_found(broker: BrokerInProcess, path: str) -> None:
+    answer = broker.call("GET", path, base_url="http://localhost/")
+    assert kind_of(answer) == (404, "not-found")
 
 
 def test_the_kernel_library_is_listed_and_shown(broker: BrokerInProcess) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from accelpool_broker.testing import GIB, BrokerInProcess
 from accelpool_wire import lease_token
+
+from ..conftest import wait_until
 
 
 @pytest.fixture
@@ -83,8 +84,7 @@ def test_a_waiting_client_is_woken_when_its_lease_is_granted(broker: BrokerInPro
         target=lambda: seen.append(broker.json("GET", f"/leases/{second['id']}?wait_s=20"))
     )
     waiter.start()
-    while broker.services.pool.lease_waiters.count() == 0:
-        time.sleep(0.001)
+    wait_until(broker.services.pool.lease_waiters.count)
     broker.json("DELETE", f"/leases/{first['id']}")
     waiter.join(5)
     assert seen[0]["state"] == "active"
@@ -96,8 +96,7 @@ def test_a_post_that_waits_is_answered_when_the_lease_is_granted(broker: BrokerI
     seen: list[dict] = []
     waiter = threading.Thread(target=lambda: seen.append(broker.json("POST", "/leases?wait_s=20", {})))
     waiter.start()
-    while broker.services.pool.lease_waiters.count() == 0:
-        time.sleep(0.001)
+    wait_until(broker.services.pool.lease_waiters.count)
     broker.json("DELETE", f"/leases/{first['id']}")
     waiter.join(5)
     assert seen[0]["state"] == "active"

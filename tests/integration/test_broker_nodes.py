@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from accelpool_broker.testing import GIB, BrokerInProcess, registration
+
+from ..conftest import wait_until
 
 
 @pytest.fixture
@@ -105,8 +106,7 @@ def test_a_waiting_agent_is_told_of_a_change_at_once(broker: BrokerInProcess) ->
     told: list[dict] = []
     agent = threading.Thread(target=lambda: told.append(broker.report(seen_revision=seen, wait_s=10)))
     agent.start()
-    while broker.services.pool.node_waiters.count() == 0:
-        time.sleep(0.001)
+    wait_until(broker.services.pool.node_waiters.count)
     lease = broker.lease()
     agent.join(5)
     assert [item["id"] for item in told[0]["leases"]] == [lease["id"]]

@@ -19,17 +19,17 @@ import requests
 
 from accelpool_broker.testing import registration
 
+from ..conftest import wait_until
+
 Start = Callable[..., "Broker"]
 
 
 class Broker:
     """A broker process and the calls that a test makes of it."""
 
-    def __init__(self, state_dir: Path, port: int = 0, *more: str) -> None:
+    def __init__(self, state_dir: Path, port: int = 0) -> None:
         args = [sys.executable, "-m", "accelpool_broker", "--port", str(port), "--state-dir", str(state_dir)]
-        self.process = subprocess.Popen(
-            [*args, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.url = json.loads(line)["ready"] if line else ""
@@ -62,8 +62,8 @@ class Broker:
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Broker] = []
 
-    def begin(port: int = 0, *more: str) -> Broker:
-        started.append(Broker(tmp_path / "state", port, *more))
+    def begin(port: int = 0) -> Broker:
+        started.append(Broker(tmp_path / "state", port))
         return started[-1]
 
     yield begin
@@ -73,9 +73,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_it_starts_keeps_its_secrets_private_and_stops_in_order(start: Start, tmp_path: Path) -> None:
-    broker = start(0, "--port-file", str(tmp_path / "port"))
+    broker = start()
     assert requests.get(f"{broker.url}/health", timeout=5).json()["status"] == "ok"
-    assert int((tmp_path / "port").read_text()) == broker.port
     state = tmp_path / "state"
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in state.iterdir()} == {0o600}
@@ -95,8 +94,7 @@ def test_an_interrupt_stops_it_too_and_waiting_clients_are_answered(start: Start
         target=lambda: answers.append(broker.call("POST", "/leases?wait_s=20", {"client": "waiting"}))
     )
     waiter.start()
-    while len(broker.call("GET", "/leases")["items"]) < 2:
-        time.sleep(0.01)
+    wait_until(lambda: len(broker.call("GET", "/leases")["items"]) == 2)
     started = time.monotonic()
     code, _ = broker.stop(signal.SIGINT)
     waiter.join(5)

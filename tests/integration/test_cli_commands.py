@@ -2,29 +2,24 @@
 
 import json
 import signal
-from collections.abc import Iterator
-from pathlib import Path
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from typer.testing import CliRunner
 
 import accelpool
+from accelpool.broker import Broker
 from accelpool.cli import extras
-from accelpool.cli.main import app
 
 from .cli_rig import Cli
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    yield from Cli(tmp_path).until_the_end_of_the_test()
 
 
 def test_devices_and_nodes_are_those_of_the_pool(cli: Cli, null_pool) -> None:
     devices = cli.json("devices", pool=null_pool)["devices"]
     assert {device["name"] for device in devices} == {f"null/null-{i}" for i in range(4)}
     assert [node["name"] for node in cli.json("nodes", pool=null_pool)["nodes"]] == ["node-1"]
-    text = cli.run("devices", pool=null_pool).stdout
+    text = cli.call("devices", pool=null_pool).stdout
     assert text.splitlines()[0].split()[:3] == ["DEVICE", "NODE", "KIND"]
     assert "1.0 GiB" in text
 
@@ -40,7 +35,7 @@ def test_a_lease_is_shown_while_it_lasts_and_can_be_released(cli: Cli, null_pool
         assert (told["id"], told["state"]) == (context.lease.id, "released")
         shown = cli.json("leases", pool=null_pool)["leases"]
         assert context.lease.id not in {one["id"] for one in shown}
-        text = cli.run("leases", "--all", pool=null_pool).stdout
+        text = cli.call("leases", "--all", pool=null_pool).stdout
         assert f"{context.lease.id}  released" in text
 
 
@@ -50,8 +45,11 @@ def test_the_kernel_library_needs_no_pool(cli: Cli) -> None:
     assert "kernel void saxpy(" in cli.json("kernels", "saxpy")["kernel"]["code"]
 
 
-def test_the_version_is_the_packages(cli: Cli) -> None:
-    assert cli.json("version") == {"version": accelpool.__version__}
+def test_the_installed_program_says_the_packages_version(cli: Cli) -> None:
+    assert cli.call("--version").stdout == f"accelpool {accelpool.__version__}\n"
+    done = cli.run("version", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {"version": accelpool.__version__}
 
 
 @pytest.mark.parametrize(
@@ -61,21 +59,16 @@ def test_the_version_is_the_packages(cli: Cli) -> None:
         (["kernels", "nosuch"], {}, 1, "no kernel 'nosuch'"),
         (["devices"], {"ACCELPOOL_URL": "http://127.0.0.1:1"}, 3, "nobody answers at http://127.0.0.1:1"),
         (["devices"], {"ACCELPOOL_TOKEN": "wrong"}, 4, "token"),
-        (["devices"], {"ACCELPOOL_URL": "", "ACCELPOOL_TOKEN": ""}, 4, "accelpool up"),
+        (["devices"], {"ACCELPOOL_URL": "", "ACCELPOOL_TOKEN": ""}, 3, "accelpool up"),
+        (["release", "l"], {"ACCELPOOL_URL": "", "ACCELPOOL_TOKEN": "t"}, 3, "no pool is known"),
+        (["devices"], {"ACCELPOOL_TOKEN": ""}, 4, "no token for"),
+        (["demo", "--output", "/dev/null"], {}, 1, "the pictures cannot be written to /dev/null"),
     ],
 )
 def test_a_failure_is_one_line_and_an_exit_code(
-    null_pool,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    arguments: list[str],
-    variables: dict[str, str],
-    code: int,
-    words: str,
+    null_pool, cli: Cli, arguments: list[str], variables: dict[str, str], code: int, words: str
 ) -> None:
-    for name, value in (Cli(tmp_path).variables(null_pool) | variables).items():
-        monkeypatch.setenv(name, value)
-    done = CliRunner().invoke(app, arguments)
+    done = cli.call(*arguments, pool=null_pool, **variables)
     assert (done.exit_code, done.stdout) == (code, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("accelpool: ")
@@ -83,15 +76,45 @@ def test_a_failure_is_one_line_and_an_exit_code(
 
 
 def test_a_failure_is_a_json_document_where_json_is_wanted(cli: Cli, null_pool) -> None:
-    done = cli.run("release", "lse_none", "--json", pool=null_pool)
-    assert done.returncode == 1
+    done = cli.call("release", "lse_none", "--json", pool=null_pool)
+    assert done.exit_code == 1
     assert json.loads(done.stdout) == {
         "error": {"type": "lease-not-found", "detail": "there is no lease lse_none"}
     }
 
 
-def test_a_wrong_option_is_wrong_usage(cli: Cli) -> None:
-    assert cli.run("devices", "--nonsense").returncode == 2
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["devices", "--nonsense"], "No such option: --nonsense"),
+        (["devices", "--token", "x"], "set ACCELPOOL_TOKEN"),
+        (["up", "--backend", "foo"], "opencl or null:COUNT"),
+        (["doctor", "--backend", "null:"], "opencl or null:COUNT"),
+        (["release"], "LEASE"),
+    ],
+)
+def test_a_wrong_option_is_wrong_usage(cli: Cli, arguments: list[str], words: str) -> None:
+    done = cli.call(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert words in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_pools_credentials_are_told_to_a_shell_and_to_programs(cli: Cli, null_pool) -> None:
+    text = cli.call("credentials", pool=null_pool).stdout
+    shell = ["sh", "-euc", 'eval "$1"; echo "$ACCELPOOL_URL $ACCELPOOL_TOKEN"', "sh", text]
+    told = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+    assert told.split() == [null_pool.url, null_pool.token]
+    assert cli.json("credentials", pool=null_pool) == {"url": null_pool.url, "token": null_pool.token}
+
+
+def test_a_long_fault_does_not_widen_the_table(cli: Cli, null_pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = {"id": "d", "node": "n", "kind": "cpu", "name": "c", "state": "faulty", "fault": "long " * 99}
+    monkeypatch.setattr(Broker, "devices", lambda _: [device])
+    done = cli.call("devices", pool=null_pool)
+    assert max(map(len, done.stdout.splitlines())) < 120
+    assert done.stdout.rstrip().endswith("long l ...")
+    assert "accelpool devices --json" in done.stderr
+    assert cli.json("devices", pool=null_pool)["devices"] == [device]
 
 
 def test_broker_and_node_run_by_themselves(cli: Cli) -> None:
@@ -121,16 +144,44 @@ def test_the_doctor_tries_every_device_and_finds_this_machine_fit(cli: Cli, null
     by_check = {finding["check"]: finding for finding in told["findings"]}
     assert "ok" in {by_check[check]["status"] for check in by_check if check.startswith("device ")}
     assert by_check[f"broker {null_pool.url}"]["status"] == "ok"
-    assert by_check["credentials"]["mend"] == "accelpool up"
-    assert all(set(finding) == {"check", "status", "detail", "mend"} for finding in told["findings"])
+    assert "credentials" not in by_check  # the environment names the pool
+    assert (told["can_compute"], told["reaches_pool"]) == (True, True)
+    keys = {"check", "status", "detail", "mend", "need"}
+    assert all(set(finding) == keys for finding in told["findings"])
 
 
 def test_the_doctor_says_what_is_broken(cli: Cli, null_pool) -> None:
-    done = cli.run("doctor", "--backend", "nonsense", pool=null_pool, ACCELPOOL_TOKEN="wrong")
-    assert done.returncode == 1
+    done = cli.call("doctor", "--backend", "null:0", pool=null_pool, ACCELPOOL_TOKEN="wrong")
+    assert done.exit_code == 1
     assert "FAILED   devices" in done.stdout
     assert "it does not accept the token" in done.stdout
-    assert done.stdout.splitlines()[-1] == "Broken: 2."
+    assert "(URL from ACCELPOOL_URL, token from ACCELPOOL_TOKEN)" in done.stdout
+    assert "or unset it" in done.stdout
+    assert done.stdout.splitlines()[-2:] == [
+        "To compute here: broken: devices.",
+        f"To use a pool:   broken: broker {null_pool.url}.",
+    ]
+
+
+def test_without_a_pool_the_doctor_says_that_devices_work_and_how_to_get_one(cli: Cli) -> None:
+    done = cli.call("doctor", "--backend", "null:1", "--port", "1")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-2:] == [
+        "To compute here: everything that is needed works.",
+        "To use a pool:   none is reached yet; to get one: accelpool up.",
+    ]
+
+
+def test_the_doctor_advises_another_port_where_another_program_has_the_usual_one(cli: Cli) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as foreign:
+        port = foreign.server_address[1]
+        threading.Thread(target=foreign.serve_forever).start()
+        try:
+            done = cli.call("doctor", "--backend", "null:1", "--port", str(port))
+        finally:
+            foreign.shutdown()
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1].endswith(f"to get one: accelpool up --port {port + 1}.")
 
 
 def test_the_metadata_names_the_extras_packages() -> None:

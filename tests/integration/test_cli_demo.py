@@ -1,8 +1,7 @@
 """`accelpool demo` on this machine's devices."""
 
+import json
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,14 +14,11 @@ from .cli_rig import Cli
 PICTURES = ("before.png", "after-blur.png", "after-sobel.png")
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    yield from Cli(tmp_path).until_the_end_of_the_test()
-
-
 @pytest.mark.opencl
 def test_the_demo_filters_a_photograph_and_leaves_nothing_but_pictures(cli: Cli) -> None:
-    told = cli.json("demo")
+    done = cli.run("demo", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
     assert told["is_right"] is True
     assert told["largest_error"]["blur"] < 1e-3
     assert told["largest_error"]["sobel"] == 0

@@ -5,20 +5,12 @@ import json
 import os
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from ..conftest import wait_until
 from .cli_rig import Cli, pid_of
 
 NULL = ("up", "--json", "--port", "0", "--backend", "null:2")
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    yield from Cli(tmp_path).until_the_end_of_the_test()
 
 
 def test_up_makes_a_pool_that_the_other_commands_find(cli: Cli) -> None:
@@ -28,7 +20,7 @@ def test_up_makes_a_pool_that_the_other_commands_find(cli: Cli) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert json.loads(path.read_text())["url"] == told["url"]
         assert [device["state"] for device in cli.json("devices")["devices"]] == ["free", "free"]
-        assert set(told) == {"url", "node", "devices", "state_dir", "credentials"}
+        assert set(told) == {"url", "node", "devices", "faulty_devices", "state_dir", "credentials"}
         code, errors = up.end(signal.SIGINT)
     assert code == 0
     assert errors.splitlines()[-1] == "accelpool is down."
@@ -51,7 +43,7 @@ def test_a_part_that_dies_is_started_again_where_it_was(cli: Cli) -> None:
             before = pid_of(module, cli)
             os.kill(before, signal.SIGKILL)
             wait_until(lambda module=module, before=before: pid_of(module, cli) not in (0, before))
-        wait_until(lambda: cli.run("devices").returncode == 0)
+        wait_until(lambda: cli.call("devices").exit_code == 0)
         wait_until(lambda: {d["state"] for d in cli.json("devices")["devices"]} == {"free"}, timeout_s=40.0)
         assert cli.json("nodes")["nodes"][0]["name"] == told["node"]
         code, errors = up.end(signal.SIGTERM)
@@ -83,8 +75,28 @@ def test_one_state_directory_is_for_one_pool(cli: Cli) -> None:
     assert f"another pool runs with {cli.home}/state" in done.stderr
 
 
-def test_an_agent_that_cannot_start_ends_up_with_its_words(cli: Cli) -> None:
+def test_an_unknown_backend_is_refused_before_anything_starts(cli: Cli) -> None:
     done = cli.run("up", "--port", "0", "--backend", "nonsense")
     assert done.returncode == 2
-    assert "the node did not start: --backend is opencl or null:COUNT, not nonsense" in done.stderr
+    assert "Starting" not in done.stderr
+    assert not (cli.home / ".local").exists()
+
+
+def test_up_that_is_interrupted_before_it_is_up_says_so_in_one_line(cli: Cli) -> None:
+    with cli.running(*NULL) as up:
+        assert up.process.stderr is not None
+        assert up.process.stderr.readline() == b"Starting the broker ...\n"
+        code, errors = up.end(signal.SIGINT)
+    assert (code, errors.splitlines()[-1]) == (130, "accelpool: interrupted")
+    assert "Traceback" not in errors
+    cli.assert_nothing_is_left()
+
+
+def test_a_second_interrupt_does_not_break_off_the_orderly_end(cli: Cli) -> None:
+    with cli.running(*NULL) as up:
+        up.document()
+        up.process.send_signal(signal.SIGINT)
+        code, errors = up.end(signal.SIGINT)
+    assert (code, errors.splitlines()[-1]) == (0, "accelpool is down.")
+    assert "Traceback" not in errors
     cli.assert_nothing_is_left()

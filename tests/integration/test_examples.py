@@ -28,9 +28,9 @@ BLOCK = re.compile(r"^```(python|sh) run( opencl)?\n(.*?)^```$", re.MULTILINE | 
 LIMIT_S = 60.0
 
 
-def run(pool: Pool, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(pool: Pool, folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command with a pool's URL and token, in an empty folder and home."""
-    env = clean_environment(folder) | {"ACCELPOOL_URL": pool.url, "ACCELPOOL_TOKEN": pool.token}
+    env = clean_environment(folder) | {"ACCELPOOL_URL": pool.url, "ACCELPOOL_TOKEN": pool.token} | variables
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     return subprocess.run(
         command, env=env, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
@@ -110,11 +110,38 @@ def test_a_ci_job_without_a_device_says_so(null_pool: Pool, tmp_path: Path) -> N
     assert done.stderr.startswith("no device: ")
 
 
-def test_the_ci_job_runs_a_script_that_is_there() -> None:
-    (job,) = yaml.safe_load((EXAMPLES / "ci_job.yml").read_text())["jobs"].values()
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"ACCELPOOL_TOKEN": "wrong"}, "token"),
+        ({"ACCELPOOL_URL": "http://127.0.0.1:1"}, "nobody answers"),
+        ({"ACCELPOOL_URL": "", "ACCELPOOL_TOKEN": ""}, "no pool is known"),
+    ],
+    ids=["bad token", "no broker", "no pool"],
+)
+def test_a_ci_job_without_a_pool_says_so(
+    null_pool: Pool, tmp_path: Path, variables: dict[str, str], words: str
+) -> None:
+    done = run(null_pool, tmp_path, sys.executable, str(EXAMPLES / "ci_job.py"), "--wait=1", **variables)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("no device: ")
+    assert words in line
+
+
+def test_a_ci_job_refuses_a_kind_that_there_is_not(null_pool: Pool, tmp_path: Path) -> None:
+    done = run(null_pool, tmp_path, sys.executable, str(EXAMPLES / "ci_job.py"), "--kind=foo")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "invalid choice: 'foo'" in done.stderr
+
+
+def test_the_ci_job_runs_a_copy_of_the_script_beside_it() -> None:
+    text = (EXAMPLES / "ci_job.yml").read_text()
+    (job,) = yaml.safe_load(text)["jobs"].values()
     scripts = [word for step in job["steps"] for word in step.get("run", "").split() if word.endswith(".py")]
-    assert scripts == ["examples/ci_job.py"]
-    assert (ROOT / scripts[0]).is_file()
+    assert scripts == ["ci/ci_job.py"]
+    assert "ci_job.py, with your tests in it, to ci/" in text
+    assert (EXAMPLES / "ci_job.py").is_file()
 
 
 def blocks() -> Iterator[object]:

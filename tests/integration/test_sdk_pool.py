@@ -232,3 +232,36 @@ def test_a_process_that_ends_gives_its_device_back(null_pool, broker, wait_until
     )
     assert done.stderr == ""
     wait_until(lambda: states(broker)[done.stdout.strip()] == "released")
+
+
+def test_a_fork_that_waits_for_an_inherited_read_takes_nothing_from_its_parent(broker):
+    with broker.acquire(wait=10) as ctx:
+        queue, data, out = cl.CommandQueue(ctx), np.arange(8), np.zeros(8, int)
+        buffer = cl.Buffer(ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=data)
+        event = cl.enqueue_copy(queue, out, buffer, is_blocking=False)
+        child = os.fork()
+        if not child:
+            try:
+                event.wait()
+            except errors.SessionLost as error:
+                os._exit(0 if f"process {os.getppid()}" in str(error) else 2)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        event.wait()
+        assert np.array_equal(out, data)
+
+
+def test_a_fork_that_lives_on_does_not_keep_its_parents_session_open(null_pool, broker, wait_until):
+    program = (
+        "import os, signal, accelpool; ctx = accelpool.acquire(wait=10, ttl=3600)\n"
+        "if not (child := os.fork()): signal.pause()\n"
+        "print(ctx.lease.id, child, flush=True); os._exit(0)"
+    )
+    environment = {**os.environ, "ACCELPOOL_URL": null_pool.url, "ACCELPOOL_TOKEN": null_pool.token}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        lease, child = parent.stdout.readline().split()
+        try:
+            wait_until(lambda: states(broker)[lease] == "released")
+        finally:
+            os.kill(int(child), signal.SIGKILL)

@@ -13,8 +13,9 @@ from accelpool_node import control
 from accelpool_wire import messages as m
 from accelpool_wire.errors import LeaseRevoked, SessionLost
 
+from ..conftest import wait_until
 from .wire_client import Client
-from .worker_rig import SHARE_BYTES, Target, Worker, opencl_targets, wait_until
+from .worker_rig import SHARE_BYTES, Target, Worker, opencl_targets
 
 SOURCE = """
 __kernel void wild(__global int *out) { *(volatile __global int *)(16) = get_global_id(0); }
@@ -108,7 +109,7 @@ def test_a_session_whose_kernel_never_ends_ends_with_its_client(
     else:
         client.connection._channel.shut_down()
     assert worker.ended(5).cause == how
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def block_main_thread(client: Client) -> None:
@@ -144,5 +145,5 @@ def test_a_killed_worker_frees_whoever_waits(worker: Worker, client: Client) -> 
     started = time.monotonic()
     with pytest.raises(SessionLost):
         client.finish(queue)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     killer.join()

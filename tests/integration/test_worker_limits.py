@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
-from .scripted_device import Device, failure
-from .worker_rig import wait_until
-
-CONTEXT, QUEUE, BUFFER = 1, 2, 3
-LARGE = 100_000  # bytes: enough to be mapped
-
-
-@pytest.fixture
-def device() -> Iterator[Device]:
-    device = Device()
-    yield device
-    device.end_all()
-
-
-def fill(event: int = 0, buffer: int = BUFFER, queue: int = QUEUE) -> m.EnqueueFillBuffer:
-    return m.EnqueueFillBuffer(queue, buffer, b"x", 0, 4, event)
-
-
-def read(
-    size: int = 4, *, is_blocking: bool = False, event: int = 0, queue: int = QUEUE
-) -> m.EnqueueReadBuffer:
-    return m.EnqueueReadBuffer(queue, BUFFER, 0, size, event, is_blocking=is_blocking)
-
+from ..conftest import wait_until
+from .scripted_device import BUFFER, CONTEXT, LARGE, QUEUE, Device, failure, fill, read
 
 # ---- many waits at once ----------------------------------------------------------------------------------
 
@@ -207,3 +185,14 @@ def test_a_released_queue_still_holds_the_memory_its_commands_use(device: Device
     device.end_all()
     create.join(5)
     assert isinstance(device.ask(m.Sync()), m.Done)
+
+
+def test_a_kernel_with_more_arguments_than_the_limit_is_refused() -> None:
+    device = Device(kernel_args=2)
+    device.say(m.CreateProgramWithSource(70, CONTEXT, "__kernel void k(int a, int b, int c) {}"))
+    assert isinstance(device.answer_to(device.say(m.BuildProgram(70, [0]))), m.Built)
+    device.say(m.CreateKernel(71, 70, "k"))
+    refused = device.answer_to(device.say(m.Sync()))
+    assert isinstance(refused, m.Failed)
+    assert refused.code == ErrorCode.OUT_OF_RESOURCES
+    assert "has 3 arguments; the limit is 2" in refused.what

@@ -14,8 +14,9 @@ from accelpool_wire.client import Connection
 from accelpool_wire.errors import LeaseRevoked, SessionLost
 from accelpool_wire.frames import PREFIX
 
+from ..conftest import wait_until
 from .raw_client import HELLO, RawClient, frame
-from .worker_rig import NULL_TARGET, Worker, wait_until
+from .worker_rig import NULL_TARGET, Worker
 
 AGENT_GONE = 3
 
@@ -162,8 +163,8 @@ def test_the_agent_ends_a_session_whose_client_does_not_read(worker: Worker, raw
     size = 64 << 20
     setup = [m.CreateContext(1, [0]), m.CreateBuffer(2, 1, 1, size), m.CreateCommandQueue(3, 1, 0)]
     raw.say(*setup, m.EnqueueReadBuffer(3, 2, 0, size, is_blocking=True), m.Sync())
-    wait_until(lambda: len(worker.heard) >= 2, 4)
-    assert worker.heard[:2] == [control.Alive(0.0), control.Alive(0.0)]  # it is not the device that hangs
+    wait_until(lambda: len(worker.heard) >= 3, 8)
+    assert worker.heard[1:3] == [control.Alive(0.0), control.Alive(0.0)]  # it is not the device that hangs
     control.send(worker.agent, control.End("lease-expired", "over"))
     assert worker.ended(5).cause is control.Cause.ENDED
 
@@ -195,13 +196,13 @@ def test_a_killed_worker_is_noticed_at_once(worker: Worker, connection: Connecti
     started = time.monotonic()
     with pytest.raises(SessionLost, match="S1"):
         call_for_ever(connection)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     assert not connection.is_open
     with pytest.raises(SessionLost):
         connection.post(m.Flush(1))
 
 
 def test_a_serving_worker_says_every_second_that_it_lives(worker: Worker, connection: Connection) -> None:
-    wait_until(lambda: len(worker.heard) >= 2, 4)
-    assert worker.heard[:2] == [control.Alive(0.0), control.Alive(0.0)]
+    wait_until(lambda: len(worker.heard) >= 3, 8)
+    assert worker.heard[1:3] == [control.Alive(0.0), control.Alive(0.0)]
     connection.call(m.Sync(), 5)

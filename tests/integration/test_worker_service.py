@@ -16,9 +16,9 @@ from accelpool_node.worker.session import Session
 from accelpool_wire import channel
 from accelpool_wire import messages as m
 
+from ..conftest import wait_until
 from .raw_client import HELLO, RawClient, frame
 from .scripted_device import SHARE_BYTES, ScriptedBackend
-from .worker_rig import wait_until
 
 LIMITS = m.Limits(body_bytes=2000, payload_bytes=5000, pending=2)
 SETUP = [m.CreateContext(1, [0]), m.CreateCommandQueue(2, 1, 0), m.CreateBuffer(3, 1, 1, 4000)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,29 +11,8 @@ from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import FrameTooLarge
 
-from .scripted_device import Device, failure
-from .worker_rig import wait_until
-
-CONTEXT, QUEUE, BUFFER = 1, 2, 3
-LARGE = 100_000  # bytes: enough to be mapped
-
-
-@pytest.fixture
-def device() -> Iterator[Device]:
-    device = Device()
-    yield device
-    device.end_all()
-
-
-def fill(event: int = 0, buffer: int = BUFFER, queue: int = QUEUE) -> m.EnqueueFillBuffer:
-    return m.EnqueueFillBuffer(queue, buffer, b"x", 0, 4, event)
-
-
-def read(
-    size: int = 4, *, is_blocking: bool = False, event: int = 0, queue: int = QUEUE
-) -> m.EnqueueReadBuffer:
-    return m.EnqueueReadBuffer(queue, BUFFER, 0, size, event, is_blocking=is_blocking)
-
+from ..conftest import wait_until
+from .scripted_device import BUFFER, CONTEXT, LARGE, QUEUE, Device, failure, fill, read
 
 # ---- which command is to blame ---------------------------------------------------------------------------
 

@@ -11,8 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,8 @@ from pathlib import Path
 from accelpool_node import control, discover, drivers
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
+
+from ..conftest import coverage_variables
 
 START_S = 60.0
 SHARE_BYTES = 1 << 30
@@ -58,7 +59,7 @@ def opencl_targets() -> list[Target]:
     """Every OpenCL device of every driver environment of this machine, working or not."""
     root = Path(tempfile.mkdtemp(prefix="accelpool-drivers-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
-    variables = drivers.child_variables(os.environ)
+    variables = drivers.child_variables(os.environ, coverage_variables())
     environments = drivers.prepare_opencl(root, drivers.find_icds(Path(sys.prefix)), variables)
     with ThreadPoolExecutor() as threads:
         found = list(threads.map(_devices_of, environments))
@@ -186,11 +187,3 @@ class Worker:
         self.agent.shutdown(socket.SHUT_RDWR)
         self._listener.join()
         self.agent.close()
-
-
-def wait_until(is_so: Callable[[], object], timeout_s: float = 10.0) -> None:
-    """Return once something is so; fail if it is not within the time."""
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so within {timeout_s:g} s"
-        time.sleep(0.005)

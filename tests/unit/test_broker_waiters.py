@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from accelpool_broker.waiters import Waiters
+
+from ..conftest import wait_until
 
 
 def poll(waiters: Waiters, state: dict, seen: list, wait_s: float = 20.0) -> threading.Thread:
@@ -18,8 +19,7 @@ def poll(waiters: Waiters, state: dict, seen: list, wait_s: float = 20.0) -> thr
 
 
 def until(waiters: Waiters, count: int) -> None:
-    while waiters.count() != count:
-        time.sleep(0.001)
+    wait_until(lambda: waiters.count() == count)
 
 
 def test_what_is_news_already_is_told_at_once() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from accelpool.cli import checks
-from accelpool.cli.checks import Finding, Status
+from accelpool.cli.checks import Finding, InUse, Need, Status
 from accelpool.credentials import Credentials
-from accelpool.errors import ConnectError, Unauthorized
+from accelpool.errors import ConnectError, RemoteProtocolError, Unauthorized
 from accelpool.rest import Answer, RestClient
+from accelpool.settings import Settings
 
 
 class FakeBroker(RestClient):
@@ -83,6 +84,14 @@ def test_where_pocl_cannot_compile_intels_runtime_is_the_remedy() -> None:
     assert findings[0].detail.startswith("unknown target CPU; ")
 
 
+def test_without_ld_binutils_is_the_one_remedy() -> None:
+    devices = [device("aborted", "bundled")]
+    findings = checks.check_devices(devices, has_intel=False, has_ld=False)
+    assert {finding.mend for finding in findings} == {checks.INSTALL_LD}
+    assert "ld" in findings[0].detail
+    assert "wheel" not in findings[0].detail
+
+
 def test_no_device_at_all_is_broken() -> None:
     (finding,) = checks.check_devices([], has_intel=True)
     assert (finding.status, finding.detail) == (Status.FAILED, "no OpenCL device was found")
@@ -139,14 +148,45 @@ def test_no_credentials_are_a_warning(tmp_path: Path) -> None:
     assert (finding.status, found, finding.mend) == (Status.WARNING, None, "accelpool up")
 
 
+def settings(**given: str) -> Settings:
+    return Settings(credentials_path=Path("/c/credentials.json"), **given)  # type: ignore[arg-type]  # as they are
+
+
+SAVED = Credentials(url="http://a:8750", token="t")
+
+
 @pytest.mark.parametrize(
-    ("answer", "status"),
+    ("given", "url_from", "token_from"),
     [
-        ({"items": []}, Status.OK),
-        (Unauthorized("nobody knows this token"), Status.FAILED),
-        (ConnectError("nobody answers"), Status.WARNING),
+        ({"url": "http://a", "token": "x"}, "ACCELPOOL_URL", "ACCELPOOL_TOKEN"),
+        ({}, "/c/credentials.json", "/c/credentials.json"),
     ],
 )
-def test_the_broker_is_asked_with_the_token(answer: Any, status: Status) -> None:
-    found = Credentials(url="http://a", token="t")
-    assert checks.check_broker(found, FakeBroker(answer)).status is status
+def test_the_pool_in_use_says_where_it_comes_from(
+    given: dict[str, str], url_from: str, token_from: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks.credentials, "load", lambda _: SAVED)
+    found = checks.pool_in_use(settings(**given), SAVED)
+    assert found is not None
+    assert (found.url_from, found.token_from) == (url_from, token_from)
+
+
+def test_without_a_url_and_a_file_there_is_no_pool_in_use() -> None:
+    assert checks.pool_in_use(settings(token="t"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "mend"),
+    [
+        ({"items": []}, Status.OK, ""),
+        (Unauthorized("nobody knows this token"), Status.FAILED, "or unset it"),
+        (ConnectError("nobody answers"), Status.WARNING, "accelpool up, or set ACCELPOOL_URL"),
+        (RemoteProtocolError("no JSON"), Status.WARNING, "accelpool up --port 8751, or set ACCELPOOL_URL"),
+    ],
+)
+def test_the_broker_is_asked_with_the_token(answer: Any, status: Status, mend: str) -> None:
+    in_use = InUse(credentials=SAVED, url_from="/c", token_from="ACCELPOOL_TOKEN")
+    finding = checks.check_broker(in_use, FakeBroker(answer), 8750)
+    assert (finding.status, finding.need) == (status, Need.POOL)
+    assert mend in finding.mend
+    assert "(URL from /c, token from ACCELPOOL_TOKEN)" in finding.detail

@@ -8,11 +8,11 @@ import pytest
 
 from accelpool.cli import extras, failures
 from accelpool.cli.demo import best_device
-from accelpool.cli.failures import CommandFailed, ExitCode, NotInstalled
-from accelpool.cli.output import human_bytes, plural
+from accelpool.cli.failures import CommandFailed, ExitCode, NoPool, NotInstalled
+from accelpool.cli.output import human_bytes, plural, shortened
 from accelpool.cli.pool import node_name
 from accelpool.cli.settings import CliSettings
-from accelpool.cli.up import write_credentials
+from accelpool.cli.up import count_devices, write_credentials
 from accelpool.credentials import Credentials
 from accelpool.errors import AccelpoolError, ConnectError, LeaseNotFound, LogicError, Unauthorized
 
@@ -36,6 +36,17 @@ def test_one_is_singular() -> None:
     assert (plural(1, "device"), plural(2, "device")) == ("1 device", "2 devices")
 
 
+def test_a_long_text_is_cut_and_shows_it() -> None:
+    assert shortened("a\n b", 3) == "a b"
+    assert shortened("one two three", 11) == "one two ..."
+
+
+def test_devices_that_cannot_be_used_are_told_apart() -> None:
+    assert count_devices(2, 0) == "2 devices"
+    told = count_devices(2, 1)
+    assert told == "2 devices, and 1 that cannot be used (see `accelpool doctor`),"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "kind"),
     [
@@ -43,6 +54,7 @@ def test_one_is_singular() -> None:
         (Unauthorized("who?"), ExitCode.UNAUTHORIZED, "unauthorized"),
         (LeaseNotFound("no lease x"), ExitCode.FAILED, "lease-not-found"),
         (CommandFailed("no"), ExitCode.FAILED, "failed"),
+        (NoPool("where?"), ExitCode.UNREACHABLE, "no-pool"),
         (NotInstalled("no"), ExitCode.NOT_INSTALLED, "not-installed"),
         (LogicError("clFinish", -36), ExitCode.FAILED, "opencl"),
     ],
@@ -97,6 +109,8 @@ def test_the_demo_prefers_a_gpu_that_works() -> None:
     assert best_device(devices)["name"] == "g"
     with pytest.raises(CommandFailed, match=r"f: no.*accelpool doctor"):
         best_device(devices[1:2])
+    with pytest.raises(CommandFailed, match="works here: `ld` not found: install binutils"):
+        best_device(devices[1:2], "`ld` not found: install binutils")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import pytest
 
 from accelpool import errors
-from accelpool.acquisition import Acquisition, LeaseRequest, client_name, memory_bytes, wait_seconds
+from accelpool.acquisition import Acquisition
+from accelpool.device import Device, Platform
+from accelpool.lease_request import LeaseRequest, client_name, memory_bytes, wait_seconds
 from accelpool.rest import Answer
 
 
@@ -146,10 +148,40 @@ def test_memory_is_bytes_or_a_number_with_a_unit(memory, expected):
     assert memory_bytes(memory) == expected
 
 
-@pytest.mark.parametrize("memory", ["", "2 gigs", "-1", "GiB"])
-def test_other_memory_is_refused(memory):
-    with pytest.raises(ValueError, match="memory is bytes"):
-        memory_bytes(memory)
+@pytest.mark.parametrize(
+    ("argument", "value", "told"),
+    [
+        ("kind", "GPU", r"kind is one of 'any', 'gpu', .*, not 'GPU'; 'gpu' is"),
+        ("kind", 5, "kind is one of"),
+        ("kind", [], "kind is one of"),
+        ("count", 0, "count is a number of devices from 1 to 256, not 0"),
+        ("count", 1.5, "count is"),
+        ("ttl", -1, "ttl is seconds from 5 to 86400, not -1"),
+        ("ttl", "60", "ttl is seconds"),
+        ("ttl", None, "ttl is seconds"),
+        ("wait", -1, r"wait is True .*, False .* or seconds from 0 on, not -1"),
+        ("wait", float("nan"), "wait is"),
+        ("memory", 0, "memory is bytes, at least 1"),
+        ("memory", "12parsecs", r"memory is bytes, .* such as '2GiB', not '12parsecs'"),
+        ("memory", "", "memory is bytes"),
+        ("memory", "-1", "memory is bytes"),
+        ("memory", "GiB", "memory is bytes"),
+        ("memory", "9" * 500 + "GiB", "memory is bytes"),
+        ("memory", 1.5, "memory is bytes"),
+        ("device", "", "device is a device's id"),
+    ],
+)
+def test_arguments_are_checked_before_anything_is_sent(argument, value, told):
+    possible = {"kind": "any", "count": 1, "memory": None, "wait": True, "ttl": 60, "device": None}
+    with pytest.raises(errors.Invalid, match=told) as caught:
+        LeaseRequest.of(**{**possible, argument: value})
+    assert caught.value.members == {"parameter": argument}
+
+
+def test_a_device_in_place_of_its_id_is_refused_with_the_id():
+    device = Device({}, Platform({}), ("n", "", "d"), pool_id="dev_1")
+    with pytest.raises(errors.Invalid, match="that one's is 'dev_1'"):
+        LeaseRequest.of("any", count=1, memory=None, wait=True, ttl=60, device=device)
 
 
 def test_wait_is_for_ever_or_not_at_all_or_seconds():

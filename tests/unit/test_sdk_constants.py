@@ -48,6 +48,14 @@ def test_to_string_names_a_number_as_pyopencl_does(name, value):
     assert getattr(accelpool, name).to_string(value) == getattr(pyopencl, name).to_string(value)
 
 
+def test_what_python_keeps_in_a_class_is_no_constant():
+    class flags(constants.Constants, bits=True):  # noqa: N801 - as PyOpenCL's
+        __firstlineno__ = 59  # from Python 3.13 on
+        READ = 1
+
+    assert flags.to_string(1) == "READ"
+
+
 def test_to_string_names_each_bit():
     assert accelpool.mem_flags.to_string(1 | 4) == "READ_ONLY | READ_WRITE"
 

@@ -9,21 +9,6 @@ from accelpool_wire import messages as m
 
 
 @pytest.fixture
-def fake():
-    return FakeConnection()
-
-
-@pytest.fixture
-def ctx(fake):
-    return fake_context(fake)
-
-
-@pytest.fixture
-def queue(ctx):
-    return cl.CommandQueue(ctx)
-
-
-@pytest.fixture
 def buffer(ctx):
     return cl.Buffer(ctx, 0, 64)
 

@@ -3,18 +3,7 @@
 import pytest
 
 import accelpool as cl
-from accelpool.testing import FakeConnection, fake_context
 from accelpool_wire import messages as m
-
-
-@pytest.fixture
-def fake():
-    return FakeConnection()
-
-
-@pytest.fixture
-def ctx(fake):
-    return fake_context(fake)
 
 
 @pytest.fixture

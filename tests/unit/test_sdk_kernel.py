@@ -1,6 +1,8 @@
 """Programs and kernels: a round trip to build, a posted message to launch, errors that name the argument."""
 
+import copy
 import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -18,16 +20,6 @@ def fake():
     fake = FakeConnection()
     fake.answers[m.BuildProgram] = built(SAXPY, MIXED, kernel_info("nop"))
     return fake
-
-
-@pytest.fixture
-def ctx(fake):
-    return fake_context(fake)
-
-
-@pytest.fixture
-def queue(ctx):
-    return cl.CommandQueue(ctx)
 
 
 @pytest.fixture
@@ -390,3 +382,41 @@ def test_a_kernel_that_is_not_built_for_a_device_says_so(fake, ctx):
     kernel = cl.Program(ctx, "source").build().bare
     with pytest.raises(cl.LogicError, match="not built for"):
         kernel.get_work_group_info(cl.kernel_work_group_info.WORK_GROUP_SIZE, ctx.devices[0])
+
+
+# ---- forgotten parameters ----------------------------------------------------------------------------
+
+
+def test_a_forgotten_queue_is_told(program, x):
+    with pytest.raises(TypeError, match=r"queue is a CommandQueue, not \(16,\): saxpy\(queue, global_"):
+        program.saxpy((16,), None, 2.0, x, x, 16)
+
+
+def test_a_forgotten_local_size_is_told(queue, program, x):
+    with pytest.raises(TypeError, match=r"local_size is a tuple of 1 to 3 ints.*local_size may be None"):
+        program.saxpy(queue, (16,), 2.0, x, x, 16)
+
+
+def test_a_number_as_global_size_is_told(queue, program, x):
+    with pytest.raises(TypeError, match=r"global_size is a tuple of .* such as \(1000,\), not 1000"):
+        program.saxpy(queue, 1000, None, 2.0, x, x, 16)
+
+
+def test_what_is_wrong_with_the_arguments_alone_is_told_as_such(queue, program, x):
+    with pytest.raises(TypeError, match="saxpy takes 4 arguments, not 1"):
+        program.saxpy(queue, (16,), None, 2.0)
+
+
+def test_a_launch_without_a_queue_is_told(program):
+    with pytest.raises(TypeError, match="the first parameter is a CommandQueue, not None"):
+        cl.enqueue_nd_range_kernel(None, program.nop, (1,), None)
+
+
+def test_what_lives_in_a_session_is_not_pickled(ctx, queue, program, x):
+    event = cl.enqueue_marker(queue)
+    device, platform = ctx.devices[0], ctx.devices[0].platform
+    for thing in (ctx, queue, program, program.nop, x, event, device, platform):
+        name = type(thing).__name__
+        for copying in (pickle.dumps, copy.copy):
+            with pytest.raises(TypeError, match=f"{name} cannot be pickled or copied: it lives in a session"):
+                copying(thing)

@@ -31,9 +31,13 @@ class FakeBroker:
 class FakeConnection:
     def __init__(self):
         self.closed = threading.Event()
+        self.abandoned = None
 
     def close(self):
         self.closed.set()
+
+    def abandon(self, reason):
+        self.abandoned = reason
 
 
 @pytest.fixture
@@ -145,4 +149,23 @@ def test_closing_ends_all_leases(keeper, lease, broker):
 def test_the_last_thing_of_a_process_is_to_end_its_leases(keeper, lease, broker, connection):
     keeper.end_all()
     assert connection.closed.is_set()
+    assert [method for _, method, _ in broker.requests] == ["DELETE"]
+
+
+def test_a_fork_leaves_the_leases_to_the_process_that_it_came_from(keeper, lease, broker, connection):
+    keeper.disown()
+    assert connection.abandoned is lease.failure
+    assert isinstance(lease.failure, errors.SessionLost)
+    broker.now += 1000
+    assert keeper.renew_due() > 0
+    keeper.end_all()
+    keeper.end(lease)
+    assert broker.requests == []
+
+
+def test_a_fork_keeps_leases_of_its_own(keeper, lease, broker):
+    keeper.disown()
+    own = keeper.adopt(LeaseRecord(id="own", state="active", ttl_s=60.0), FakeConnection())
+    keeper.end_all()
+    assert own.is_over
     assert [method for _, method, _ in broker.requests] == ["DELETE"]

@@ -1,11 +1,13 @@
 """The kernel library from a context: built once, NDRange and local memory from the catalogue."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 import accelpool as cl
 import accelpool_kernels
-from accelpool.testing import FakeConnection, built, fake_context, kernel_info
+from accelpool.testing import built, fake_context, kernel_info
 from accelpool_wire import messages as m
 
 SPACES = {"input": "global ", "output": "global ", "inout": "global ", "local": "local ", "scalar": ""}
@@ -16,21 +18,6 @@ def compiled(name):
     stars = {role: "*" if space else "" for role, space in SPACES.items()}
     args = [f"{SPACES[a.role]}{a.type}{stars[a.role]} {a.name}" for a in entry.arguments]
     return built(kernel_info(name, *args))
-
-
-@pytest.fixture
-def fake():
-    return FakeConnection()
-
-
-@pytest.fixture
-def ctx(fake):
-    return fake_context(fake)
-
-
-@pytest.fixture
-def queue(ctx):
-    return cl.CommandQueue(ctx)
 
 
 def buffer(ctx, count):
@@ -70,6 +57,25 @@ def test_the_library_lists_its_kernels(ctx):
     assert set(accelpool_kernels.names()) <= set(dir(ctx.kernels))
     assert "saxpy" in repr(ctx.kernels)
     assert "y = a x + y" in repr(ctx.kernels.saxpy)
+
+
+def test_a_kernel_describes_itself(ctx):
+    saxpy = ctx.kernels.saxpy
+    assert str(inspect.signature(saxpy)) == "(queue, n, a, x, y, /, *, wait_for=None)"
+    assert (saxpy.__name__, "saxpy(queue, n, a, x, y)" in repr(saxpy)) == ("saxpy", True)
+    for line in ("y = a x + y", "a: float, scalar: factor.", "x: (n,) float, input.", "Source: BLAS level 1"):
+        assert line in saxpy.__doc__
+    for name in accelpool_kernels.names():
+        assert accelpool_kernels.entry(name).source in getattr(ctx.kernels, name).__doc__
+    assert "to be called" in type(saxpy).__doc__
+    assert str(inspect.signature(type(saxpy))).startswith("(context")
+
+
+@pytest.mark.parametrize("args", [(10, 2.0, 3, 4), (10,), (10, 2.0, 3, 4, 5)])
+def test_a_forgotten_queue_is_told(fake, ctx, args):
+    fake.answers[m.BuildProgram] = compiled("saxpy")
+    with pytest.raises(TypeError, match=r"queue is a CommandQueue, not 10: saxpy\(queue, n, a, x, y\)"):
+        ctx.kernels.saxpy(*args)
 
 
 def test_a_wrong_count_of_arguments_lists_them(ctx, queue):

@@ -7,20 +7,9 @@ import pytest
 
 import accelpool as cl
 from accelpool.host import flat_bytes
-from accelpool.testing import FakeConnection, fake_context
 from accelpool_wire import messages as m
 
 mf = cl.mem_flags
-
-
-@pytest.fixture
-def fake():
-    return FakeConnection()
-
-
-@pytest.fixture
-def ctx(fake):
-    return fake_context(fake)
 
 
 def sent(fake):

@@ -64,10 +64,17 @@ def test_which_rule_is_broken(global_size, local_size, offset, code):
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("global_size", [16, (16.0,), ("a",)])
-def test_sizes_are_whole_numbers(global_size):
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(
+    ("global_size", "example"),
+    [(16, 16), (np.int64(16), 16), ((16.0,), 1000), (("a",), 1000), ("a", 1000), (object(), 1000)],
+)
+def test_sizes_are_whole_numbers(global_size, example):
+    with pytest.raises(TypeError, match=rf"global_size is a tuple of .* such as \({example},\), not"):
         checked(device(), GROUP, global_size, None, None, False)
+
+
+def test_a_numpy_array_is_a_sequence_of_sizes():
+    assert checked(device(), GROUP, np.array([16, 8]), None, None, False).global_size == [16, 8]
 
 
 def test_a_kernel_may_require_its_local_size():

@@ -118,8 +118,9 @@ def test_an_unknown_problem_keeps_its_name_and_status():
     assert caught.value.status == 418
 
 
-def test_no_json_is_no_broker():
-    rest, _, _ = client((200, b"<html>", {}))
+@pytest.mark.parametrize("body", [b"<html>", b"[" * 100_000], ids=["html", "nested"])
+def test_no_json_is_no_broker(body):
+    rest, _, _ = client((200, body, {}))
     with pytest.raises(errors.RemoteProtocolError, match="is that a broker's URL"):
         rest.request("GET", "/devices")
 

@@ -7,7 +7,7 @@ import pytest
 
 from accelpool import credentials
 from accelpool.credentials import Credentials
-from accelpool.errors import Unauthorized
+from accelpool.errors import Invalid, Unauthorized
 from accelpool.settings import Settings
 
 URL = "http://127.0.0.1:8750"
@@ -42,6 +42,15 @@ def test_the_files_token_is_used_for_its_own_url_only(path):
     assert settings(path, ACCELPOOL_URL=URL).credentials().token == "saved"
     with pytest.raises(Unauthorized, match="no token for http://elsewhere"):
         settings(path, ACCELPOOL_URL="http://elsewhere").credentials()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("127.0.0.1:8750", "is it http://127.0.0.1:8750"), ("gopher://pool", "not 'gopher://pool'$")],
+)
+def test_a_url_of_another_kind_is_refused(path, url, told):
+    with pytest.raises(Invalid, match=r"begins with http:// or https://.*" + told):
+        settings(path, ACCELPOOL_URL=url, ACCELPOOL_TOKEN="t").credentials()
 
 
 def test_without_any_the_error_says_how_to_get_one(path):

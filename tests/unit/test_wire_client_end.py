@@ -391,3 +391,46 @@ def test_closing_before_the_farewell_is_noticed_is_quiet(connection: Connection)
     connection._conversation.receive(memoryview(frame(m.SessionEnding("lease-expired", "late")))[12:])
     connection.close()
     assert not connection.is_open
+
+
+# ---- forks -------------------------------------------------------------------------------------------
+
+
+def test_a_fork_leaves_the_session_to_the_process_that_it_came_from(
+    connection: Connection, worker: ScriptedWorker
+) -> None:
+    into = bytearray(4)
+    reading = connection.read(m.EnqueueReadBuffer(1, 2, 0, 4), memoryview(into))
+    assert isinstance(worker.receive()[0], m.EnqueueReadBuffer)
+    connection.post(m.Flush(1))
+    connection.release(5)
+    with connection._channel._stream.dup() as of_the_other:  # as a fork has it
+        connection._sending.acquire()  # by threads that are not in the fork
+        connection._inbox._receiving.acquire()
+        connection.abandon(SessionLost("it belongs to process 7"))
+        uses: list[Callable[[], object]] = [
+            reading.wait,
+            lambda: connection.post(m.Flush(1)),
+            lambda: connection.post(m.EnqueueWriteBuffer(1, 2, 0), bytes(8000)),
+            lambda: connection.call(m.Sync()),
+            lambda: connection.wait_events([1]),
+        ]
+        for use in uses:
+            with pytest.raises(SessionLost, match="it belongs to process 7"):
+                use()
+        connection.flush()
+        connection.close()
+        assert not connection.is_open
+        of_the_other.sendall(frame(m.Finish(1)))
+        assert worker.receive() == (m.Finish(1), b"")  # nothing came before it
+
+
+def test_abandoning_a_session_that_is_over_keeps_the_reason(
+    connection: Connection, worker: ScriptedWorker
+) -> None:
+    worker.send(m.SessionEnding("lease-expired", "late"))
+    with pytest.raises(LeaseExpired):
+        connection.call(m.Sync())
+    connection.abandon(SessionLost("another process's"))
+    with pytest.raises(LeaseExpired):
+        connection.post(m.Flush(1))

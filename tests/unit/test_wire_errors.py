@@ -105,7 +105,7 @@ def test_unknown_problem_keeps_its_name() -> None:
 )
 def test_code_decides_the_class(code: int, expected: str) -> None:
     error = error_for("clDoIt", code, "why")
-    assert (type(error).__name__, type(error).__module__) == (expected, "accelpool_wire.errors")
+    assert type(error) is getattr(errors, expected)
     assert (error.routine, error.code, error.what) == ("clDoIt", code, "why")
 
 

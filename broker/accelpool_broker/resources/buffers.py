@@ -9,10 +9,9 @@ from apiflask.schemas import FileSchema
 from flask import Response, request
 
 from accelpool_broker.resources import compute_schemas as schemas
-from accelpool_broker.resources.context import listing, services
+from accelpool_broker.resources.context import OCTETS, listing, services
 
 blueprint = APIBlueprint("buffers", __name__, tag="Buffers")
-BINARY = "application/octet-stream"
 
 
 @blueprint.post("/leases/<id>/buffers")
@@ -60,13 +59,13 @@ def put_content(id: str, buffer: str, query_data: dict[str, Any]) -> dict[str, A
 
 @blueprint.get("/leases/<id>/buffers/<buffer>/content")
 @blueprint.input(schemas.ReadQuery, location="query")
-@blueprint.output(FileSchema(type="string", format="binary"), content_type=BINARY)
+@blueprint.output(FileSchema(type="string", format="binary"), content_type=OCTETS)
 @blueprint.doc(summary="Read raw bytes of a buffer")
 def get_content(id: str, buffer: str, query_data: dict[str, Any]) -> Response:
     """Read the buffer's bytes after all that was launched and written before."""
     with services().compute.session(id) as session:
         size, pieces = session.read(buffer, query_data["offset"], query_data["size"])
-    answer = Response((bytes(piece) for piece in pieces), mimetype=BINARY)
+    answer = Response((bytes(piece) for piece in pieces), mimetype=OCTETS)
     answer.content_length = size
     return answer
 

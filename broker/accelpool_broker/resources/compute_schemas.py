@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
+from apiflask.fields import Boolean, Dict, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range
 from marshmallow import ValidationError, validates_schema
 
@@ -141,7 +141,10 @@ class LaunchIn(Schema):
     local_size = _sizes(1)
     offset = _sizes(0)
     args = List(Nested(ArgIn, allow_none=True), load_default=list, validate=Length(0, MAX_ARGS))
-    wait = Boolean(load_default=True)
+    wait = Boolean(
+        load_default=True,
+        metadata={"description": "answer when it has ended, or after 25 s with how far it is"},
+    )
 
 
 class Profile(Schema):
@@ -162,9 +165,3 @@ class LaunchOut(Schema):
     status = String(validate=OneOf([status.value for status in LaunchStatus]))
     profile = Nested(Profile, allow_none=True)
     error = Dict(keys=String(), values=Raw(), allow_none=True)
-
-
-class LaunchQuery(Schema):
-    """How long the answer may wait for the launch's end."""
-
-    wait_s = Float(load_default=0.0, validate=Range(0, 25))

@@ -10,10 +10,12 @@ from typing import Any, TypeVar, cast
 
 from flask import current_app
 
+from accelpool_broker.problems import RETRY_AFTER_S
 from accelpool_broker.services.services import Services
 from accelpool_wire.errors import Invalid
 
 EXTENSION = "accelpool"
+OCTETS = "application/octet-stream"
 
 T = TypeVar("T")
 
@@ -28,6 +30,11 @@ def instant(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def retry_hint(is_early: bool) -> dict[str, str]:
+    """Return the header that tells a client that was not allowed to wait here when to ask again."""
+    return {"Retry-After": str(RETRY_AFTER_S)} if is_early else {}
 
 
 def write_cursor(position: object) -> str:

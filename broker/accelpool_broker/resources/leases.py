@@ -11,10 +11,11 @@ from accelpool_broker.resources.context import (
     listing,
     page,
     read_number_cursor,
+    retry_hint,
     services,
     write_cursor,
 )
-from accelpool_broker.services.leases import LeaseRequest, SeenLease
+from accelpool_broker.services.leases import LeaseRequest
 
 blueprint = APIBlueprint("leases", __name__, tag="Leases")
 
@@ -29,7 +30,7 @@ def post_lease(json_data: dict[str, Any], query_data: dict[str, Any], headers_da
     """Answer with an active lease, or with a queued one after at most `wait_s`."""
     request = LeaseRequest(**json_data)
     seen = services().leases.create(request, key=headers_data["key"], wait_s=query_data["wait_s"])
-    return bodies.lease_body(seen), 201, {"Location": f"/leases/{seen.lease.id}", **_hint(seen)}
+    return bodies.lease_body(seen), 201, {"Location": f"/leases/{seen.lease.id}", **retry_hint(seen.is_early)}
 
 
 @blueprint.get("/leases")
@@ -55,7 +56,7 @@ def list_leases(query_data: dict[str, Any]) -> dict[str, Any]:
 def get_lease(id: str, query_data: dict[str, Any]) -> Any:
     """Show a lease; one that is queued after at most `wait_s`, or as soon as it no longer is."""
     seen = services().leases.get(id, wait_s=query_data["wait_s"])
-    return bodies.lease_body(seen), 200, _hint(seen)
+    return bodies.lease_body(seen), 200, retry_hint(seen.is_early)
 
 
 @blueprint.patch("/leases/<id>")
@@ -73,8 +74,3 @@ def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 def delete_lease(id: str) -> dict[str, Any]:
     """Idempotent: a lease that has ended stays as it is."""
     return bodies.lease_body(services().leases.end(id))
-
-
-def _hint(seen: SeenLease) -> dict[str, str]:
-    """Tell a client that was not allowed to wait here when to ask again."""
-    return {"Retry-After": "1"} if seen.is_early else {}

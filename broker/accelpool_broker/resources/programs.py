@@ -9,15 +9,15 @@ from apiflask.schemas import FileSchema
 from flask import Response, request
 from marshmallow import ValidationError, missing
 
+from accelpool_broker.problems import what_is_wrong
 from accelpool_broker.resources import compute_schemas as schemas
-from accelpool_broker.resources.context import listing, services
+from accelpool_broker.resources.context import OCTETS, listing, services
 from accelpool_broker.services import library
 from accelpool_broker.services.compute_objects import Program
 from accelpool_broker.services.kernel_args import parameters
-from accelpool_wire.errors import Invalid
+from accelpool_wire.errors import Invalid, NotFound
 
 blueprint = APIBlueprint("programs", __name__, tag="Programs")
-BINARY = "application/octet-stream"
 
 
 @blueprint.post("/leases/<id>/programs")
@@ -29,7 +29,7 @@ BINARY = "application/octet-stream"
 )
 def post_program(id: str, json_data: Any) -> Any:
     """Build a program; an octet stream has no JSON, so the body is checked here."""
-    if request.mimetype == BINARY:
+    if request.mimetype == OCTETS:
         binary = request.get_data()
         if not binary:
             raise Invalid("the body is empty: a program's binary was expected")
@@ -38,7 +38,7 @@ def post_program(id: str, json_data: Any) -> Any:
             return _created(id, program, session.programs.get(program))
     given = _checked(json_data)
     name = given["kernel"]
-    source = given["source"] if name is None else library.source(name)
+    source = given["source"] if name is None else _library_source(name)
     with services().compute.session(id) as session:
         program = session.build(source, given["options"], name)
         return _created(id, program, session.programs.get(program))
@@ -63,12 +63,12 @@ def list_programs(id: str) -> dict[str, Any]:
 
 
 @blueprint.get("/leases/<id>/programs/<program>/binary")
-@blueprint.output(FileSchema(type="string", format="binary"), content_type=BINARY)
+@blueprint.output(FileSchema(type="string", format="binary"), content_type=OCTETS)
 @blueprint.doc(summary="Read a program's binary for its first device")
 def get_binary(id: str, program: str) -> Response:
     """Read a program's binary for its first device."""
     with services().compute.session(id) as session:
-        return Response(session.binary(program), mimetype=BINARY)
+        return Response(session.binary(program), mimetype=OCTETS)
 
 
 @blueprint.delete("/leases/<id>/programs/<program>")
@@ -81,12 +81,19 @@ def delete_program(id: str, program: str) -> tuple[str, int]:
     return "", 204
 
 
+def _library_source(name: str) -> str:
+    try:
+        return library.source(name)
+    except NotFound as error:
+        raise NotFound(error.detail, instance=request.path) from error
+
+
 def _checked(body: Any) -> dict[str, Any]:
     try:
         return cast(dict[str, Any], schemas.ProgramIn().load({} if body is missing else body))
     except ValidationError as error:
         told = error.messages_dict
-        raise Invalid(f"a program is given by its source or kernel: {told}", errors={"json": told}) from error
+        raise Invalid(what_is_wrong("json", told), errors={"json": told}) from error
 
 
 def _created(lease: str, id: str, program: Program) -> tuple[dict[str, Any], int, dict[str, str]]:

@@ -10,6 +10,7 @@ import re
 from apiflask import Schema
 from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range
+from marshmallow import INCLUDE
 
 from accelpool_broker.models import LeaseState, NodeState
 from accelpool_broker.services.devices import DeviceState
@@ -21,6 +22,7 @@ MAX_DEVICES = 256
 MAX_SESSIONS = 4096
 MAX_NAME = 255
 MAX_TEXT = 4096
+MAX_WAIT_S = 25.0
 TTL_S = Range(5, 86400)
 NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -37,17 +39,29 @@ def _instant(**options: object) -> String:
     return String(metadata={"format": "date-time"}, **options)  # type: ignore[arg-type]  # passed on
 
 
+def _about(description: str) -> dict[str, str]:
+    return {"description": description}
+
+
 class IdempotencyKey(Schema):
     """A request repeated with the same key gives the same thing."""
 
-    key = _text(255, 1, load_default=None, data_key="Idempotency-Key")
+    key = _text(
+        255,
+        1,
+        load_default=None,
+        data_key="Idempotency-Key",
+        metadata=_about("a name of the client's choice for this request, to repeat it safely"),
+    )
 
 
 class ListQuery(Schema):
     """Where a list starts, and how much of it is wanted."""
 
-    limit = Integer(load_default=100, validate=Range(1, 500))
-    cursor = _text(load_default=None, allow_none=True)
+    limit = Integer(load_default=100, validate=Range(1, 500), metadata=_about("items on a page"))
+    cursor = _text(
+        load_default=None, allow_none=True, metadata=_about("the `next_cursor` of the page before this one")
+    )
 
 
 class DeviceQuery(ListQuery):
@@ -67,7 +81,13 @@ class LeaseQuery(ListQuery):
 class WaitQuery(Schema):
     """How long an answer may wait for a change."""
 
-    wait_s = Float(load_default=0.0, validate=Range(0, 25))
+    wait_s = Float(
+        load_default=0.0,
+        validate=Range(0, MAX_WAIT_S),
+        metadata=_about(
+            "seconds; the answer comes at once when it changes, and Retry-After says if it could not wait"
+        ),
+    )
 
 
 # ---- nodes -------------------------------------------------------------------------------------------
@@ -229,22 +249,46 @@ class DeviceList(Schema):
 
 
 class LeaseIn(Schema):
-    """What a client asks for."""
+    """What a client asks for: whole devices, all of one node."""
 
-    kind = String(load_default="any", validate=OneOf([*KINDS, "any"]))
-    count = _count(1, MAX_DEVICES, load_default=1)
-    memory_bytes = _count(1, load_default=None, allow_none=True)
-    ttl_s = Float(load_default=60.0, validate=TTL_S)
-    queue_timeout_s = Float(load_default=None, allow_none=True, validate=Range(0, 7 * 86400))
-    ends_with_session = Boolean(load_default=False)
-    device = _text(320, 1, load_default=None, allow_none=True)
-    client = _text(load_default="")
+    kind = String(load_default="any", validate=OneOf([*KINDS, "any"]), metadata=_about("what to compute on"))
+    count = _count(1, MAX_DEVICES, load_default=1, metadata=_about("how many devices"))
+    memory_bytes = _count(
+        1, load_default=None, allow_none=True, metadata=_about("what each must have; null for any")
+    )
+    ttl_s = Float(
+        load_default=60.0,
+        validate=TTL_S,
+        metadata=_about(
+            "how long it lasts from its grant or last renewal, and, queued, from its last reading"
+        ),
+    )
+    queue_timeout_s = Float(
+        load_default=None,
+        allow_none=True,
+        validate=Range(0, 7 * 86400),
+        metadata=_about("withdraw it if it was not granted by then; null for as long as it is read"),
+    )
+    ends_with_session = Boolean(
+        load_default=False,
+        metadata=_about(
+            "release it when the client of its last session leaves; for clients of the data plane"
+        ),
+    )
+    device = _text(
+        320,
+        1,
+        load_default=None,
+        allow_none=True,
+        metadata=_about("the id of a device, to have that one; null for any that fits"),
+    )
+    client = _text(load_default="", metadata=_about("a name to show in lists of leases"))
 
 
 class RenewIn(Schema):
     """How long a lease is to last from now."""
 
-    ttl_s = Float(required=True, validate=TTL_S)
+    ttl_s = Float(required=True, validate=TTL_S, metadata=_about("seconds from now"))
 
 
 class ShareOut(Schema):
@@ -307,10 +351,24 @@ class HealthOut(Schema):
 
 
 class Problem(Schema):
-    """What went wrong (RFC 9457); some types have further members."""
+    """What went wrong (RFC 9457); those members that are not required come with some types alone."""
 
-    type = String(required=True, metadata={"format": "uri"})
-    title = String(required=True)
-    status = Integer(required=True)
-    detail = String(required=True)
-    instance = String(required=True)
+    class Meta:
+        """Clients ignore members that they do not know."""
+
+        unknown = INCLUDE
+
+    type = String(required=True, metadata={"format": "uri", **_about("which problem it is, for programs")})
+    title = String(required=True, metadata=_about("the same in a few words, for people"))
+    status = Integer(required=True, metadata=_about("the HTTP status"))
+    detail = String(required=True, metadata=_about("what happened here, for people"))
+    instance = String(required=True, metadata=_about("the path of what it is about"))
+    errors = Dict(keys=String(), values=Raw(), metadata=_about("invalid: what is wrong, by member"))
+    devices = Dict(keys=String(), values=Raw(), metadata=_about("unsatisfiable: why not, by device"))
+    routine = String(metadata=_about("compute-failed: OpenCL's function"))
+    code = Integer(metadata=_about("compute-failed: OpenCL's error code"))
+    name = String(metadata=_about("compute-failed: the error code's name"))
+    build_log = String(metadata=_about("compute-failed: what the compiler said"))
+    size_bytes = Integer(metadata=_about("invalid: the size of the buffer that was overrun"))
+    offset = Integer(metadata=_about("invalid: where in the buffer it would have begun"))
+    request_id = String(metadata=_about("internal: what to look for in the broker's log"))

@@ -60,8 +60,12 @@ class Compute:
             ProblemError: The lease is not active, its node does not answer, or the call failed.
         """
         self._leases.active(lease_id)
-        with translated():
-            yield self._get(lease_id)
+        try:
+            with translated():
+                yield self._get(lease_id)
+        except errors.SessionLost:
+            self._leases.active(lease_id)  # that the lease has ended meanwhile says more
+            raise
 
     @contextmanager
     def may_wait(self, wait_s: float) -> Iterator[float]:

@@ -124,7 +124,8 @@ class ComputeSession:
             length: How many bytes the stream has, if known.
 
         Raises:
-            Invalid: The stream is longer than the room from `offset` on; what fits may have been written.
+            Invalid: The stream is longer than the room from `offset` on, or ends before its length; what came
+                may have been written.
         """
         buffer = self.buffers.get(id)
         room = buffer.size_bytes - offset
@@ -141,6 +142,8 @@ class ComputeSession:
             written += len(chunk)
         with self._lock:
             self._sync()
+        if written < (length or 0):
+            raise Invalid(f"the body ended after {written} of the {length} bytes that Content-Length says")
         return written
 
     def read(self, id: str, offset: int, size: int | None) -> tuple[int, Iterator[memoryview]]:

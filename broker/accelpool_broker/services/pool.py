@@ -150,7 +150,8 @@ class Pool:
         _move(lease, LeaseState.ACTIVE)
         lease.reason = ""
         lease.granted_at = change.now
-        lease.expires_at = change.now + lease.ttl_s
+        lease.expires_at = expires_at = change.now + lease.ttl_s
+        change.wake_at = expires_at if change.wake_at is None else min(change.wake_at, expires_at)
         for share in grant.shares:
             device = devices[share.device]
             device.epoch += 1

@@ -8,11 +8,14 @@ children from its main thread alone. An agent that was gone before that took hol
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import resource
 import runpy
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 ORPHAN = 4
@@ -24,8 +27,16 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != agent:
         sys.exit(ORPHAN)
+    _expect_the_worst()
     sys.argv[:] = [module, *sys.argv[3:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _expect_the_worst() -> None:
+    """Leave no core file with a client's data behind, and be the first to go when memory runs out."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 if __name__ == "__main__":

@@ -52,11 +52,10 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's answer: its public key (base64 of the raw Ed25519 key) and its patience."""
+    """The broker's answer: its public key (base64 of the raw Ed25519 key), and how often to report."""
 
     public_key: str
     heartbeat_s: float = 5.0
-    lost_after_s: float = 15.0
 
 
 class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,12 +89,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantedShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A device under a lease."""
+    """A device under a lease; what of it is shared stands in the lease token."""
 
     name: str
     epoch: int
-    memory_bytes: int = 0
-    compute: float = 1.0
 
 
 class GrantedLease(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +100,11 @@ class GrantedLease(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     devices: list[GrantedShare]
-    expires_at: float | datetime | None = None
+    expires_at: datetime | None = None
 
     def has_expired(self, now: float) -> bool:
-        """Whether the lease's time was over at an instant, as far as this answer knew."""
-        at = self.expires_at.timestamp() if isinstance(self.expires_at, datetime) else self.expires_at
-        return at is not None and at <= now
+        """Whether the lease's time was over at an instant (Unix, s), as far as this answer knew."""
+        return self.expires_at is not None and self.expires_at.timestamp() <= now
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,6 +104,7 @@ class Devices:
 
     def set_fault(self, name: str, fault: str) -> bool:
         """Take note of why a device does not work, "" if it does; whether that is news."""
+        fault = fault[:MAX_FAULT]  # the broker refuses reports with longer ones
         is_news = self.faults[name] != fault
         self.faults[name] = fault
         return is_news

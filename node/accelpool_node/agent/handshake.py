@@ -25,6 +25,7 @@ from accelpool_wire.messages import Hello, Refused, SessionQuery
 
 MAX_BODY_BYTES = 80 * 1024
 MAX_SHARES = 64
+MAX_DETAIL = 2000  # characters: what a client sent, repeated to it, must not fill the socket
 
 Verify: TypeAlias = Callable[[bytes, bytes], bool]
 
@@ -100,7 +101,7 @@ def read_first(body: bytes) -> Hello | SessionQuery:
 
 def refusal(problem: str, detail: str) -> bytes:
     """Return the frame that refuses a client."""
-    body = msgspec.msgpack.encode(Refused(problem, detail))
+    body = msgspec.msgpack.encode(Refused(problem, detail[:MAX_DETAIL]))
     return PREFIX.pack(len(body), 0) + body
 
 

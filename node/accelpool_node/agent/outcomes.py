@@ -57,6 +57,8 @@ class Session:
         told: What the agent told the worker to end with.
         verdict: Why the agent killed it as hung.
         over: Set once the process has ended.
+        settled: Set once the worker has taken its client over, or its process has ended without.
+        has_begun: Whether the worker has taken its client over.
     """
 
     id: str
@@ -69,6 +71,8 @@ class Session:
     told: ProblemError | None = None
     verdict: str = ""
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    has_begun: bool = False
 
     @property
     def lease(self) -> str:

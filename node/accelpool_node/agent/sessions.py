@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -69,7 +70,8 @@ class Sessions:
         try:
             for _ in range(MAX_ATTEMPTS):
                 worker = await self._pools[admission.environment].take()
-                if session := self._begin(worker, admission, frame, client):
+                session = self._begin(worker, admission, frame, client)
+                if session and await self._is_served(session):
                     return session
         finally:
             self._opening -= Counter({lease: 1})
@@ -107,6 +109,16 @@ class Sessions:
         self._on_change()
         return session
 
+    async def _is_served(self, session: Session) -> bool:
+        """Whether the worker took its client over; one that hangs, or died of something, does not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.begin_limit_s):
+                await session.settled.wait()
+        if not session.settled.is_set():
+            self._condemn(session, f"it did not begin within {self._settings.begin_limit_s:g} s")
+            await session.over.wait()  # from here on it can say nothing to the client any more
+        return session.has_begun
+
     def end_lease(self, lease: str, why: ProblemError) -> None:
         """End all sessions of a lease."""
         for session in tuple(self.running.values()):
@@ -143,6 +155,8 @@ class Sessions:
 
     def _heard(self, session: Session, message: control.ToAgent) -> None:
         session.heard_at = time.monotonic()
+        session.has_begun = True
+        session.settled.set()
         if isinstance(message, control.Ended):
             session.last_word = message
             asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
@@ -180,4 +194,5 @@ class Sessions:
         while len(self._outcomes) > MAX_OUTCOMES:
             self._outcomes.popitem(last=False)
         session.over.set()
+        session.settled.set()
         self._on_end(session, outcome)

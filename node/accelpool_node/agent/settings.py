@@ -25,6 +25,7 @@ class Settings:
         handshake_limit_s: A client's first frame must be here by then.
         discovery_limit_s: A discovery child must have answered by then.
         start_limit_s: A worker must have loaded its driver by then.
+        begin_limit_s: A warm worker that has not taken its client over by then is hung; another one is asked.
         hang_limit_s: A worker silent for so long is hung.
         command_limit_s: A command that runs for longer is hung.
         end_limit_s: A worker told to end, or that said its last word, has so long to exit.
@@ -45,6 +46,7 @@ class Settings:
     handshake_limit_s: float = 5.0
     discovery_limit_s: float = 60.0
     start_limit_s: float = 60.0
+    begin_limit_s: float = 3.0
     hang_limit_s: float = 10.0
     command_limit_s: float = 600.0
     end_limit_s: float = 2.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import subprocess
 from collections.abc import Callable
 from enum import Enum
 
@@ -72,7 +73,12 @@ class Worker:
             arguments = ["--control-fd", str(theirs.fileno()), "--backend", self._environment.backend]
             try:
                 self._child = self._processes.start(
-                    self._environment, MODULE, arguments, self._ended, keep=(theirs.fileno(),)
+                    self._environment,
+                    MODULE,
+                    arguments,
+                    self._ended,
+                    keep=(theirs.fileno(),),
+                    stdout=subprocess.DEVNULL,  # a kernel's printf must not fill, or forge, the node's log
                 )
             except OSError:
                 ours.close()
@@ -113,6 +119,8 @@ class Worker:
                 message = control.receive_at_agent(self._channel)
             except BlockingIOError:
                 return
+            except ConnectionResetError:
+                message = None  # it left without reading what was on its way to it
             except (OSError, msgspec.MsgspecError, ValueError) as error:
                 log.warning("worker %d sent nonsense: %s", self.pid, error)
                 self._close()

@@ -133,6 +133,10 @@ class Holdings:
             known = ", ".join(sorted(program.kernels)) or "none, as it is not built"
             what = f"no kernel {message.name!r} in the program; it has {known}"
             raise error_for(routine, ErrorCode.INVALID_KERNEL_NAME, what)
+        if info.num_args > self._limits.kernel_args:
+            limit = self._limits.kernel_args
+            what = f"kernel {info.name} has {info.num_args} arguments; the limit is {limit}"
+            raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
         self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info)
 

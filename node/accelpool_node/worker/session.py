@@ -25,6 +25,7 @@ from accelpool_wire.errors import Error, FrameTooLarge, error_for
 
 WATCHERS = 32  # events of one message that are waited for each by itself; more take turns
 MAX_WHAT = 256 * 1024  # characters of a build log, or of what went wrong, that are sent
+MAX_KEPT = 2000  # characters of what stays with a handle: there may be a million
 ANSWERED = (m.Finish, m.BuildProgram, m.GetProgramBinaries, m.GetEvent, m.Sync, m.EnqueueReadBuffer)
 
 
@@ -120,7 +121,8 @@ class Session:
         if isinstance(error, EarlierFailure):
             culprit, what = error.failure.command, error.what
         else:
-            culprit, what = command, f"command {command} ({type(message).__name__}): {error.what[:MAX_WHAT]}"
+            limit = MAX_WHAT if isinstance(message, ANSWERED) else MAX_KEPT
+            culprit, what = command, f"command {command} ({type(message).__name__}): {error.what[:limit]}"
         failure = Failure(command=culprit, routine=error.routine, code=error.code, what=what)
         for table, handle in self._holdings.made_by(message):
             table.fail(handle, failure)

@@ -5,6 +5,7 @@ options      the options that several commands share
 output       tables and text for people, one JSON document for programs
 failures     exit codes, and the errors of the command line itself
 settings     where the command line keeps things
+access       the pool that a command asks; credentials
 listings     devices, leases, nodes, kernels, release
 services     broker, node: become one of them
 up           a pool on this machine, until Ctrl-C

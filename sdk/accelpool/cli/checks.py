@@ -19,14 +19,17 @@ from accelpool.cli.failures import one_line
 from accelpool.cli.output import human_bytes
 from accelpool.cli.pool import LOOPBACK
 from accelpool.credentials import Credentials
-from accelpool.errors import AccelpoolError, Forbidden, Unauthorized
+from accelpool.errors import AccelpoolError, Forbidden, RemoteProtocolError, Unauthorized
 from accelpool.rest import RestClient
+from accelpool.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 POCL = "pocl-binary-distribution"
 INTEL = "intel-opencl-rt"
 BUNDLED = "bundled"
+POCL_ENVIRONMENTS = frozenset({BUNDLED, "pocl"})
 INSTALL_LD = "install binutils: apt-get install binutils, or dnf install binutils"
+URL_VARIABLE, TOKEN_VARIABLE = "ACCELPOOL_URL", "ACCELPOOL_TOKEN"
 LIMIT_S = 5.0
 
 
@@ -38,6 +41,29 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+class Need(StrEnum):
+    """What something is needed for."""
+
+    COMPUTE = "compute"
+    POOL = "pool"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InUse:
+    """The pool that the SDK uses from here, and where its URL and token come from."""
+
+    credentials: Credentials
+    url_from: str
+    token_from: str
+
+    @property
+    def whence(self) -> str:
+        """Where both come from, for people."""
+        if self.url_from == self.token_from:
+            return f"URL and token from {self.url_from}"
+        return f"URL from {self.url_from}, token from {self.token_from}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """What a check found.
@@ -47,28 +73,36 @@ class Finding:
         status: Whether it works; a warning is no obstacle by itself.
         detail: What was found.
         mend: The command that mends it, or "".
+        need: What it is needed for.
     """
 
     check: str
     status: Status
     detail: str
     mend: str = ""
+    need: Need = Need.COMPUTE
 
     def document(self) -> dict[str, str]:
         """Return the finding as a JSON object."""
-        return {"check": self.check, "status": self.status.value, "detail": self.detail, "mend": self.mend}
+        return {
+            "check": self.check,
+            "status": self.status.value,
+            "detail": self.detail,
+            "mend": self.mend,
+            "need": self.need.value,
+        }
 
 
-def _ok(check: str, detail: str) -> Finding:
-    return Finding(check=check, status=Status.OK, detail=detail)
+def _ok(check: str, detail: str, need: Need = Need.COMPUTE) -> Finding:
+    return Finding(check=check, status=Status.OK, detail=detail, need=need)
 
 
-def _warning(check: str, detail: str, mend: str) -> Finding:
-    return Finding(check=check, status=Status.WARNING, detail=detail, mend=mend)
+def _warning(check: str, detail: str, mend: str, need: Need = Need.COMPUTE) -> Finding:
+    return Finding(check=check, status=Status.WARNING, detail=detail, mend=mend, need=need)
 
 
-def _failed(check: str, detail: str, mend: str) -> Finding:
-    return Finding(check=check, status=Status.FAILED, detail=detail, mend=mend)
+def _failed(check: str, detail: str, mend: str, need: Need = Need.COMPUTE) -> Finding:
+    return Finding(check=check, status=Status.FAILED, detail=detail, mend=mend, need=need)
 
 
 def check_python(version: Sequence[int], system: str) -> Finding:
@@ -101,27 +135,31 @@ def check_linker(ld: str | None, has_pocl: bool) -> Finding:
     return _ok("ld", "not found in PATH; only PoCL needs it")
 
 
-def check_devices(devices: Sequence[dict[str, Any]], has_intel: bool) -> list[Finding]:
+def check_devices(devices: Sequence[dict[str, Any]], has_intel: bool, has_ld: bool = True) -> list[Finding]:
     """Judge the devices that an agent has reported: one finding each, and one for all."""
     healthy = [device for device in devices if not device.get("fault")]
-    findings = [_device(device, bool(healthy), has_intel) for device in devices]
+    findings = [_device(device, bool(healthy), has_intel, has_ld) for device in devices]
     if not healthy:
         what = "none of them works" if devices else "no OpenCL device was found"
-        findings.append(_failed("devices", what, _mend_devices(has_intel)))
+        has_pocl = any(device.get("environment") in POCL_ENVIRONMENTS for device in devices)
+        mend = INSTALL_LD if has_pocl and not has_ld else _mend_devices(has_intel)
+        findings.append(_failed("devices", what, mend))
     return findings
 
 
-def _device(device: dict[str, Any], others_work: bool, has_intel: bool) -> Finding:
+def _device(device: dict[str, Any], others_work: bool, has_intel: bool, has_ld: bool) -> Finding:
     check = f"device {device.get('name')}"
     fault = str(device.get("fault") or "")
     if not fault:
         capacity = device.get("capacity", {})
         memory = human_bytes(int(capacity.get("memory_bytes", 0)))
         return _ok(check, f"{device.get('kind')}, {memory}, {capacity.get('compute_units')} compute units")
+    judge = _warning if others_work else _failed
+    if device.get("environment") in POCL_ENVIRONMENTS and not has_ld:
+        return judge(check, "PoCL finds no ld, and ends as soon as it builds a program", INSTALL_LD)
     if device.get("environment") == BUNDLED and not has_intel:
         fault += "; PoCL's wheel does not know processors newer than its compiler"
     mend = "" if others_work and has_intel else _mend_devices(has_intel)
-    judge = _warning if others_work else _failed
     return judge(check, " ".join(fault.split()), mend)
 
 
@@ -147,38 +185,77 @@ def check_port(port: int, health: Callable[[str], str | None]) -> Finding:
             if found is not None:
                 return _ok(check, f"a broker answers at {url} (version {found})")
             return _warning(
-                check, f"{error.strerror}: taken by another program", f"accelpool up --port {port + 1}"
+                check,
+                f"{error.strerror}: taken by another program, so `accelpool up` needs another port",
+                f"accelpool up --port {port + 1}",
             )
     return _ok(check, "free for `accelpool up`")
 
 
 def check_credentials(path: Path) -> tuple[Finding, Credentials | None]:
     """Look at the credentials file: there, private, well-formed."""
-    check = "credentials"
+    check, need = "credentials", Need.POOL
     try:
         found = credentials.load(path)
         mode = stat.S_IMODE(path.stat().st_mode) if found else 0
     except (Unauthorized, OSError) as error:
-        return _failed(check, one_line(error), f"rm {path} && accelpool up"), None
+        return _failed(check, one_line(error), f"rm {path} && accelpool up", need), None
     if found is None:
-        return _warning(check, f"there is no {path}: no pool is known yet", "accelpool up"), None
+        return _warning(check, f"there is no {path}: no pool is known by it", "accelpool up", need), None
     if mode & 0o077:
-        return _failed(check, f"others can read {path} (mode {mode:o})", f"chmod 600 {path}"), found
-    return _ok(check, f"{path} is for {found.url}"), found
+        return _failed(check, f"others can read {path} (mode {mode:o})", f"chmod 600 {path}", need), found
+    return _ok(check, f"{path} is for {found.url}", need), found
 
 
-def check_broker(found: Credentials, rest: RestClient) -> Finding:
-    """Look whether the broker that is used from here answers, and knows the token."""
-    check = f"broker {found.url}"
+def pool_in_use(settings: Settings, saved: Credentials | None) -> InUse | None:
+    """Return the pool that the SDK uses: the environment's say first, the credentials file's second.
+
+    Raises:
+        Unauthorized: There is a URL, and no token for it.
+    """
+    if not settings.url and saved is None:
+        return None
+    file = str(settings.credentials_path)
+    return InUse(
+        credentials=settings.credentials(),
+        url_from=URL_VARIABLE if settings.url else file,
+        token_from=TOKEN_VARIABLE if settings.token else file,
+    )
+
+
+def check_broker(in_use: InUse, rest: RestClient, port: int) -> Finding:
+    """Look whether the broker that is used from here answers, and knows the token.
+
+    Args:
+        in_use: The pool.
+        rest: A way to its broker.
+        port: The port that `accelpool up` would take.
+    """
+    check = f"broker {in_use.credentials.url}"
+    whence = f"({in_use.whence})"
     try:
         rest.request("GET", "/leases", params={"limit": 1}, timeout_s=LIMIT_S)
     except (Unauthorized, Forbidden) as error:
-        return _failed(
-            check, f"it does not accept the token: {one_line(error)}", "accelpool up, or set ACCELPOOL_TOKEN"
-        )
+        told = f"it does not accept the token: {one_line(error)} {whence}"
+        return _failed(check, told, _mend_token(in_use), Need.POOL)
+    except RemoteProtocolError as error:
+        told = f"another program answers there: {one_line(error)} {whence}"
+        return _warning(check, told, _mend_url(in_use, f"accelpool up --port {port + 1}"), Need.POOL)
     except AccelpoolError as error:
-        return _warning(check, f"{one_line(error)}", "accelpool up, or set ACCELPOOL_URL and ACCELPOOL_TOKEN")
-    return _ok(check, "it answers and accepts the token")
+        return _warning(check, f"{one_line(error)} {whence}", _mend_url(in_use, "accelpool up"), Need.POOL)
+    return _ok(check, f"it answers and accepts the token {whence}", Need.POOL)
+
+
+def _mend_token(in_use: InUse) -> str:
+    if in_use.token_from == TOKEN_VARIABLE:
+        return f"set {TOKEN_VARIABLE} to this pool's token, or unset it to use the pool of `accelpool up`"
+    return f"accelpool up, or set {TOKEN_VARIABLE} to this pool's token"
+
+
+def _mend_url(in_use: InUse, start: str) -> str:
+    if in_use.url_from == URL_VARIABLE:
+        return f"set {URL_VARIABLE} to a running pool's URL, or unset it and: {start}"
+    return f"{start}, or set {URL_VARIABLE} and {TOKEN_VARIABLE} to those of a running pool"
 
 
 def broker_version(url: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 import warnings
@@ -14,7 +15,7 @@ import typer
 
 from accelpool import CompilerWarning, connect
 from accelpool.broker import Broker
-from accelpool.cli import extras
+from accelpool.cli import checks, extras
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json
 from accelpool.cli.output import Output, human_bytes
@@ -60,30 +61,31 @@ def demo(
 
     Starts a pool of its own on free ports, uses it over the network, and ends it.
     """
-    extras.require("accelpool demo", "broker", "node", "demo")
     interrupt_on_ending_signals()
+    extras.require("accelpool demo", "broker", "node", "demo")
+    check_writable(folder)
     output = Output(json)
-    variables = CliSettings.from_environment().variables
+    settings = CliSettings.from_environment()
     with tempfile.TemporaryDirectory(prefix="accelpool-demo-") as scratch:
         options = PoolOptions(state_dir=Path(scratch), port=0, node_name="demo-node")
-        with LocalPool(options, variables) as pool:
+        with LocalPool(options, settings.variables) as pool:
             with output.progress("Starting a broker"):
                 pool.start_broker()
             with output.progress("Starting an agent; it tries each driver"):
                 pool.start_node()
             with connect(pool.url, pool.token) as broker, output.progress("Filtering a photograph"):
-                result = _run(broker, folder)
+                result = _run(broker, folder, _lacking(settings))
     _show(output, pool, result)
     if not result.is_right:
         raise CommandFailed("the device's result is not SciPy's: do not trust this device")
 
 
-def _run(broker: Broker, folder: Path) -> Result:
+def _run(broker: Broker, folder: Path, lacking: str) -> Result:
     """Do it all on the best device of the pool."""
     from accelpool.cli import filters
 
     photograph = load_photograph()
-    chosen = best_device(broker.devices())
+    chosen = best_device(broker.devices(), lacking)
     begun = time.perf_counter()
     with warnings.catch_warnings(), broker.acquire(device=chosen["id"], wait=GRANT_LIMIT_S) as context:
         warnings.simplefilter("ignore", CompilerWarning)  # compilers chat
@@ -101,8 +103,33 @@ def _run(broker: Broker, folder: Path) -> Result:
     )
 
 
-def best_device(devices: list[dict[str, Any]]) -> dict[str, Any]:
+def check_writable(folder: Path) -> None:
+    """Make a folder unless it is there, and make sure that files can be written to it.
+
+    Raises:
+        CommandFailed: They cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandFailed(f"the pictures cannot be written to {folder}: {error.strerror}") from error
+
+
+def _lacking(settings: CliSettings) -> str:
+    """Return what keeps PoCL's device from working here and how to mend it, or ""."""
+    ld = shutil.which("ld", path=settings.path)
+    finding = checks.check_linker(ld, has_pocl=extras.is_installed(checks.POCL))
+    return f"`ld` {finding.detail}: {finding.mend}" if finding.mend else ""
+
+
+def best_device(devices: list[dict[str, Any]], lacking: str = "") -> dict[str, Any]:
     """Return a healthy device that computes: a GPU if there is one, else an accelerator, else a CPU.
+
+    Args:
+        devices: As the broker tells of them.
+        lacking: What is known to be missing on this machine, or "".
 
     Raises:
         CommandFailed: There is none; the message says what to do.
@@ -111,6 +138,8 @@ def best_device(devices: list[dict[str, Any]]) -> dict[str, Any]:
         for device in devices:
             if device["kind"] == kind and device["state"] == "free" and not device.get("fault"):
                 return device
+    if lacking:
+        raise CommandFailed(f"no OpenCL device works here: {lacking}")
     faults = "; ".join(f"{device['name']}: {device['fault']}" for device in devices if device.get("fault"))
     raise CommandFailed(
         f"no OpenCL device works here ({faults or 'none was found'}); "

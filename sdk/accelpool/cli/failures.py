@@ -4,7 +4,7 @@ code  meaning
 0     done
 1     it failed: the pool or a device refused, a check did not pass
 2     wrong usage, or it cannot start (a port is taken)
-3     no broker or node could be reached
+3     no pool is known, or no broker or node could be reached
 4     no token, or one that the broker does not accept
 5     packages are missing; the message has the command that installs them
 130   interrupted
@@ -47,6 +47,13 @@ class StartFailed(CommandFailed):
 
     exit_code = ExitCode.CANNOT_START
     kind = "cannot-start"
+
+
+class NoPool(CommandFailed):
+    """Nothing says which pool to ask."""
+
+    exit_code = ExitCode.UNREACHABLE
+    kind = "no-pool"
 
 
 class NotInstalled(CommandFailed):

@@ -7,20 +7,20 @@ from urllib.parse import quote
 
 import typer
 
-from accelpool import connect
+from accelpool.cli.access import pool, pool_credentials
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
-from accelpool.cli.output import Output, human_bytes
+from accelpool.cli.output import Output, human_bytes, shortened
 from accelpool.rest import RestClient
-from accelpool.settings import Settings
 from accelpool_kernels import UnknownKernel, entry, names, source
 
 Record = dict[str, Any]
+LONGEST_FAULT = 60
 
 
 def devices(url: Url = None, json: Json = False) -> None:
     """Show the pool's devices, and what of them is free."""
-    with connect(url) as broker:
+    with pool(url) as broker:
         found = broker.devices()
     output = Output(json)
     output.document({"devices": found})
@@ -29,6 +29,8 @@ def devices(url: Url = None, json: Json = False) -> None:
         [_device_row(device) for device in found],
         "The pool has no devices: start an agent with `accelpool node`, or ask `accelpool doctor` why.",
     )
+    if not json and any(len(device.get("fault") or "") > LONGEST_FAULT for device in found):
+        output.note("... is where a fault was cut short: `accelpool devices --json` has all of it.")
 
 
 def leases(
@@ -37,7 +39,7 @@ def leases(
     all: Annotated[bool, typer.Option("--all", help="Show those that have ended, too.")] = False,
 ) -> None:
     """Show the pool's leases, newest first: those queued and active."""
-    with connect(url) as broker:
+    with pool(url) as broker:
         found = broker.leases()
     listed = [lease for lease in found if all or lease["state"] in ("queued", "active")]
     for lease in listed:
@@ -54,7 +56,7 @@ def leases(
 
 def nodes(url: Url = None, json: Json = False) -> None:
     """Show the pool's nodes."""
-    with connect(url) as broker:
+    with pool(url) as broker:
         found = broker.nodes()
     output = Output(json)
     output.document({"nodes": found})
@@ -66,7 +68,9 @@ def nodes(url: Url = None, json: Json = False) -> None:
 
 
 def kernels(
-    name: Annotated[str | None, typer.Argument(help="A kernel, to see its OpenCL C source.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="KERNEL", help="A kernel, to see its OpenCL C source.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show the kernel library, or one kernel's source; needs no pool."""
@@ -89,12 +93,14 @@ def kernels(
 
 
 def release(
-    lease: Annotated[str, typer.Argument(help="The lease's id, as `accelpool leases` shows it.")],
+    lease: Annotated[
+        str, typer.Argument(metavar="LEASE", help="The lease's id, as `accelpool leases` shows it.")
+    ],
     url: Url = None,
     json: Json = False,
 ) -> None:
     """End a lease: an active one is given back, a queued one withdrawn."""
-    found = Settings.from_environment().credentials(url)
+    found = pool_credentials(url)
     answer = RestClient(found.url, found.token).request("DELETE", f"/leases/{quote(lease, safe='')}").body
     output = Output(json)
     output.document({"lease": {"id": answer["id"], "state": answer["state"], "reason": answer.get("reason")}})
@@ -111,7 +117,7 @@ def _device_row(device: Record) -> tuple[object, ...]:
         human_bytes(capacity.get("memory_bytes", 0)),
         capacity.get("compute_units", 0),
         device["state"],
-        device.get("fault") or device.get("lease"),
+        shortened(device.get("fault") or "", LONGEST_FAULT) or device.get("lease"),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from accelpool.cli import demo, doctor, listings, services, up
+from accelpool.cli import access, demo, doctor, listings, services, up
 from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
 from accelpool.cli.options import Json, wants_json
 from accelpool.cli.output import Output
@@ -30,6 +30,11 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as error:
             sys.stderr.write("accelpool: interrupted\n")
             raise typer.Exit(ExitCode.INTERRUPTED) from error
+        except Exception as error:
+            if getattr(error, "option_name", None) == "--token":  # the usage errors' classes are not public
+                told = "a token is never an option, as other users could see it: set ACCELPOOL_TOKEN"
+                raise typer.BadParameter(told, ctx=getattr(error, "ctx", None)) from error
+            raise
 
 
 def version(json: Json = False) -> None:
@@ -37,6 +42,12 @@ def version(json: Json = False) -> None:
     output = Output(json)
     output.document({"version": __version__})
     output.text(f"accelpool {__version__}")
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        version()
+        raise typer.Exit(ExitCode.DONE)
 
 
 app = typer.Typer(
@@ -47,9 +58,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A pool of accelerators: borrow any GPU, FPGA or CPU over the network as if it were local."""
+
+
 app.command()(up.up)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
+app.command()(access.credentials)
 app.command()(listings.devices)
 app.command()(listings.leases)
 app.command()(listings.nodes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 JSON_KEY = "accelpool.json"
+BACKEND = re.compile(r"opencl|null:[0-9]{1,3}")
 
 
 def _note_json(context: typer.Context, value: bool) -> bool:
@@ -19,6 +21,13 @@ def _note_json(context: typer.Context, value: bool) -> bool:
 def wants_json(context: typer.Context) -> bool:
     """Whether the command was asked for JSON."""
     return bool(context.meta.get(JSON_KEY, False))
+
+
+def _check_backend(value: str | None) -> str | None:
+    """Refuse a backend that no agent knows before anything is started."""
+    if value is not None and not BACKEND.fullmatch(value):
+        raise typer.BadParameter(f"it is opencl or null:COUNT, not {value}")
+    return value
 
 
 Json = Annotated[
@@ -40,6 +49,7 @@ Backend = Annotated[
     typer.Option(
         "--backend",
         metavar="opencl|null:COUNT",
+        callback=_check_backend,
         help="null:COUNT makes devices that compute nothing, to try things out without a driver.",
         show_default=False,
     ),

@@ -83,6 +83,12 @@ def human_bytes(count: int) -> str:
     return f"{amount:.1f} {UNITS[step]}" if step and amount < 100 else f"{amount:.0f} {UNITS[step]}"
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return a text on one line, cut where it is longer than `longest` characters: then it ends in " ..."."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 4].rstrip() + " ..."
+
+
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun: "1 device", "2 devices"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

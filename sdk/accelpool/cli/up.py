@@ -35,6 +35,7 @@ def up(
 
     The SDK and the other commands of this user find it by themselves. A part that dies is started again.
     """
+    interrupt_on_ending_signals()
     extras.require("accelpool up", "broker", "node")
     settings = CliSettings.from_environment()
     output = Output(json)
@@ -43,13 +44,17 @@ def up(
         port=port,
         backend=backend,
     )
-    interrupt_on_ending_signals()
     pool = LocalPool(options, settings.variables)
+    is_up = False
     try:
         with pool:
             _start(pool, output, settings.sdk.credentials_path)
+            is_up = True
+            _announce(pool, output, settings.sdk.credentials_path)
             Supervisor([pool.broker, pool.node], output.note).run()
     except KeyboardInterrupt:
+        if not is_up:
+            raise
         output.note("accelpool is down.")
 
 
@@ -62,25 +67,38 @@ def _start(pool: LocalPool, output: Output, credentials_path: Path) -> None:
     aside = write_credentials(found, credentials_path)
     if aside is not None:
         output.note(f"The credentials of another pool were there; they are now in {aside}.")
+
+
+def _announce(pool: LocalPool, output: Output, credentials_path: Path) -> None:
     with connect(pool.url, pool.token) as broker:
-        healthy = sum(not device["fault"] for device in broker.devices())
+        faults = [bool(device["fault"]) for device in broker.devices()]
+    healthy, faulty = faults.count(False), faults.count(True)
     output.document(
         {
             "url": pool.url,
             "node": pool.node_name,
             "devices": healthy,
+            "faulty_devices": faulty,
             "state_dir": str(pool.options.state_dir),
             "credentials": str(credentials_path),
         }
     )
     output.text(
-        f"accelpool is up at {pool.url}, with {plural(healthy, 'device')} on node {pool.node_name}.",
+        f"accelpool is up at {pool.url}, with {count_devices(healthy, faulty)} on node {pool.node_name}.",
         "  accelpool devices    shows them; `import accelpool as cl` in Python uses them.",
-        f"  {credentials_path} has the URL and the token.",
+        '  eval "$(accelpool credentials)" sets ACCELPOOL_URL and ACCELPOOL_TOKEN in a shell.',
+        f"  {credentials_path} has both.",
         "Ctrl-C ends it.",
     )
     if not healthy:
         output.note("No device works here: `accelpool doctor` says why.")
+
+
+def count_devices(healthy: int, faulty: int) -> str:
+    """Return how many devices there are, for people; those that cannot be used are told apart."""
+    if not faulty:
+        return plural(healthy, "device")
+    return f"{plural(healthy, 'device')}, and {faulty} that cannot be used (see `accelpool doctor`),"
 
 
 def write_credentials(found: Credentials, path: Path) -> Path | None:

@@ -17,8 +17,11 @@ class Constants:
     def __init_subclass__(cls, *, bits: bool = False) -> None:
         super().__init_subclass__()
         cls._has_bits = bits
-        cls._names = {name: value for name, value in sorted(vars(cls).items()) if isinstance(value, int)}
-        cls._names.pop("_has_bits", None)
+        cls._names = {
+            name: value
+            for name, value in sorted(vars(cls).items())
+            if isinstance(value, int) and not name.startswith("_")  # Python leaves ints of its own there
+        }
 
     @classmethod
     def to_string(cls, value: int, default_format: str | None = None) -> str:

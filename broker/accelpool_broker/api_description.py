@@ -1,0 +1,126 @@
+"""What the OpenAPI document says beyond routes and schemas: how to begin, and how each call can fail.
+
+status         declared for
+401 403        every call that needs a token
+404            paths with a name or an id in them
+400 413 415    calls with a body
+422            calls with a body or a query, and compute, where OpenCL refuses
+409 410        changes of a lease or node, compute under a lease
+429            compute under a lease: a limit
+507            compute that makes or writes something: the device's memory
+503            every call
+default        all others, such as 405
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from accelpool_broker.problems import MEDIA_TYPE
+from accelpool_broker.resources.context import OCTETS
+
+COMPUTE = "/leases/{id}/"
+DESCRIPTION = """\
+A pool of accelerators: devices, leases on them, and compute under a lease.
+
+**Token.** Every call but `GET /health` needs `Authorization: Bearer TOKEN`. `accelpool up` writes
+its pool's URL and token to the user's credentials file, and `accelpool credentials` prints them; a
+broker run by itself writes `user`, for clients, and `node`, for agents, to `tokens.json` in its
+state directory.
+
+**Order of calls.** `POST /leases` asks for devices. While the lease is `queued`, `GET
+/leases/{id}?wait_s=25` waits for it; reading it is what keeps it in the queue. Once it is `active`:
+`POST .../programs` builds, `POST .../buffers` allocates, `PUT .../buffers/{buffer}/content` writes,
+`POST .../launches` runs a kernel, `GET .../content` reads the result, and `DELETE /leases/{id}`
+gives the devices back. An active lease ends `ttl_s` after it was granted unless `PATCH
+/leases/{id}` renews it.
+
+**Failures** are `application/problem+json` (RFC 9457), whatever the status: `type` is for programs,
+`detail` for people.
+"""
+FAILURES = {
+    "400": ("NotJson", "The body is not JSON, or is cut short"),
+    "401": ("Unauthorized", "There is no token, or nobody knows it"),
+    "403": ("Forbidden", "The token's scope does not allow this"),
+    "404": ("NotFound", "There is no such thing"),
+    "409": ("Conflict", "The present state does not allow this, such as a lease that is still queued"),
+    "410": ("Gone", "The lease has ended, or its session is lost"),
+    "413": ("TooLarge", "The body is over the limit"),
+    "415": ("UnsupportedMediaType", "The body has a media type that this call does not take"),
+    "422": ("Invalid", "The request can never succeed as it is, or OpenCL refused the call"),
+    "429": ("OverALimit", "Over a limit of the lease or of the broker"),
+    "503": ("Unavailable", "Not available now: try again after Retry-After seconds"),
+    "507": ("OutOfMemory", "The device or its node is out of memory"),
+    "default": ("Failure", "Any other failure, such as a method that the path does not have (405)"),
+}
+RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+
+
+def finish(spec: Any) -> Any:
+    """Return the document, with what the routes and schemas do not say themselves."""
+    spec["security"] = [{"bearer": []}]
+    spec["paths"]["/health"]["get"]["security"] = []
+    _describe_raw_bodies(spec["paths"])
+    spec["components"]["responses"] = {name: _response(status) for status, (name, _) in FAILURES.items()}
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            for parameter in operation.get("parameters", ()):
+                _without_null(parameter["schema"])
+            given = {status: answer for status, answer in operation["responses"].items() if status < "400"}
+            failures = {status: _reference(status) for status in _failures(path, method, operation)}
+            operation["responses"] = given | failures
+    return spec
+
+
+def _describe_raw_bodies(paths: Any) -> None:
+    content = paths["/leases/{id}/buffers/{buffer}/content"]["put"]
+    content["requestBody"] = {"required": True, "content": {OCTETS: _binary()}}
+    program = paths["/leases/{id}/programs"]["post"]["requestBody"]
+    program["required"] = True
+    program["content"][OCTETS] = _binary()
+
+
+def _binary() -> dict[str, Any]:
+    return {"schema": {"type": "string", "format": "binary"}}
+
+
+def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
+    """Yield the statuses with which a call can fail."""
+    has_body, is_compute = "requestBody" in operation, path.startswith(COMPUTE)
+    if operation.get("security") != []:
+        yield from ("401", "403")
+    if has_body:
+        yield from ("400", "413") if method == "put" and is_compute else ("400", "413", "415")
+    if has_body or is_compute or any(one["in"] != "path" for one in operation.get("parameters", ())):
+        yield "422"
+    if "{" in path:
+        yield "404"
+    if is_compute or has_body:
+        yield "409"
+    if is_compute or (path.startswith(COMPUTE.rstrip("/")) and method == "patch"):
+        yield "410"
+    if is_compute:
+        yield "429"
+    if is_compute and has_body:
+        yield "507"
+    yield from ("503", "default")
+
+
+def _reference(status: str) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/{FAILURES[status][0]}"}
+
+
+def _response(status: str) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    headers = {"headers": RETRY_AFTER} if status in ("429", "503") else {}
+    return {"description": FAILURES[status][1], "content": content} | headers
+
+
+def _without_null(schema: Any) -> None:
+    """Drop null from a parameter, which is left out instead; OpenAPI 3.1 has no `nullable` either."""
+    schema.pop("nullable", None)
+    if schema.get("default", 0) is None:
+        del schema["default"]
+    if "enum" in schema:
+        schema["enum"] = [value for value in schema["enum"] if value is not None]

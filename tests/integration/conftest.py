@@ -1,0 +1,25 @@
+"""Fixtures that several modules here share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .cli_rig import Cli
+from .scripted_device import Device
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    """The command line with a home folder of its own; what a failed test has left running is killed."""
+    yield from Cli(tmp_path).until_the_end_of_the_test()
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    """A session on a scripted device."""
+    device = Device()
+    yield device
+    device.end_all()
