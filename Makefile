@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test style types imports check bench lock openapi clean
+.PHONY: all setup demo test devices test-devices style types imports check bench lock openapi clean
 
 all: check test
 
@@ -23,6 +23,18 @@ demo: setup
 
 test: setup
 	@$(BIN)/pytest
+
+# More OpenCL runtimes, from PyPI and without root: Intel's FPGA emulator and an older runtime for CPUs, 1 GB on disk.
+devices: .devices/environments.toml
+
+.devices/environments.toml: tests/device/requirements.txt tests/device/set_up.py | setup
+	@echo "Setting up .devices (once; downloads about 280 MB) ..." >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --target .devices/intel-2023 \
+		-r tests/device/requirements.txt
+	@$(BIN)/python -m tests.device.set_up .devices/intel-2023 $@
+
+test-devices: devices
+	@$(BIN)/pytest tests/contract tests/device
 
 style: setup
 	@$(BIN)/ruff check .
