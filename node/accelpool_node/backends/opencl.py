@@ -31,6 +31,7 @@ KINDS = (
     (cl.device_type.CUSTOM, "custom"),
 )
 KEEP_ARG_INFO = "-cl-kernel-arg-info"
+PATTERN_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 PROBE_SOURCE = """
 __kernel void accelpool_probe(__global const float *x, __global float *y)
 { size_t i = get_global_id(0); y[i] = exp(-x[i]) + rsqrt(x[i]); }
@@ -254,7 +255,9 @@ class OpenCLBackend:
     def enqueue_fill_buffer(
         self, queue: Any, buffer: Any, pattern: bytes, offset: int, size: int, wait_for: Sequence[Any] | None
     ) -> Any:
-        """Fill a region."""
+        """Fill a region; not every driver refuses patterns of other lengths than the specification's."""
+        if len(pattern) not in PATTERN_SIZES:
+            raise ValueError(f"a pattern of {len(pattern)} bytes; {PATTERN_SIZES} are possible")
         return _cl._enqueue_fill_buffer(queue, buffer, pattern, offset, size, wait_for)
 
     @translated("clEnqueueMapBuffer")
