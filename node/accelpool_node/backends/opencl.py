@@ -127,7 +127,7 @@ class OpenCLBackend:
         for index, buffer in enumerate(buffers):
             self.set_kernel_arg(kernel, index, buffer)
         self.enqueue_nd_range_kernel(queue, kernel, [PROBE_SIZE], None, None, None)
-        self.wait(self.enqueue_read_buffer(queue, buffers[1], memoryview(y).cast("B"), 0, None))
+        self.wait(self.enqueue_read_buffer(queue, buffers[1], y.data.cast("B"), 0, None))
 
     @translated("clCreateContext")
     def create_context(self, devices: Sequence[BackendDevice]) -> Any:
