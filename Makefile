@@ -60,4 +60,4 @@ lock:
 		--extra broker --extra node --extra intel --extra demo --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .devices build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -21,6 +21,8 @@ from ..integration.worker_rig import devices_of
 
 LIBRARIES = {"fpga": "lib/libintelocl_emu.so", "intel-2023": "lib/libintelocl.so"}
 TARGET_VARIABLE = "CL_CONFIG_CPU_TARGET_ARCH"
+# Without it the emulator claims work-groups of 1 << 26 items, and ends its process far below that.
+LIMIT = {"CL_CONFIG_CPU_FORCE_MAX_WORK_GROUP_SIZE": "8192"}
 TARGETS = ("", "core-avx2", "corei7-avx")
 
 
@@ -36,7 +38,7 @@ def main(directory: Path, file: Path) -> int:
 def choose(name: str, library: Path) -> list[Environment]:
     """Return the first description under which a runtime's device works, if there is one."""
     for target in TARGETS:
-        env = {"LD_LIBRARY_PATH": str(library.parent)} | ({TARGET_VARIABLE: target} if target else {})
+        env = {"LD_LIBRARY_PATH": str(library.parent)} | LIMIT | ({TARGET_VARIABLE: target} if target else {})
         tried = Environment(name=name, icd=str(library), env=env)
         said = fault(tried)
         sys.stderr.write(f"{name}, {target or 'as it is'}: {said or 'works'}\n")

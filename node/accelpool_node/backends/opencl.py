@@ -31,6 +31,8 @@ KINDS = (
     (cl.device_type.CUSTOM, "custom"),
 )
 KEEP_ARG_INFO = "-cl-kernel-arg-info"
+# PoCL writes half of this bit field; in the other half is what was in memory: bits of an address.
+KNOWN_BITS = {0x1070: 0x3}  # CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES
 PATTERN_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 PROBE_SOURCE = """
 __kernel void accelpool_probe(__global const float *x, __global float *y)
@@ -336,6 +338,8 @@ def _infos(queried: Any, names: type) -> dict[int, InfoValue]:
             continue  # unknown to this driver
         if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
             values[number] = [int(part) for part in value]
+        elif isinstance(value, int) and number in KNOWN_BITS:
+            values[number] = value & KNOWN_BITS[number]
         elif isinstance(value, (bool, int, str)):
             values[number] = value
     return values
