@@ -52,7 +52,7 @@ __kernel void spin(__global uint *out, ulong rounds)
     out[0] = x;
 }
 """
-LONG = (120_000_000).to_bytes(8, "little")  # rounds of `spin`: a fraction of a second
+LONG = (300_000_000).to_bytes(8, "little")  # rounds of `spin`: half a second, for busy machines
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

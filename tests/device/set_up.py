@@ -19,7 +19,7 @@ from accelpool_node.environments import Environment
 
 from ..integration.worker_rig import devices_of
 
-LIBRARIES = {"fpga": "lib/libintelocl_emu.so", "intel-2023": "lib/libintelocl.so"}
+LIBRARIES = {"fpga": "lib/libintelocl_emu.so"}
 TARGET_VARIABLE = "CL_CONFIG_CPU_TARGET_ARCH"
 # Without it the emulator claims work-groups of 1 << 26 items, and ends its process far below that.
 LIMIT = {"CL_CONFIG_CPU_FORCE_MAX_WORK_GROUP_SIZE": "8192"}
