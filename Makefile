@@ -24,14 +24,14 @@ demo: setup
 test: setup
 	@$(BIN)/pytest
 
-# More OpenCL runtimes, from PyPI and without root: Intel's FPGA emulator and an older runtime for CPUs, 1 GB on disk.
+# One more OpenCL runtime, from PyPI and without root: Intel's FPGA emulator, 1 GB on disk.
 devices: .devices/environments.toml
 
 .devices/environments.toml: tests/device/requirements.txt tests/device/set_up.py | setup
 	@echo "Setting up .devices (once; downloads about 280 MB) ..." >&2
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --target .devices/intel-2023 \
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --target .devices/fpga \
 		-r tests/device/requirements.txt
-	@$(BIN)/python -m tests.device.set_up .devices/intel-2023 $@
+	@$(BIN)/python -m tests.device.set_up .devices/fpga $@
 
 test-devices: devices
 	@$(BIN)/pytest tests/contract tests/device
