@@ -237,7 +237,7 @@ def test_a_device_without_shared_virtual_memory_says_so(cl: Any, context: Any) -
 
     assert not has_coarse_grain_buffer_svm(context.devices[0])
     assert not has_fine_grain_system_svm(context.devices[0])
-    with pytest.raises(AttributeError, match="has no SVMAllocation yet .shared virtual memory"):
+    with pytest.raises(AttributeError, match="has no SVMAllocation yet"):
         cl.SVMAllocation  # noqa: B018 - the look-up is the test
 
 

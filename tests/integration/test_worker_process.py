@@ -11,7 +11,7 @@ import pytest
 from accelpool_node import control
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
-from accelpool_wire.errors import LeaseRevoked, SessionLost
+from accelpool_wire.errors import LeaseRevoked, SessionLost, Unavailable
 from accelpool_wire.frames import PREFIX
 
 from ..conftest import wait_until
@@ -48,6 +48,12 @@ def call_for_ever(connection: Connection) -> None:
 
 def test_a_warm_worker_names_its_devices(worker: Worker) -> None:
     assert worker.ready.devices == ["null-0"]
+
+
+def test_a_device_that_is_gone_is_refused_by_name(worker: Worker) -> None:
+    with pytest.raises(Unavailable, match="device gpu-7 is not there any more; the driver shows null-0"):
+        worker.connect(devices=["gpu-7"])
+    assert worker.ended().cause is control.Cause.ENDED
 
 
 def test_the_welcome_tells_the_session_its_limits_and_its_devices(connection: Connection) -> None:

@@ -59,7 +59,7 @@ NULL_TARGET = Target(environment=drivers.null_environment("null:1", dict(os.envi
 def opencl_targets() -> list[Target]:
     """Every OpenCL device of every driver environment of this machine, working or not."""
     root = Path(tempfile.mkdtemp(prefix="accelpool-drivers-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    atexit.register(_remove, root, os.getpid())
     variables = drivers.child_variables(os.environ, coverage_variables())
     extra = environments.read(EXTRA_ENVIRONMENTS) if EXTRA_ENVIRONMENTS.exists() else []
     prepared = environments.prepare(root, drivers.find_icds(Path(sys.prefix)), extra, variables)
@@ -68,6 +68,12 @@ def opencl_targets() -> list[Target]:
     bundled = {target.device for target in found[0]}  # PyOpenCL shows these in every other environment too
     others = [target for targets in found[1:] for target in targets if target.device not in bundled]
     return [*found[0], *others]
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a folder, unless this is the end of a child that a test forked."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def devices_of(environment: drivers.DriverEnvironment) -> list[Target]:

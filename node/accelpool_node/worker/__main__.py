@@ -77,6 +77,11 @@ def _serve(
     control.send(agent, control.Alive(0.0))  # the agent waits for this before it lets go of the client
     limits = m.Limits()
     service = Service(stream, order.hello, order.session, limits)
+    gone = [share.device for share in order.shares if share.device not in devices]
+    if gone:
+        detail = f"device {gone[0]} is not there any more; the driver shows {', '.join(devices) or 'none'}"
+        service.end("unavailable", detail)
+        return control.Ended(control.Cause.ENDED, detail)
     shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
     session = Session(backend, shares, limits, service.reply)
     threading.Thread(target=_obey, args=(agent, service), daemon=True).start()
