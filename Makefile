@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test style types imports check bench lock openapi clean
+.PHONY: all setup demo test devices test-devices style types imports check bench lock openapi clean
 
 all: check test
 
@@ -23,6 +23,18 @@ demo: setup
 
 test: setup
 	@$(BIN)/pytest
+
+# One more OpenCL runtime, from PyPI and without root: Intel's FPGA emulator, 1 GB on disk.
+devices: .devices/environments.toml
+
+.devices/environments.toml: tests/device/requirements.txt tests/device/set_up.py | setup
+	@echo "Setting up .devices (once; downloads about 280 MB) ..." >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --target .devices/fpga \
+		-r tests/device/requirements.txt
+	@$(BIN)/python -m tests.device.set_up .devices/fpga $@
+
+test-devices: devices
+	@$(BIN)/pytest tests/contract tests/device
 
 style: setup
 	@$(BIN)/ruff check .
@@ -48,4 +60,4 @@ lock:
 		--extra broker --extra node --extra intel --extra demo --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .devices build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

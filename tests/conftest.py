@@ -70,10 +70,12 @@ class Pool:
     Attributes:
         folder: Where their state and logs are.
         backend: The agent's `--backend` option, or "" for the real devices.
+        environments: A file of more driver environments, or None.
     """
 
     folder: Path
     backend: str = ""
+    environments: Path | None = None
     broker: Daemon = field(init=False)
     agent: Daemon = field(init=False)
     url: str = ""
@@ -109,6 +111,8 @@ class Pool:
         args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:
             args += ["--backend", self.backend]
+        if self.environments:
+            args += ["--environments", str(self.environments)]
         env = {**clean_environment(self.folder), "ACCELPOOL_NODE_TOKEN": self._tokens()["node"]}
         self.agent = Daemon(args, self.folder / "agent.log", env)
         self.agent.start()
@@ -167,22 +171,23 @@ def fixture_wait_until() -> Callable[..., None]:
 @pytest.fixture(scope="module")
 def own_opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool of this machine's OpenCL devices for one module, which may kill parts of it."""
-    yield from _running(Pool(folder=tmp_path_factory.mktemp("own-opencl-pool")))
+    yield from running(Pool(folder=tmp_path_factory.mktemp("own-opencl-pool")))
 
 
 @pytest.fixture(scope="session")
 def null_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool of four null devices, for the whole run."""
-    yield from _running(Pool(folder=tmp_path_factory.mktemp("null-pool"), backend="null:4"))
+    yield from running(Pool(folder=tmp_path_factory.mktemp("null-pool"), backend="null:4"))
 
 
 @pytest.fixture(scope="session")
 def opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool of this machine's OpenCL devices, for the whole run."""
-    yield from _running(Pool(folder=tmp_path_factory.mktemp("opencl-pool")))
+    yield from running(Pool(folder=tmp_path_factory.mktemp("opencl-pool")))
 
 
-def _running(pool: Pool) -> Iterator[Pool]:
+def running(pool: Pool) -> Iterator[Pool]:
+    """Start a pool, yield it, and stop it."""
     pool.start()
     try:
         yield pool

@@ -5,6 +5,7 @@ Drivers that do not get on in one process get a process each. On a Linux machine
     bundled   PoCL from PyOpenCL's own `pocl` extra, and nothing else
     intel     Intel's CPU runtime, where its wheels are installed beside this Python
     NAME      one for each NAME.icd of the system's vendors directory (pocl, nvidia, ...)
+    NAME      one for each that the operator describes: see `environments`
 
 An environment's `OCL_ICD_VENDORS` is a directory of ours with at most one .icd file. PyOpenCL's loader adds
 the bundled PoCL to every environment; `agent.devices` drops it there again.
@@ -40,12 +41,14 @@ class DriverEnvironment:
         backend: What the child is told to load: "opencl" or "null:COUNT".
         variables: All the variables of the child.
         python: The Python that runs the child.
+        expected: The driver that the operator expects in it; "" if it was found, and may show no device.
     """
 
     name: str
     backend: str
     variables: Mapping[str, str]
     python: str = sys.executable
+    expected: str = ""
 
 
 def find_icds(prefix: Path, vendors: Path = VENDORS) -> dict[str, str]:
@@ -106,25 +109,36 @@ def prepare_opencl(
         icds: As `find_icds` returns them.
         variables: As `child_variables` returns them.
     """
-    environments = []
-    for name, content in icds.items():
-        vendors = _make(root / "drivers" / name)
-        for stale in vendors.iterdir():
-            stale.unlink()
-        if content:
-            (vendors / f"{name}.icd").write_text(content)
-        cache = _make(root / "cache" / name)
-        pocl = _make(cache / "pocl")
-        for stale in pocl.glob("tempfile_*"):
-            stale.unlink()  # PoCL leaves them behind when its process is killed
-        own = {
-            "OCL_ICD_VENDORS": str(vendors),
-            "POCL_CACHE_DIR": str(pocl),
-            "CUDA_CACHE_PATH": str(cache / "nv"),
-            "XDG_CACHE_HOME": str(cache),
-        }
-        environments.append(DriverEnvironment(name=name, backend="opencl", variables={**variables, **own}))
-    return environments
+    return [opencl_environment(root, name, content, variables) for name, content in icds.items()]
+
+
+def opencl_environment(
+    root: Path, name: str, content: str, variables: Mapping[str, str]
+) -> DriverEnvironment:
+    """Write the directories of one OpenCL environment and return it.
+
+    Args:
+        root: The agent's state directory.
+        name: The environment's.
+        content: What its .icd file says; "" for no file.
+        variables: As `child_variables` returns them.
+    """
+    vendors = _make(root / "drivers" / name)
+    for stale in vendors.iterdir():
+        stale.unlink()
+    if content:
+        (vendors / f"{name}.icd").write_text(content)
+    cache = _make(root / "cache" / name)
+    pocl = _make(cache / "pocl")
+    for stale in pocl.glob("tempfile_*"):
+        stale.unlink()  # PoCL leaves them behind when its process is killed
+    own = {
+        "OCL_ICD_VENDORS": str(vendors),
+        "POCL_CACHE_DIR": str(pocl),
+        "CUDA_CACHE_PATH": str(cache / "nv"),
+        "XDG_CACHE_HOME": str(cache),
+    }
+    return DriverEnvironment(name=name, backend="opencl", variables={**variables, **own})
 
 
 def null_environment(backend: str, variables: Mapping[str, str]) -> DriverEnvironment:

@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from accelpool import errors
+from accelpool import errors, upper_layer
 from accelpool.arguments import LocalMemory
 from accelpool.broker import Broker, connect, default_broker
 from accelpool.choose import choose_devices, create_some_context, get_platforms
@@ -70,8 +70,8 @@ from accelpool.constants import (
     svm_mem_flags,
     version_bits,
 )
-from accelpool.context import Context
-from accelpool.device import Device, Platform
+from accelpool.context import Context, CtxFactory
+from accelpool.device import Device, Platform, get_cl_header_version
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
 from accelpool.errors import (
     AccelpoolError,
@@ -98,12 +98,14 @@ VERSION_TEXT = __version__
 
 if not TYPE_CHECKING:  # to a type checker any name would be there
 
-    def __getattr__(name: str) -> NoReturn:
-        """Say of PyOpenCL's names which are not here yet.
+    def __getattr__(name: str) -> object:
+        """Return a module of PyOpenCL's layer; of PyOpenCL's other names, say which are not here yet.
 
         Raises:
-            AttributeError: Always.
+            AttributeError: There is no such module or name, or it cannot be imported here, and why.
         """
+        if name in upper_layer.PUBLIC:
+            return upper_layer.attribute(name)
         raise AttributeError(why_missing(name), name=name, obj=sys.modules[__name__])
 
 
@@ -142,6 +144,8 @@ def acquire(
     return broker.acquire(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
 
 
+upper_layer.install()
+
 __all__ = [
     "VERSION",
     "VERSION_STATUS",
@@ -153,6 +157,7 @@ __all__ = [
     "CommandQueueUsedAfterExit",
     "CompilerWarning",
     "Context",
+    "CtxFactory",
     "Device",
     "Error",
     "Event",
@@ -203,6 +208,7 @@ __all__ = [
     "errors",
     "event_info",
     "filter_mode",
+    "get_cl_header_version",
     "get_platforms",
     "image_info",
     "kernel_arg_access_qualifier",

@@ -7,9 +7,9 @@ Context([devices of the pool])   leases them, or shares the session that this pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from accelpool.broker import default_broker
 from accelpool.constants import context_info, context_properties, device_info, device_type
@@ -189,6 +189,10 @@ class Context(ProcessBound):
     @property
     def _max_alloc_bytes(self) -> int:
         return self._limit(device_info.MAX_MEM_ALLOC_SIZE)
+
+
+CtxFactory: TypeAlias = Callable[[], Context]
+"""What PyOpenCL's test fixtures hand to a test."""
 
 
 def _refused(code: ErrorCode, what: str) -> LogicError:

@@ -7,6 +7,7 @@ lease its memory is the lease's share, and all that its driver tells is known.
 from __future__ import annotations
 
 import re
+import sys
 import weakref
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,11 @@ class Device(DeviceProperties, ProcessBound):
         """What is the same for all devices of the same model and driver version."""
         return ("v1", self.vendor, self.vendor_id, self.name, self.version)
 
+    @property
+    def int_ptr(self) -> int:
+        """A number that equal devices share in this process, to tell devices apart by; it points nowhere."""
+        return hash(self._key) & sys.maxsize
+
     def _get_cl_version(self) -> tuple[int, int]:
         return cl_version(self._info.get(device_info.VERSION))
 
@@ -152,6 +158,11 @@ def cl_version(version: object) -> tuple[int, int]:
     """Return the numbers in a version string such as "OpenCL 3.0 PoCL"; (1, 2) where there are none."""
     match = re.match(r"OpenCL (\d+)\.(\d+)", str(version))
     return (int(match[1]), int(match[2])) if match else (1, 2)
+
+
+def get_cl_header_version() -> tuple[int, int]:
+    """Return the OpenCL version of the interface here: 1.2, which has no shared virtual memory."""
+    return (1, 2)
 
 
 def platforms_of(devices: Iterable[Device]) -> list[Platform]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelpool.arguments import Packer, typed_packer
+from accelpool.array_arguments import ArrayArguments
 from accelpool.constants import kernel_arg_info, kernel_info, kernel_work_group_info
 from accelpool.context import Context
 from accelpool.device import Device
@@ -46,7 +47,17 @@ class Kernel(ProcessBound):
             kernel.
     """
 
-    __slots__ = ("__weakref__", "_args", "_core", "_count", "_held", "_is_set", "_packers", "_program")
+    __slots__ = (
+        "__weakref__",
+        "_args",
+        "_arrays",
+        "_core",
+        "_count",
+        "_held",
+        "_is_set",
+        "_packers",
+        "_program",
+    )
 
     def __init__(self, program: Program, name: str, /) -> None:
         core = program._core(name)
@@ -57,6 +68,7 @@ class Kernel(ProcessBound):
         self._args: list[Any] = [UNSET] * self._count
         self._held: Sequence[Any] = ()  # arguments are used until set again: they live as long
         self._is_set = not self._count
+        self._arrays: ArrayArguments | None = None
 
     def __call__(
         self,
@@ -90,7 +102,9 @@ class Kernel(ProcessBound):
         except (TypeError, LogicError):
             self._check_first(queue, global_size, local_size)  # a forgotten one shifts all others
             raise
-        return self._core.launch(
+        if self._arrays is not None:
+            wait_for = self._arrays.waits(args, queue, wait_for)
+        event = self._core.launch(
             queue,
             self._args,
             global_size,
@@ -100,6 +114,8 @@ class Kernel(ProcessBound):
             g_times_l,
             allow_empty_ndrange,
         )
+        self._held = ()  # the command has them now: a kernel that is kept shall not keep their memory
+        return event
 
     def _check_first(self, queue: object, global_size: object, local_size: object) -> None:
         """Check the parameters before the arguments.
@@ -129,6 +145,8 @@ class Kernel(ProcessBound):
             LogicError: INVALID_ARG_SIZE, INVALID_VALUE, INVALID_MEM_OBJECT: which argument is not possible,
                 and what was expected.
         """
+        if self._arrays is not None:
+            args = tuple(self._arrays.spread(args))
         if len(args) != self._count:
             raise TypeError(
                 f"kernel {self._core.info.name} takes {self._count} arguments, not {len(args)}: "
@@ -158,11 +176,16 @@ class Kernel(ProcessBound):
         """Declare the NumPy types of scalar arguments: every number passed is converted.
 
         Args:
-            arg_types: One per argument; None for what is no scalar.
+            arg_types: One per argument; None for what is no scalar. A `VectorArg` of `accelpool.tools` for
+                what is passed as an `Array`: the kernel gets its buffer, and its offset where the
+                `VectorArg` says so, and waits for its events.
 
         Raises:
             TypeError: There are more or fewer types than arguments.
         """
+        arrays = ArrayArguments(self._core.info.name, arg_types)
+        self._arrays = arrays if arrays else None
+        arg_types = arrays.dtypes
         if len(arg_types) != self._count:
             name = self._core.info.name
             raise TypeError(f"kernel {name} takes {self._count} arguments, not {len(arg_types)}")
@@ -178,6 +201,7 @@ class Kernel(ProcessBound):
         made = Kernel(self._program, self._core.info.name)
         made._packers, made._args = self._packers, self._args
         made._held, made._is_set = self._held, self._is_set
+        made._arrays = self._arrays
         return made
 
     def get_info(self, param_name: int, /) -> Any:

@@ -11,6 +11,7 @@ from accelpool.constants import program_binary_type, program_build_info, program
 from accelpool.context import Context
 from accelpool.device import Device
 from accelpool.errors import CompilerWarning, Error, LogicError
+from accelpool.includes import with_includes
 from accelpool.info import Info
 from accelpool.kernel import Kernel
 from accelpool.kernel_core import KernelCore
@@ -78,7 +79,8 @@ class Program(SessionObject):
             raise LogicError("clCreateProgramWithIL", ErrorCode.INVALID_OPERATION, what)
         self._source = source.decode() if isinstance(source, bytes) else source
         handle = self._session.new_handle()
-        self._session.post(m.CreateProgramWithSource(handle, self._context._handle, self._source))
+        sent = with_includes(self._source)
+        self._session.post(m.CreateProgramWithSource(handle, self._context._handle, sent))
         self._handle = handle
 
     def _from_binaries(self, devices: Sequence[Device], binaries: Sequence[bytes]) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import accelpool
 
-from ..integration.worker_rig import Target, opencl_targets
+from ..conftest import Pool, running
+from ..integration.worker_rig import EXTRA_ENVIRONMENTS, Target, opencl_targets
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,11 +36,18 @@ def cl() -> ModuleType:
     return accelpool
 
 
+@pytest.fixture(scope="session")
+def device_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of one node with every device of this machine, those of `make devices` included."""
+    extra = EXTRA_ENVIRONMENTS if EXTRA_ENVIRONMENTS.exists() else None
+    yield from running(Pool(folder=tmp_path_factory.mktemp("device-pool"), environments=extra))
+
+
 @pytest.fixture(scope="module")
-def context(pool_device: Target, opencl_pool: Any) -> Iterator[Any]:
+def context(pool_device: Target, device_pool: Pool) -> Iterator[Any]:
     """A context on the device under test, leased while a module's tests run on it."""
     name = f"{pool_device.environment.name}/{pool_device.device}"
-    with accelpool.connect(opencl_pool.url, opencl_pool.token) as broker:
+    with accelpool.connect(device_pool.url, device_pool.token) as broker:
         (found,) = [device for device in broker.devices() if device["name"] == name]
         with broker.acquire(device=found["id"], wait=30) as context:
             yield context

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -223,3 +225,33 @@ def test_a_killed_agent_takes_its_workers_along_and_its_successor_starts(broker,
         wait_for_exit(children)
     with Node(broker, tmp_path / "state") as successor:
         assert successor.ready["devices"] == 4
+
+
+def test_an_environment_whose_driver_is_gone_is_a_faulty_device(tmp_path):
+    file = tmp_path / "config" / "accelpool" / "environments.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("[[environment]]\nname = 'gone'\nicd = '/nowhere/libgone.so'\n")
+    found = subprocess.run(
+        [sys.executable, "-m", "accelpool_node", "--discover", "--state-dir", str(tmp_path / "state")],
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    faults = {device["name"]: device["fault"] for device in json.loads(found.stdout)["devices"]}
+    assert faults["gone/unknown"].startswith("/nowhere/libgone.so shows no device")
+
+
+def test_an_environments_file_that_cannot_be_used_stops_the_agent(tmp_path):
+    file = tmp_path / "e.toml"
+    file.write_text("[[environment]]\nname = 'x'\nicd = 'relative.so'\n")
+    options = ["--environments", str(file), "--state-dir", str(tmp_path / "state")]
+    done = subprocess.run(
+        [sys.executable, "-m", "accelpool_node", "--discover", *options],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 1
+    assert f"{file}: x: icd is an absolute path" in done.stderr

@@ -16,13 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from accelpool_node import control, discover, drivers
+from accelpool_node import control, discover, drivers, environments
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
 
 from ..conftest import coverage_variables
 
 START_S = 60.0
+EXTRA_ENVIRONMENTS = Path(__file__).parents[2] / ".devices" / "environments.toml"  # `make devices` writes it
 SHARE_BYTES = 1 << 30
 
 
@@ -60,9 +61,10 @@ def opencl_targets() -> list[Target]:
     root = Path(tempfile.mkdtemp(prefix="accelpool-drivers-"))
     atexit.register(_remove, root, os.getpid())
     variables = drivers.child_variables(os.environ, coverage_variables())
-    environments = drivers.prepare_opencl(root, drivers.find_icds(Path(sys.prefix)), variables)
+    extra = environments.read(EXTRA_ENVIRONMENTS) if EXTRA_ENVIRONMENTS.exists() else []
+    prepared = environments.prepare(root, drivers.find_icds(Path(sys.prefix)), extra, variables)
     with ThreadPoolExecutor() as threads:
-        found = list(threads.map(_devices_of, environments))
+        found = list(threads.map(devices_of, prepared))
     bundled = {target.device for target in found[0]}  # PyOpenCL shows these in every other environment too
     others = [target for targets in found[1:] for target in targets if target.device not in bundled]
     return [*found[0], *others]
@@ -74,7 +76,8 @@ def _remove(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _devices_of(environment: drivers.DriverEnvironment) -> list[Target]:
+def devices_of(environment: drivers.DriverEnvironment) -> list[Target]:
+    """The devices that an environment shows, those that PyOpenCL adds to all included."""
     command = [environment.python, "-m", "accelpool_node.discover", "--backend", environment.backend]
     run = subprocess.run(command, env=dict(environment.variables), capture_output=True, timeout=START_S)
     lines, _ = discover.parse(run.stdout)

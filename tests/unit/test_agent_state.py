@@ -168,3 +168,13 @@ def test_an_agent_that_cannot_start_says_why(capsys, tmp_path):
     with contextlib.suppress(SystemExit):
         assert main.main(["--state-dir", str(tmp_path)], {}) == 1
     assert "a node token is needed" in capsys.readouterr().err
+
+
+def test_the_environments_file_is_the_option_or_the_one_among_the_configuration(tmp_path):
+    environ = {**ENVIRON, "XDG_CONFIG_HOME": str(tmp_path)}
+    assert main.read_settings(options(), environ).environments is None
+    file = tmp_path / "accelpool" / "environments.toml"
+    file.parent.mkdir()
+    file.touch()
+    assert main.read_settings(options(), environ).environments == file
+    assert main.read_settings(options("--environments", "/e.toml"), environ).environments == Path("/e.toml")

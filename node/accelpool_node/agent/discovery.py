@@ -52,6 +52,7 @@ class Discovery:
                 listed[environment.name] = devices
         kept = without_bundled(listed)
         by_name = {environment.name: environment for environment in environments}
+        broken |= {name: fault for name in kept if (fault := _lack(by_name[name], kept[name]))}
         found = await asyncio.gather(*(self._describe(by_name[name], kept[name]) for name in kept))
         return Devices(
             [*(describe_broken(*item) for item in broken.items()), *(one for many in found for one in many)]
@@ -145,6 +146,15 @@ def judge(lines: Sequence[Line], names: Sequence[str], ending: str) -> Mapping[s
     if not faults or not ending:
         return {name: faults.get(name, fault) for name in names}
     return faults
+
+
+def _lack(environment: DriverEnvironment, devices: Sequence[Listed]) -> str:
+    """Return what is wrong with an environment that shows no device although the operator expects some."""
+    if devices or not environment.expected:
+        return ""
+    fault = f"{environment.expected} shows no device: is it there, and are its variables right?"
+    log.error("driver environment %s: %s", environment.name, fault)
+    return fault
 
 
 def _head(stream: IO[bytes], limit: int) -> bytes:

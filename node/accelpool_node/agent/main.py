@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from accelpool_node import drivers
+from accelpool_node import drivers, environments
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.listener import listen
@@ -34,6 +34,7 @@ from accelpool_wire.errors import AccelpoolError, Invalid
 log = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = "ACCELPOOL_NODE_TOKEN"  # noqa: S105 - the name, not the token
+ENVIRONMENTS = "accelpool/environments.toml"
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused as an address for clients
 
 
@@ -69,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--advertise", metavar="HOST[:PORT]", help="the address that clients are told")
     add("--token-file", type=Path, metavar="FILE", help=f"holds the node token (default: ${TOKEN_VARIABLE})")
     add("--backend", default="opencl", help="opencl, or null:COUNT for devices that need nothing")
+    add(
+        "--environments",
+        type=Path,
+        metavar="FILE",
+        help=f"more driver environments (default: $XDG_CONFIG_HOME/{ENVIRONMENTS}, if there)",
+    )
     add("--warm", type=int, default=1, metavar="COUNT", help="idle workers per driver environment")
     add(
         "--pass-env",
@@ -104,6 +111,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         backend=options.backend,
         listen=listen_at,
         advertise=advertise,
+        environments=options.environments or _default_environments(environ),
         warm=options.warm,
         variables=drivers.child_variables(environ, options.pass_env),
     )
@@ -126,6 +134,12 @@ def read_address(text: str, default_port: int | None = None) -> tuple[str, int]:
 def _default_state_dir(name: str, environ: Mapping[str, str]) -> Path:
     home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "accelpool" / f"node-{name.replace(os.sep, '-')}"
+
+
+def _default_environments(environ: Mapping[str, str]) -> Path | None:
+    home = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    file = Path(home) / ENVIRONMENTS
+    return file if file.exists() else None
 
 
 def _read_token(file: Path | None, environ: Mapping[str, str]) -> str:
@@ -155,16 +169,16 @@ async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) 
 async def _work(
     settings: Settings, state: StateDir, processes: Processes, *, is_discovery_only: bool
 ) -> None:
-    environments = _environments(settings, state)
+    prepared = _environments(settings, state)
     discovery = Discovery(processes, state.path, settings.discovery_limit_s)
-    devices = await discovery.find_devices(list(environments.values()))
+    devices = await discovery.find_devices(list(prepared.values()))
     if is_discovery_only:
         _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
         return
     with listen(settings.listen) as stream:
         agent = Agent(
             settings,
-            environments,
+            prepared,
             devices,
             discovery,
             processes,
@@ -182,7 +196,8 @@ def _environments(settings: Settings, state: StateDir) -> dict[str, drivers.Driv
         found = [drivers.null_environment(settings.backend, settings.variables)]
     else:
         icds = drivers.find_icds(Path(sys.prefix))
-        found = drivers.prepare_opencl(state.path, icds, settings.variables)
+        configured = environments.read(settings.environments) if settings.environments else []
+        found = environments.prepare(state.path, icds, configured, settings.variables)
     return {environment.name: environment for environment in found}
 
 

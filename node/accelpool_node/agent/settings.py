@@ -19,6 +19,7 @@ class Settings:
         backend: "opencl", or "null:COUNT" for devices that need nothing.
         listen: Host and port of the data plane; port 0 for any.
         advertise: The host and port that clients are told; port 0 for the one listened on.
+        environments: The operator's file of driver environments, or None.
         warm: Idle workers kept per driver environment.
         variables: What child processes see of the agent's environment.
         sessions_per_lease: Sessions that one lease may have open on this node at once.
@@ -40,6 +41,7 @@ class Settings:
     backend: str = "opencl"
     listen: tuple[str, int] = ("127.0.0.1", 0)
     advertise: tuple[str, int] = ("127.0.0.1", 0)
+    environments: Path | None = None
     warm: int = 1
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     sessions_per_lease: int = 16

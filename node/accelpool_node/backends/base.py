@@ -64,7 +64,7 @@ class Backend(Protocol):
         ...
 
     def probe(self, device: BackendDevice) -> str:
-        """Build and run an empty kernel on a device; return what went wrong, or ""."""
+        """Build and run a small kernel on a device; return what went wrong, or ""."""
         ...
 
     def create_context(self, devices: Sequence[BackendDevice]) -> Context:
