@@ -77,6 +77,27 @@ def test_a_side_that_acknowledges_is_not_silent_even_if_it_has_no_room() -> None
             assert silence_s(stream) < 1
 
 
+def test_a_unix_stream_is_never_silent(streams: tuple[socket.socket, socket.socket]) -> None:
+    assert silence_s(streams[0]) == 0
+
+
+def test_a_side_that_lives_is_waited_for_as_long_as_it_takes(
+    monkeypatch: pytest.MonkeyPatch, channel: Channel, peer: socket.socket
+) -> None:
+    looks: list[float] = []
+
+    def look(_stream: socket.socket) -> float:
+        looks.append(0.0)
+        if len(looks) == 3:
+            peer.sendall(PREFIX.pack(1, 0) + b"x")
+        return 0.0
+
+    monkeypatch.setattr(channel_module, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(channel_module, "silence_s", look)
+    channel.receive()
+    assert channel.reader.next_body() == b"x"
+
+
 @pytest.mark.parametrize("direction", ["sending", "receiving"])
 def test_a_side_that_owes_an_acknowledgement_for_long_is_dead(
     monkeypatch: pytest.MonkeyPatch, channel: Channel, direction: str

@@ -110,6 +110,16 @@ def test_empty_payload_is_none(connection: Connection, worker: ScriptedWorker) -
     assert worker.receive() == (create, b"")
 
 
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_payload_of_a_message_that_has_none_is_refused_and_the_session_goes_on(
+    connection: Connection, size: int
+) -> None:
+    with pytest.raises(LocalProtocolError, match="Flush has no payload"):
+        connection.post(m.Flush(1), bytes(size))
+    assert connection.is_open
+    connection.post(m.Flush(1))
+
+
 def test_payload_that_is_not_contiguous_is_refused_and_nothing_is_sent(
     connection: Connection, worker: ScriptedWorker
 ) -> None:
