@@ -55,6 +55,15 @@ def test_a_predecessors_child_is_killed(tmp_path, child):
     assert records(tmp_path) == []
 
 
+def test_a_child_recorded_before_it_had_a_command_line_is_killed(tmp_path, child):
+    with StateDir(tmp_path) as state:
+        state.add_child(child.pid)
+        file = tmp_path / "children" / str(child.pid)
+        file.write_bytes(msgspec.json.encode(msgspec.json.decode(file.read_bytes()) | {"command": []}))
+    with StateDir(tmp_path) as state:
+        assert state.kill_strays() == [child.pid]
+
+
 @pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot": "another"}, {"command": ["sleep", "1"]}])
 def test_a_process_that_only_shares_the_id_is_left_alone(tmp_path, child, change):
     with StateDir(tmp_path) as state:

@@ -111,7 +111,7 @@ class StateDir:
         except OSError:
             return False
         try:
-            if record is None or read_process(pid, self._boot) != record:
+            if record is None or not _is_same(record, read_process(pid, self._boot)):
                 return False
             signal.pidfd_send_signal(process, signal.SIGKILL)
             if not _has_ended(process, STRAY_LIMIT_S):
@@ -131,6 +131,13 @@ def read_process(pid: int, boot: str) -> ChildRecord | None:
     except OSError:
         return None
     return ChildRecord(boot=boot, start_ticks=start_ticks(stat), command=command.split("\0")[:-1])
+
+
+def _is_same(record: ChildRecord, found: ChildRecord | None) -> bool:
+    """Whether a process is the recorded one; one recorded as it began may have had no command line yet."""
+    if found is None or (record.boot, record.start_ticks) != (found.boot, found.start_ticks):
+        return False
+    return not record.command or record.command == found.command
 
 
 def start_ticks(stat: str) -> int:
