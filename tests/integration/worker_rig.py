@@ -98,12 +98,16 @@ class Worker:
 
     Attributes:
         target: What it serves.
+        session: Its session's id.
+        peers: Where it may send buffers to.
         heard: Everything that it said since Ready.
         ready: What it said first.
     """
 
     target: Target
     variables: Mapping[str, str] = field(default_factory=dict)
+    session: str = "S1"
+    peers: tuple[str, ...] = ()
     heard: list[control.ToAgent] = field(default_factory=list)
     ready: control.Ready = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
@@ -159,7 +163,8 @@ class Worker:
             control.SessionShare(device=name, memory_bytes=memory_bytes)
             for name in devices or [self.target.device]
         ]
-        control.send(self.agent, control.Serve("S1", shares, hello), (stream.fileno(),))
+        order = control.Serve(self.session, shares, hello, self.peers)
+        control.send(self.agent, order, (stream.fileno(),))
 
     def _listen(self) -> None:
         try:

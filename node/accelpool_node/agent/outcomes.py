@@ -68,7 +68,7 @@ class Session:
     started_at: float
     opened_at: float
     heard_at: float
-    traffic: control.Traffic = control.Traffic()
+    traffic: control.Traffic = field(default_factory=control.Traffic)
     last_word: control.Ended | None = None
     told: ProblemError | None = None
     verdict: str = ""

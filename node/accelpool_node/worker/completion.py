@@ -2,7 +2,9 @@
 
 A wait in the session's own thread is over soonest, for no other thread has to wake up; but while it lasts,
 the connection is not served. So a queue whose last wait was short is waited for at once, and any other in a
-thread of its own: when a queue's commands turn from short to long, the connection is kept waiting once.
+thread of its own: when a queue's commands turn from short to long, the connection is kept waiting once. While
+a transfer between nodes is under way all waits have threads: the other node may wait for what this connection
+is yet to bring.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.objects import FailedEvent, Pace, SpanEvent
+from accelpool_node.worker.objects import FailedEvent, HoldEvent, Pace, SpanEvent, failure_of
+from accelpool_node.worker.peer_waits import PeerWaits
 from accelpool_wire.errors import Error
 
 SHORT_S = 500e-6
@@ -28,9 +31,13 @@ class Completion:
     Args:
         backend: Whose events these are.
         limit: How many answers may be awaited at once: the conversation's limit. As many threads watch.
+
+    Attributes:
+        peer_waits: What of the session waits for other nodes: while any does, no wait is in its own thread.
     """
 
     def __init__(self, backend: Backend, limit: int) -> None:
+        self.peer_waits = PeerWaits()
         self._backend = backend
         self._answers = ThreadPoolExecutor(limit, thread_name_prefix="answer")
         self._watches = ThreadPoolExecutor(limit, thread_name_prefix="watch")
@@ -44,16 +51,18 @@ class Completion:
 
     def status(self, event: Any) -> int:
         """Return OpenCL's execution status of any event of a session. Never raises."""
-        if isinstance(event, FailedEvent):
-            return event.failure.code
+        failure = failure_of(event)
+        if failure is not None:
+            return failure.code
         try:
-            return self._backend.event_status(event.last if isinstance(event, SpanEvent) else event)
+            status = self._backend.event_status(event.last if isinstance(event, SpanEvent) else event)
         except Error as error:
             return error.code
+        return max(status, 0) if isinstance(event, HoldEvent) else status
 
     def times(self, event: Any) -> list[int] | None:
         """Return [queued, submit, start, end] in ns of a complete event, or None."""
-        if isinstance(event, FailedEvent):
+        if failure_of(event) is not None:
             return None
         if not isinstance(event, SpanEvent):
             return self._backend.event_times(event)
@@ -78,7 +87,7 @@ class Completion:
                 events keeps them waiting.
         """
         started = time.perf_counter()
-        if pace.expected_s <= SHORT_S:
+        if pace.expected_s <= SHORT_S and not self.peer_waits.is_pending:
             self.wait(event)
         elif self.status(event) > 0:
             self.in_turn([(event, functools.partial(_learn, pace, started, then))], is_watch=is_watch)

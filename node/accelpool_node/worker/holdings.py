@@ -13,12 +13,14 @@ from accelpool_node.worker.objects import (
     EarlierFailure,
     FailedEvent,
     Failure,
+    HoldEvent,
     KernelObject,
     ProgramObject,
     QueueObject,
     Share,
     SpanEvent,
     Table,
+    failure_of,
 )
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -70,7 +72,9 @@ class Holdings:
         device = self.device_of(context, message.device, routine)
         handle = self._backend.create_command_queue(context.handle, device, message.properties)
         is_in_order = not message.properties & OUT_OF_ORDER
-        self.queues.items[message.queue] = QueueObject(handle=handle, is_in_order=is_in_order)
+        self.queues.items[message.queue] = QueueObject(
+            handle=handle, is_in_order=is_in_order, context=context, device=device
+        )
 
     def create_buffer(self, message: m.CreateBuffer, content: memoryview | None) -> None:
         """Make a buffer, within the share of each device of its context."""
@@ -160,12 +164,29 @@ class Holdings:
     # ---- finding -----------------------------------------------------------------------------------------
 
     def queue(self, handle: int, routine: str) -> QueueObject:
+        """Return a queue for its next command: nothing of it is being sent, and it is held where it must be."""
+        queue = self.queue_as_it_is(handle, routine)
+        if queue.loose:
+            self.hold(queue)
+        return queue
+
+    def queue_as_it_is(self, handle: int, routine: str) -> QueueObject:
         """Return a queue, once nothing of it is being sent."""
         queue = self.queues.get(handle, routine)
         sending = queue.sending
         if sending is not None:
             sending.wait()
         return queue
+
+    def hold(self, queue: QueueObject) -> None:
+        """Have what follows in an in-order queue wait for its transfers between nodes."""
+        gates = [transfer.last for transfer in queue.loose if transfer.failure is None]
+        if gates:
+            barrier = self._backend.enqueue_barrier(queue.handle, gates)
+            queue.newest = HoldEvent(first=barrier, last=barrier)
+        transfers = [*queue.held_for, *queue.loose]
+        queue.held_for = [one for one in transfers if self._backend.event_status(one.last) > 0]
+        queue.loose = []
 
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:
         """Return a device by its place in the session; it must be one of the context's."""
@@ -215,9 +236,10 @@ class Holdings:
         if event is None:
             what = f"handle {handle} is no event of this session"
             raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
-        if isinstance(event, FailedEvent):
+        failure = failure_of(event)
+        if failure is not None:
             code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
-            raise EarlierFailure(routine, code, event.failure)
+            raise EarlierFailure(routine, code, failure)
         return event.last if isinstance(event, SpanEvent) else event
 
     def _share(self, place: int, routine: str) -> Share:
@@ -244,6 +266,7 @@ class Holdings:
                 found.handle = None
                 self._let_go(found)
             elif isinstance(found, QueueObject):
+                found.is_released = True
                 unreported = unreported or found.failure
                 leaving = [*self._leaving, found]
                 self._leaving = [queue for queue in leaving if not self.ledger.is_idle(queue)]

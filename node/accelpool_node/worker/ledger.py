@@ -97,7 +97,8 @@ class Ledger:
                 return [self._backend.enqueue_marker(queue.handle, None)]
             except Error:
                 return []  # the queue takes nothing any more
-        return [queue.newest.last if isinstance(queue.newest, SpanEvent) else queue.newest]
+        newest = queue.newest.last if isinstance(queue.newest, SpanEvent) else queue.newest
+        return [*(transfer.last for transfer in queue.loose), newest]
 
     def _is_over(self, event: Any) -> bool:
         try:

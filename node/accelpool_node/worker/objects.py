@@ -47,12 +47,35 @@ class FailedEvent:
     failure: Failure
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SpanEvent:
     """The event of a transfer that took two commands: complete with the last, timed from the first."""
 
     first: Any
     last: Any
+
+
+@dataclass(kw_only=True, eq=False)
+class TransferEvent(SpanEvent):
+    """The event of a transfer to or from another node, and its failure, which no driver could tell.
+
+    Attributes:
+        buffer: Whose region it is; of a region of a buffer, that buffer.
+        failure: Why the transfer failed.
+    """
+
+    buffer: BufferObject
+    failure: Failure | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class HoldEvent(SpanEvent):
+    """The event of a barrier behind transfers: that one of them failed is for the transfer to tell."""
+
+
+def failure_of(event: Any) -> Failure | None:
+    """Return the failure that is known of a session's event, apart from its driver."""
+    return event.failure if isinstance(event, (FailedEvent, TransferEvent)) else None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -66,10 +89,11 @@ class Share:
 
 @dataclass(kw_only=True, slots=True)
 class ContextObject:
-    """A context and the shares of its devices."""
+    """A context, the shares of its devices, and by device a queue of ours where transfers end."""
 
     handle: Any
     shares: list[Share]
+    side_queues: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -84,15 +108,22 @@ class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
+    Of an in-order queue's transfers between nodes, `loose` are those that the next command has yet to be held
+    back for, and `held_for` those that it waits for already.
     """
 
     handle: Any
     is_in_order: bool
+    context: ContextObject
+    device: BackendDevice
     sending: threading.Event | None = None
     newest: Any = None
     newest_command: int = 0
+    is_released: bool = False
     failure: Failure | None = None
     pace: Pace = field(default_factory=Pace)
+    loose: list[TransferEvent] = field(default_factory=list)
+    held_for: list[TransferEvent] = field(default_factory=list)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -17,7 +17,9 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
+from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
+from accelpool_node.worker.peer_line import Patience
+from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.transfers import Intake, Transfers
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -45,9 +47,24 @@ class Session:
         shares: The session's devices with the memory that may be allocated on each.
         limits: What the client may ask for at most.
         reply: Sends answers and pushes.
+        addresses: Where buffers may be sent to: "host:port", IPv6 in brackets.
+        patience: How long transfers between nodes wait for what.
+
+    Attributes:
+        completion: Knows how far commands are.
+        peers: Moves buffers to and from other nodes.
     """
 
-    def __init__(self, backend: Backend, shares: Sequence[Share], limits: m.Limits, reply: Reply) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        shares: Sequence[Share],
+        limits: m.Limits,
+        reply: Reply,
+        *,
+        addresses: Sequence[str] = (),
+        patience: Patience | None = None,
+    ) -> None:
         self.completion = Completion(backend, limits.pending)
         self._backend = backend
         self._limits = limits
@@ -55,6 +72,9 @@ class Session:
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         commands = self._commands = Commands(backend, self._holdings, transfers, limits)
+        self.peers = Peers(
+            backend, self._holdings, self.completion, addresses, self._stick_to, patience or Patience()
+        )
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
@@ -78,6 +98,8 @@ class Session:
             m.EnqueueReadBuffer: self._enqueue_read_buffer,
             m.EnqueueCopyBuffer: commands.enqueue_copy_buffer,
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
+            m.SendBuffer: self.peers.send_buffer,
+            m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
             m.Finish: self._finish,
@@ -131,8 +153,11 @@ class Session:
         if isinstance(message, ANSWERED):
             self._answer_failed(command, failure)
             return
-        queue = self._holdings.queues.items.get(getattr(message, "queue", 0))
-        if queue is None:
+        self._stick_to(self._holdings.queues.items.get(getattr(message, "queue", 0)), failure)
+
+    def _stick_to(self, queue: QueueObject | None, failure: Failure) -> None:
+        """Leave a failure with a queue, or with the session if there is none. Safe from any thread."""
+        if queue is None or queue.is_released:
             self._failure = self._failure or failure
         else:
             queue.failure = queue.failure or failure
@@ -197,13 +222,17 @@ class Session:
 
     def _enqueue_read_buffer(self, message: m.EnqueueReadBuffer, command: int) -> None:
         queue = self._holdings.queue(message.queue, "clEnqueueReadBuffer")
+        held_for = [transfer for transfer in queue.held_for if transfer.failure is None]
         if self._surface(command, queue, message.event):
             return
         outlet = self._commands.enqueue_read_buffer(message, command)
 
         def send() -> None:
             status = self.completion.status(outlet.event)
-            if status < 0:
+            failure = next((one.failure for one in held_for if one.failure is not None), None)
+            if failure is not None:  # not every driver fails what follows a failure
+                self._answer_failed(command, failure)
+            elif status < 0:
                 self._answer_failed(command, _run_failure(command, "clEnqueueReadBuffer", status))
             else:
                 self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
@@ -256,9 +285,10 @@ class Session:
     def _state_of(self, event: Any) -> tuple[int, list[int] | None, list[str] | None]:
         """Return an event's status, times and failure; a failure told is reported."""
         status = self.completion.status(event)
-        if isinstance(event, FailedEvent):
-            self._forget(event.failure)
-            return status, None, [event.failure.routine, event.failure.what]
+        failure = failure_of(event)
+        if failure is not None:
+            self._forget(failure)
+            return failure.code, None, [failure.routine, failure.what]
         if status < 0:
             return status, None, ["clWaitForEvents", "the command failed while it ran"]
         return status, self.completion.times(event) if status == 0 else None, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from accelpool_node.backends.base.types import Event
+from accelpool_node.backends.base.types import Context, Event
 
 
 class Events(Protocol):
@@ -20,4 +20,12 @@ class Events(Protocol):
 
     def wait(self, event: Event) -> None:
         """Block until the event is complete or failed; a failure is not raised here."""
+        ...
+
+    def create_user_event(self, context: Context) -> Event:
+        """Return an event that `set_user_event_status` completes."""
+        ...
+
+    def set_user_event_status(self, event: Event, status: int) -> None:
+        """Complete a user event (0), or end it with an error code (negative)."""
         ...
