@@ -130,10 +130,8 @@ def _report(agent: socket.socket, service: Service, session: Session) -> None:
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
             detail = f"while at one command for {busy_s:.0f} s"
             _leave(agent, control.Ended(control.Cause.DISCONNECTED, detail, traffic))
-        waited_s = max(busy_s, session.completion.oldest_s())
-        quiet_s = session.completion.peer_waits.quiet_s()
         try:
-            control.send(agent, control.Alive(min(waited_s, quiet_s), traffic))
+            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s()), traffic))
         except OSError:
             return
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.gates import HoldEvent, closed
 from accelpool_node.worker.ledger import Ledger
 from accelpool_node.worker.objects import (
     BufferObject,
@@ -13,13 +14,12 @@ from accelpool_node.worker.objects import (
     EarlierFailure,
     FailedEvent,
     Failure,
-    HoldEvent,
     KernelObject,
     ProgramObject,
     QueueObject,
     Share,
-    SpanEvent,
     Table,
+    driver_event,
     failure_of,
 )
 from accelpool_wire import messages as m
@@ -179,13 +179,13 @@ class Holdings:
         return queue
 
     def hold(self, queue: QueueObject) -> None:
-        """Have what follows in an in-order queue wait for its transfers between nodes."""
-        gates = [transfer.last for transfer in queue.loose if transfer.failure is None]
-        if gates:
-            barrier = self._backend.enqueue_barrier(queue.handle, gates)
-            queue.newest = HoldEvent(first=barrier, last=barrier)
-        transfers = [*queue.held_for, *queue.loose]
-        queue.held_for = [one for one in transfers if self._backend.event_status(one.last) > 0]
+        """Have what follows in an in-order queue wait for its transfers to and from other nodes."""
+        loose = [transfer for transfer in queue.loose if not transfer.gate.is_open]
+        if loose:
+            barrier = self._backend.enqueue_barrier(queue.handle, [transfer.event for transfer in loose])
+            gate = closed(transfer.gate for transfer in loose)
+            assert gate is not None, "they are not open"
+            queue.newest = HoldEvent(event=barrier, gate=gate)
         queue.loose = []
 
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:
@@ -240,7 +240,7 @@ class Holdings:
         if failure is not None:
             code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
             raise EarlierFailure(routine, code, failure)
-        return event.last if isinstance(event, SpanEvent) else event
+        return driver_event(event)
 
     def _share(self, place: int, routine: str) -> Share:
         if not 0 <= place < len(self._shares):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from accelpool_node.backends.base import BackendDevice
+from accelpool_node.worker.gates import Gate, GatedEvent
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 from accelpool_wire.messages import KernelInfo, LocalMemory
@@ -47,7 +48,7 @@ class FailedEvent:
     failure: Failure
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class SpanEvent:
     """The event of a transfer that took two commands: complete with the last, timed from the first."""
 
@@ -55,27 +56,16 @@ class SpanEvent:
     last: Any
 
 
-@dataclass(kw_only=True, eq=False)
-class TransferEvent(SpanEvent):
-    """The event of a transfer to or from another node, and its failure, which no driver could tell.
-
-    Attributes:
-        buffer: Whose region it is; of a region of a buffer, that buffer.
-        failure: Why the transfer failed.
-    """
-
-    buffer: BufferObject
-    failure: Failure | None = None
-
-
-@dataclass(kw_only=True, eq=False)
-class HoldEvent(SpanEvent):
-    """The event of a barrier behind transfers: that one of them failed is for the transfer to tell."""
+def driver_event(event: Any) -> Any:
+    """Return the backend's event whose end is that of a session's event, which is no `FailedEvent`."""
+    if isinstance(event, GatedEvent):
+        event = event.event
+    return event.last if isinstance(event, SpanEvent) else event
 
 
 def failure_of(event: Any) -> Failure | None:
-    """Return the failure that is known of a session's event, apart from its driver."""
-    return event.failure if isinstance(event, (FailedEvent, TransferEvent)) else None
+    """Return what is known, without the driver, of why a session's event has failed."""
+    return event.failure if isinstance(event, (FailedEvent, GatedEvent)) else None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,13 +93,29 @@ class Pace:
     expected_s: float = float("inf")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LooseTransfer:
+    """A transfer between nodes that what follows it in its in-order queue has yet to be held back for.
+
+    Attributes:
+        buffer: Whose region it is; of a region of a buffer, that buffer.
+        event: The backend's user event that ends with it.
+        gate: Opens with it.
+    """
+
+    buffer: BufferObject
+    event: Any
+    gate: Gate
+
+
 @dataclass(kw_only=True, slots=True)
 class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
-    Of an in-order queue's transfers between nodes, `loose` are those that the next command has yet to be held
-    back for, and `held_for` those that it waits for already.
+    `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
+    `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail; `loose`
+    are those that these commands have yet to be held back for. `told` is the event last told to have failed.
     """
 
     handle: Any
@@ -119,11 +125,14 @@ class QueueObject:
     sending: threading.Event | None = None
     newest: Any = None
     newest_command: int = 0
-    is_released: bool = False
     failure: Failure | None = None
     pace: Pace = field(default_factory=Pace)
-    loose: list[TransferEvent] = field(default_factory=list)
-    held_for: list[TransferEvent] = field(default_factory=list)
+    gate: Gate | None = None
+    barrier: Gate | None = None
+    cause: Gate | None = None
+    loose: list[LooseTransfer] = field(default_factory=list)
+    told: Any = None
+    is_released: bool = False
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

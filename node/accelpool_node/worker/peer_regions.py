@@ -9,20 +9,24 @@ for the gate. The mapping is ended through a queue of ours, past what already wa
 
 In an in-order queue the barrier is put off until another command follows, or another transfer of the same
 buffer: transfers of different buffers do not wait for each other, lest two nodes that both send before they
-receive wait for each other for ever.
+receive wait for each other for ever. For the session a transfer is a user event that the worker sets: see
+`gates`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.completion import Completion
+from accelpool_node.worker.gates import Gate, TransferEvent, closed
 from accelpool_node.worker.holdings import Holdings, check_region
-from accelpool_node.worker.objects import BufferObject, Failure, QueueObject, TransferEvent
+from accelpool_node.worker.objects import BufferObject, Failure, LooseTransfer, QueueObject
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
@@ -42,8 +46,9 @@ class PeerRegion:
         queue: Where later commands wait for it.
         view: The region's bytes, valid once it is free.
         mapping: The backend's.
-        gate: The user event that completes it.
-        event: The command's event.
+        mapped: The backend's event at whose end the region is free.
+        event: The backend's user event that ends with the transfer.
+        gate: What waits for that has it.
         side_queue: Where the mapping is ended.
         is_given_back: Whether it has been, or at least tried.
     """
@@ -53,8 +58,9 @@ class PeerRegion:
     queue: QueueObject
     view: memoryview
     mapping: Any
-    gate: Any
-    event: TransferEvent
+    mapped: Any
+    event: Any
+    gate: Gate
     side_queue: Any
     is_given_back: bool = False
 
@@ -66,7 +72,9 @@ class PeerRegions:
         backend: Whose memory it is.
         holdings: The session's objects.
         completion: Knows the state of events.
+        user_events: Those of the client, and ours.
         stick: Has a failure stick to a queue, or to the session if the queue is gone.
+        turn: Held while a message of the session is carried out.
     """
 
     def __init__(
@@ -74,12 +82,17 @@ class PeerRegions:
         backend: Backend,
         holdings: Holdings,
         completion: Completion,
+        user_events: UserEvents,
         stick: Callable[[QueueObject, Failure], None],
+        turn: threading.Lock,
     ) -> None:
         self._backend = backend
         self._holdings = holdings
         self._completion = completion
+        self._user_events = user_events
         self._stick = stick
+        self._turn = turn
+        self._pending = 0
 
     def open(self, message: m.SendBuffer | m.ReceiveBuffer, command: int) -> PeerRegion:
         """Enqueue what makes a region another node's, and make the command's event.
@@ -87,22 +100,21 @@ class PeerRegions:
         Raises:
             Error: It cannot be enqueued; nothing was.
         """
-        holdings, waits = self._holdings, self._completion.peer_waits
+        holdings = self._holdings
         queue = holdings.queue_as_it_is(message.queue, ROUTINE)
         buffer = holdings.buffers.get(message.buffer, ROUTINE)
         check_region(buffer, message.offset, message.size, ROUTINE)
         wait_for = holdings.wait_list(message.wait_for, ROUTINE)
         if message.event:
             holdings.events.claim(message.event, ROUTINE)
-        if waits.pending >= MAX_PENDING:
-            what = f"{waits.pending} transfers between nodes are under way; the limit is that"
+        if self._pending >= MAX_PENDING:
+            what = f"{MAX_PENDING} transfers between nodes are under way; the limit is that"
             raise error_for(ROUTINE, ErrorCode.OUT_OF_RESOURCES, what)
         root = buffer.parent or buffer
-        if any(event.buffer is root for event in queue.loose):
+        if any(transfer.buffer is root for transfer in queue.loose):
             holdings.hold(queue)
         region = self._map(message, command, queue, buffer, wait_for)
-        self._note(region, message.event)
-        waits.began()
+        self._pending += 1
         return region
 
     def _map(
@@ -119,36 +131,42 @@ class PeerRegions:
         if side_queue is None:
             side_queue = backend.create_command_queue(context.handle, queue.device, 0)
             context.side_queues[queue.device.name] = side_queue
-        gate = backend.create_user_event(context.handle)
         mapping, view, mapped = backend.enqueue_map_buffer(
             queue.handle, buffer.handle, flags, message.offset, message.size, wait_for
         )
-        try:
-            last = gate if queue.is_in_order else backend.enqueue_marker(queue.handle, [gate])
-            backend.flush(queue.handle)
-        except Exception:
-            backend.enqueue_unmap(side_queue, mapping)
-            raise
-        event = TransferEvent(first=mapped, last=last, buffer=buffer.parent or buffer)
-        return PeerRegion(
+        event, gate = self._user_events.begin(context)
+        region = PeerRegion(
             command=command,
             kind=type(message).__name__,
             queue=queue,
             view=view,
             mapping=mapping,
-            gate=gate,
+            mapped=mapped,
             event=event,
+            gate=gate,
             side_queue=side_queue,
         )
+        try:
+            last = event if queue.is_in_order else backend.enqueue_marker(queue.handle, [event])
+            backend.flush(queue.handle)
+        except Error:
+            backend.enqueue_unmap(side_queue, mapping)
+            self._user_events.end(event, gate, ErrorCode.OUT_OF_RESOURCES, None)
+            raise
+        self._note(region, buffer.parent or buffer, message.event, last)
+        return region
 
-    def _note(self, region: PeerRegion, handle: int) -> None:
-        """Note the command's event."""
-        queue = region.queue
-        queue.newest, queue.newest_command = region.event, region.command
+    def _note(self, region: PeerRegion, buffer: BufferObject, handle: int, last: Any) -> None:
+        """Note the command's event, and that what follows it waits for it."""
+        queue, gate = region.queue, region.gate
+        newest = TransferEvent(event=last, gate=gate, cause=gate)
+        queue.newest, queue.newest_command = newest, region.command
+        queue.gate = closed([queue.gate, gate])
         if queue.is_in_order:
-            queue.loose.append(region.event)
+            queue.cause = closed([queue.cause, gate])
+            queue.loose.append(LooseTransfer(buffer=buffer, event=region.event, gate=gate))
         if handle:
-            self._holdings.events.items[handle] = region.event
+            self._holdings.events.items[handle] = newest
 
     # ---- from a thread of the transfer's own -------------------------------------------------------------
 
@@ -158,9 +176,8 @@ class PeerRegions:
         Raises:
             Error: One that it waits for has failed.
         """
-        mapped = region.event.first
-        self._completion.wait(mapped)
-        status = self._completion.status(mapped)
+        self._completion.wait(region.mapped)
+        status = self._completion.status(region.mapped)
         if status < 0:
             raise error_for(ROUTINE, status, "a command that it waits for has failed")
 
@@ -180,27 +197,27 @@ class PeerRegions:
 
     def succeed(self, region: PeerRegion) -> None:
         """Complete the command of a region that was given back."""
-        self._end(region, 0)
+        self._end(region, None)
 
     def fail(self, region: PeerRegion, code: int, why: str) -> None:
         """Give a region back, whatever state it is in, and end its command with a failure."""
         with contextlib.suppress(Error):  # there is a failure already
-            self._completion.wait(region.event.first)
+            self._completion.wait(region.mapped)
             if not region.is_given_back:
                 self.give_back(region)
-        failure = _failure(region, code, why)
-        self._stick(region.queue, failure)  # before the event has it: see `Session._enqueue_read_buffer`
-        region.event.failure = failure
-        self._end(region, code)
+        self._end(region, _failure(region, code, why))
 
-    def _end(self, region: PeerRegion, status: int) -> None:
-        self._completion.peer_waits.ended()
-        try:
-            self._backend.set_user_event_status(region.gate, status)
-        except Error as error:  # nothing will complete it any more: better a failure that is told
-            failure = _failure(region, error.code, f"its event cannot be completed: {error}")
-            region.event.failure = region.event.failure or failure
-            self._stick(region.queue, failure)
+    def _end(self, region: PeerRegion, failure: Failure | None) -> None:
+        with self._turn:
+            self._pending -= 1
+            if failure is not None:
+                self._stick(region.queue, failure)
+            try:
+                status = 0 if failure is None else failure.code
+                self._user_events.end(region.event, region.gate, status, failure)
+            except Error as error:
+                what = f"its event cannot be completed: {error}"
+                self._stick(region.queue, _failure(region, error.code, what))
 
 
 def _failure(region: PeerRegion, code: int, why: str) -> Failure:

@@ -10,14 +10,10 @@ import contextlib
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from accelpool_node.backends.base import Backend
 from accelpool_node.worker.arrivals import Arrival, Arrivals
-from accelpool_node.worker.completion import Completion
-from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import Failure, QueueObject
 from accelpool_node.worker.peer_line import Patience, PeerLine
 from accelpool_node.worker.peer_regions import ROUTINE, PeerRegion, PeerRegions
 from accelpool_wire import messages as m
@@ -41,11 +37,8 @@ class Peers:
     """Moves buffers between a session and those on other nodes.
 
     Args:
-        backend: Whose memory it is.
-        holdings: The session's objects.
-        completion: Knows the state of events.
+        regions: Opens and closes the regions that are sent, or received.
         addresses: Where the session may send to: "host:port", IPv6 in brackets.
-        stick: Has a failure stick to a queue, or to the session if the queue is gone.
         patience: How long to wait for what.
 
     Attributes:
@@ -53,22 +46,13 @@ class Peers:
         bytes_received: Bytes of buffers that have come from there.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        holdings: Holdings,
-        completion: Completion,
-        addresses: Sequence[str],
-        stick: Callable[[QueueObject, Failure], None],
-        patience: Patience,
-    ) -> None:
+    def __init__(self, regions: PeerRegions, addresses: Sequence[str], patience: Patience) -> None:
         self.bytes_sent = 0
         self.bytes_received = 0
         self._counting = threading.Lock()
-        self._waits = completion.peer_waits
+        self._regions = regions
         self._addresses = frozenset(addresses)
         self._patience = patience
-        self._regions = PeerRegions(backend, holdings, completion, stick)
         self._arrivals = Arrivals(patience.match_s, self._start_receiving, self._give_up)
         self._senders = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="send")
         self._receivers = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="receive")
@@ -103,7 +87,6 @@ class Peers:
         if self._arrivals.is_known(message.ticket):
             raise error_for(ROUTINE, ErrorCode.INVALID_VALUE, "another ReceiveBuffer awaits the same ticket")
         region = self._regions.open(message, command)
-        self._waits.begin_wait()
         self._arrivals.expect(message.ticket, region)
 
     def announce(self, stream: socket.socket, frame: bytes) -> None:
@@ -122,14 +105,12 @@ class Peers:
         where = f"session {message.session} at {message.host}:{message.port}"
         deliver = m.Deliver(message.session, message.ticket)
         try:
-            with self._waits.waiting():
-                line = PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
+            line = PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
             with line:
                 self._regions.wait_until_free(region)
                 try:
-                    with self._waits.waiting():
-                        line.await_go_ahead()
-                        line.send_payload(region.view)
+                    line.await_go_ahead()
+                    line.send_payload(region.view)
                 finally:
                     self._count(sent=line.moved_bytes)
             self._regions.give_back(region)
@@ -141,11 +122,9 @@ class Peers:
     # ---- receiving: in a thread --------------------------------------------------------------------------
 
     def _start_receiving(self, region: PeerRegion, arrival: Arrival) -> None:
-        self._waits.end_wait()
         self._receivers.submit(self._receive, region, arrival)
 
     def _give_up(self, region: PeerRegion) -> None:
-        self._waits.end_wait()
         error = Timeout(f"no delivery of its ticket came within {self._patience.match_s:g} s")
         self._receivers.submit(self._fail, region, NOTHING_CAME, error)
 
@@ -158,8 +137,7 @@ class Peers:
                     raise Invalid(f"{arrival.size} bytes are offered to a region of {region.view.nbytes}")
                 self._regions.wait_until_free(region)
                 try:
-                    with self._waits.waiting():
-                        line.receive_payload(region.view)
+                    line.receive_payload(region.view)
                 finally:
                     self._count(received=line.moved_bytes)
                 self._regions.give_back(region)

@@ -8,7 +8,9 @@ with it, once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -16,11 +18,14 @@ from typing import Any, Protocol
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
+from accelpool_node.worker.gates import gate_of
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
 from accelpool_node.worker.peer_line import Patience
+from accelpool_node.worker.peer_regions import PeerRegions
 from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.transfers import Intake, Transfers
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, FrameTooLarge, error_for
@@ -65,16 +70,19 @@ class Session:
         addresses: Sequence[str] = (),
         patience: Patience | None = None,
     ) -> None:
-        self.completion = Completion(backend, limits.pending)
+        self.completion = Completion(backend, limits.pending, lambda: not user_events.unset)
         self._backend = backend
         self._limits = limits
         self._reply = reply
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
-        commands = self._commands = Commands(backend, self._holdings, transfers, limits)
-        self.peers = Peers(
-            backend, self._holdings, self.completion, addresses, self._stick_to, patience or Patience()
+        user_events = self._user_events = UserEvents(backend, self._holdings)
+        commands = self._commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
+        regions = PeerRegions(
+            backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
         )
+        self.peers = Peers(regions, addresses, patience or Patience())
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
@@ -88,7 +96,7 @@ class Session:
             m.CreateProgramWithBinary: self._create_program_with_binary,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
-            m.Release: self._release,
+            m.CreateUserEvent: user_events.create,
             m.Flush: commands.flush,
             m.WatchEvents: self._watch_events,
         }
@@ -102,6 +110,8 @@ class Session:
             m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
+            m.Release: self._release,
+            m.SetUserEventStatus: user_events.set_status,
             m.Finish: self._finish,
             m.BuildProgram: self._build_program,
             m.GetProgramBinaries: self._get_program_binaries,
@@ -113,6 +123,10 @@ class Session:
 
     def open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         """Return where a message's payload goes, or None if it failed already and nobody wants it."""
+        with self._turn:
+            return self._open_payload(message, size, command)
+
+    def _open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         self._intake = self._content = None
         try:
             if isinstance(message, m.EnqueueWriteBuffer):
@@ -127,12 +141,18 @@ class Session:
 
     def execute(self, message: m.Message, command: int) -> None:
         """Do what a message asks for. A failure sticks or is answered; it is never raised."""
+        with self._turn:
+            self._execute(message, command)
+
+    def _execute(self, message: m.Message, command: int) -> None:
         kind = type(message)
         try:
             if kind in self._numbered:
                 self._numbered[kind](message, command)
             else:
                 self._makers[kind](message)
+            if self._user_events.unset:
+                self._user_events.note(message)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
 
@@ -156,7 +176,7 @@ class Session:
         self._stick_to(self._holdings.queues.items.get(getattr(message, "queue", 0)), failure)
 
     def _stick_to(self, queue: QueueObject | None, failure: Failure) -> None:
-        """Leave a failure with a queue, or with the session if there is none. Safe from any thread."""
+        """Leave a failure with a queue, or with the session if there is none."""
         if queue is None or queue.is_released:
             self._failure = self._failure or failure
         else:
@@ -184,7 +204,8 @@ class Session:
         self._answer_failed(command, failure)
         return True
 
-    def _release(self, message: m.Release) -> None:
+    def _release(self, message: m.Release, command: int) -> None:
+        self._user_events.release(message, command)
         unreported = self._holdings.release(message)
         self._failure = self._failure or unreported
 
@@ -222,18 +243,17 @@ class Session:
 
     def _enqueue_read_buffer(self, message: m.EnqueueReadBuffer, command: int) -> None:
         queue = self._holdings.queue(message.queue, "clEnqueueReadBuffer")
-        held_for = [transfer for transfer in queue.held_for if transfer.failure is None]
         if self._surface(command, queue, message.event):
             return
         outlet = self._commands.enqueue_read_buffer(message, command)
 
         def send() -> None:
             status = self.completion.status(outlet.event)
-            failure = next((one.failure for one in held_for if one.failure is not None), None)
-            if failure is not None:  # not every driver fails what follows a failure
+            if status < 0:
+                failure = _run_failure(command, "clEnqueueReadBuffer", status)
+                if (cause := failure_of(outlet.event)) is not None:
+                    failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
                 self._answer_failed(command, failure)
-            elif status < 0:
-                self._answer_failed(command, _run_failure(command, "clEnqueueReadBuffer", status))
             else:
                 self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
             try:
@@ -260,7 +280,11 @@ class Session:
                 self._push_done(handle, event)
             elif handle not in self._watched:
                 self._watched.add(handle)
-                pending.append((event, functools.partial(self._push_done, handle, event)))
+                wait = (event, functools.partial(self._push_done, handle, event))
+                if gate_of(event) is None:
+                    pending.append(wait)
+                else:
+                    self.completion.when_complete(*wait, Pace(), is_watch=True)
         for event, push in pending[:WATCHERS]:
             pace = self._pace_of(event) if len(pending) == 1 else Pace()
             self.completion.when_complete(event, push, pace, is_watch=True)
@@ -288,7 +312,7 @@ class Session:
         failure = failure_of(event)
         if failure is not None:
             self._forget(failure)
-            return failure.code, None, [failure.routine, failure.what]
+            return status, None, [failure.routine, failure.what]
         if status < 0:
             return status, None, ["clWaitForEvents", "the command failed while it ran"]
         return status, self.completion.times(event) if status == 0 else None, None
@@ -302,11 +326,13 @@ class Session:
         newest, number = queue.newest, queue.newest_command
         if not queue.is_in_order:
             newest = self._backend.enqueue_marker(queue.handle, None)
+        newest = self._user_events.gated(message, queue, newest)
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)
-            if status < 0 and queue.failure is None:
-                queue.failure = _run_failure(number, "clFinish", status)
+            if status < 0 and queue.told is not newest:
+                queue.told = newest  # once is enough
+                queue.failure = queue.failure or _run_failure(number, "clFinish", status)
             if not self._surface(command, queue):
                 self._reply(m.Done(command))
 

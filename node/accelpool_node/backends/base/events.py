@@ -10,6 +10,14 @@ from accelpool_node.backends.base.types import Context, Event
 class Events(Protocol):
     """Of a backend: how far commands are."""
 
+    def create_user_event(self, context: Context) -> Event:
+        """Return an event that `set_user_event_status` ends."""
+        ...
+
+    def set_user_event_status(self, event: Event, status: int) -> None:
+        """End a user event, once: 0 for complete, or an error code."""
+        ...
+
     def event_status(self, event: Event) -> int:
         """Return OpenCL's execution status, negative for an error. Never blocks."""
         ...
@@ -20,12 +28,4 @@ class Events(Protocol):
 
     def wait(self, event: Event) -> None:
         """Block until the event is complete or failed; a failure is not raised here."""
-        ...
-
-    def create_user_event(self, context: Context) -> Event:
-        """Return an event that `set_user_event_status` completes."""
-        ...
-
-    def set_user_event_status(self, event: Event, status: int) -> None:
-        """Complete a user event (0), or end it with an error code (negative)."""
         ...
