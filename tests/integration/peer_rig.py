@@ -19,10 +19,15 @@ from .worker_rig import SHARE_BYTES, Target, Worker
 
 
 class Door:
-    """Listens where other nodes deliver, and hands what comes to a worker."""
+    """Listens where other nodes deliver, and hands what comes to a worker.
+
+    Attributes:
+        passed: How many connections it has handed on.
+    """
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
+        self.passed = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
@@ -38,9 +43,11 @@ class Door:
                     frame = prefix + stream.recv(PREFIX.unpack(prefix)[0], socket.MSG_WAITALL)
                     assert self.worker is not None
                     control.send(self.worker.agent, control.Delivery(frame), (stream.fileno(),))
+                    self.passed += 1
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # closed already
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
 

@@ -164,7 +164,7 @@ class Holdings:
     # ---- finding -----------------------------------------------------------------------------------------
 
     def queue(self, handle: int, routine: str) -> QueueObject:
-        """Return a queue for its next command: nothing of it is being sent, and it is held where it must be."""
+        """Return a queue for its next command: nothing of it is being sent, and it is held if it must be."""
         queue = self.queue_as_it_is(handle, routine)
         if queue.loose:
             self.hold(queue)

@@ -114,8 +114,8 @@ class QueueObject:
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
     `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
-    `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail; `loose`
-    are those that these commands have yet to be held back for. `told` is the event last told to have failed.
+    `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
+    `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
     """
 
     handle: Any

@@ -125,6 +125,8 @@ class PeerLine:
         Raises:
             RemoteProtocolError: The frame is no Deliver.
         """
+        if len(frame) <= PREFIX_BYTES:
+            raise RemoteProtocolError(f"a frame of {len(frame)} bytes is no delivery")
         _, size = PREFIX.unpack_from(frame)
         conversation = Conversation(Role.WORKER)
         message = conversation.receive(memoryview(frame)[PREFIX_BYTES:], size)
