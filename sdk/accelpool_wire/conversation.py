@@ -158,6 +158,8 @@ class Conversation:
         elif self.state is State.OPEN and kind in ANSWERS:
             self._answer(kind, message, error)
         elif kind in TRANSITIONS[self.state]:
+            if isinstance(message, m.Done) and message.command:
+                raise error(f"Done answers command {message.command}, but Deliver is command 0")
             self.state = TRANSITIONS[self.state][kind]
         else:
             raise error(f"{kind.__name__} may not come in state {self.state.value}")
