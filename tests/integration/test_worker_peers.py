@@ -281,6 +281,16 @@ def test_a_failure_sticks_to_the_queue_once(peers: tuple[Peer, Peer]) -> None:
         peer.client.finish(peer.queue)
 
 
+def test_a_failure_that_an_event_told_surfaces_no_more(peers: tuple[Peer, Peer]) -> None:
+    one, two = peers
+    ticket = new_ticket()
+    received = two.receive(two.buffer(size=100), 100, ticket)
+    sent = one.send(two, one.buffer(bytes(99)), 99, ticket)
+    assert max(ends((one, sent), (two, received))) < 0
+    for peer in peers:
+        peer.client.finish(peer.queue)
+
+
 def test_what_waits_for_content_that_does_not_come_fails(peers: tuple[Peer, Peer]) -> None:
     one, two = peers
     ticket, target = new_ticket(), two.buffer(bytes(100))

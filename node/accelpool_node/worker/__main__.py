@@ -13,6 +13,8 @@ import threading
 import time
 from typing import NoReturn
 
+import msgspec
+
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
@@ -87,7 +89,8 @@ def _serve(
     threading.Thread(target=_obey, args=(agent, service, session), daemon=True).start()
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
     service.welcome([_as_client_sees(share) for share in shares])
-    return service.run(session)
+    ended = service.run(session)
+    return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
 
 
 def _as_client_sees(share: Share) -> m.Device:

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.gates import GatedEvent, HoldEvent, TransferEvent, UserEvent, gate_of
+from accelpool_node.worker.gates import GatedEvent, TransferEvent, UserEvent, gate_of
 from accelpool_node.worker.objects import FailedEvent, Pace, SpanEvent, driver_event
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
@@ -57,10 +57,9 @@ class Completion:
             is_own = isinstance(event, (UserEvent, TransferEvent))
             return event.failure.code if is_own else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
         try:
-            status = self._backend.event_status(driver_event(event))
+            return self._backend.event_status(driver_event(event))
         except Error as error:
             return error.code
-        return max(status, 0) if isinstance(event, HoldEvent) else status
 
     def times(self, event: Any) -> list[int] | None:
         """Return [queued, submit, start, end] in ns of a complete event, or None."""

@@ -96,12 +96,10 @@ class UserEvent(GatedEvent):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TransferEvent(GatedEvent):
-    """The event of a transfer to or from another node, which the worker sets when the transfer is over."""
+    """The event of a transfer to or from another node, or of a barrier behind such.
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HoldEvent(GatedEvent):
-    """The event of a barrier behind transfers: that one of them failed is for the transfer to tell."""
+    If it fails, the transfer's failure sticks to the queue by itself.
+    """
 
 
 def closed(gates: Iterable[Gate | None]) -> Gate | None:

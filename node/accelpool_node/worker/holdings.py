@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
-from accelpool_node.worker.gates import HoldEvent, closed
+from accelpool_node.worker.gates import TransferEvent, closed
 from accelpool_node.worker.ledger import Ledger
 from accelpool_node.worker.objects import (
     BufferObject,
@@ -185,7 +185,7 @@ class Holdings:
             barrier = self._backend.enqueue_barrier(queue.handle, [transfer.event for transfer in loose])
             gate = closed(transfer.gate for transfer in loose)
             assert gate is not None, "they are not open"
-            queue.newest = HoldEvent(event=barrier, gate=gate)
+            queue.newest = TransferEvent(event=barrier, gate=gate)
         queue.loose = []
 
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:

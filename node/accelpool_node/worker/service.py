@@ -7,8 +7,6 @@ import socket
 import threading
 import time
 
-import msgspec
-
 from accelpool_node.control import Cause, Ended, Traffic
 from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.session import Session
@@ -114,10 +112,7 @@ class Service:
         self._channel.shut_down()
 
     def run(self, session: Session) -> Ended:
-        """Serve until the end, and say how it came, and what was moved."""
-        return msgspec.structs.replace(self._run(session), traffic=self.traffic(session.peers))
-
-    def _run(self, session: Session) -> Ended:
+        """Serve until the end, and say how it came."""
         self._handler = threading.get_ident()
         try:
             while self._conversation.state is not State.CLOSED:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
-from accelpool_node.worker.gates import gate_of
+from accelpool_node.worker.gates import TransferEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
 from accelpool_node.worker.peer_line import Patience
@@ -330,7 +330,7 @@ class Session:
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)
-            if status < 0 and queue.told is not newest:
+            if status < 0 and newest is not queue.told and not isinstance(newest, TransferEvent):
                 queue.told = newest  # once is enough
                 queue.failure = queue.failure or _run_failure(number, "clFinish", status)
             if not self._surface(command, queue):
