@@ -469,7 +469,7 @@ def test_the_agent_hears_what_was_moved(doomed: tuple[Peer, Peer]) -> None:
     assert ends((one, sent), (two, received)) == [0, 0]
     for peer in doomed:
         peer.client.connection.close()
-    first, second = (peer.worker.ended().traffic for peer in doomed)
+    first, second = (peer.worker.last_word().traffic for peer in doomed)
     assert (first.to_peers, first.from_peers) == (SIZE, 0)
     assert (second.to_peers, second.from_peers) == (0, SIZE)
     assert first.from_client > SIZE > second.from_client > 0

@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from accelpool_node import control, discover, drivers, environments
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
@@ -174,6 +176,10 @@ class Worker:
             return  # closed by this side
 
     def ended(self, timeout_s: float = 10.0) -> control.Ended:
+        """Wait for its last word, here without the traffic, and its exit."""
+        return msgspec.structs.replace(self.last_word(timeout_s), traffic=control.Traffic())
+
+    def last_word(self, timeout_s: float = 10.0) -> control.Ended:
         """Wait for its last word and its exit."""
         self.process.wait(timeout_s)
         self._listener.join(timeout_s)
