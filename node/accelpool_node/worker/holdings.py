@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.images import images_of
 from accelpool_node.worker.ledger import Ledger
 from accelpool_node.worker.objects import (
     BufferObject,
@@ -121,7 +122,8 @@ class Holdings:
             binaries.append(bytes(content[:size]))
             content = content[size:]
         handle = self._backend.create_program_with_binary(context.handle, devices, binaries)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+        images = images_of(devices, binaries)
+        self.programs.items[message.program] = ProgramObject(handle=handle, context=context, images=images)
 
     def create_kernel(self, message: m.CreateKernel) -> None:
         """Make a kernel of a built program."""
