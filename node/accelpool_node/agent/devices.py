@@ -88,13 +88,13 @@ class Devices:
 
     Attributes:
         faults: Why a device does not work, "" if it does, by its name on the node.
-        images: The binary that a device was loaded with last, where that is known, by its name on the node.
+        loaded_images: What a device was loaded with last, where that is known, by its name on the node.
     """
 
     def __init__(self, devices: Iterable[NodeDevice] = ()) -> None:
         self._devices = {device.name: device for device in devices}
         self.faults = {device.name: device.report.fault for device in self._devices.values()}
-        self.images: dict[str, LoadedImage] = {}
+        self.loaded_images: dict[str, LoadedImage] = {}
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -113,21 +113,21 @@ class Devices:
         is_news = self.faults[name] != fault
         self.faults[name] = fault
         if fault:
-            self.forget_images([name])
+            self.forget_loaded_images([name])
         return is_news
 
-    def set_image(self, name: str, sha256: str, now: float) -> bool:
+    def set_loaded_image(self, name: str, sha256: str, now: float) -> bool:
         """Take note of what a device was loaded with, at an instant (Unix, s); whether that is news."""
-        known = self.images.get(name)
+        known = self.loaded_images.get(name)
         if self.faults[name] or (known is not None and known.sha256 == sha256):
             return False
-        self.images[name] = LoadedImage(sha256=sha256, since=now)
+        self.loaded_images[name] = LoadedImage(sha256=sha256, since=now)
         return True
 
-    def forget_images(self, names: Iterable[str]) -> None:
+    def forget_loaded_images(self, names: Iterable[str]) -> None:
         """Take note that nobody knows any more what is loaded on devices."""
         for name in names:
-            self.images.pop(name, None)
+            self.loaded_images.pop(name, None)
 
     def faulty(self) -> list[NodeDevice]:
         """Return the devices that may work again some day."""

@@ -35,7 +35,7 @@ class Reporter:
         self,
         sessions: Iterable[Session],
         faults: Mapping[str, str],
-        images: Mapping[str, LoadedImage],
+        loaded_images: Mapping[str, LoadedImage],
         *,
         seen_revision: int | None,
         wait_s: float,
@@ -56,7 +56,7 @@ class Reporter:
             ],
             ended=list(self._ended.values()),
             device_faults=dict(faults),
-            loaded_images=dict(images),
+            loaded_images=dict(loaded_images),
             seen_revision=seen_revision,
             wait_s=wait_s,
         )

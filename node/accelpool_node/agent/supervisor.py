@@ -179,14 +179,14 @@ class Agent:
 
     def _loaded(self, session: Session, loaded: control.Loaded) -> None:
         name = session.admission.name_of(loaded.device)
-        if name is not None and self._devices.set_image(name, loaded.sha256, time.time()):
+        if name is not None and self._devices.set_loaded_image(name, loaded.sha256, time.time()):
             log.info("device %s was loaded with %s", name, loaded.sha256)
             self._link.changed()
 
     def _session_ended(self, session: Session, outcome: Outcome) -> None:
         self._reporter.add(outcome)
         if outcome.cause in SUSPICIOUS:
-            self._devices.forget_images(session.admission.devices)  # and probing loads a program, too
+            self._devices.forget_loaded_images(session.admission.devices)  # and probing loads a program, too
         if self._is_open:
             self._link.changed()
             if outcome.cause in SUSPICIOUS:
@@ -220,7 +220,7 @@ class Agent:
         return self._reporter.report(
             self._sessions.running.values(),
             self._devices.faults,
-            self._devices.images,
+            self._devices.loaded_images,
             seen_revision=seen_revision,
             wait_s=wait_s,
         )

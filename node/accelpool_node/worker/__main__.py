@@ -89,7 +89,7 @@ def _serve(
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
     service.welcome([_as_client_sees(share) for share in shares])
     ended = service.run(session)
-    _tell_images(agent, session)
+    _tell_loaded_images(agent, session)
     return ended
 
 
@@ -114,14 +114,14 @@ def _obey(agent: socket.socket, service: Service, session: Session) -> None:
         if isinstance(received[0], control.End):
             service.end(received[0].problem, received[0].detail)
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
-            _tell_images(agent, session)
+            _tell_loaded_images(agent, session)
             _leave(agent, control.Ended(control.Cause.ENDED, received[0].detail))
 
 
-def _tell_images(agent: socket.socket, session: Session) -> None:
+def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
     """Tell the agent what devices were loaded with; that the agent is gone is noticed elsewhere."""
     with contextlib.suppress(OSError):
-        for device, sha256 in session.images.take_news().items():
+        for device, sha256 in session.loaded_images.take_news().items():
             control.send(agent, control.Loaded(device, sha256))
 
 
@@ -133,7 +133,7 @@ def _report(agent: socket.socket, service: Service, session: Session) -> None:
     pause = threading.Event()
     while not pause.wait(ALIVE_EVERY_S):
         busy_s = service.busy_s()
-        _tell_images(agent, session)
+        _tell_loaded_images(agent, session)
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
             _leave(
                 agent, control.Ended(control.Cause.DISCONNECTED, f"while at one command for {busy_s:.0f} s")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 
 from accelpool_node.backends.null import NullBackend
-from accelpool_node.worker.images import LoadedImages, images_of
+from accelpool_node.worker.loaded_images import LoadedImages, hashes_of
 
 FIRST, SECOND = NullBackend(2).devices()
 HASHES = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
 
 
 def test_images_are_the_hashes_of_each_devices_own_binary() -> None:
-    assert images_of([FIRST, SECOND], [b"a", b"b"]) == {"null-0": HASHES["a"], "null-1": HASHES["b"]}
+    assert hashes_of([FIRST, SECOND], [b"a", b"b"]) == {"null-0": HASHES["a"], "null-1": HASHES["b"]}
 
 
 def test_what_was_built_last_is_told_once() -> None:

@@ -14,7 +14,7 @@ from hashlib import sha256
 from accelpool_node.backends.base import BackendDevice
 
 
-def images_of(devices: Iterable[BackendDevice], binaries: Iterable[bytes]) -> dict[str, str]:
+def hashes_of(devices: Iterable[BackendDevice], binaries: Iterable[bytes]) -> dict[str, str]:
     """Return the SHA-256 of each device's binary in hexadecimal, by the device's name."""
     pairs = zip(devices, binaries, strict=True)
     return {device.name: sha256(binary).hexdigest() for device, binary in pairs}
@@ -27,16 +27,16 @@ class LoadedImages:
         self._lock = threading.Lock()
         self._news: dict[str, str] = {}
 
-    def note_build(self, devices: Iterable[BackendDevice], images: Mapping[str, str]) -> None:
+    def note_build(self, devices: Iterable[BackendDevice], hashes: Mapping[str, str]) -> None:
         """Take note that a program was built for devices.
 
         Args:
             devices: Which; none stands for all of the program's.
-            images: Those of the binaries that the program is made from, if it is made from any.
+            hashes: The program's, as `hashes_of` gives them; empty if it is made from source.
         """
-        built = [device.name for device in devices] or images
+        built = [device.name for device in devices] or hashes
         with self._lock:
-            self._news.update({name: images[name] for name in built if name in images})
+            self._news.update({name: hashes[name] for name in built if name in hashes})
 
     def take_news(self) -> dict[str, str]:
         """Return the SHA-256 of what was loaded since the last call, by the device's name."""
