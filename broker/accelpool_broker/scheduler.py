@@ -280,14 +280,14 @@ def _gather(devices: Sequence[DeviceView], count: int, levels: tuple[Near, ...])
     """Return `count` of at least as many devices from as few groups as possible, level by level."""
     if not levels:
         return list(devices[:count])
-    groups = _grouped(devices, levels[0])
+    fullest = sorted(enumerate(_grouped(devices, levels[0])), key=lambda item: -len(item[1]))
     chosen: list[DeviceView] = []
-    while len(chosen) < count:
-        missing = count - len(chosen)
-        group = max(groups, key=lambda group: min(len(group), missing))  # of equals the first, the preferred
-        groups.remove(group)
-        chosen += _gather(group, min(len(group), missing), levels[1:])
-    return chosen
+    while len(fullest[0][1]) < count - len(chosen):
+        _, group = fullest.pop(0)
+        chosen += _gather(group, len(group), levels[1:])
+    missing = count - len(chosen)  # several may have room for the rest: the preferred one gives it
+    _, last = min(item for item in fullest if len(item[1]) >= missing)
+    return chosen + _gather(last, missing, levels[1:])
 
 
 def _grouped(devices: Iterable[DeviceView], near: Near) -> list[list[DeviceView]]:
