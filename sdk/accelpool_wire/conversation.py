@@ -51,35 +51,21 @@ TRANSITIONS: dict[State, dict[type[m.Message], State]] = {
     State.CLOSED: {},
 }
 
-POSTED: frozenset[type[m.Message]] = frozenset(
-    {
-        m.CreateContext, m.CreateCommandQueue, m.CreateBuffer, m.CreateSubBuffer, m.CreateProgramWithSource,
-        m.CreateProgramWithBinary, m.CreateKernel, m.SetKernelArgs, m.Release, m.EnqueueNDRangeKernel,
-        m.EnqueueWriteBuffer, m.EnqueueCopyBuffer, m.EnqueueFillBuffer, m.EnqueueMarker, m.EnqueueBarrier,
-        m.Flush, m.WatchEvents,
-    }
-)  # fmt: skip
+POSTED: frozenset[type[m.Message]] = frozenset(m.kinds(m.Posted))
 
 # Each synchronous message and what may answer it.
 REPLIES: dict[type[m.Message], tuple[type[m.Message], ...]] = {
-    m.Finish: (m.Done, m.Failed),
-    m.Sync: (m.Done, m.Failed),
-    m.BuildProgram: (m.Built, m.Failed),
-    m.GetProgramBinaries: (m.Binaries, m.Failed),
-    m.GetEvent: (m.EventState, m.Failed),
-    m.EnqueueReadBuffer: (m.Data, m.Failed),
+    kind: (kind.answer, m.Failed) for kind in m.kinds(m.Synchronous)
 }
 
-ANSWERS: frozenset[type[m.Message]] = frozenset(answer for answers in REPLIES.values() for answer in answers)
-OF_CLIENT: frozenset[type[m.Message]] = frozenset((*POSTED, *REPLIES, m.Hello, m.SessionQuery, m.Goodbye))
-WITH_PAYLOAD: frozenset[type[m.Message]] = frozenset(
-    {m.CreateBuffer, m.EnqueueWriteBuffer, m.CreateProgramWithBinary, m.Data, m.Binaries}
-)
+ANSWERS: frozenset[type[m.Message]] = frozenset(m.kinds(m.Reply))
+OF_CLIENT: frozenset[type[m.Message]] = frozenset(m.kinds(m.ClientMessage))
+WITH_PAYLOAD: frozenset[type[m.Message]] = frozenset(k for k in m.kinds(m.Message) if k.has_payload)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[Role, msgspec.msgpack.Decoder[m.Message]] = {
-    Role.CLIENT: msgspec.msgpack.Decoder(m.WorkerMessage),
-    Role.WORKER: msgspec.msgpack.Decoder(m.ClientMessage),
+    Role.CLIENT: m.decoder(m.WorkerMessage),
+    Role.WORKER: m.decoder(m.ClientMessage),
 }
 
 

@@ -3,7 +3,7 @@
     offset  type    bytes  meaning
     0       u32 LE  4      length of the body, 1 to the body limit
     4       u64 LE  8      length of the payload, 0 to the payload limit
-    12      bytes   ...    the body: one msgpack message (see `messages.py`)
+    12      bytes   ...    the body: one msgpack message (see `messages`)
     ...     bytes   ...    the payload: bulk bytes, raw
 
 Rules: nothing lies between frames; a receiver that meets a length over its limit stops reading. No I/O

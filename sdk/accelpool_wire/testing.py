@@ -22,7 +22,7 @@ from accelpool_wire.frames import PREFIX, PREFIX_BYTES, FrameReader
 PATIENCE_S = 5.0
 NOWHERE = ("127.0.0.1", 1)  # nobody listens there
 
-_decoder: msgspec.msgpack.Decoder[m.Message] = msgspec.msgpack.Decoder(m.ClientMessage)
+_decoder: msgspec.msgpack.Decoder[m.Message] = m.decoder(m.ClientMessage)
 
 
 def frame(message: m.Message, payload: bytes = b"") -> bytes:

@@ -159,9 +159,9 @@ def test_the_environments_of_make_devices_all_work() -> None:
 
 NONSENSE = """
 import sys
-from accelpool_node.backends import opencl
-opencl.PROBE_SOURCE = opencl.PROBE_SOURCE.replace("exp(-x[i])", "(i == 17 ? NAN : exp(-x[i]))")
-backend = opencl.OpenCLBackend()
+from accelpool_node.backends.opencl import OpenCLBackend, probe
+probe.PROBE_SOURCE = probe.PROBE_SOURCE.replace("exp(-x[i])", "(i == 17 ? NAN : exp(-x[i]))")
+backend = OpenCLBackend()
 (device,) = [device for device in backend.devices() if device.name == sys.argv[1]]
 print(backend.probe(device))
 """

@@ -15,7 +15,7 @@ from .worker_rig import SHARE_BYTES, Worker
 PATIENCE_S = 10.0
 HELLO = m.Hello([VERSION], list(FEATURES), "a token")
 
-_decoder: msgspec.msgpack.Decoder[m.Message] = msgspec.msgpack.Decoder(m.WorkerMessage)
+_decoder: msgspec.msgpack.Decoder[m.Message] = m.decoder(m.WorkerMessage)
 
 
 def frame(message: m.Message, payload: bytes = b"", said: int | None = None) -> bytes:

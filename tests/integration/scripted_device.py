@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from accelpool_node.backends.null import NullBackend, NullBuffer
+from accelpool_node.backends.null import NullBackend
+from accelpool_node.backends.null.objects import NullBuffer
 from accelpool_node.worker.objects import Share
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m

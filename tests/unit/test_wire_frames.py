@@ -19,7 +19,7 @@ from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, RemoteProto
 from accelpool_wire.frames import PREFIX, PREFIX_BYTES, READ_BUFFER_BYTES, FrameReader
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
-MESSAGES: tuple[type[m.Message], ...] = (*m.ClientMessage.__args__, *m.WorkerMessage.__args__)
+MESSAGES: tuple[type[m.Message], ...] = m.kinds(m.Message)
 RECORDS = (m.Device, m.Limits, m.LocalMemory, m.ArgInfo, m.WorkGroupInfo, m.KernelInfo)
 
 

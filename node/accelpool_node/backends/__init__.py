@@ -1,1 +1,1 @@
-"""One file per driver API, all behind the `Backend` protocol of `base.py`."""
+"""One package per driver API, all behind the `Backend` protocol of `base`, part by part."""

@@ -1,0 +1,28 @@
+"""A backend's part of devices, contexts and command queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from accelpool_node.backends.base.types import BackendDevice, Context, Queue
+
+
+class Devices(Protocol):
+    """Of a backend: devices, contexts and command queues."""
+
+    def devices(self) -> list[BackendDevice]:
+        """Return what the driver has, in a stable order."""
+        ...
+
+    def probe(self, device: BackendDevice) -> str:
+        """Build and run a small kernel on a device; return what went wrong, or ""."""
+        ...
+
+    def create_context(self, devices: Sequence[BackendDevice]) -> Context:
+        """Return a context over devices of one platform."""
+        ...
+
+    def create_command_queue(self, context: Context, device: BackendDevice, properties: int) -> Queue:
+        """Return a command queue; `properties` is OpenCL's bit field."""
+        ...

@@ -1,0 +1,23 @@
+"""A backend's part of how far commands are."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from accelpool_node.backends.base.types import Event
+
+
+class Events(Protocol):
+    """Of a backend: how far commands are."""
+
+    def event_status(self, event: Event) -> int:
+        """Return OpenCL's execution status, negative for an error. Never blocks."""
+        ...
+
+    def event_times(self, event: Event) -> list[int] | None:
+        """Return [queued, submit, start, end] in ns of a complete event, or None without profiling."""
+        ...
+
+    def wait(self, event: Event) -> None:
+        """Block until the event is complete or failed; a failure is not raised here."""
+        ...

@@ -1,0 +1,66 @@
+"""Devices, contexts and command queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from accelpool_node.backends.base.types import BackendDevice
+from accelpool_node.backends.null.objects import MAX_GROUP, MEMORY_BYTES
+from accelpool_wire.messages import InfoValue
+
+# OpenCL's numbers of the infos that clients check against, and this device's answers.
+INFO: dict[int, InfoValue] = {
+    0x1000: 1 << 4,  # TYPE: CUSTOM
+    0x1002: 1,  # MAX_COMPUTE_UNITS
+    0x1003: 3,  # MAX_WORK_ITEM_DIMENSIONS
+    0x1004: MAX_GROUP,  # MAX_WORK_GROUP_SIZE
+    0x1005: [MAX_GROUP, MAX_GROUP, 64],  # MAX_WORK_ITEM_SIZES
+    0x1010: MEMORY_BYTES,  # MAX_MEM_ALLOC_SIZE
+    0x1019: 1024,  # MEM_BASE_ADDR_ALIGN, in bits
+    0x101F: MEMORY_BYTES,  # GLOBAL_MEM_SIZE
+    0x1023: 32768,  # LOCAL_MEM_SIZE
+    0x1027: 1,  # AVAILABLE
+    0x1028: 1,  # COMPILER_AVAILABLE
+    0x102C: "accelpool",  # VENDOR
+    0x102D: "0",  # DRIVER_VERSION
+    0x102F: "OpenCL 1.2 accelpool null",  # VERSION
+    0x1030: "",  # EXTENSIONS
+}
+PLATFORM: dict[int, InfoValue] = {
+    0x0901: "OpenCL 1.2 accelpool null",
+    0x0902: "accelpool null",
+    0x0903: "accelpool",
+}
+
+
+class Devices:
+    """Devices that compute nothing."""
+
+    def __init__(self, count: int = 1) -> None:
+        self._count = count
+
+    def devices(self) -> list[BackendDevice]:
+        """Return as many null devices as asked for."""
+        return [
+            BackendDevice(
+                name=f"null-{index}",
+                platform=dict(PLATFORM),
+                info={**INFO, 0x102B: f"null-{index}"},
+                kind="custom",
+                api="null",
+            )
+            for index in range(self._count)
+        ]
+
+    def probe(self, device: BackendDevice) -> str:
+        """Find nothing wrong."""
+        return ""
+
+    def create_context(self, devices: Sequence[BackendDevice]) -> Any:
+        """Return the devices."""
+        return tuple(devices)
+
+    def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
+        """Return the properties."""
+        return properties

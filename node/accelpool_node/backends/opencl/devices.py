@@ -1,0 +1,94 @@
+"""Devices, contexts and command queues."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyopencl as cl
+
+from accelpool_node.backends.base.types import BackendDevice
+from accelpool_node.backends.opencl.core import raw, translated
+from accelpool_node.backends.opencl.probe import probe
+from accelpool_wire.messages import InfoValue
+
+KINDS = (
+    (cl.device_type.GPU, "gpu"),
+    (cl.device_type.ACCELERATOR, "accelerator"),
+    (cl.device_type.CPU, "cpu"),
+    (cl.device_type.CUSTOM, "custom"),
+)
+# PoCL writes half of this bit field; in the other half is what was in memory: bits of an address.
+KNOWN_BITS = {0x1070: 0x3}  # CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES
+
+
+class Devices:
+    """Devices, contexts and command queues."""
+
+    @translated("clGetDeviceIDs")
+    def devices(self) -> list[BackendDevice]:
+        """Return the devices of all platforms; a platform that fails is left out."""
+        found: list[BackendDevice] = []
+        names: Counter[str] = Counter()
+        try:
+            platforms = cl.get_platforms()
+        except cl.Error:
+            return found  # no driver at all: PLATFORM_NOT_FOUND_KHR
+        for platform in platforms:
+            try:
+                devices = platform.get_devices()
+            except cl.Error:
+                continue
+            for device in devices:
+                name = device.name.strip()
+                names[name] += 1
+                unique = name if names[name] == 1 else f"{name} #{names[name]}"
+                found.append(_describe(unique, platform, device))
+        return found
+
+    def probe(self, device: BackendDevice) -> str:
+        """Build and run a small kernel."""
+        return probe(self, device)  # type: ignore[arg-type]  # whole in `OpenCLBackend`
+
+    @translated("clCreateContext")
+    def create_context(self, devices: Sequence[BackendDevice]) -> Any:
+        """Return a `pyopencl.Context`."""
+        return cl.Context([device.handle for device in devices])
+
+    @translated("clCreateCommandQueueWithProperties")
+    def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
+        """Return a `pyopencl.CommandQueue`."""
+        return raw.CommandQueue(context, device.handle, properties)
+
+
+def _describe(name: str, platform: cl.Platform, device: cl.Device) -> BackendDevice:
+    kind = next((word for bit, word in KINDS if device.type & bit), "custom")
+    return BackendDevice(
+        name=name,
+        platform=_infos(platform, cl.platform_info),
+        info=_infos(device, cl.device_info),
+        kind=kind,
+        api="opencl",
+        handle=device,
+    )
+
+
+def _infos(queried: Any, names: type) -> dict[int, InfoValue]:
+    """Return every info that the driver answers with a plain value."""
+    values: dict[int, InfoValue] = {}
+    for name in dir(names):
+        number = getattr(names, name)
+        if name.startswith("_") or not isinstance(number, int):
+            continue
+        try:
+            value = queried.get_info(number)
+        except (cl.Error, ValueError):
+            continue  # unknown to this driver
+        if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
+            values[number] = [int(part) for part in value]
+        elif isinstance(value, int) and number in KNOWN_BITS:
+            values[number] = value & KNOWN_BITS[number]
+        elif isinstance(value, (bool, int, str)):
+            values[number] = value
+    return values

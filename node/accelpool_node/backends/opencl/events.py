@@ -1,0 +1,33 @@
+"""How far commands are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyopencl as cl
+
+from accelpool_node.backends.opencl.core import translated
+
+
+class Events:
+    """How far commands are."""
+
+    @translated("clGetEventInfo")
+    def event_status(self, event: Any) -> int:
+        """Ask for the status."""
+        return int(event.command_execution_status)
+
+    def event_times(self, event: Any) -> list[int] | None:
+        """Ask for the four times."""
+        try:
+            profile = event.profile
+            return [profile.queued, profile.submit, profile.start, profile.end]
+        except cl.Error:
+            return None
+
+    def wait(self, event: Any) -> None:
+        """Block, with the interpreter free for other threads."""
+        try:
+            event.wait()
+        except cl.Error:
+            return  # the status tells

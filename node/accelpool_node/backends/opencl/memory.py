@@ -1,0 +1,27 @@
+"""Memory objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyopencl as cl
+
+from accelpool_node.backends.base.types import Bytes
+from accelpool_node.backends.opencl.core import raw, translated
+
+
+class MemoryObjects:
+    """Memory objects."""
+
+    @translated("clCreateBuffer")
+    def create_buffer(self, context: Any, flags: int, size: int, content: Bytes | None) -> Any:
+        """Return a `pyopencl.Buffer`, allocated when this returns where the driver allows to tell."""
+        if content is None:
+            return raw.Buffer(context, flags, size)
+        flags = flags & ~cl.mem_flags.USE_HOST_PTR | cl.mem_flags.COPY_HOST_PTR
+        return raw.Buffer(context, flags, size, content)
+
+    @translated("clCreateSubBuffer")
+    def create_sub_buffer(self, buffer: Any, flags: int, origin: int, size: int) -> Any:
+        """Return a `pyopencl.Buffer` over a region."""
+        return buffer.get_sub_region(origin, size, flags)
