@@ -112,9 +112,7 @@ def test_clients_that_stall_in_their_bodies_do_not_stop_the_broker(client: Clien
         assert client.call("POST", "/leases?wait_s=10", json={}).json()["state"] == "active"
         for _ in range(settings.max_bodies + 80):
             stack.enter_context(client.begin("POST", "/leases", {**JSON, "Content-Length": "99"}, b"{"))
-        invalid: dict[str, Any] = {
-            "json": {"count": 0}
-        }  # so that no lease comes of it while the broker takes the others
+        invalid: dict[str, Any] = {"json": {"count": 0}}  # no lease comes of it where it is read
         wait_until(lambda: client.call("POST", "/leases", **invalid).status_code == 503)
         assert client.call("POST", "/leases", **invalid).headers["Retry-After"] == "1"
         assert client.call("GET", "/health").status_code == 200
