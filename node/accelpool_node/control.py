@@ -7,6 +7,7 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
                                ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
     Alive(busy_s, traffic)     ────▶     at once, then every second while serving
                                ◀────     Delivery(frame) + another node's connection, for the session
+    Loaded(device, sha256)     ────▶     with `Alive` and before `Ended`, if a program was built from a binary
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
     Ended(cause, detail)       ────▶     the last word; then the process exits
 
@@ -18,11 +19,14 @@ from __future__ import annotations
 
 import socket
 from enum import StrEnum
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 MAX_PACKET_BYTES = 128 * 1024
 NOBODY_AWAITS = "no session here awaits this delivery"  # whatever is wrong with it: it is nobody's to know
+
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
 
 class Cause(StrEnum):
@@ -89,6 +93,13 @@ class Alive(msgspec.Struct, frozen=True, tag="alive"):
     traffic: Traffic = Traffic()
 
 
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """A device of the session was loaded with a binary, which has this SHA-256 in hexadecimal."""
+
+    device: str
+    sha256: Sha256
+
+
 class End(msgspec.Struct, frozen=True, tag="end"):
     """End the session: a problem's name and what happened, for the client."""
 
@@ -105,7 +116,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 ToWorker = Serve | Delivery | End
-ToAgent = Ready | Alive | Ended
+ToAgent = Ready | Alive | Loaded | Ended
 
 _decoder_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _decoder_to_agent: msgspec.json.Decoder[ToAgent] = msgspec.json.Decoder(ToAgent)

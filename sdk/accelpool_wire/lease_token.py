@@ -46,8 +46,8 @@ class LeaseClaims(msgspec.Struct, frozen=True, kw_only=True):
         node: The name of the node it is for.
         shares: The devices of that node under the lease.
         expires_at: When the token stops opening sessions, in seconds since the Unix epoch.
-        peers: The addresses of the lease's other endpoints, "host:port" or "[v6]:port": a session of this token
-            may send buffers there and nowhere else.
+        peers: The addresses of the lease's other endpoints, "host:port" or "[v6]:port": a session of this
+            token may send buffers there and nowhere else.
     """
 
     lease: str

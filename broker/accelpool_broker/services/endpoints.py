@@ -1,7 +1,7 @@
 """Where sessions under a lease are opened: one endpoint per node and driver environment.
 
-The first endpoint is that of the lease's first device. Each endpoint's token names the addresses of the others,
-so that a node lets a session send buffers there and nowhere else.
+The first endpoint is that of the lease's first device. Each endpoint's token names the addresses of the
+others, so that a node lets a session send buffers there and nowhere else.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
@@ -90,6 +91,7 @@ def _serve(
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
     service.welcome([_as_client_sees(share) for share in shares])
     ended = service.run(session)
+    _tell_loaded_images(agent, session)
     return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
 
 
@@ -117,8 +119,16 @@ def _obey(agent: socket.socket, service: Service, session: Session) -> None:
         elif isinstance(order, control.End):
             service.end(order.problem, order.detail)
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
+            _tell_loaded_images(agent, session)
             traffic = service.traffic(session.peers)
             _leave(agent, control.Ended(control.Cause.ENDED, order.detail, traffic))
+
+
+def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
+    """Tell the agent what devices were loaded with; that the agent is gone is noticed elsewhere."""
+    with contextlib.suppress(OSError):
+        for device, sha256 in session.loaded_images.take_news().items():
+            control.send(agent, control.Loaded(device, sha256))
 
 
 def _report(agent: socket.socket, service: Service, session: Session) -> None:
@@ -130,6 +140,7 @@ def _report(agent: socket.socket, service: Service, session: Session) -> None:
     while not pause.wait(ALIVE_EVERY_S):
         busy_s = service.busy_s()
         traffic = service.traffic(session.peers)
+        _tell_loaded_images(agent, session)
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
             detail = f"while at one command for {busy_s:.0f} s"
             _leave(agent, control.Ended(control.Cause.DISCONNECTED, detail, traffic))

@@ -20,6 +20,7 @@ from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.gates import TransferEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
+from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
 from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.peer_regions import PeerRegions
@@ -57,6 +58,7 @@ class Session:
 
     Attributes:
         completion: Knows how far commands are.
+        loaded_images: What is loaded on the devices.
         peers: Moves buffers to and from other nodes.
     """
 
@@ -78,6 +80,7 @@ class Session:
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         user_events = self._user_events = UserEvents(backend, self._holdings)
         commands = self._commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        self.loaded_images = LoadedImages()
         self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
         regions = PeerRegions(
             backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
@@ -346,6 +349,7 @@ class Session:
         program = self._holdings.programs.get(message.program, routine)
         devices = [self._holdings.device_of(program.context, place, routine) for place in message.devices]
         backend.build_program(program.handle, devices, message.options)
+        self.loaded_images.note_build(devices, program.binary_hashes)
         kernels = backend.program_kernels(program.handle)
         program.kernels = {kernel.name: kernel for kernel in kernels}
         logs = [log[:MAX_WHAT] for log in backend.build_logs(program.handle)]
