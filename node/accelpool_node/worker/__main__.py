@@ -115,6 +115,8 @@ def _obey(agent: socket.socket, service: Service, session: Session) -> None:
             _exit(AGENT_GONE)
         order, descriptors = received
         if isinstance(order, control.Delivery):
+            if not descriptors:
+                continue  # there was no room for one more: the agent's copy is closed already
             session.peers.announce(socket.socket(fileno=descriptors[0]), order.frame)
         elif isinstance(order, control.End):
             service.end(order.problem, order.detail)

@@ -33,6 +33,7 @@ from accelpool_wire.errors import Error, error_for
 
 ROUTINE = "clEnqueueMigrateMemObjects"
 MAP_READ, MAP_WRITE_INVALIDATE = 1 << 0, 1 << 2
+MAX_WHAT = 2000  # characters of what went wrong
 MAX_PENDING = 4096  # transfers of a session that are not over
 
 
@@ -212,14 +213,13 @@ class PeerRegions:
             self._pending -= 1
             if failure is not None:
                 self._stick(region.queue, failure)
-            try:
-                status = 0 if failure is None else failure.code
-                self._user_events.end(region.event, region.gate, status, failure)
+            try:  # to the driver it is a success: PoCL aborts where commands in order follow a failed one
+                self._user_events.end(region.event, region.gate, 0, failure)
             except Error as error:
                 what = f"its event cannot be completed: {error}"
                 self._stick(region.queue, _failure(region, error.code, what))
 
 
 def _failure(region: PeerRegion, code: int, why: str) -> Failure:
-    what = f"command {region.command} ({region.kind}): {why}"
+    what = f"command {region.command} ({region.kind}): {why}"[:MAX_WHAT]
     return Failure(command=region.command, routine=ROUTINE, code=code, what=what)

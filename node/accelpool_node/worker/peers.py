@@ -102,7 +102,7 @@ class Peers:
 
     def _send(self, region: PeerRegion, message: m.SendBuffer) -> None:
         """Deliver a region."""
-        where = f"session {message.session} at {message.host}:{message.port}"
+        where = f"session {message.session[:64]} at {message.host}:{message.port}"
         deliver = m.Deliver(message.session, message.ticket)
         try:
             line = PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
