@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,26 @@ class Transfers:
             self._give_read_room(size)
             raise
         return Outlet(view=target, event=event)
+
+    def stage_write(self, size: int) -> Intake:
+        """Return host memory for a payload that is not written to one range of a buffer."""
+        self._make_room(size)
+        return Intake(view=memoryview(bytearray(size)))
+
+    def note_staged(self, intake: Intake, event: Any) -> None:
+        """Note the command that writes a payload from where it is staged."""
+        self._staged.append((event, intake.view.nbytes))
+        self._staged_bytes += intake.view.nbytes
+
+    def stage_read(self, size: int, enqueue: Callable[[memoryview], Any]) -> Outlet:
+        """Enqueue a read into host memory, by calling what enqueues it; return where its bytes will be."""
+        self._await_read_room(size)
+        try:
+            target = memoryview(bytearray(size))
+            return Outlet(view=target, event=enqueue(target))
+        except Exception:
+            self._give_read_room(size)
+            raise
 
     def close_read(self, outlet: Outlet, queue: QueueObject) -> None:
         """Give back what the sent bytes lay in.
