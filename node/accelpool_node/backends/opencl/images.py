@@ -45,7 +45,9 @@ class Images:
         described.num_mip_levels = described.num_samples = 0
         described.buffer = buffer
         known = raw.ImageFormat(image_format.channel_order, image_format.channel_type)
-        return raw.Image(context, flags, known, desc=described, hostbuf=content)
+        image = raw.Image(context, flags, known, desc=described, hostbuf=content)
+        image.over = buffer  # not every driver keeps it alive
+        return image
 
     @translated("clCreateSamplerWithProperties")
     def create_sampler(
