@@ -9,6 +9,7 @@ A posted command that fails tells it at the next synchronous call: `finish`, a b
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,12 @@ from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead
 from accelpool_wire.codes import ErrorCode
+
+OLD_OFFSETS = {
+    "_copy_buffer": ("dest_offset", "dst_offset"),
+    "_write_buffer": ("device_offset", "dst_offset"),
+    "_read_buffer": ("device_offset", "src_offset"),
+}
 
 
 def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Event:
@@ -73,6 +80,8 @@ def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Eve
         copy = _read_buffer
     else:
         raise TypeError("enqueue_copy needs a memory object on one side; NumPy copies from host to host")
+    if "dest_offset" in kwargs or "device_offset" in kwargs:
+        _rename_offset(kwargs, *OLD_OFFSETS[copy.__name__])
     return copy(queue, dest, src, **kwargs)
 
 
@@ -255,6 +264,17 @@ def _copy_buffer(
         m.EnqueueCopyBuffer(queue._handle, source, target, src_offset, dst_offset, byte_count, event, waits)
     )
     return Event(session, event, queue, command_type.COPY_BUFFER)
+
+
+def _rename_offset(kwargs: dict[str, Any], old: str, new: str) -> None:
+    """Take an offset by its old name, with a warning."""
+    if old not in kwargs:
+        return
+    if new in kwargs:
+        raise TypeError(f"may not specify both '{old}' and '{new}'")
+    what = f"The '{old}' argument of enqueue_copy is deprecated. Use '{new}' instead."
+    warnings.warn(what, DeprecationWarning, stacklevel=3)
+    kwargs[new] = kwargs.pop(old)
 
 
 def _is_image(*sides: Any) -> bool:
