@@ -73,6 +73,7 @@ from accelpool.constants import (
 from accelpool.context import Context, CtxFactory
 from accelpool.device import Device, Platform, get_cl_header_version
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
+from accelpool.enqueue_image import enqueue_fill_image
 from accelpool.errors import (
     AccelpoolError,
     CommandQueueUsedAfterExit,
@@ -84,12 +85,16 @@ from accelpool.errors import (
     RuntimeError,
 )
 from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
+from accelpool.image import Image, create_image
+from accelpool.image_format import ImageDescriptor, ImageFormat, get_supported_image_formats
+from accelpool.image_from_array import image_from_array
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
 from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
+from accelpool.sampler import Sampler
 from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 
@@ -162,6 +167,9 @@ __all__ = [
     "Device",
     "Error",
     "Event",
+    "Image",
+    "ImageDescriptor",
+    "ImageFormat",
     "Kernel",
     "LocalMemory",
     "LogicError",
@@ -173,6 +181,7 @@ __all__ = [
     "Program",
     "RepeatedKernelRetrieval",
     "RuntimeError",
+    "Sampler",
     "UserEvent",
     "WaitList",
     "__version__",
@@ -188,6 +197,7 @@ __all__ = [
     "connect",
     "context_info",
     "context_properties",
+    "create_image",
     "create_some_context",
     "device_affinity_domain",
     "device_atomic_capabilities",
@@ -205,6 +215,7 @@ __all__ = [
     "enqueue_copy",
     "enqueue_fill",
     "enqueue_fill_buffer",
+    "enqueue_fill_image",
     "enqueue_marker",
     "enqueue_nd_range_kernel",
     "errors",
@@ -212,6 +223,8 @@ __all__ = [
     "filter_mode",
     "get_cl_header_version",
     "get_platforms",
+    "get_supported_image_formats",
+    "image_from_array",
     "image_info",
     "kernel_arg_access_qualifier",
     "kernel_arg_address_qualifier",
