@@ -50,6 +50,7 @@ def test_a_context_is_one_posted_message(fake, ctx):
     assert fake.posted == [m.CreateContext(ctx._handle, [0])]
     assert (ctx.num_devices, ctx.reference_count, ctx.properties) == (1, 1, [])
     assert (ctx.round_trips, ctx.lease.id) == (0, "lse_fake")
+    assert (ctx.migrations, ctx.migrated_bytes) == (0, 0)
     with pytest.raises(cl.LogicError):
         ctx.get_info(5)
 
@@ -327,13 +328,44 @@ def test_a_node_that_cannot_answer_for_long_is_unavailable(granting):
         broker.acquire()
 
 
-def test_a_lease_in_several_places_is_refused(fake, granting, monkeypatch):
-    broker, _ = granting
-    endpoints = [{"node": node, "host": "h", "port": 1, "token": "t"} for node in ("n1", "n2")]
-    body = {**lease("active"), "endpoints": endpoints}
+def places(monkeypatch, *nodes):
+    """Let leases be granted at these nodes."""
+    endpoints = [{"node": node, "host": "h", "port": 1, "token": "t"} for node in nodes]
+    shares = [{"device": f"dev_{node}", "name": "Fake device", "node": node} for node in nodes]
+    body = {**lease("active"), "endpoints": endpoints[::-1], "shares": shares}
     monkeypatch.setattr(ClockedPool, "request", lambda *a, **k: Answer(body=body, retry_after_s=None))
-    with pytest.raises(errors.Unavailable, match=r"2 places: n1 \(\), n2 \(\)"):
+
+
+def test_a_lease_in_several_places_is_one_context_over_all_devices(granting, monkeypatch):
+    broker, answers = granting
+    places(monkeypatch, "n1", "n2")
+    answers += [FakeConnection(), FakeConnection()]
+    first, second = list(answers)
+    with broker.acquire(count=2) as ctx:
+        assert [device.pool_id for device in ctx.devices] == ["dev_n2", "dev_n1"]
+        assert cl.Context(ctx.devices[1:])._session is ctx._session
+        assert (ctx.migrations, ctx.migrated_bytes) == (0, 0)
+    assert not ctx._session.is_open
+    assert not first.is_open
+    assert not second.is_open
+
+
+def test_a_node_that_cannot_be_reached_leaves_no_session_on_the_others(fake, granting, monkeypatch):
+    broker, answers = granting
+    places(monkeypatch, "n1", "n2")
+    answers += [fake, errors.ConnectError("nobody there")]
+    with pytest.raises(errors.ConnectError):
         broker.acquire(count=2)
+    assert not fake.is_open
+
+
+@pytest.mark.parametrize(("nodes", "told"), [((), "no endpoint"), (("n1",), "without a device")])
+def test_a_lease_without_a_device_is_the_pools_error(granting, monkeypatch, nodes, told):
+    broker, answers = granting
+    places(monkeypatch, *nodes)
+    answers += [FakeConnection([])]
+    with pytest.raises(errors.RemoteProtocolError, match=told):
+        broker.acquire()
 
 
 def test_a_keeper_is_not_started_by_a_fake_context(ctx):
