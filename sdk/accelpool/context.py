@@ -1,4 +1,4 @@
-"""Contexts: devices of one session, and all that is made on them. A session may span several nodes.
+"""Contexts: devices under one lease, and all that is made on them.
 
 Broker.acquire(...)              a context on devices that the pool chooses, under a lease of its own
 Context([devices of a context])  another context in the same session

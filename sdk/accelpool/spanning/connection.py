@@ -224,27 +224,35 @@ class SpanningConnection:
     def _perform(
         self, message: m.Message, payload: Bulk | None, into: memoryview | None = None
     ) -> SpanningRead | None:
-        """Decide, then send; the read, if the message is one."""
-        with self._deciding:
-            self._let_go()
-            actions = self._router.route(message, payload)
-            freed, self._router.events.freed = self._router.events.freed, []
-            concerned = sorted({action.part for action in actions} | {part for part, _ in freed})
-            for number in concerned:
-                self._parts[number].lock.acquire()
+        """Decide, then send; return the read, if the message is one."""
+        actions: list[Action] = []
+        held: list[threading.Lock] = []
         sent, read = 0, None
         try:
+            with self._deciding:
+                actions, freed = self._decide(message, payload)
+                concerned = {action.part for action in actions} | {part for part, _ in freed}
+                for number in sorted(concerned):
+                    self._parts[number].lock.acquire()
+                    held.append(self._parts[number].lock)
             for action in actions:
                 read = self._act(action, into)
                 sent += 1
             for number, handle in freed:  # only now: what was sent before may have named them
                 self._parts[number].connection.release(handle)
         finally:
-            for number in concerned:
-                self._parts[number].lock.release()
+            for lock in held:
+                lock.release()
             if sent < len(actions):
                 self._undo(actions[sent:])
         return read
+
+    def _decide(self, message: m.Message, payload: Bulk | None) -> tuple[list[Action], list[tuple[int, int]]]:
+        """Return what to do, and the handles that nobody needs any more after that."""
+        self._let_go()
+        actions = self._router.route(message, payload)
+        freed, self._router.events.freed = self._router.events.freed, []
+        return actions, freed
 
     def _act(self, action: Action, into: memoryview | None) -> SpanningRead | None:
         part = self._parts[action.part]
