@@ -136,12 +136,7 @@ class Broker:
         for session in list(self._sessions):
             if session.is_open and wanted <= {device._key for device in session.devices}:
                 return session
-        if len(devices) > 1:
-            raise Unavailable(
-                "no lease of this process has all the chosen devices, and none can ask for several by name; "
-                f"acquire(count={len(devices)}) gives a context over devices that the pool chooses"
-            )
-        return self._acquire_session("any", 1, None, True, 60.0, devices[0].pool_id)
+        return self._lease_session(LeaseRequest.over([device.pool_id for device in devices]))
 
     def _acquire_session(
         self,
@@ -152,8 +147,12 @@ class Broker:
         ttl: float,
         device: str | None,
     ) -> Session:
-        self._check_open()
         request = LeaseRequest.of(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
+        return self._lease_session(request)
+
+    def _lease_session(self, request: LeaseRequest) -> Session:
+        """Return an open session on the devices of a lease of its own."""
+        self._check_open()
         acquisition = Acquisition(rest=self._rest, request=request)
         record = acquisition.run()
         try:

@@ -32,11 +32,6 @@ def lease(state, reason="because"):
 
 
 @pytest.fixture
-def fake():
-    return FakeConnection()
-
-
-@pytest.fixture
 def rest():
     return FakeRest()
 
@@ -268,12 +263,6 @@ def test_devices_of_a_session_that_is_over_are_refused(ctx):
         cl.Context(devices)
 
 
-def test_several_chosen_devices_of_the_pool_are_not_possible_yet():
-    devices = broker(item("a"), item("b")).get_platforms()[0].get_devices()
-    with pytest.raises(errors.Unavailable, match="count=2"):
-        cl.Context(devices)
-
-
 def test_a_closed_broker_acquires_nothing():
     pool = broker(item())
     with pool:
@@ -328,12 +317,24 @@ def test_a_node_that_cannot_answer_for_long_is_unavailable(granting):
         broker.acquire()
 
 
-def places(monkeypatch, *nodes):
-    """Let leases be granted at these nodes."""
-    endpoints = [{"node": node, "host": "h", "port": 1, "token": "t"} for node in nodes]
-    shares = [{"device": f"dev_{node}", "name": "Fake device", "node": node} for node in nodes]
+def places(monkeypatch, *nodes, bodies=None):
+    """Let leases be granted at these nodes, and note what was asked for."""
+    endpoints = [
+        {"node": node, "environment": "default", "host": "h", "port": 1, "token": "t"} for node in nodes
+    ]
+    names = {node: f"{node}/Fake device" for node in nodes}
+    shares = [
+        {"device": f"dev_{name}", "name": name, "node": node, "environment": "default"}
+        for node, name in names.items()
+    ]
     body = {**lease("active"), "endpoints": endpoints[::-1], "shares": shares}
-    monkeypatch.setattr(ClockedPool, "request", lambda *a, **k: Answer(body=body, retry_after_s=None))
+
+    def grant(*_, json=None, **__):
+        if json is not None and bodies is not None:
+            bodies.append(json)
+        return Answer(body=body, retry_after_s=None)
+
+    monkeypatch.setattr(ClockedPool, "request", grant)
 
 
 def test_a_lease_in_several_places_is_one_context_over_all_devices(granting, monkeypatch):
@@ -342,12 +343,25 @@ def test_a_lease_in_several_places_is_one_context_over_all_devices(granting, mon
     answers += [FakeConnection(), FakeConnection()]
     first, second = list(answers)
     with broker.acquire(count=2) as ctx:
-        assert [device.pool_id for device in ctx.devices] == ["dev_n2", "dev_n1"]
+        assert [device.node for device in ctx.devices] == ["n2", "n1"]
         assert cl.Context(ctx.devices[1:])._session is ctx._session
         assert (ctx.migrations, ctx.migrated_bytes) == (0, 0)
     assert not ctx._session.is_open
     assert not first.is_open
     assert not second.is_open
+
+
+def test_several_chosen_devices_of_the_pool_are_leased_together(granting, monkeypatch):
+    broker, answers = granting
+    bodies = []
+    broker._rest.items = [item(f"{node}/Fake device", node=node) for node in ("n1", "n2")]
+    places(monkeypatch, "n1", "n2", bodies=bodies)
+    answers += [FakeConnection(), FakeConnection()]
+    (platform,) = broker.get_platforms()
+    with cl.Context(platform.get_devices()) as ctx:
+        assert ctx.devices == platform.get_devices()
+        assert cl.Context(platform.get_devices()[:1])._session is ctx._session
+    assert (bodies[0]["devices"], bodies[0]["count"]) == (["dev_n1/Fake device", "dev_n2/Fake device"], 2)
 
 
 def test_a_node_that_cannot_be_reached_leaves_no_session_on_the_others(fake, granting, monkeypatch):

@@ -111,7 +111,7 @@ class Commands:
         event = message.event
         if event:
             self._events.add(event, [queue.part])
-        elif uses and type(message) is not m.EnqueueReadBuffer:  # a blocking read is over when its call is
+        elif uses and not isinstance(message, m.Synchronous):  # a blocking read is over when its call is
             event = self._events.own(queue.part)
         sent = msgspec.structs.replace(message, wait_for=waits or None, event=event)
         undo = self._note(uses, queue, event)

@@ -261,7 +261,7 @@ class SpanningConnection:
                 self._bridge(part, action)
             elif isinstance(action, Watch):
                 part.connection.watch([action.event])
-            elif isinstance(action.message, m.EnqueueReadBuffer) and into is not None:
+            elif into is not None and isinstance(action.message, m.EnqueueReadBuffer):
                 return SpanningRead(part, part.connection.read(action.message, into), self.flush)
             else:
                 part.connection.post(action.message, action.payload)
