@@ -6,6 +6,7 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     Ready(devices)             ────▶     the driver is loaded: the worker is warm
                                ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
     Alive(busy_s)              ────▶     at once, then every second while serving
+    Loaded(device, sha256)     ────▶     with `Alive` and before `Ended`, if a program was built from a binary
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
     Ended(cause, detail)       ────▶     the last word; then the process exits
 
@@ -17,10 +18,13 @@ from __future__ import annotations
 
 import socket
 from enum import StrEnum
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 MAX_PACKET_BYTES = 128 * 1024
+
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
 
 class Cause(StrEnum):
@@ -65,6 +69,13 @@ class Alive(msgspec.Struct, frozen=True, tag="alive"):
     busy_s: float
 
 
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """A device of the session was loaded with a binary, which has this SHA-256 in hexadecimal."""
+
+    device: str
+    sha256: Sha256
+
+
 class End(msgspec.Struct, frozen=True, tag="end"):
     """End the session: a problem's name and what happened, for the client."""
 
@@ -80,7 +91,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 ToWorker = Serve | End
-ToAgent = Ready | Alive | Ended
+ToAgent = Ready | Alive | Loaded | Ended
 
 _decoder_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _decoder_to_agent: msgspec.json.Decoder[ToAgent] = msgspec.json.Decoder(ToAgent)

@@ -48,6 +48,11 @@ class Admission:
     devices: tuple[str, ...]
     shares: tuple[SessionShare, ...]
 
+    def name_of(self, backend_name: str) -> str | None:
+        """Return the name on the node of one of its devices, given the backend's; None for any other."""
+        names = (share.device for share in self.shares)
+        return dict(zip(names, self.devices, strict=True)).get(backend_name)
+
 
 def verifier(public_key: str) -> Verify:
     """Return what checks signatures against a raw Ed25519 key in base64.

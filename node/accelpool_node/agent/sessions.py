@@ -34,6 +34,7 @@ class Sessions:
         check: Called with an admission right before its session opens; raises if its lease has ended.
         on_change: Called when a session has begun.
         on_end: Called with the session and how it ended, when it has.
+        on_loaded: Called when a session has loaded a device with a binary.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Sessions:
         check: Callable[[Admission], None],
         on_change: Callable[[], None],
         on_end: Callable[[Session, Outcome], None],
+        on_loaded: Callable[[Session, control.Loaded], None] = lambda _session, _loaded: None,
     ) -> None:
         self.running: dict[str, Session] = {}
         self._settings = settings
@@ -51,6 +53,7 @@ class Sessions:
         self._check = check
         self._on_change = on_change
         self._on_end = on_end
+        self._on_loaded = on_loaded
         self._opening: Counter[str] = Counter()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
 
@@ -162,6 +165,8 @@ class Sessions:
             asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
         elif isinstance(message, control.Alive) and message.busy_s > self._settings.command_limit_s:
             self._condemn(session, f"a command ran longer than {self._settings.command_limit_s:g} s")
+        elif isinstance(message, control.Loaded):
+            self._on_loaded(session, message)
 
     def _watch(self, session: Session) -> None:
         """Kill the worker if it has been silent too long, else look again when that could next be."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.worker.ledger import Ledger
+from accelpool_node.worker.loaded_images import hashes_of
 from accelpool_node.worker.objects import (
     BufferObject,
     ContextObject,
@@ -121,7 +122,10 @@ class Holdings:
             binaries.append(bytes(content[:size]))
             content = content[size:]
         handle = self._backend.create_program_with_binary(context.handle, devices, binaries)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+        hashes = hashes_of(devices, binaries)
+        self.programs.items[message.program] = ProgramObject(
+            handle=handle, context=context, binary_hashes=hashes
+        )
 
     def create_kernel(self, message: m.CreateKernel) -> None:
         """Make a kernel of a built program."""

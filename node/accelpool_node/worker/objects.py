@@ -111,11 +111,12 @@ class BufferObject:
 
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
-    """A program and, once built, its kernels."""
+    """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such."""
 
     handle: Any
     context: ContextObject
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
+    binary_hashes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
+from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
 from accelpool_node.worker.transfers import Intake, Transfers
 from accelpool_wire import messages as m
@@ -45,6 +46,9 @@ class Session:
         shares: The session's devices with the memory that may be allocated on each.
         limits: What the client may ask for at most.
         reply: Sends answers and pushes.
+
+    Attributes:
+        loaded_images: What is loaded on the devices.
     """
 
     def __init__(self, backend: Backend, shares: Sequence[Share], limits: m.Limits, reply: Reply) -> None:
@@ -55,6 +59,7 @@ class Session:
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         commands = self._commands = Commands(backend, self._holdings, transfers, limits)
+        self.loaded_images = LoadedImages()
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
@@ -290,6 +295,7 @@ class Session:
         program = self._holdings.programs.get(message.program, routine)
         devices = [self._holdings.device_of(program.context, place, routine) for place in message.devices]
         backend.build_program(program.handle, devices, message.options)
+        self.loaded_images.note_build(devices, program.binary_hashes)
         kernels = backend.program_kernels(program.handle)
         program.kernels = {kernel.name: kernel for kernel in kernels}
         logs = [log[:MAX_WHAT] for log in backend.build_logs(program.handle)]
