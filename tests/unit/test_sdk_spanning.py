@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import accelpool as cl
+from accelpool.spanning.accesses import ACCESSES
 from accelpool.testing import built, fake_spanning_context, kernel_info
 from accelpool_wire import messages as m
 
@@ -256,3 +257,16 @@ def test_where_nothing_is_known_of_arguments_they_are_written_unless_read_only(
     for queue in queues[::-1]:
         kernel(queue, (16,), None, buffer)
     assert ctx.migrations == migrations
+
+
+# ---- messages ----------------------------------------------------------------------------------------
+
+OF_CONNECTIONS = {m.Release, m.WatchEvents, m.SendBuffer, m.ReceiveBuffer, m.GetProgramBinaries}
+NOT_USED = {m.SetKernelArgs}  # arguments go along with each launch
+
+
+def test_every_message_that_the_sdk_sends_has_its_route(ctx):
+    connection = ctx._session.connection
+    routed = {*connection._router._makers, *ACCESSES, m.EnqueueNDRangeKernel}
+    asked = {m.Finish, m.Sync, m.GetEvent, m.BuildProgram}
+    assert {*m.kinds(m.Posted), *m.kinds(m.Synchronous)} == routed | asked | OF_CONNECTIONS | NOT_USED
