@@ -8,15 +8,13 @@ were, so it needs the content; a write, a fill or a copy over the whole of a buf
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from accelpool.constants import kernel_arg_address_qualifier, kernel_arg_type_qualifier, mem_flags
 from accelpool_wire import messages as m
 
 
-@dataclass(frozen=True, kw_only=True)
-class Access:
+class Access(NamedTuple):
     """One use of a memory object or a region of one by a command.
 
     Attributes:
