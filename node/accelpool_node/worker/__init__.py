@@ -10,4 +10,6 @@ objects      the session's objects by handle, and the failures that stick to the
 ledger       the device memory that they take, to the byte
 transfers    bulk bytes between the connection and device memory
 completion   waiting for commands without keeping the connection waiting
+user_events  events that the client sets
+gates        which commands wait for those that are not set, so that nobody waits for these commands
 """

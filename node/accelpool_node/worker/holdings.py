@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.gates import GatedEvent
 from accelpool_node.worker.ledger import Ledger
 from accelpool_node.worker.loaded_images import hashes_of
 from accelpool_node.worker.objects import (
@@ -18,8 +19,8 @@ from accelpool_node.worker.objects import (
     ProgramObject,
     QueueObject,
     Share,
-    SpanEvent,
     Table,
+    driver_event,
 )
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -219,10 +220,11 @@ class Holdings:
         if event is None:
             what = f"handle {handle} is no event of this session"
             raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
-        if isinstance(event, FailedEvent):
+        failure = event.failure if isinstance(event, (FailedEvent, GatedEvent)) else None
+        if failure is not None:
             code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
-            raise EarlierFailure(routine, code, event.failure)
-        return event.last if isinstance(event, SpanEvent) else event
+            raise EarlierFailure(routine, code, failure)
+        return driver_event(event)
 
     def _share(self, place: int, routine: str) -> Share:
         if not 0 <= place < len(self._shares):

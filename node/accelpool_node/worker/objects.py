@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from accelpool_node.backends.base import BackendDevice
+from accelpool_node.worker.gates import Gate, GatedEvent
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 from accelpool_wire.messages import KernelInfo, LocalMemory
@@ -55,6 +56,13 @@ class SpanEvent:
     last: Any
 
 
+def driver_event(event: Any) -> Any:
+    """Return the backend's event whose end is that of a session's event, which is no `FailedEvent`."""
+    if isinstance(event, GatedEvent):
+        event = event.event
+    return event.last if isinstance(event, SpanEvent) else event
+
+
 @dataclass(kw_only=True, slots=True)
 class Share:
     """The memory of one device that the session may allocate, and what it has allocated."""
@@ -84,6 +92,7 @@ class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
+    `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
     """
 
     handle: Any
@@ -93,6 +102,8 @@ class QueueObject:
     newest_command: int = 0
     failure: Failure | None = None
     pace: Pace = field(default_factory=Pace)
+    gate: Gate | None = None
+    barrier: Gate | None = None
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -16,10 +16,12 @@ from typing import Any, Protocol
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
+from accelpool_node.worker.gates import GatedEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
 from accelpool_node.worker.transfers import Intake, Transfers
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, FrameTooLarge, error_for
@@ -52,13 +54,14 @@ class Session:
     """
 
     def __init__(self, backend: Backend, shares: Sequence[Share], limits: m.Limits, reply: Reply) -> None:
-        self.completion = Completion(backend, limits.pending)
+        self.completion = Completion(backend, limits.pending, lambda: not user_events.unset)
         self._backend = backend
         self._limits = limits
         self._reply = reply
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
-        commands = self._commands = Commands(backend, self._holdings, transfers, limits)
+        user_events = self._user_events = UserEvents(backend, self._holdings)
+        commands = self._commands = Commands(backend, self._holdings, transfers, user_events, limits)
         self.loaded_images = LoadedImages()
         self._failure: Failure | None = None
         self._watched: set[int] = set()
@@ -73,7 +76,7 @@ class Session:
             m.CreateProgramWithBinary: self._create_program_with_binary,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
-            m.Release: self._release,
+            m.CreateUserEvent: user_events.create,
             m.Flush: commands.flush,
             m.WatchEvents: self._watch_events,
         }
@@ -85,6 +88,8 @@ class Session:
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
+            m.Release: self._release,
+            m.SetUserEventStatus: user_events.set_status,
             m.Finish: self._finish,
             m.BuildProgram: self._build_program,
             m.GetProgramBinaries: self._get_program_binaries,
@@ -116,6 +121,8 @@ class Session:
                 self._numbered[kind](message, command)
             else:
                 self._makers[kind](message)
+            if self._user_events.unset:
+                self._user_events.note(message)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
 
@@ -164,7 +171,8 @@ class Session:
         self._answer_failed(command, failure)
         return True
 
-    def _release(self, message: m.Release) -> None:
+    def _release(self, message: m.Release, command: int) -> None:
+        self._user_events.release(message, command)
         unreported = self._holdings.release(message)
         self._failure = self._failure or unreported
 
@@ -236,7 +244,11 @@ class Session:
                 self._push_done(handle, event)
             elif handle not in self._watched:
                 self._watched.add(handle)
-                pending.append((event, functools.partial(self._push_done, handle, event)))
+                wait = (event, functools.partial(self._push_done, handle, event))
+                if gate_of(event) is None:
+                    pending.append(wait)
+                else:
+                    self.completion.when_complete(*wait, Pace(), is_watch=True)
         for event, push in pending[:WATCHERS]:
             pace = self._pace_of(event) if len(pending) == 1 else Pace()
             self.completion.when_complete(event, push, pace, is_watch=True)
@@ -261,7 +273,7 @@ class Session:
     def _state_of(self, event: Any) -> tuple[int, list[int] | None, list[str] | None]:
         """Return an event's status, times and failure; a failure told is reported."""
         status = self.completion.status(event)
-        if isinstance(event, FailedEvent):
+        if isinstance(event, (FailedEvent, GatedEvent)) and event.failure is not None:
             self._forget(event.failure)
             return status, None, [event.failure.routine, event.failure.what]
         if status < 0:
@@ -277,6 +289,7 @@ class Session:
         newest, number = queue.newest, queue.newest_command
         if not queue.is_in_order:
             newest = self._backend.enqueue_marker(queue.handle, None)
+        newest = self._user_events.gated(message, queue, newest)
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)

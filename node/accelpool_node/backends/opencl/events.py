@@ -12,6 +12,16 @@ from accelpool_node.backends.opencl.core import translated
 class Events:
     """How far commands are."""
 
+    @translated("clCreateUserEvent")
+    def create_user_event(self, context: Any) -> Any:
+        """Return a `pyopencl.UserEvent`."""
+        return cl.UserEvent(context)
+
+    @translated("clSetUserEventStatus")
+    def set_user_event_status(self, event: Any, status: int) -> None:
+        """Set the status."""
+        event.set_status(status)
+
     @translated("clGetEventInfo")
     def event_status(self, event: Any) -> int:
         """Ask for the status."""
