@@ -51,6 +51,19 @@ def test_a_wait_for_another_nodes_event_is_bridged(fakes, ctx, queues, home):
     assert there.posted[-1] == m.SetUserEventStatus(event._handle, 0)
 
 
+def test_a_user_event_is_made_and_set_on_every_node(fakes, ctx, queues):
+    forget(*fakes)
+    event = cl.UserEvent(ctx)
+    for queue in queues:
+        cl.enqueue_marker(queue, [event])
+    event.set_status(-1)
+    for fake in fakes:
+        created, marker, status = fake.posted
+        assert created == m.CreateUserEvent(event._handle, ctx._handle)
+        assert marker.wait_for == [event._handle]
+        assert status == m.SetUserEventStatus(event._handle, -1)
+
+
 def test_a_failure_crosses_to_who_waits_for_it(fakes, queues):
     fakes[0].held = []
     event = cl.enqueue_marker(queues[0])
