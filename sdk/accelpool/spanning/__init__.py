@@ -9,6 +9,7 @@ the lease, and what is said once is said to those whom it concerns:
     replicas.py     where the content of each buffer is, and who still uses it
     accesses.py     which memory each command reads and writes
     events.py       which connection has which event, and for how long it is needed
+    asks.py         synchronous messages: who is asked what
     programs.py     builds, in parts and put together again
 
 A handle is the same number in all of them: a client chooses its handles. So nothing is translated but the

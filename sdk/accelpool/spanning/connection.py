@@ -15,15 +15,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 
-from accelpool.errors import AccelpoolError, LogicError, ProblemError
+from accelpool.errors import AccelpoolError, ProblemError
 from accelpool.records import EndpointRecord
+from accelpool.spanning.asks import Asks
 from accelpool.spanning.parts import Part, SpanningRead, SpanningStats, least
-from accelpool.spanning.programs import in_order, merged
+from accelpool.spanning.programs import in_order
 from accelpool.spanning.records import Action, Bridge, Bulk, Site, Watch
 from accelpool.spanning.router import Router
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
-from accelpool_wire.codes import ErrorCode
 from accelpool_wire.pending import PendingRead
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
@@ -62,6 +62,7 @@ class SpanningConnection:
             self._ending,
             new_ticket,
         )
+        self._asks = Asks(self._router, len(self._parts))
         self.devices = [device for part in parts for device in part.connection.devices]
         self.session = "+".join(part.connection.session for part in parts)
         self.limits = least([part.connection.limits for part in parts])
@@ -102,14 +103,16 @@ class SpanningConnection:
             Error: OpenCL's error, of this command or of an earlier posted one that surfaces here.
             SessionLost: A session that it concerns ended: which node's.
         """
-        self.flush()
-        if isinstance(message, m.BuildProgram):
-            return cast(AnyReply, self._build(message, timeout_s))
-        answers = []
-        for part in self._concerned(message):
+        self.flush()  # what is awaited in one part may wait for another
+        with self._deciding:
+            asked = self._asks.ask(message)
+        answers: dict[int, m.Message] = {}
+        for number, each in asked.messages.items():
+            part = self._parts[number]
             with part.named():
-                answers.append(part.connection.ask(message, answer, timeout_s))
-        return answers[-1]
+                answers[number] = part.connection.ask(each, answer, timeout_s)
+        with self._deciding:
+            return cast(AnyReply, asked.together(answers))
 
     def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
         """Start a read whose bytes go straight to their place."""
@@ -130,36 +133,6 @@ class SpanningConnection:
                 found[number] = part.connection.fetch_binaries(program)
         return in_order(found, order)
 
-    def _build(self, message: m.BuildProgram, timeout_s: float | None) -> m.Built:
-        with self._deciding:
-            program = self._router.program(message.program)
-            places = message.devices or program.devices
-            local = self._router.local(places)
-            order = self._router.parts_of_places(places)
-        answers: dict[int, m.Built] = {}
-        for number, devices in local.items():
-            part = self._parts[number]
-            with part.named():
-                built = m.BuildProgram(message.program, devices, message.options)
-                answers[number] = part.connection.ask(built, m.Built, timeout_s)
-        found = merged(answers, order)
-        with self._deciding:
-            program.built = list(local)
-            program.kernels = {kernel.name: kernel for kernel in found.kernels}
-        return found
-
-    def _concerned(self, message: m.Message) -> list[Part]:
-        """Return the parts that a synchronous command is for."""
-        with self._deciding:
-            if isinstance(message, m.Finish):
-                return [self._parts[self._router.part_of_queue(message.queue)]]
-            if isinstance(message, m.GetEvent):
-                return [self._parts[self._home(message.event)]]
-        if isinstance(message, m.Sync):
-            return self._parts
-        what = f"{type(message).__name__} is not possible in a context over several nodes"
-        raise LogicError(type(message).__name__, ErrorCode.INVALID_OPERATION, what)
-
     # ---- events ------------------------------------------------------------------------------------------
 
     def wait_events(self, events: Iterable[int], timeout_s: float | None = None) -> list[m.EventDone]:
@@ -172,7 +145,7 @@ class SpanningConnection:
         by_part: dict[int, list[int]] = {}
         with self._deciding:
             for event in handles:
-                by_part.setdefault(self._home(event), []).append(event)
+                by_part.setdefault(self._router.part_of_event(event), []).append(event)
         self.flush()
         done: dict[int, m.EventDone] = {}
         for number, awaited in by_part.items():
@@ -184,17 +157,11 @@ class SpanningConnection:
 
     def event_state(self, event: int) -> m.EventDone | None:
         """Return how an event ended if that is known here, without asking."""
-        return self._parts[self._home(event)].connection.event_state(event)
+        return self._parts[self._router.part_of_event(event)].connection.event_state(event)
 
     def on_event_done(self, event: int, callback: Callable[[m.EventDone], None]) -> None:
         """Call `callback` from a thread of its own once the event is complete or failed."""
-        self._parts[self._home(event)].connection.on_event_done(event, callback)
-
-    def _home(self, event: int) -> int:
-        home = self._router.events.home(event)
-        if home is None:
-            raise LogicError("clWaitForEvents", ErrorCode.INVALID_EVENT, f"event {event} is released")
-        return home
+        self._parts[self._router.part_of_event(event)].connection.on_event_done(event, callback)
 
     def _ending(self, part: int, event: int) -> int | None:
         done = self._parts[part].connection.event_state(event)

@@ -119,6 +119,13 @@ class Router:
         """Return the part of a queue's device."""
         return self.commands.queue(queue).part
 
+    def part_of_event(self, event: int) -> int:
+        """Return the part whose command an event is."""
+        home = self.events.home(event)
+        if home is None:
+            raise LogicError("clWaitForEvents", ErrorCode.INVALID_EVENT, f"event {event} is released")
+        return home
+
     def local(self, places: Iterable[int]) -> dict[int, list[int]]:
         """Return devices of the session by part, as each part numbers them."""
         by_part: dict[int, list[int]] = {}
