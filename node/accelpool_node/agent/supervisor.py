@@ -20,7 +20,7 @@ from accelpool_node.agent.broker_link import BrokerCalls, BrokerLink
 from accelpool_node.agent.contract import Address, Registered, Registration, Report, Work
 from accelpool_node.agent.devices import Devices
 from accelpool_node.agent.discovery import Discovery
-from accelpool_node.agent.handshake import Admission, Verify, admit, read_token, verifier
+from accelpool_node.agent.handshake import Admission, First, Verify, admit, read_token, verifier
 from accelpool_node.agent.health import Health
 from accelpool_node.agent.leases import LeaseTable
 from accelpool_node.agent.listener import Listener
@@ -32,7 +32,7 @@ from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_wire.errors import Unavailable
-from accelpool_wire.messages import Hello, SessionQuery
+from accelpool_wire.messages import Deliver, SessionQuery
 from accelpool_wire.version import __version__
 
 log = logging.getLogger(__name__)
@@ -153,10 +153,13 @@ class Agent:
 
     # ---- clients ---------------------------------------------------------------------------------
 
-    async def _serve(self, first: Hello | SessionQuery, frame: bytes, client: socket.socket) -> None:
-        """Let a client in, or raise why not."""
+    async def _serve(self, first: First, frame: bytes, client: socket.socket) -> None:
+        """Let a client, or another node's delivery, in, or raise why not."""
         if not self._is_open:
             raise Unavailable(SHUTTING_DOWN)
+        if isinstance(first, Deliver):
+            self._sessions.deliver(first.session, frame, client)
+            return
         if self._verify is None or not self._leases.is_known:
             raise Unavailable("the node has not heard from its broker yet")
         claims = read_token(first.token, node=self._settings.name, verify=self._verify)

@@ -14,6 +14,8 @@ import threading
 import time
 from typing import NoReturn
 
+import msgspec
+
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
@@ -84,13 +86,13 @@ def _serve(
         service.end("unavailable", detail)
         return control.Ended(control.Cause.ENDED, detail)
     shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
-    session = Session(backend, shares, limits, service.reply)
+    session = Session(backend, shares, limits, service.reply, addresses=order.peers)
     threading.Thread(target=_obey, args=(agent, service, session), daemon=True).start()
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
     service.welcome([_as_client_sees(share) for share in shares])
     ended = service.run(session)
     _tell_loaded_images(agent, session)
-    return ended
+    return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
 
 
 def _as_client_sees(share: Share) -> m.Device:
@@ -111,11 +113,17 @@ def _obey(agent: socket.socket, service: Service, session: Session) -> None:
             received = None
         if received is None:
             _exit(AGENT_GONE)
-        if isinstance(received[0], control.End):
-            service.end(received[0].problem, received[0].detail)
+        order, descriptors = received
+        if isinstance(order, control.Delivery):
+            if not descriptors:
+                continue  # there was no room for one more: the agent's copy is closed already
+            session.peers.announce(socket.socket(fileno=descriptors[0]), order.frame)
+        elif isinstance(order, control.End):
+            service.end(order.problem, order.detail)
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
             _tell_loaded_images(agent, session)
-            _leave(agent, control.Ended(control.Cause.ENDED, received[0].detail))
+            traffic = service.traffic(session.peers)
+            _leave(agent, control.Ended(control.Cause.ENDED, order.detail, traffic))
 
 
 def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
@@ -133,13 +141,13 @@ def _report(agent: socket.socket, service: Service, session: Session) -> None:
     pause = threading.Event()
     while not pause.wait(ALIVE_EVERY_S):
         busy_s = service.busy_s()
+        traffic = service.traffic(session.peers)
         _tell_loaded_images(agent, session)
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
-            _leave(
-                agent, control.Ended(control.Cause.DISCONNECTED, f"while at one command for {busy_s:.0f} s")
-            )
+            detail = f"while at one command for {busy_s:.0f} s"
+            _leave(agent, control.Ended(control.Cause.DISCONNECTED, detail, traffic))
         try:
-            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s())))
+            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s()), traffic))
         except OSError:
             return
 
