@@ -95,6 +95,7 @@ from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
 from accelpool.sampler import Sampler
+from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 
 VERSION = tuple(int(part) for part in __version__.split("."))
@@ -181,6 +182,7 @@ __all__ = [
     "RepeatedKernelRetrieval",
     "RuntimeError",
     "Sampler",
+    "UserEvent",
     "WaitList",
     "__version__",
     "acquire",

@@ -13,7 +13,6 @@ MISSING: dict[str, tuple[str, ...]] = {
         "enqueue_svm_memfill", "enqueue_svm_migrate_mem", "fsvm_empty", "fsvm_empty_like", "svm_empty",
         "svm_empty_like",
     ),
-    "user events": ("UserEvent",),
     "pipes": ("Pipe",),
     "linking and built-in kernels": (
         "create_program_with_built_in_kernels", "link_program", "program_kind", "unload_platform_compiler",

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from accelpool.acquisition import ended, lease_record
 from accelpool.device import Device
-from accelpool.errors import AccelpoolError, ProblemError, SessionLost
+from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.rest import RestClient
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead, Connection, PendingRead
+from accelpool_wire.codes import ErrorCode
 from accelpool_wire.pending import Once
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
@@ -30,11 +31,12 @@ class Session:
         devices: Its devices, in the order in which messages number them.
         contexts: The handles of its contexts in use; with the last one it ends.
         reads: Reads under way that nobody waits for yet: (queue handle, event handle, read).
+        unset_events: The handles of its user events that are not set.
     """
 
     __slots__ = (
         "__weakref__", "_keeper", "_reason", "_rest", "connection", "contexts", "devices", "is_closed",
-        "lease", "new_handle", "reads", "release",
+        "lease", "new_handle", "reads", "release", "unset_events",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, lease: Lease, keeper: LeaseKeeper, rest: RestClient) -> None:
@@ -44,6 +46,7 @@ class Session:
         self.contexts: set[int] = set()
         self.is_closed = False
         self.reads: deque[tuple[int, int, PendingRead]] = deque()
+        self.unset_events: set[int] = set()
         self.new_handle = connection.new_handle
         self.release = connection.release
         self._keeper = keeper
@@ -85,9 +88,18 @@ class Session:
             message: What to read.
             into: Where to.
             then: What to do with the bytes before anybody's wait for them returns.
+
+        Raises:
+            RuntimeError: OUT_OF_RESOURCES: too many are, and may wait for a user event that is not set.
         """
         most = max(1, self.connection.limits.pending // 2)
         while len(self.reads) >= most:
+            if self.unset_events:
+                self._drop_done_reads()
+                if len(self.reads) < most:
+                    break
+                what = f"{most} reads are under way, and may wait for a user event that is not set"
+                raise RuntimeError("clEnqueueReadBuffer", ErrorCode.OUT_OF_RESOURCES, what)
             with contextlib.suppress(IndexError):  # other threads wait for them too
                 self.finish_read(self.reads.popleft()[2])
         try:
@@ -99,6 +111,12 @@ class Session:
         if message.event:
             self.reads.append((message.queue, message.event, pending))
         return pending
+
+    def _drop_done_reads(self) -> None:
+        for read in list(self.reads):
+            if read[2].is_done:
+                with contextlib.suppress(ValueError):  # another thread is at it too
+                    self.reads.remove(read)
 
     def finish_read(self, pending: PendingRead) -> m.Data:
         """Wait until a read's bytes are in place."""

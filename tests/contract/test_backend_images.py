@@ -10,7 +10,6 @@ import pytest
 
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
-from accelpool_wire.errors import Error, LogicError
 from accelpool_wire.image_layout import (
     IMAGE1D,
     IMAGE1D_ARRAY,

@@ -125,8 +125,6 @@ ERRORS = {
 }  # fmt: skip
 
 
-
-
 def failure(call, b):
     """Return the class, code and routine of what a call raises at once."""
     with warnings.catch_warnings():

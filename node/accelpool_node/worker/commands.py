@@ -10,6 +10,7 @@ from accelpool_node.worker.holdings import Holdings, check_region
 from accelpool_node.worker.kernel_args import check_args, set_args
 from accelpool_node.worker.objects import BufferObject, QueueObject
 from accelpool_node.worker.transfers import Intake, Outlet, Transfers
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
@@ -25,13 +26,22 @@ class Commands:
         backend: Whose queues these are.
         holdings: The session's objects.
         transfers: Moves bulk bytes.
+        user_events: Knows which commands wait for user events.
         limits: What the client may ask for at most.
     """
 
-    def __init__(self, backend: Backend, holdings: Holdings, transfers: Transfers, limits: m.Limits) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        holdings: Holdings,
+        transfers: Transfers,
+        user_events: UserEvents,
+        limits: m.Limits,
+    ) -> None:
         self._backend = backend
         self._holdings = holdings
         self._transfers = transfers
+        self._user_events = user_events
         self._limits = limits
         self._local_limit = holdings.largest_info(LOCAL_MEM_SIZE)
 
@@ -131,7 +141,8 @@ class Commands:
     def open_write(self, message: m.EnqueueWriteBuffer, size: int) -> Intake:
         """Return where the payload of a write goes."""
         queue, buffer, wait_for = self._write_target(message, size)
-        return self._transfers.open_write(queue, buffer, message.offset, size, wait_for)
+        gate = self._user_events.gate(message, queue)
+        return self._transfers.open_write(queue, buffer, message.offset, size, wait_for, gate)
 
     def enqueue_write_buffer(
         self, message: m.EnqueueWriteBuffer, intake: Intake | None, command: int
@@ -139,7 +150,8 @@ class Commands:
         """Enqueue a write whose payload has arrived."""
         queue, buffer, wait_for = self._write_target(message, intake.view.nbytes if intake else 0)
         if intake is not None:
-            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for)
+            gate = self._user_events.gate(message, queue)
+            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for, gate)
             self._enqueued(queue, command, message.event, event)
 
     def _write_target(
@@ -160,16 +172,11 @@ class Commands:
         check_region(buffer, message.offset, message.size, routine)
         self._claim(message.event, routine)
         wait_for = holdings.wait_list(message.wait_for, routine)
+        gate = self._user_events.gate(message, queue)
         outlet = self._transfers.open_read(
-            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking
+            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking, gate=gate
         )
-        self._enqueued(queue, command, message.event, outlet.event)
-        try:
-            self._backend.flush(queue.handle)
-        except Exception:
-            self._transfers.close_read(outlet, queue)
-            raise
-        return outlet
+        return self._read_on(message, queue, outlet, command)
 
     # ---- for commands that other modules have ------------------------------------------------------------
 
@@ -183,11 +190,25 @@ class Commands:
         """Note the event of a command that is enqueued."""
         self._enqueued(queue, command, message.event, event)
 
+    def stage_write(self, message: Any, queue: QueueObject, size: int, routine: str) -> Intake:
+        """Return host memory for the payload of a write."""
+        return self._transfers.stage_write(size, self._user_events.gate(message, queue), routine)
+
+    def end_write(self, message: Any, queue: QueueObject, intake: Intake, event: Any, command: int) -> None:
+        """Note the event of a write that is enqueued, and what it holds in host memory."""
+        self._transfers.note_staged(intake, event, self._user_events.gate(message, queue))
+        self.end(message, queue, event, command)
+
     def read(
         self, message: Any, queue: QueueObject, size: int, enqueue: Callable[[memoryview], Any], command: int
     ) -> Outlet:
         """Enqueue a read by calling what enqueues it; return where its bytes will be."""
-        outlet = self._transfers.stage_read(size, enqueue)
+        gate = self._user_events.gate(message, queue)
+        return self._read_on(message, queue, self._transfers.stage_read(size, enqueue, gate), command)
+
+    def _read_on(self, message: Any, queue: QueueObject, outlet: Outlet, command: int) -> Outlet:
+        """Note the event of a read that is enqueued, and have it begin."""
+        outlet.event = self._user_events.gated(message, queue, outlet.event)
         self.end(message, queue, outlet.event, command)
         try:
             self._backend.flush(queue.handle)

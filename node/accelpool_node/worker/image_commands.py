@@ -8,7 +8,7 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.holdings import Holdings, check_region
 from accelpool_node.worker.objects import ImageObject, QueueObject
-from accelpool_node.worker.transfers import Intake, Outlet, Transfers
+from accelpool_node.worker.transfers import Intake, Outlet
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
@@ -22,22 +22,18 @@ class ImageCommands:
     Args:
         backend: Whose queues these are.
         holdings: The session's objects.
-        transfers: Moves bulk bytes.
         commands: The session's other commands.
     """
 
-    def __init__(
-        self, backend: Backend, holdings: Holdings, transfers: Transfers, commands: Commands
-    ) -> None:
+    def __init__(self, backend: Backend, holdings: Holdings, commands: Commands) -> None:
         self._backend = backend
         self._holdings = holdings
-        self._transfers = transfers
         self._commands = commands
 
     def open_write(self, message: m.EnqueueWriteImage, size: int) -> Intake:
         """Return where the payload of a write goes."""
-        self._write_target(message, size)
-        return self._transfers.stage_write(size)
+        queue = self._write_target(message, size)[0]
+        return self._commands.stage_write(message, queue, size, "clEnqueueWriteImage")
 
     def enqueue_write_image(self, message: m.EnqueueWriteImage, intake: Intake | None, command: int) -> None:
         """Enqueue a write whose payload has arrived."""
@@ -46,8 +42,7 @@ class ImageCommands:
             event = self._backend.enqueue_write_image(
                 queue.handle, image.handle, intake.view, message.origin, message.region, wait_for
             )
-            self._transfers.note_staged(intake, event)
-            self._commands.end(message, queue, event, command)
+            self._commands.end_write(message, queue, intake, event, command)
 
     def _write_target(
         self, message: m.EnqueueWriteImage, size: int

@@ -9,7 +9,7 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.objects import BufferObject, QueueObject
-from accelpool_node.worker.transfers import Intake, Outlet, Transfers
+from accelpool_node.worker.transfers import Intake, Outlet
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
@@ -22,22 +22,18 @@ class Rectangles:
     Args:
         backend: Whose queues these are.
         holdings: The session's objects.
-        transfers: Moves bulk bytes.
         commands: The session's other commands.
     """
 
-    def __init__(
-        self, backend: Backend, holdings: Holdings, transfers: Transfers, commands: Commands
-    ) -> None:
+    def __init__(self, backend: Backend, holdings: Holdings, commands: Commands) -> None:
         self._backend = backend
         self._holdings = holdings
-        self._transfers = transfers
         self._commands = commands
 
     def open_write(self, message: m.EnqueueWriteBufferRect, size: int) -> Intake:
         """Return where the payload of a write goes."""
-        self._write_target(message, size)
-        return self._transfers.stage_write(size)
+        queue = self._write_target(message, size)[0]
+        return self._commands.stage_write(message, queue, size, "clEnqueueWriteBufferRect")
 
     def enqueue_write_buffer_rect(
         self, message: m.EnqueueWriteBufferRect, intake: Intake | None, command: int
@@ -48,8 +44,7 @@ class Rectangles:
             event = self._backend.enqueue_write_buffer_rect(
                 queue.handle, buffer.handle, intake.view, where, wait_for
             )
-            self._transfers.note_staged(intake, event)
-            self._commands.end(message, queue, event, command)
+            self._commands.end_write(message, queue, intake, event, command)
 
     def _write_target(
         self, message: m.EnqueueWriteBufferRect, size: int

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base.types import BackendDevice
-from accelpool_node.backends.null.objects import MAX_GROUP, MEMORY_BYTES
+from accelpool_node.backends.null.objects import MAX_GROUP, MEMORY_BYTES, NullQueue
 from accelpool_wire.messages import InfoValue
 
 # OpenCL's numbers of the infos that clients check against, and this device's answers.
@@ -70,5 +70,5 @@ class Devices:
         return tuple(devices)
 
     def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
-        """Return the properties."""
-        return properties
+        """Return a queue with the properties."""
+        return NullQueue(properties=properties)
