@@ -216,11 +216,12 @@ def _descriptor(
     buffer: Buffer | None,
 ) -> ImageDescriptor:
     """Return the descriptor that the parameters stand for."""
-    if shape is None and hostbuf is None:
+    if hostbuf is None and shape is None:
         raise Error("Image", ErrorCode.INVALID_VALUE, "'shape' must be passed if 'hostbuf' is not given")
     if hostbuf is None and pitches is not None:
         raise Error("Image", ErrorCode.INVALID_VALUE, "'pitches' may only be given if 'hostbuf' is given")
-    return described(hostbuf.shape if shape is None else shape, pitches, is_array, buffer)
+    whole: Any = hostbuf
+    return described(whole.shape if shape is None else shape, pitches, is_array, buffer)
 
 
 def _check_alone(*others: Any) -> None:

@@ -6,28 +6,18 @@ The reference is Intel's runtime, in a process of its own: drivers crash on what
 import gc
 import pickle
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import accelpool
 
-from . import image_calls
-from .image_calls import (
-    ERRORS,
-    FLOATS,
-    HOST,
-    KINDS,
-    PIXELS,
-    QUESTIONS,
-    RECT,
-    RESULTS,
-    WHOLE,
-    Bench,
-    failure,
-    told,
-)
+from .image_calls import FLOATS, KINDS, PIXELS, QUESTIONS, RESULTS, Bench, content_of_a_2d_image, told
+from .image_mistakes import ERRORS, HOST, RECT, WHOLE, failure
 from .worker_rig import START_S, opencl_targets
+
+ROOT = Path(__file__).parents[2]
 
 pytest.importorskip("pyopencl")
 pytestmark = pytest.mark.opencl
@@ -50,10 +40,9 @@ def ours(opencl_pool, target):
 @pytest.fixture(scope="module")
 def theirs(target):
     """What comes of the same calls on PyOpenCL's own objects."""
-    command = [target.environment.python, image_calls.__file__, target.device]
-    run = subprocess.run(
-        command, env=dict(target.environment.variables), capture_output=True, timeout=START_S, check=True
-    )
+    command = [target.environment.python, "-m", "tests.integration.image_reference", target.device]
+    env = dict(target.environment.variables)
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=START_S, check=True)
     return pickle.loads(run.stdout)
 
 
@@ -93,7 +82,7 @@ def test_the_same_mistake_is_the_same_error_at_once(ours, theirs, name):
 
 def test_after_all_mistakes_the_session_goes_on(ours):
     ours.queue.finish()
-    np.testing.assert_array_equal(image_calls.content_of_a_2d_image(ours), PIXELS)
+    np.testing.assert_array_equal(content_of_a_2d_image(ours), PIXELS)
 
 
 # What drivers let pass, or crash on.

@@ -176,14 +176,7 @@ class Commands:
         outlet = self._transfers.open_read(
             queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking, gate=gate
         )
-        outlet.event = self._user_events.gated(message, queue, outlet.event)
-        self._enqueued(queue, command, message.event, outlet.event)
-        try:
-            self._backend.flush(queue.handle)
-        except Exception:
-            self._transfers.close_read(outlet, queue)
-            raise
-        return outlet
+        return self._read_on(message, queue, outlet, command)
 
     # ---- for commands that other modules have ------------------------------------------------------------
 
@@ -197,12 +190,12 @@ class Commands:
         """Note the event of a command that is enqueued."""
         self._enqueued(queue, command, message.event, event)
 
-    def stage_write(self, message: Any, queue: QueueObject, size: int) -> Intake:
-        """Return host memory for a write's payload."""
-        return self._transfers.stage_write(size, self._user_events.gate(message, queue))
+    def stage_write(self, message: Any, queue: QueueObject, size: int, routine: str) -> Intake:
+        """Return host memory for the payload of a write."""
+        return self._transfers.stage_write(size, self._user_events.gate(message, queue), routine)
 
     def end_write(self, message: Any, queue: QueueObject, intake: Intake, event: Any, command: int) -> None:
-        """Note the event of a write from where its payload is staged."""
+        """Note the event of a write that is enqueued, and what it holds in host memory."""
         self._transfers.note_staged(intake, event, self._user_events.gate(message, queue))
         self.end(message, queue, event, command)
 
@@ -210,7 +203,11 @@ class Commands:
         self, message: Any, queue: QueueObject, size: int, enqueue: Callable[[memoryview], Any], command: int
     ) -> Outlet:
         """Enqueue a read by calling what enqueues it; return where its bytes will be."""
-        outlet = self._transfers.stage_read(size, enqueue, self._user_events.gate(message, queue))
+        gate = self._user_events.gate(message, queue)
+        return self._read_on(message, queue, self._transfers.stage_read(size, enqueue, gate), command)
+
+    def _read_on(self, message: Any, queue: QueueObject, outlet: Outlet, command: int) -> Outlet:
+        """Note the event of a read that is enqueued, and have it begin."""
         outlet.event = self._user_events.gated(message, queue, outlet.event)
         self.end(message, queue, outlet.event, command)
         try:

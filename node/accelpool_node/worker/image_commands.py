@@ -32,8 +32,8 @@ class ImageCommands:
 
     def open_write(self, message: m.EnqueueWriteImage, size: int) -> Intake:
         """Return where the payload of a write goes."""
-        queue, *_ = self._write_target(message, size)
-        return self._commands.stage_write(message, queue, size)
+        queue = self._write_target(message, size)[0]
+        return self._commands.stage_write(message, queue, size, "clEnqueueWriteImage")
 
     def enqueue_write_image(self, message: m.EnqueueWriteImage, intake: Intake | None, command: int) -> None:
         """Enqueue a write whose payload has arrived."""

@@ -32,8 +32,8 @@ class Rectangles:
 
     def open_write(self, message: m.EnqueueWriteBufferRect, size: int) -> Intake:
         """Return where the payload of a write goes."""
-        queue, *_ = self._write_target(message, size)
-        return self._commands.stage_write(message, queue, size)
+        queue = self._write_target(message, size)[0]
+        return self._commands.stage_write(message, queue, size, "clEnqueueWriteBufferRect")
 
     def enqueue_write_buffer_rect(
         self, message: m.EnqueueWriteBufferRect, intake: Intake | None, command: int

@@ -83,15 +83,15 @@ class Session:
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         user_events = self._user_events = UserEvents(backend, self._holdings)
         commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        images = self._images = Images(backend, self._holdings, reply)
+        image_commands = ImageCommands(backend, self._holdings, commands)
+        rectangles = Rectangles(backend, self._holdings, commands)
         self.loaded_images = LoadedImages()
         self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
         regions = PeerRegions(
             backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
         )
         self.peers = Peers(regions, addresses, patience or Patience())
-        images = self._images = Images(backend, self._holdings, reply)
-        image_commands = ImageCommands(backend, self._holdings, commands)
-        rectangles = Rectangles(backend, self._holdings, commands)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
@@ -117,8 +117,6 @@ class Session:
             m.EnqueueReadBuffer: self._reading("clEnqueueReadBuffer", commands.enqueue_read_buffer),
             m.EnqueueCopyBuffer: commands.enqueue_copy_buffer,
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
-            m.SendBuffer: self.peers.send_buffer,
-            m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueWriteImage: self._writing(image_commands.enqueue_write_image),
             m.EnqueueReadImage: self._reading("clEnqueueReadImage", image_commands.enqueue_read_image),
             m.EnqueueCopyImage: image_commands.enqueue_copy_image,
@@ -130,6 +128,8 @@ class Session:
                 "clEnqueueReadBufferRect", rectangles.enqueue_read_buffer_rect
             ),
             m.EnqueueCopyBufferRect: rectangles.enqueue_copy_buffer_rect,
+            m.SendBuffer: self.peers.send_buffer,
+            m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
             m.Release: self._release,

@@ -160,15 +160,15 @@ class Transfers:
 
         return self.stage_read(size, enqueue, gate)
 
-    def stage_write(self, size: int, gate: Gate | None) -> Intake:
+    def stage_write(self, size: int, gate: Gate | None, routine: str) -> Intake:
         """Return host memory for a payload that is not written to one range of a buffer.
 
         Raises:
             RuntimeError: OUT_OF_RESOURCES: writes behind gates leave no room for it.
         """
-        held = sum(staged.size for staged in self._staged if staged.is_held)
-        if (held or gate is not None) and held + size > self._staged_limit:
-            raise self._refused("clEnqueueWriteBuffer", size)
+        is_held = gate is not None or any(staged.is_held for staged in self._staged)
+        if is_held and not self._may_stage(size):
+            raise self._refused(routine, size)
         self._make_room(size)
         return Intake(view=memoryview(bytearray(size)))
 
