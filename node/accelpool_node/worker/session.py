@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.worker.builds import Builds
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
@@ -55,6 +56,7 @@ class Session:
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         commands = self._commands = Commands(backend, self._holdings, transfers, limits)
+        builds = Builds(backend, self._holdings, reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
@@ -81,8 +83,8 @@ class Session:
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
             m.Finish: self._finish,
-            m.BuildProgram: self._build_program,
-            m.GetProgramBinaries: self._get_program_binaries,
+            m.BuildProgram: builds.build_program,
+            m.GetProgramBinaries: builds.get_program_binaries,
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
         }
@@ -284,21 +286,6 @@ class Session:
             answer()
         else:
             self.completion.when_complete(newest, answer, queue.pace)
-
-    def _build_program(self, message: m.BuildProgram, command: int) -> None:
-        routine, backend = "clBuildProgram", self._backend
-        program = self._holdings.programs.get(message.program, routine)
-        devices = [self._holdings.device_of(program.context, place, routine) for place in message.devices]
-        backend.build_program(program.handle, devices, message.options)
-        kernels = backend.program_kernels(program.handle)
-        program.kernels = {kernel.name: kernel for kernel in kernels}
-        logs = [log[:MAX_WHAT] for log in backend.build_logs(program.handle)]
-        self._reply(m.Built(command, kernels, logs))
-
-    def _get_program_binaries(self, message: m.GetProgramBinaries, command: int) -> None:
-        program = self._holdings.programs.get(message.program, "clGetProgramInfo")
-        binaries = self._backend.program_binaries(program.handle)
-        self._reply(m.Binaries(command, [len(binary) for binary in binaries]), b"".join(binaries))
 
     def _sync(self, _message: m.Sync, command: int) -> None:
         failures = [queue.failure for queue in self._holdings.queues.items.values() if queue.failure]
