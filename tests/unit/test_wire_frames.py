@@ -77,6 +77,8 @@ ASKED: dict[type[m.Message], type[m.Message]] = {
     m.Built: m.BuildProgram,
     m.Binaries: m.GetProgramBinaries,
     m.EventState: m.GetEvent,
+    m.SubDevices: m.CreateSubDevices,
+    m.Info: m.GetInfo,
 }
 
 
