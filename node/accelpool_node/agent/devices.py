@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport
 from accelpool_node.discover import Listed
@@ -186,7 +187,7 @@ def attributes(device: Listed) -> dict[str, AttributeValue]:
     return found
 
 
-def _readable(name: str, value: int | str | list[int]) -> AttributeValue:
+def _readable(name: str, value: int | str | list[Any]) -> AttributeValue:
     if name in TRUTHS:
         return bool(value)
     return value.strip() if isinstance(value, str) else value

@@ -57,19 +57,24 @@ class SpanEvent:
 
 @dataclass(kw_only=True, slots=True)
 class Share:
-    """The memory of one device that the session may allocate, and what it has allocated."""
+    """The memory of one device that the session may allocate, and what it has allocated.
+
+    A sub-device's share is a name for that of the device it is part of: `whole`.
+    """
 
     device: BackendDevice
     memory_bytes: int
     used_bytes: int = 0
+    whole: Share | None = None
 
 
 @dataclass(kw_only=True, slots=True)
 class ContextObject:
-    """A context and the shares of its devices."""
+    """A context, its devices, and the shares whose memory it uses."""
 
     handle: Any
     shares: list[Share]
+    devices: list[BackendDevice]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -83,11 +88,13 @@ class Pace:
 class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
-    `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
+    Only kernels enqueue to one that `is_on_device`. `sending` is set while device memory that a read mapped
+    is being sent: nothing may be enqueued meanwhile.
     """
 
     handle: Any
     is_in_order: bool
+    is_on_device: bool = False
     sending: threading.Event | None = None
     newest: Any = None
     newest_command: int = 0
@@ -111,11 +118,13 @@ class BufferObject:
 
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
-    """A program and, once built, its kernels."""
+    """A program and, once built, its kernels; `is_linkable` if it is compiled, or may be."""
 
     handle: Any
     context: ContextObject
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
+    is_source: bool = False
+    is_linkable: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -124,6 +133,7 @@ class KernelObject:
 
     handle: Any
     info: KernelInfo
+    context: ContextObject
     args: dict[int, BufferObject | LocalMemory | bytes | None] = field(default_factory=dict)
 
 

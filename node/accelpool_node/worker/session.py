@@ -19,6 +19,8 @@ from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
+from accelpool_node.worker.parting import Parting
+from accelpool_node.worker.spirv import check_size
 from accelpool_node.worker.transfers import Intake, Transfers
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -27,7 +29,6 @@ from accelpool_wire.errors import Error, FrameTooLarge, error_for
 WATCHERS = 32  # events of one message that are waited for each by itself; more take turns
 MAX_WHAT = 256 * 1024  # characters of a build log, or of what went wrong, that are sent
 MAX_KEPT = 2000  # characters of what stays with a handle: there may be a million
-ANSWERED = (m.Finish, m.BuildProgram, m.GetProgramBinaries, m.GetEvent, m.Sync, m.EnqueueReadBuffer)
 
 
 class Reply(Protocol):
@@ -56,7 +57,8 @@ class Session:
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         commands = self._commands = Commands(backend, self._holdings, transfers, limits)
-        builds = Builds(backend, self._holdings, reply)
+        builds = self._builds = Builds(backend, self._holdings, reply)
+        parting = Parting(backend, self._holdings, reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
@@ -68,11 +70,15 @@ class Session:
             m.CreateSubBuffer: self._holdings.create_sub_buffer,
             m.CreateProgramWithSource: self._holdings.create_program_with_source,
             m.CreateProgramWithBinary: self._create_program_with_binary,
+            m.CreateProgramWithIL: self._create_program_with_il,
+            m.CreateProgramWithBuiltInKernels: builds.create_program_with_built_in_kernels,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
             m.Release: self._release,
             m.Flush: commands.flush,
             m.WatchEvents: self._watch_events,
+            m.UnloadPlatformCompiler: parting.unload_platform_compiler,
+            m.SetDefaultDeviceCommandQueue: parting.set_default_device_command_queue,
         }
         self._numbered: dict[type[m.Message], Callable[[Any, int], None]] = {
             m.EnqueueNDRangeKernel: commands.enqueue_nd_range_kernel,
@@ -84,7 +90,12 @@ class Session:
             m.EnqueueBarrier: commands.enqueue_barrier,
             m.Finish: self._finish,
             m.BuildProgram: builds.build_program,
-            m.GetProgramBinaries: builds.get_program_binaries,
+            m.CompileProgram: builds.compile_program,
+            m.LinkProgram: builds.link_program,
+            m.GetProgramBinaries: self._get_program_binaries,
+            m.SetProgramSpecializationConstant: builds.set_specialization_constant,
+            m.GetInfo: builds.get_info,
+            m.CreateSubDevices: parting.create_sub_devices,
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
         }
@@ -123,14 +134,14 @@ class Session:
         if isinstance(error, EarlierFailure):
             culprit, what = error.failure.command, error.what
         else:
-            limit = MAX_WHAT if isinstance(message, ANSWERED) else MAX_KEPT
+            limit = MAX_WHAT if isinstance(message, m.Synchronous) else MAX_KEPT
             culprit, what = command, f"command {command} ({type(message).__name__}): {error.what[:limit]}"
         failure = Failure(command=culprit, routine=error.routine, code=error.code, what=what)
         for table, handle in self._holdings.made_by(message):
             table.fail(handle, failure)
         if not isinstance(message, m.GetEvent):
             self._holdings.fail_event(getattr(message, "event", 0), failure)
-        if isinstance(message, ANSWERED):
+        if isinstance(message, m.Synchronous):
             self._answer_failed(command, failure)
             return
         queue = self._holdings.queues.items.get(getattr(message, "queue", 0))
@@ -173,6 +184,9 @@ class Session:
             routine, expected, limit = "clCreateBuffer", message.size, message.size
             context = self._holdings.contexts.get(message.context, routine)
             self._holdings.ledger.check(context, message.size, routine)
+        elif isinstance(message, m.CreateProgramWithIL):
+            check_size(size, "clCreateProgramWithIL")
+            return
         else:
             routine, limit = "clCreateProgramWithBinary", self._limits.staged_bytes
             expected = sum(getattr(message, "sizes", ()))
@@ -192,6 +206,9 @@ class Session:
         if content is None:
             raise error_for("clCreateProgramWithBinary", ErrorCode.INVALID_VALUE, "no binaries came with it")
         self._holdings.create_program_with_binary(message, content)
+
+    def _create_program_with_il(self, message: m.CreateProgramWithIL) -> None:
+        self._builds.create_program_with_il(message, self._take_content())
 
     def _enqueue_write_buffer(self, message: m.EnqueueWriteBuffer, command: int) -> None:
         intake, self._intake = self._intake, None
@@ -286,6 +303,10 @@ class Session:
             answer()
         else:
             self.completion.when_complete(newest, answer, queue.pace)
+
+    def _get_program_binaries(self, message: m.GetProgramBinaries, command: int) -> None:
+        binaries = self._builds.get_program_binaries(message)
+        self._reply(m.Binaries(command, [len(binary) for binary in binaries]), b"".join(binaries))
 
     def _sync(self, _message: m.Sync, command: int) -> None:
         failures = [queue.failure for queue in self._holdings.queues.items.values() if queue.failure]

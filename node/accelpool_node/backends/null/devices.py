@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base.types import BackendDevice
-from accelpool_node.backends.null.objects import MAX_GROUP, MEMORY_BYTES
+from accelpool_node.backends.null.objects import BUILT_IN, MAX_GROUP, MEMORY_BYTES, refused
+from accelpool_wire.codes import ErrorCode
 from accelpool_wire.messages import InfoValue
 
 # OpenCL's numbers of the infos that clients check against, and this device's answers.
@@ -26,6 +28,8 @@ INFO: dict[int, InfoValue] = {
     0x102D: "0",  # DRIVER_VERSION
     0x102F: "OpenCL 1.2 accelpool null",  # VERSION
     0x1030: "",  # EXTENSIONS
+    0x103E: 1,  # LINKER_AVAILABLE
+    0x103F: BUILT_IN,  # BUILT_IN_KERNELS
 }
 PLATFORM: dict[int, InfoValue] = {
     0x0901: "OpenCL 1.2 accelpool null",
@@ -61,6 +65,21 @@ class Devices:
         """Return the devices."""
         return tuple(devices)
 
-    def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
+    def create_sub_devices(self, device: BackendDevice, properties: Sequence[int]) -> list[BackendDevice]:
+        """Refuse: one compute unit has no parts."""
+        raise refused("clCreateSubDevices", ErrorCode.DEVICE_PARTITION_FAILED, device.name)
+
+    def device_and_host_timer(self, device: BackendDevice) -> tuple[int, int]:
+        """Return the host's clock as both."""
+        now = time.monotonic_ns()
+        return now, now
+
+    def create_command_queue(
+        self, context: Any, device: BackendDevice, properties: int, size: int = 0
+    ) -> Any:
         """Return the properties."""
         return properties
+
+    def set_default_device_command_queue(self, context: Any, device: BackendDevice, queue: Any) -> None:
+        """Refuse: there are no on-device queues."""
+        raise refused("clSetDefaultDeviceCommandQueue", ErrorCode.INVALID_OPERATION, device.name)

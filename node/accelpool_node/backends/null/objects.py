@@ -13,6 +13,7 @@ MEMORY_BYTES = 1 << 30
 MAX_SIZE = (1 << 64) - 1
 MAX_GROUP = 1024
 PROFILING = 1 << 1
+BUILT_IN = "accelpool.nothing"  # a kernel without arguments
 
 
 @dataclass(kw_only=True)
