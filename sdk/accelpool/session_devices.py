@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from accelpool.constants import device_info
 from accelpool.device import Device, Platform
 from accelpool.records import LeaseRecord
 from accelpool_wire import messages as m
@@ -35,3 +36,18 @@ def session_devices(
         made = Device(device.info, platform, key, pool_id=pool_id, broker=broker, session=session)
         devices.append(made)
     return tuple(devices)
+
+
+def sub_devices(parent: Device, told: Sequence[m.Device], session: Session) -> tuple[Device, ...]:
+    """Return the parts of a device of a session."""
+    node, environment, _ = parent._key
+    made = []
+    for device in told:
+        info = {**device.info, device_info.PARENT_DEVICE: parent}
+        name = f"{parent._key[2]}/{device.name}"
+        part = Device(
+            info, parent.platform, (node, environment, name), broker=parent._broker, session=session
+        )
+        parent.platform._devices.remove(part)  # as in OpenCL, a platform lists whole devices only
+        made.append(part)
+    return tuple(made)

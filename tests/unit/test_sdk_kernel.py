@@ -60,8 +60,8 @@ def test_binaries_are_one_per_device(ctx, devices, binaries):
     assert caught.value.code == -30
 
 
-def test_spir_v_is_refused_clearly(ctx):
-    with pytest.raises(cl.LogicError, match="SPIR-V") as caught:
+def test_spir_v_is_refused_where_no_device_takes_it(ctx):
+    with pytest.raises(cl.LogicError, match="intermediate language") as caught:
         cl.Program(ctx, b"\x03\x02\x23\x07rest")
     assert caught.value.code == -59
 
@@ -89,8 +89,8 @@ def test_infos_of_a_build(ctx, program):
     assert program.get_build_info(device, info.OPTIONS) == "-D N=4 -w"
     assert program.get_build_info(device, info.LOG) == ""
     assert program.get_build_info(device, info.BINARY_TYPE) == cl.program_binary_type.EXECUTABLE
-    with pytest.raises(cl.LogicError, match="GLOBAL_VARIABLE_TOTAL_SIZE"):
-        program.get_build_info(device, info.GLOBAL_VARIABLE_TOTAL_SIZE)
+    with pytest.raises(cl.LogicError, match="no 5 "):
+        program.get_build_info(device, 5)
     with pytest.raises(cl.LogicError) as caught:
         program.get_build_info(cl.Device({}, cl.Platform({}), ("n", "", "d")), info.LOG)
     assert caught.value.code == -33
@@ -365,7 +365,8 @@ def test_infos_of_a_kernel(ctx, program):
         lambda: kernel.get_info(5),
         lambda: kernel.get_arg_info(9, cl.kernel_arg_info.NAME),
         lambda: kernel.get_arg_info(0, 5),
-        lambda: kernel.get_work_group_info(cl.kernel_work_group_info.GLOBAL_WORK_SIZE, ctx.devices[0]),
+        lambda: kernel.get_work_group_info(5, ctx.devices[0]),
+        lambda: kernel.get_sub_group_info(ctx.devices[0], 5),
     ):
         with pytest.raises(cl.LogicError):
             wrong()
