@@ -93,6 +93,7 @@ from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
 from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
+from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 
 VERSION = tuple(int(part) for part in __version__.split("."))
@@ -176,6 +177,7 @@ __all__ = [
     "Program",
     "RepeatedKernelRetrieval",
     "RuntimeError",
+    "UserEvent",
     "WaitList",
     "__version__",
     "acquire",

@@ -42,12 +42,16 @@ class Event(SessionObject):
 
     __slots__ = ("_ending", "_queue", "_type")
 
+    _queue: CommandQueue | None
+    _type: int
+    _ending: Ending | None
+
     def __init__(self, session: Session, handle: int, queue: CommandQueue, type: int) -> None:
         self._session = session
         self._handle = handle
         self._queue = queue
         self._type = type
-        self._ending: Ending | None = None
+        self._ending = None
 
     def wait(self) -> None:
         """Wait until the command is complete: one round trip, or none if that is known.
@@ -71,7 +75,7 @@ class Event(SessionObject):
         if arg == event_info.COMMAND_TYPE:
             return self._type
         if arg == event_info.CONTEXT:
-            return self._queue._context
+            return None if self._queue is None else self._queue._context
         if arg == event_info.REFERENCE_COUNT:
             return 1
         name = event_info.to_string(arg, "%d")
@@ -88,15 +92,16 @@ class Event(SessionObject):
             raise LogicError(
                 "Event.get_profiling_info", ErrorCode.INVALID_VALUE, f"an event has no time {arg}"
             )
-        times = self._state().times if self._queue._is_profiled else None
+        is_profiled = self._queue is not None and self._queue._is_profiled
+        times = self._state().times if is_profiled else None
         if times is None:
-            why = "its command is not complete" if self._queue._is_profiled else "its queue does not profile"
+            why = "its command is not complete" if is_profiled else "its queue does not profile"
             raise RuntimeError(
                 "clGetEventProfilingInfo", ErrorCode.PROFILING_INFO_NOT_AVAILABLE, f"{self!r}: {why}"
             )
         return times[TIMES[arg]]
 
-    command_queue = Info[CommandQueue](event_info.COMMAND_QUEUE)
+    command_queue = Info["CommandQueue | None"](event_info.COMMAND_QUEUE)
     command_type = Info[int](event_info.COMMAND_TYPE)
     command_execution_status = Info[int](event_info.COMMAND_EXECUTION_STATUS)
     context = Info[Context](event_info.CONTEXT)
@@ -219,8 +224,9 @@ def wait_for_events(events: Sequence[Event], /) -> None:
         for event, ending in zip(unknown, endings, strict=True):
             event._ending = ending
     for event in events:
-        if session.reads and event._handle and event._queue._is_in_order:
-            session.finish_reads(event._queue._handle, before=event._handle)
+        queue = event._queue
+        if session.reads and event._handle and queue is not None and queue._is_in_order:
+            session.finish_reads(queue._handle, before=event._handle)
         _raise_failure(event)
 
 

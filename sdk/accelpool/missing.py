@@ -17,7 +17,6 @@ MISSING: dict[str, tuple[str, ...]] = {
         "enqueue_svm_memfill", "enqueue_svm_migrate_mem", "fsvm_empty", "fsvm_empty_like", "svm_empty",
         "svm_empty_like",
     ),
-    "user events": ("UserEvent",),
     "pipes": ("Pipe",),
     "OpenGL": (
         "GLBuffer", "GLRenderBuffer", "GLTexture", "enqueue_acquire_gl_objects", "enqueue_release_gl_objects",

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from accelpool.acquisition import ended, lease_record
 from accelpool.device import Device
-from accelpool.errors import AccelpoolError, ProblemError, SessionLost
+from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.rest import RestClient
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection, PendingRead
+from accelpool_wire.codes import ErrorCode
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
@@ -29,22 +30,12 @@ class Session:
         devices: Its devices, in the order in which messages number them.
         contexts: The handles of its contexts in use; with the last one it ends.
         reads: Reads under way that nobody waits for yet: (queue handle, event handle, read).
+        unset_events: The handles of its user events that are not set.
     """
 
     __slots__ = (
-        "__weakref__",
-        "_keeper",
-        "_parting",
-        "_reason",
-        "_rest",
-        "connection",
-        "contexts",
-        "devices",
-        "is_closed",
-        "lease",
-        "new_handle",
-        "reads",
-        "release",
+        "__weakref__", "_keeper", "_parting", "_reason", "_rest", "connection", "contexts", "devices",
+        "is_closed", "lease", "new_handle", "reads", "release", "unset_events",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, lease: Lease, keeper: LeaseKeeper, rest: RestClient) -> None:
@@ -54,6 +45,7 @@ class Session:
         self.contexts: set[int] = set()
         self.is_closed = False
         self.reads: deque[tuple[int, int, PendingRead]] = deque()
+        self.unset_events: set[int] = set()
         self.new_handle = connection.new_handle
         self.release = connection.release
         self._parting = threading.Lock()
@@ -90,9 +82,19 @@ class Session:
             raise self._why(error) from error
 
     def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
-        """Start a read straight into its place; old reads are waited for where too many are under way."""
+        """Start a read straight into its place; old reads are waited for where too many are under way.
+
+        Raises:
+            RuntimeError: OUT_OF_RESOURCES: too many are, and may wait for a user event that is not set.
+        """
         most = max(1, self.connection.limits.pending // 2)
         while len(self.reads) >= most:
+            if self.unset_events:
+                self._drop_done_reads()
+                if len(self.reads) < most:
+                    break
+                what = f"{most} reads are under way, and may wait for a user event that is not set"
+                raise RuntimeError("clEnqueueReadBuffer", ErrorCode.OUT_OF_RESOURCES, what)
             with contextlib.suppress(IndexError):  # other threads wait for them too
                 self.finish_read(self.reads.popleft()[2])
         try:
@@ -102,6 +104,12 @@ class Session:
         if message.event:
             self.reads.append((message.queue, message.event, pending))
         return pending
+
+    def _drop_done_reads(self) -> None:
+        for read in list(self.reads):
+            if read[2].is_done:
+                with contextlib.suppress(ValueError):  # another thread is at it too
+                    self.reads.remove(read)
 
     def finish_read(self, pending: PendingRead) -> m.Data:
         """Wait until a read's bytes are in place."""

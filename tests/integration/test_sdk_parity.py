@@ -153,9 +153,27 @@ def binary(b):
     return b.read(out, np.int32, 4)
 
 
+def user_events(b):
+    event, buffer, out = b.cl.UserEvent(b.ctx), b.buffer(np.zeros(8, np.uint8)), np.zeros(8, np.uint8)
+    filled = b.cl.enqueue_fill_buffer(b.queue, buffer, np.uint8(7), 0, 4, wait_for=[event])
+    read = b.cl.enqueue_copy(b.queue, out, buffer, is_blocking=False)
+    seen = [event.command_type, event.command_execution_status, filled.command_execution_status > 0]
+    event.set_status(b.cl.command_execution_status.COMPLETE)
+    read.wait()
+    return [*seen, event.command_execution_status, *out]
+
+
+def failed_user_event(b):
+    event, buffer = b.cl.UserEvent(b.ctx), b.buffer(np.zeros(8, np.uint8))
+    filled = b.cl.enqueue_fill_buffer(b.queue, buffer, np.uint8(7), 0, 4, wait_for=[event])
+    event.set_status(-5)
+    codes = [failure(lambda _, e=e: e.wait(), b)[1] for e in (event, filled)]
+    return [*codes, event.command_execution_status, *b.read(buffer, np.uint8, 8)]
+
+
 RESULTS = [
     saxpy, offset_launch, local_memory, structs_and_vectors, declared_scalars, copies_and_fills, regions,
-    out_of_order, binary,
+    out_of_order, binary, user_events, failed_user_event,
 ]  # fmt: skip
 
 
@@ -262,6 +280,9 @@ ERRORS = {
     "no such device info": lambda b: b.device.get_info(5),
     "no such platform info": lambda b: b.device.platform.get_info(5),
     "no such context info": lambda b: b.ctx.get_info(5),
+    "user event set twice": lambda b: [event := b.cl.UserEvent(b.ctx), *map(event.set_status, (0, 0))],
+    "user event set to running": lambda b: b.cl.UserEvent(b.ctx).set_status(1),
+    "times of a user event": lambda b: b.cl.UserEvent(b.ctx).profile.end,
     "context of no devices": lambda b: b.cl.Context([]),
     "context of devices and a type": lambda b: b.cl.Context([b.device], dev_type=2),
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.worker.holdings import Holdings
+from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import ContextObject, ProgramObject
 from accelpool_node.worker.spirv import check_spirv
 from accelpool_wire import messages as m
@@ -32,12 +33,20 @@ class Builds:
     Args:
         backend: Where the programs are.
         holdings: The session's objects.
+        loaded_images: Takes note of binaries that are built for devices.
         reply: Sends answers.
     """
 
-    def __init__(self, backend: Backend, holdings: Holdings, reply: Callable[[m.Message], None]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        holdings: Holdings,
+        loaded_images: LoadedImages,
+        reply: Callable[[m.Message], None],
+    ) -> None:
         self._backend = backend
         self._holdings = holdings
+        self._loaded_images = loaded_images
         self._reply = reply
 
     # ---- making ------------------------------------------------------------------------------------------
@@ -99,6 +108,7 @@ class Builds:
             RuntimeError: BUILD_PROGRAM_FAILURE, with the build logs in `what`.
         """
         self._backend.build_program(program.handle, devices, options)
+        self._loaded_images.note_build(devices, program.binary_hashes)
         program.kernels = {kernel.name: kernel for kernel in self._backend.program_kernels(program.handle)}
         program.is_linkable = False
 

@@ -9,6 +9,7 @@ from accelpool_node.worker.holdings import Holdings, check_region
 from accelpool_node.worker.kernel_args import check_args, set_args
 from accelpool_node.worker.objects import BufferObject, QueueObject
 from accelpool_node.worker.transfers import Intake, Outlet, Transfers
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
@@ -24,13 +25,22 @@ class Commands:
         backend: Whose queues these are.
         holdings: The session's objects.
         transfers: Moves bulk bytes.
+        user_events: Knows which commands wait for user events.
         limits: What the client may ask for at most.
     """
 
-    def __init__(self, backend: Backend, holdings: Holdings, transfers: Transfers, limits: m.Limits) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        holdings: Holdings,
+        transfers: Transfers,
+        user_events: UserEvents,
+        limits: m.Limits,
+    ) -> None:
         self._backend = backend
         self._holdings = holdings
         self._transfers = transfers
+        self._user_events = user_events
         self._limits = limits
         self._local_limit = holdings.largest_info(LOCAL_MEM_SIZE)
 
@@ -132,7 +142,8 @@ class Commands:
     def open_write(self, message: m.EnqueueWriteBuffer, size: int) -> Intake:
         """Return where the payload of a write goes."""
         queue, buffer, wait_for = self._write_target(message, size)
-        return self._transfers.open_write(queue, buffer, message.offset, size, wait_for)
+        gate = self._user_events.gate(message, queue)
+        return self._transfers.open_write(queue, buffer, message.offset, size, wait_for, gate)
 
     def enqueue_write_buffer(
         self, message: m.EnqueueWriteBuffer, intake: Intake | None, command: int
@@ -140,7 +151,8 @@ class Commands:
         """Enqueue a write whose payload has arrived."""
         queue, buffer, wait_for = self._write_target(message, intake.view.nbytes if intake else 0)
         if intake is not None:
-            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for)
+            gate = self._user_events.gate(message, queue)
+            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for, gate)
             self._enqueued(queue, command, message.event, event)
 
     def _write_target(
@@ -161,9 +173,11 @@ class Commands:
         check_region(buffer, message.offset, message.size, routine)
         self._claim(message.event, routine)
         wait_for = holdings.wait_list(message.wait_for, routine)
+        gate = self._user_events.gate(message, queue)
         outlet = self._transfers.open_read(
-            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking
+            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking, gate=gate
         )
+        outlet.event = self._user_events.gated(message, queue, outlet.event)
         self._enqueued(queue, command, message.event, outlet.event)
         try:
             self._backend.flush(queue.handle)

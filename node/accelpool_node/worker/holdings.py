@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.gates import TransferEvent, closed
 from accelpool_node.worker.ledger import Ledger
+from accelpool_node.worker.loaded_images import hashes_of
 from accelpool_node.worker.objects import (
     BufferObject,
     ContextObject,
@@ -17,8 +19,9 @@ from accelpool_node.worker.objects import (
     ProgramObject,
     QueueObject,
     Share,
-    SpanEvent,
     Table,
+    driver_event,
+    failure_of,
 )
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -76,6 +79,8 @@ class Holdings:
         self.queues.items[message.queue] = QueueObject(
             handle=handle,
             is_in_order=not message.properties & OUT_OF_ORDER,
+            context=context,
+            device=device,
             is_on_device=bool(message.properties & ON_DEVICE),
         )
 
@@ -128,7 +133,10 @@ class Holdings:
             binaries.append(bytes(content[:size]))
             content = content[size:]
         handle = self._backend.create_program_with_binary(context.handle, devices, binaries)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context, is_linkable=True)
+        hashes = hashes_of(devices, binaries)
+        self.programs.items[message.program] = ProgramObject(
+            handle=handle, context=context, is_linkable=True, binary_hashes=hashes
+        )
 
     def create_kernel(self, message: m.CreateKernel) -> None:
         """Make a kernel of a built program."""
@@ -170,6 +178,13 @@ class Holdings:
     # ---- finding -----------------------------------------------------------------------------------------
 
     def queue(self, handle: int, routine: str) -> QueueObject:
+        """Return a queue for its next command: nothing of it is being sent, and it is held if it must be."""
+        queue = self.queue_as_it_is(handle, routine)
+        if queue.loose:
+            self.hold(queue)
+        return queue
+
+    def queue_as_it_is(self, handle: int, routine: str) -> QueueObject:
         """Return a queue, once nothing of it is being sent."""
         queue = self.queues.get(handle, routine)
         if queue.is_on_device:
@@ -179,6 +194,16 @@ class Holdings:
         if sending is not None:
             sending.wait()
         return queue
+
+    def hold(self, queue: QueueObject) -> None:
+        """Have what follows in an in-order queue wait for its transfers to and from other nodes."""
+        loose = [transfer for transfer in queue.loose if not transfer.gate.is_open]
+        if loose:
+            barrier = self._backend.enqueue_barrier(queue.handle, [transfer.event for transfer in loose])
+            gate = closed(transfer.gate for transfer in loose)
+            assert gate is not None, "they are not open"
+            queue.newest = TransferEvent(event=barrier, gate=gate)
+        queue.loose = []
 
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:
         """Return a device by its place in the session; it must be one of the context's."""
@@ -228,10 +253,11 @@ class Holdings:
         if event is None:
             what = f"handle {handle} is no event of this session"
             raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
-        if isinstance(event, FailedEvent):
+        failure = failure_of(event)
+        if failure is not None:
             code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
-            raise EarlierFailure(routine, code, event.failure)
-        return event.last if isinstance(event, SpanEvent) else event
+            raise EarlierFailure(routine, code, failure)
+        return driver_event(event)
 
     def share(self, place: int, routine: str) -> Share:
         """Return a device's share by its place in the session."""
@@ -272,6 +298,7 @@ class Holdings:
                 found.handle = None
                 self._let_go(found)
             elif isinstance(found, QueueObject):
+                found.is_released = True
                 unreported = unreported or found.failure
                 leaving = [*self._leaving, found]
                 self._leaving = [queue for queue in leaving if not self.ledger.is_idle(queue)]

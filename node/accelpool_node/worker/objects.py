@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from accelpool_node.backends.base import BackendDevice
+from accelpool_node.worker.gates import Gate, GatedEvent
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 from accelpool_wire.messages import KernelInfo, LocalMemory
@@ -55,6 +56,18 @@ class SpanEvent:
     last: Any
 
 
+def driver_event(event: Any) -> Any:
+    """Return the backend's event whose end is that of a session's event, which is no `FailedEvent`."""
+    if isinstance(event, GatedEvent):
+        event = event.event
+    return event.last if isinstance(event, SpanEvent) else event
+
+
+def failure_of(event: Any) -> Failure | None:
+    """Return what is known, without the driver, of why a session's event has failed."""
+    return event.failure if isinstance(event, (FailedEvent, GatedEvent)) else None
+
+
 @dataclass(kw_only=True, slots=True)
 class Share:
     """The memory of one device that the session may allocate, and what it has allocated.
@@ -70,11 +83,12 @@ class Share:
 
 @dataclass(kw_only=True, slots=True)
 class ContextObject:
-    """A context, its devices, and the shares whose memory it uses."""
+    """A context, its devices, the shares it takes from, and by device a queue of ours where transfers end."""
 
     handle: Any
     shares: list[Share]
     devices: list[BackendDevice]
+    side_queues: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -84,22 +98,48 @@ class Pace:
     expected_s: float = float("inf")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LooseTransfer:
+    """A transfer between nodes that what follows it in its in-order queue has yet to be held back for.
+
+    Attributes:
+        buffer: Whose region it is; of a region of a buffer, that buffer.
+        event: The backend's user event that ends with it.
+        gate: Opens with it.
+    """
+
+    buffer: BufferObject
+    event: Any
+    gate: Gate
+
+
 @dataclass(kw_only=True, slots=True)
 class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
-    Only kernels enqueue to one that `is_on_device`. `sending` is set while device memory that a read mapped
-    is being sent: nothing may be enqueued meanwhile.
+    `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
+    Only kernels enqueue to one that `is_on_device`.
+    `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
+    `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
+    `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
     """
 
     handle: Any
     is_in_order: bool
+    context: ContextObject
+    device: BackendDevice
     is_on_device: bool = False
     sending: threading.Event | None = None
     newest: Any = None
     newest_command: int = 0
     failure: Failure | None = None
     pace: Pace = field(default_factory=Pace)
+    gate: Gate | None = None
+    barrier: Gate | None = None
+    cause: Gate | None = None
+    loose: list[LooseTransfer] = field(default_factory=list)
+    told: Any = None
+    is_released: bool = False
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -118,11 +158,15 @@ class BufferObject:
 
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
-    """A program and, once built, its kernels; `is_linkable` if it is compiled, or may be."""
+    """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such.
+
+    It `is_linkable` if it is compiled, or may be.
+    """
 
     handle: Any
     context: ContextObject
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
+    binary_hashes: dict[str, str] = field(default_factory=dict)
     is_source: bool = False
     is_linkable: bool = False
 

@@ -8,7 +8,9 @@ with it, once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -17,11 +19,17 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.builds import Builds
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
+from accelpool_node.worker.gates import TransferEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
+from accelpool_node.worker.loaded_images import LoadedImages
+from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
 from accelpool_node.worker.parting import Parting
+from accelpool_node.worker.peer_line import Patience
+from accelpool_node.worker.peer_regions import PeerRegions
+from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.spirv import check_size
 from accelpool_node.worker.transfers import Intake, Transfers
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, FrameTooLarge, error_for
@@ -47,17 +55,40 @@ class Session:
         shares: The session's devices with the memory that may be allocated on each.
         limits: What the client may ask for at most.
         reply: Sends answers and pushes.
+        addresses: Where buffers may be sent to: "host:port", IPv6 in brackets.
+        patience: How long transfers between nodes wait for what.
+
+    Attributes:
+        completion: Knows how far commands are.
+        loaded_images: What is loaded on the devices.
+        peers: Moves buffers to and from other nodes.
     """
 
-    def __init__(self, backend: Backend, shares: Sequence[Share], limits: m.Limits, reply: Reply) -> None:
-        self.completion = Completion(backend, limits.pending)
+    def __init__(
+        self,
+        backend: Backend,
+        shares: Sequence[Share],
+        limits: m.Limits,
+        reply: Reply,
+        *,
+        addresses: Sequence[str] = (),
+        patience: Patience | None = None,
+    ) -> None:
+        self.completion = Completion(backend, limits.pending, lambda: not user_events.unset)
         self._backend = backend
         self._limits = limits
         self._reply = reply
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
-        commands = self._commands = Commands(backend, self._holdings, transfers, limits)
-        builds = self._builds = Builds(backend, self._holdings, reply)
+        user_events = self._user_events = UserEvents(backend, self._holdings)
+        commands = self._commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        self.loaded_images = LoadedImages()
+        self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
+        regions = PeerRegions(
+            backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
+        )
+        self.peers = Peers(regions, addresses, patience or Patience())
+        builds = self._builds = Builds(backend, self._holdings, self.loaded_images, reply)
         parting = Parting(backend, self._holdings, reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
@@ -74,7 +105,7 @@ class Session:
             m.CreateProgramWithBuiltInKernels: builds.create_program_with_built_in_kernels,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
-            m.Release: self._release,
+            m.CreateUserEvent: user_events.create,
             m.Flush: commands.flush,
             m.WatchEvents: self._watch_events,
             m.UnloadPlatformCompiler: parting.unload_platform_compiler,
@@ -86,8 +117,12 @@ class Session:
             m.EnqueueReadBuffer: self._enqueue_read_buffer,
             m.EnqueueCopyBuffer: commands.enqueue_copy_buffer,
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
+            m.SendBuffer: self.peers.send_buffer,
+            m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
+            m.Release: self._release,
+            m.SetUserEventStatus: user_events.set_status,
             m.Finish: self._finish,
             m.BuildProgram: builds.build_program,
             m.CompileProgram: builds.compile_program,
@@ -104,6 +139,10 @@ class Session:
 
     def open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         """Return where a message's payload goes, or None if it failed already and nobody wants it."""
+        with self._turn:
+            return self._open_payload(message, size, command)
+
+    def _open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         self._intake = self._content = None
         try:
             if isinstance(message, m.EnqueueWriteBuffer):
@@ -118,12 +157,18 @@ class Session:
 
     def execute(self, message: m.Message, command: int) -> None:
         """Do what a message asks for. A failure sticks or is answered; it is never raised."""
+        with self._turn:
+            self._execute(message, command)
+
+    def _execute(self, message: m.Message, command: int) -> None:
         kind = type(message)
         try:
             if kind in self._numbered:
                 self._numbered[kind](message, command)
             else:
                 self._makers[kind](message)
+            if self._user_events.unset:
+                self._user_events.note(message)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
 
@@ -144,8 +189,11 @@ class Session:
         if isinstance(message, m.Synchronous):
             self._answer_failed(command, failure)
             return
-        queue = self._holdings.queues.items.get(getattr(message, "queue", 0))
-        if queue is None:
+        self._stick_to(self._holdings.queues.items.get(getattr(message, "queue", 0)), failure)
+
+    def _stick_to(self, queue: QueueObject | None, failure: Failure) -> None:
+        """Leave a failure with a queue, or with the session if there is none."""
+        if queue is None or queue.is_released:
             self._failure = self._failure or failure
         else:
             queue.failure = queue.failure or failure
@@ -172,7 +220,8 @@ class Session:
         self._answer_failed(command, failure)
         return True
 
-    def _release(self, message: m.Release) -> None:
+    def _release(self, message: m.Release, command: int) -> None:
+        self._user_events.release(message, command)
         unreported = self._holdings.release(message)
         self._failure = self._failure or unreported
 
@@ -223,7 +272,10 @@ class Session:
         def send() -> None:
             status = self.completion.status(outlet.event)
             if status < 0:
-                self._answer_failed(command, _run_failure(command, "clEnqueueReadBuffer", status))
+                failure = _run_failure(command, "clEnqueueReadBuffer", status)
+                if (cause := failure_of(outlet.event)) is not None:
+                    failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
+                self._answer_failed(command, failure)
             else:
                 self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
             try:
@@ -242,7 +294,8 @@ class Session:
             raise error_for("clWaitForEvents", ErrorCode.INVALID_VALUE, what)
         with contextlib.suppress(Error):  # what is wrong with a queue is for its own commands to say
             for queue in self._holdings.queues.items.values():
-                self._backend.flush(queue.handle)
+                if not queue.is_on_device:
+                    self._backend.flush(queue.handle)
         status, pending = self.completion.status, []
         for handle in message.events:
             event = self._holdings.event_or_failure(handle)
@@ -250,7 +303,11 @@ class Session:
                 self._push_done(handle, event)
             elif handle not in self._watched:
                 self._watched.add(handle)
-                pending.append((event, functools.partial(self._push_done, handle, event)))
+                wait = (event, functools.partial(self._push_done, handle, event))
+                if gate_of(event) is None:
+                    pending.append(wait)
+                else:
+                    self.completion.when_complete(*wait, Pace(), is_watch=True)
         for event, push in pending[:WATCHERS]:
             pace = self._pace_of(event) if len(pending) == 1 else Pace()
             self.completion.when_complete(event, push, pace, is_watch=True)
@@ -275,9 +332,10 @@ class Session:
     def _state_of(self, event: Any) -> tuple[int, list[int] | None, list[str] | None]:
         """Return an event's status, times and failure; a failure told is reported."""
         status = self.completion.status(event)
-        if isinstance(event, FailedEvent):
-            self._forget(event.failure)
-            return status, None, [event.failure.routine, event.failure.what]
+        failure = failure_of(event)
+        if failure is not None:
+            self._forget(failure)
+            return status, None, [failure.routine, failure.what]
         if status < 0:
             return status, None, ["clWaitForEvents", "the command failed while it ran"]
         return status, self.completion.times(event) if status == 0 else None, None
@@ -291,11 +349,13 @@ class Session:
         newest, number = queue.newest, queue.newest_command
         if not queue.is_in_order:
             newest = self._backend.enqueue_marker(queue.handle, None)
+        newest = self._user_events.gated(message, queue, newest)
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)
-            if status < 0 and queue.failure is None:
-                queue.failure = _run_failure(number, "clFinish", status)
+            if status < 0 and newest is not queue.told and not isinstance(newest, TransferEvent):
+                queue.told = newest  # once is enough
+                queue.failure = queue.failure or _run_failure(number, "clFinish", status)
             if not self._surface(command, queue):
                 self._reply(m.Done(command))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base.types import BackendDevice
-from accelpool_node.backends.null.objects import BUILT_IN, MAX_GROUP, MEMORY_BYTES, refused
+from accelpool_node.backends.null.objects import BUILT_IN, MAX_GROUP, MEMORY_BYTES, NullQueue, refused
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.messages import InfoValue
 
@@ -77,8 +77,8 @@ class Devices:
     def create_command_queue(
         self, context: Any, device: BackendDevice, properties: int, size: int = 0
     ) -> Any:
-        """Return the properties."""
-        return properties
+        """Return a queue with the properties."""
+        return NullQueue(properties=properties)
 
     def set_default_device_command_queue(self, context: Any, device: BackendDevice, queue: Any) -> None:
         """Refuse: there are no on-device queues."""
