@@ -63,6 +63,7 @@ from accelpool.constants import (
     program_binary_type,
     program_build_info,
     program_info,
+    program_kind,
     queue_properties,
     sampler_info,
     sampler_properties,
@@ -72,6 +73,7 @@ from accelpool.constants import (
 )
 from accelpool.context import Context, CtxFactory
 from accelpool.device import Device, Platform, get_cl_header_version
+from accelpool.device_values import DeviceTopologyAmd
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
 from accelpool.enqueue_image import enqueue_fill_image
 from accelpool.errors import (
@@ -90,6 +92,7 @@ from accelpool.image_format import ImageDescriptor, ImageFormat, get_supported_i
 from accelpool.image_from_array import image_from_array
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
+from accelpool.link import create_program_with_built_in_kernels, link_program, unload_platform_compiler
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
 from accelpool.missing import why_missing
 from accelpool.program import Program
@@ -165,6 +168,7 @@ __all__ = [
     "Context",
     "CtxFactory",
     "Device",
+    "DeviceTopologyAmd",
     "Error",
     "Event",
     "Image",
@@ -198,6 +202,7 @@ __all__ = [
     "context_info",
     "context_properties",
     "create_image",
+    "create_program_with_built_in_kernels",
     "create_some_context",
     "device_affinity_domain",
     "device_atomic_capabilities",
@@ -234,6 +239,7 @@ __all__ = [
     "kernel_sub_group_info",
     "kernel_work_group_info",
     "khronos_vendor_id",
+    "link_program",
     "map_flags",
     "mem_flags",
     "mem_info",
@@ -246,11 +252,13 @@ __all__ = [
     "program_binary_type",
     "program_build_info",
     "program_info",
+    "program_kind",
     "queue_properties",
     "sampler_info",
     "sampler_properties",
     "status_code",
     "svm_mem_flags",
+    "unload_platform_compiler",
     "version_bits",
     "wait_for_events",
 ]

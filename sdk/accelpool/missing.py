@@ -14,14 +14,11 @@ MISSING: dict[str, tuple[str, ...]] = {
         "svm_empty_like",
     ),
     "pipes": ("Pipe",),
-    "linking and built-in kernels": (
-        "create_program_with_built_in_kernels", "link_program", "program_kind", "unload_platform_compiler",
-    ),
     "OpenGL": (
         "GLBuffer", "GLRenderBuffer", "GLTexture", "enqueue_acquire_gl_objects", "enqueue_release_gl_objects",
         "get_apple_cgl_share_group", "gl_context_info", "gl_object_type", "gl_texture_info", "have_gl",
     ),
-    "the local driver": ("DeviceTopologyAmd", "enable_debugging"),
+    "the local driver": ("enable_debugging",),
     "the upper layer": ("cache", "capture_call", "invoker", "ipython_ext"),
 }  # fmt: skip
 
