@@ -86,7 +86,9 @@ from accelpool.errors import (
 from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
+from accelpool.mapping import MemoryMap, enqueue_map_buffer
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
+from accelpool.migration import enqueue_copy_buffer_p2p_amd, enqueue_migrate_mem_objects
 from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
@@ -166,6 +168,7 @@ __all__ = [
     "LocalMemory",
     "LogicError",
     "MemoryError",
+    "MemoryMap",
     "MemoryObject",
     "MemoryObjectHolder",
     "NannyEvent",
@@ -203,9 +206,12 @@ __all__ = [
     "device_type",
     "enqueue_barrier",
     "enqueue_copy",
+    "enqueue_copy_buffer_p2p_amd",
     "enqueue_fill",
     "enqueue_fill_buffer",
+    "enqueue_map_buffer",
     "enqueue_marker",
+    "enqueue_migrate_mem_objects",
     "enqueue_nd_range_kernel",
     "errors",
     "event_info",

@@ -118,6 +118,8 @@ class PooledBuffer(MemoryObjectHolder):
         self._session = buffer._session
         self._context = buffer._context
         self._flags = buffer._flags
+        self._host_memory = None
+        self._map_count = 0
         self._origin = 0
         self._parent = None
         self._size = buffer._size

@@ -10,8 +10,6 @@ MISSING: dict[str, tuple[str, ...]] = {
         "Image", "ImageDescriptor", "ImageFormat", "Sampler", "create_image", "enqueue_fill_image",
         "enqueue_map_image", "get_supported_image_formats", "image_from_array",
     ),
-    "mapping": ("MemoryMap", "enqueue_map_buffer"),
-    "migration": ("enqueue_copy_buffer_p2p_amd", "enqueue_migrate_mem_objects"),
     "shared virtual memory": (
         "SVM", "SVMAllocation", "SVMMap", "SVMPointer", "csvm_empty", "csvm_empty_like",
         "enqueue_svm_memfill", "enqueue_svm_migrate_mem", "fsvm_empty", "fsvm_empty_like", "svm_empty",

@@ -83,6 +83,7 @@ class Session:
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
+            m.EnqueueMigrateMemObjects: commands.enqueue_migrate_mem_objects,
             m.Release: self._release,
             m.SetUserEventStatus: user_events.set_status,
             m.Finish: self._finish,
