@@ -86,12 +86,29 @@ from accelpool.errors import (
 from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
+from accelpool.local_driver import DeviceTopologyAmd, enable_debugging
 from accelpool.mapping import MemoryMap, enqueue_map_buffer
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
 from accelpool.migration import enqueue_copy_buffer_p2p_amd, enqueue_migrate_mem_objects
 from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
+from accelpool.refused import (
+    SVM,
+    Pipe,
+    SVMAllocation,
+    SVMMap,
+    SVMPointer,
+    csvm_empty,
+    csvm_empty_like,
+    enqueue_svm_memfill,
+    enqueue_svm_migrate_mem,
+    fsvm_empty,
+    fsvm_empty_like,
+    have_gl,
+    svm_empty,
+    svm_empty_like,
+)
 from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 
@@ -150,6 +167,7 @@ def acquire(
 upper_layer.install()
 
 __all__ = [
+    "SVM",
     "VERSION",
     "VERSION_STATUS",
     "VERSION_TEXT",
@@ -162,6 +180,7 @@ __all__ = [
     "Context",
     "CtxFactory",
     "Device",
+    "DeviceTopologyAmd",
     "Error",
     "Event",
     "Kernel",
@@ -172,10 +191,14 @@ __all__ = [
     "MemoryObject",
     "MemoryObjectHolder",
     "NannyEvent",
+    "Pipe",
     "Platform",
     "Program",
     "RepeatedKernelRetrieval",
     "RuntimeError",
+    "SVMAllocation",
+    "SVMMap",
+    "SVMPointer",
     "UserEvent",
     "WaitList",
     "__version__",
@@ -192,6 +215,8 @@ __all__ = [
     "context_info",
     "context_properties",
     "create_some_context",
+    "csvm_empty",
+    "csvm_empty_like",
     "device_affinity_domain",
     "device_atomic_capabilities",
     "device_device_enqueue_capabilities",
@@ -204,6 +229,7 @@ __all__ = [
     "device_svm_capabilities",
     "device_topology_type_amd",
     "device_type",
+    "enable_debugging",
     "enqueue_barrier",
     "enqueue_copy",
     "enqueue_copy_buffer_p2p_amd",
@@ -213,11 +239,16 @@ __all__ = [
     "enqueue_marker",
     "enqueue_migrate_mem_objects",
     "enqueue_nd_range_kernel",
+    "enqueue_svm_memfill",
+    "enqueue_svm_migrate_mem",
     "errors",
     "event_info",
     "filter_mode",
+    "fsvm_empty",
+    "fsvm_empty_like",
     "get_cl_header_version",
     "get_platforms",
+    "have_gl",
     "image_info",
     "kernel_arg_access_qualifier",
     "kernel_arg_address_qualifier",
@@ -243,6 +274,8 @@ __all__ = [
     "sampler_info",
     "sampler_properties",
     "status_code",
+    "svm_empty",
+    "svm_empty_like",
     "svm_mem_flags",
     "version_bits",
     "wait_for_events",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DeviceKey = tuple[str, str, str]
 """What makes devices the same: node, environment, name on the node."""
 
+REFUSED = (device_info.SVM_CAPABILITIES, device_info.PIPE_SUPPORT)  # see `refused`
+
 
 class Platform(ProcessBound):
     """A driver's platform, with the devices of it that the pool or a session has."""
@@ -105,7 +107,7 @@ class Device(DeviceProperties, ProcessBound):
     ) -> None:
         self.platform = platform
         self.pool_id = pool_id
-        self._info = dict(info)
+        self._info = {**info, **{number: 0 for number in REFUSED if number in info}}
         self._info.setdefault(device_info.REFERENCE_COUNT, 1)
         self._info[device_info.PLATFORM] = platform
         self._key = key
