@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 import weakref
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,13 @@ class Device(DeviceProperties, ProcessBound):
     def hashable_model_and_version_identifier(self) -> Hashable:
         """What is the same for all devices of the same model and driver version."""
         return ("v1", self.vendor, self.vendor_id, self.name, self.version)
+
+    @property
+    def persistent_unique_id(self) -> Hashable:
+        """As `hashable_model_and_version_identifier`, which is to be used instead."""
+        what = "persistent_unique_id is deprecated: use hashable_model_and_version_identifier"
+        warnings.warn(what, DeprecationWarning, stacklevel=2)
+        return self.hashable_model_and_version_identifier
 
     @property
     def int_ptr(self) -> int:

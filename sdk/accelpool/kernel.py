@@ -7,7 +7,9 @@ launch with its arguments is one message.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from accelpool import upper_layer
@@ -212,17 +214,19 @@ class Kernel(ProcessBound):
         allow_empty_ndrange: bool = False,
         global_offset: tuple[int, ...] | None = None,
     ) -> None:
-        """Write a PyOpenCL program that makes this call, with the buffers' content as it is; calls nothing.
+        """Write a program that makes this call, with the buffers' content as it is; calls nothing.
 
-        PyOpenCL must be installed here: it writes the program, to a path or a text file. What follows are the
-        parameters of a call; the queue reads the buffers.
+        PyOpenCL must be installed here: it writes the program, to a path or a text file, which runs with
+        PyOpenCL as well once its import says so. What follows are the parameters of a call; the queue reads
+        the buffers.
 
         Raises:
             RuntimeError: Python's: the program was made from a binary, or an argument cannot be written down.
         """
+        written = io.StringIO()
         upper_layer.attribute("capture_call").capture_kernel_call(
             self,
-            output_file,
+            written,
             queue,
             global_size,
             local_size,
@@ -232,6 +236,11 @@ class Kernel(ProcessBound):
             allow_empty_ndrange=allow_empty_ndrange,
             global_offset=global_offset,
         )
+        program = written.getvalue().replace("import pyopencl as cl\n", "import accelpool as cl\n", 1)
+        if isinstance(output_file, str):
+            Path(output_file).write_text(program, encoding="utf-8")
+        else:
+            output_file.write(program)
 
     @property
     def _source(self) -> str | None:

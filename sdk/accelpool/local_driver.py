@@ -22,7 +22,7 @@ def enable_debugging(platform_or_context: Platform | Context) -> None:
     warnings.warn(f"Do not know how to enable debugging on '{platform.name}'", stacklevel=2)
 
 
-@dataclass
+@dataclass(slots=True)
 class DeviceTopologyAmd:
     """Where on its machine's PCI bus an AMD device is; a record of four numbers."""
 

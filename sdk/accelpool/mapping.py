@@ -28,7 +28,7 @@ from accelpool.constants import command_type, map_flags, mem_flags
 from accelpool.enqueue import enqueue_copy, enqueue_marker, usable
 from accelpool.errors import LogicError
 from accelpool.event import Event, NannyEvent, WaitList
-from accelpool.host import flat_bytes
+from accelpool.host import array_over, flat_bytes
 from accelpool.memory import MemoryObject, MemoryObjectHolder, check_region
 from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
@@ -59,8 +59,6 @@ class MemoryMap:
         "_offset",
         "_queue",
     )
-
-    __array_interface__: dict[str, Any]
 
     def __init__(self, queue: CommandQueue, buffer: MemoryObjectHolder, flags: int, offset: int, size: int):
         self._is_released = True
@@ -210,22 +208,11 @@ def _array(
     """Return the mapped memory as an array, whose base is the mapping."""
     if order not in ("C", "F"):
         raise LogicError(MAP, ErrorCode.INVALID_VALUE, f"order is 'C' or 'F', not {order!r}")
+    writable = bool(mapping._flags & WRITES)
     try:
-        array = np.ndarray(shape, dtype, mapping._flat, strides=strides, order=order)
+        return array_over(mapping, mapping._flat, shape, dtype, order, strides, writable=writable)
     except (ValueError, TypeError) as error:
         raise LogicError(MAP, ErrorCode.INVALID_VALUE, f"strides {strides}: {error}") from error
-    mapping.__array_interface__ = {
-        "shape": array.shape,
-        "strides": array.strides,
-        "typestr": dtype.str,
-        "descr": dtype.descr,
-        "data": (array.ctypes.data, not mapping._flags & WRITES),
-        "version": 3,
-    }
-    mapped = np.asarray(mapping)  # no view: its base would be an array
-    if mapped.dtype != dtype:
-        mapped.dtype = dtype  # type: ignore[misc]  # NumPy's interface has no padding, but fields in its place
-    return mapped
 
 
 def _check_flags(flags: int, buffer: MemoryObjectHolder) -> None:

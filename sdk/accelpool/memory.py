@@ -9,7 +9,7 @@ import numpy as np
 from accelpool.constants import device_info, mem_flags, mem_info, mem_object_type
 from accelpool.context import Context
 from accelpool.errors import LogicError, RuntimeError
-from accelpool.host import flat_bytes
+from accelpool.host import array_over, flat_bytes
 from accelpool.info import Info
 from accelpool.memory_flags import HOST_PTR, first_content, sent_flags
 from accelpool.objects import SessionObject
@@ -20,7 +20,16 @@ from accelpool_wire.codes import ErrorCode
 class MemoryObjectHolder(SessionObject):
     """What can be asked of a memory object; all of it is known without asking the worker."""
 
-    __slots__ = ("_context", "_flags", "_host_memory", "_map_count", "_origin", "_parent", "_size")
+    __slots__ = (
+        "__array_interface__",
+        "_context",
+        "_flags",
+        "_host_memory",
+        "_map_count",
+        "_origin",
+        "_parent",
+        "_size",
+    )
 
     _context: Context
     _flags: int
@@ -76,9 +85,9 @@ class MemoryObjectHolder(SessionObject):
         if hostbuf is None:
             what = "Only MemoryObject with USE_HOST_PTR is supported."
             raise LogicError(routine, ErrorCode.INVALID_VALUE, what)
-        content = flat_bytes(hostbuf, writable=True)[: self._size]
+        content = np.frombuffer(flat_bytes(hostbuf, writable=True)[: self._size], np.uint8)
         try:
-            return np.ndarray(shape, dtype, buffer=content, order=order)
+            return array_over(self, content, shape, np.dtype(dtype), order)
         except TypeError as error:
             raise LogicError(routine, ErrorCode.INVALID_VALUE, f"{self!r}: {error}") from error
 

@@ -57,6 +57,12 @@ def test_debugging_warns_that_nobody_knows_how(ctx):
             cl.enable_debugging(known)
 
 
+def test_a_deprecated_name_of_a_devices_identifier_warns(ctx):
+    device = ctx.devices[0]
+    with pytest.deprecated_call():
+        assert device.persistent_unique_id == device.hashable_model_and_version_identifier
+
+
 def test_a_topology_is_a_record():
     topology = cl.DeviceTopologyAmd(1, 2, 3)
     topology.bus = 4
@@ -75,8 +81,17 @@ def test_a_call_is_captured_as_a_program(fake, ctx, queue):
     program = written.getvalue()
     compile(program, "captured", "exec")
     assert source in program
+    assert "import accelpool as cl" in program
     assert "knl.set_scalar_arg_dtypes((None, np.dtype('int32'),))" in program
     assert not any(isinstance(message, m.EnqueueNDRangeKernel) for message in fake.posted)
+
+
+def test_a_captured_call_goes_to_a_file_as_well(fake, ctx, queue, tmp_path):
+    pytest.importorskip("pyopencl")
+    fake.answers[m.BuildProgram] = built(kernel_info("nothing"))
+    kernel = cl.Program(ctx, "__kernel void nothing() { }").build().nothing
+    kernel.capture_call(str(tmp_path / "captured.py"), queue, (4,), None)
+    assert "knl(queue, (4,), None," in (tmp_path / "captured.py").read_text()
 
 
 def test_a_call_of_a_program_from_a_binary_is_not_captured(fake, ctx, queue):
