@@ -118,7 +118,7 @@ class Session:
             else:
                 self._makers[kind](message)
             if self._user_events.unset:
-                self._user_events.note(message)
+                self._user_events.note(message, command)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
 
