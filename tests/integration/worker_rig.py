@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from accelpool_node import control, discover, drivers, environments
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
@@ -98,12 +100,16 @@ class Worker:
 
     Attributes:
         target: What it serves.
+        session: Its session's id.
+        peers: Where it may send buffers to.
         heard: Everything that it said since Ready.
         ready: What it said first.
     """
 
     target: Target
     variables: Mapping[str, str] = field(default_factory=dict)
+    session: str = "S1"
+    peers: tuple[str, ...] = ()
     heard: list[control.ToAgent] = field(default_factory=list)
     ready: control.Ready = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
@@ -159,7 +165,8 @@ class Worker:
             control.SessionShare(device=name, memory_bytes=memory_bytes)
             for name in devices or [self.target.device]
         ]
-        control.send(self.agent, control.Serve("S1", shares, hello), (stream.fileno(),))
+        order = control.Serve(self.session, shares, hello, self.peers)
+        control.send(self.agent, order, (stream.fileno(),))
 
     def _listen(self) -> None:
         try:
@@ -169,6 +176,10 @@ class Worker:
             return  # closed by this side
 
     def ended(self, timeout_s: float = 10.0) -> control.Ended:
+        """Wait for its last word, here without the traffic, and its exit."""
+        return msgspec.structs.replace(self.last_word(timeout_s), traffic=control.Traffic())
+
+    def last_word(self, timeout_s: float = 10.0) -> control.Ended:
         """Wait for its last word and its exit."""
         self.process.wait(timeout_s)
         self._listener.join(timeout_s)

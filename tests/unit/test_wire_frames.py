@@ -62,7 +62,13 @@ GOLDEN = list(golden_frames())
 def conversation_before(golden: Golden, role: Role) -> Conversation:
     """Return one side's conversation at the point where the message may come."""
     conversation = Conversation(role)
-    states = {m.Hello: State.NEW, m.SessionQuery: State.NEW, m.Welcome: State.GREETED}
+    states = {
+        m.Hello: State.NEW,
+        m.SessionQuery: State.NEW,
+        m.Deliver: State.NEW,
+        m.Welcome: State.GREETED,
+        m.Awaited: State.OFFERED,
+    }
     conversation.state = states.get(type(golden.message), State.OPEN)
     answered = getattr(golden.message, "command", None)
     if answered is not None:

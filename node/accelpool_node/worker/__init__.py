@@ -10,6 +10,10 @@ objects      the session's objects by handle, and the failures that stick to the
 ledger       the device memory that they take, to the byte
 transfers    bulk bytes between the connection and device memory
 completion   waiting for commands without keeping the connection waiting
+peers        buffers to and from sessions on other nodes, in threads
+peer_regions the regions that these read and fill, and the events of their commands
+peer_line    one delivery's connection
+arrivals     which delivery is for which region
 user_events  events that the client sets
 gates        which commands wait for those that are not set, so that nobody waits for these commands
 """

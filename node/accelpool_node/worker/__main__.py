@@ -6,12 +6,15 @@ python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
 import threading
 import time
 from typing import NoReturn
+
+import msgspec
 
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
@@ -83,11 +86,13 @@ def _serve(
         service.end("unavailable", detail)
         return control.Ended(control.Cause.ENDED, detail)
     shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
-    session = Session(backend, shares, limits, service.reply)
-    threading.Thread(target=_obey, args=(agent, service), daemon=True).start()
+    session = Session(backend, shares, limits, service.reply, addresses=order.peers)
+    threading.Thread(target=_obey, args=(agent, service, session), daemon=True).start()
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
     service.welcome([_as_client_sees(share) for share in shares])
-    return service.run(session)
+    ended = service.run(session)
+    _tell_loaded_images(agent, session)
+    return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
 
 
 def _as_client_sees(share: Share) -> m.Device:
@@ -99,7 +104,7 @@ def _as_client_sees(share: Share) -> m.Device:
     return m.Device(device.name, device.platform, info)
 
 
-def _obey(agent: socket.socket, service: Service) -> None:
+def _obey(agent: socket.socket, service: Service, session: Session) -> None:
     """Do what the agent says; exit with it."""
     while True:
         try:
@@ -108,10 +113,24 @@ def _obey(agent: socket.socket, service: Service) -> None:
             received = None
         if received is None:
             _exit(AGENT_GONE)
-        if isinstance(received[0], control.End):
-            service.end(received[0].problem, received[0].detail)
+        order, descriptors = received
+        if isinstance(order, control.Delivery):
+            if not descriptors:
+                continue  # there was no room for one more: the agent's copy is closed already
+            session.peers.announce(socket.socket(fileno=descriptors[0]), order.frame)
+        elif isinstance(order, control.End):
+            service.end(order.problem, order.detail)
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
-            _leave(agent, control.Ended(control.Cause.ENDED, received[0].detail))
+            _tell_loaded_images(agent, session)
+            traffic = service.traffic(session.peers)
+            _leave(agent, control.Ended(control.Cause.ENDED, order.detail, traffic))
+
+
+def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
+    """Tell the agent what devices were loaded with; that the agent is gone is noticed elsewhere."""
+    with contextlib.suppress(OSError):
+        for device, sha256 in session.loaded_images.take_news().items():
+            control.send(agent, control.Loaded(device, sha256))
 
 
 def _report(agent: socket.socket, service: Service, session: Session) -> None:
@@ -122,12 +141,13 @@ def _report(agent: socket.socket, service: Service, session: Session) -> None:
     pause = threading.Event()
     while not pause.wait(ALIVE_EVERY_S):
         busy_s = service.busy_s()
+        traffic = service.traffic(session.peers)
+        _tell_loaded_images(agent, session)
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
-            _leave(
-                agent, control.Ended(control.Cause.DISCONNECTED, f"while at one command for {busy_s:.0f} s")
-            )
+            detail = f"while at one command for {busy_s:.0f} s"
+            _leave(agent, control.Ended(control.Cause.DISCONNECTED, detail, traffic))
         try:
-            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s())))
+            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s()), traffic))
         except OSError:
             return
 

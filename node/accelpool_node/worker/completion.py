@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.gates import GatedEvent, UserEvent, gate_of
+from accelpool_node.worker.gates import GatedEvent, TransferEvent, UserEvent, gate_of
 from accelpool_node.worker.objects import FailedEvent, Pace, SpanEvent, driver_event
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
@@ -54,8 +54,8 @@ class Completion:
         if isinstance(event, FailedEvent):
             return event.failure.code
         if isinstance(event, GatedEvent) and event.failure is not None:
-            is_user = isinstance(event, UserEvent)
-            return event.failure.code if is_user else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
+            is_own = isinstance(event, (UserEvent, TransferEvent))
+            return event.failure.code if is_own else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
         try:
             return self._backend.event_status(driver_event(event))
         except Error as error:

@@ -1,4 +1,7 @@
-"""What a session's commands wait for that the client alone can end: user events that are not set.
+"""What a session's commands wait for that no device of ours ends: user events that are not set.
+
+The client sets them, or, of those that stand for a transfer to or from another node, the worker itself. Both
+happen in turn with the session's messages, so nothing here is locked.
 
 A command that waits for a user event, directly or behind other commands, has a gate; the gate opens once all
 those user events are set. Before that nobody waits for the command, neither the session's own thread nor one
@@ -72,7 +75,8 @@ class GatedEvent:
         event: The backend's, or what else stands for a command's event.
         gate: Opens when all user events are set that keep the command from running.
         cause: That of the user events whose failure is the command's: those in its wait list, directly or
-            through other commands' wait lists. None where only the order in the queue makes it wait.
+            through other commands' wait lists, and those of transfers before it in an in-order queue. None
+            where only the order in the queue makes it wait for a user event of the client.
     """
 
     event: Any
@@ -88,6 +92,14 @@ class GatedEvent:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UserEvent(GatedEvent):
     """An event that the client sets."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransferEvent(GatedEvent):
+    """The event of a transfer to or from another node, or of a barrier behind such.
+
+    If it fails, the transfer's failure sticks to the queue by itself.
+    """
 
 
 def closed(gates: Iterable[Gate | None]) -> Gate | None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
-from accelpool_node.worker.gates import GatedEvent
+from accelpool_node.worker.gates import TransferEvent, closed
 from accelpool_node.worker.ledger import Ledger
+from accelpool_node.worker.loaded_images import hashes_of
 from accelpool_node.worker.objects import (
     BufferObject,
     ContextObject,
@@ -20,6 +21,7 @@ from accelpool_node.worker.objects import (
     Share,
     Table,
     driver_event,
+    failure_of,
 )
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -71,7 +73,9 @@ class Holdings:
         device = self.device_of(context, message.device, routine)
         handle = self._backend.create_command_queue(context.handle, device, message.properties)
         is_in_order = not message.properties & OUT_OF_ORDER
-        self.queues.items[message.queue] = QueueObject(handle=handle, is_in_order=is_in_order)
+        self.queues.items[message.queue] = QueueObject(
+            handle=handle, is_in_order=is_in_order, context=context, device=device
+        )
 
     def create_buffer(self, message: m.CreateBuffer, content: memoryview | None) -> None:
         """Make a buffer, within the share of each device of its context."""
@@ -122,7 +126,10 @@ class Holdings:
             binaries.append(bytes(content[:size]))
             content = content[size:]
         handle = self._backend.create_program_with_binary(context.handle, devices, binaries)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+        hashes = hashes_of(devices, binaries)
+        self.programs.items[message.program] = ProgramObject(
+            handle=handle, context=context, binary_hashes=hashes
+        )
 
     def create_kernel(self, message: m.CreateKernel) -> None:
         """Make a kernel of a built program."""
@@ -161,12 +168,29 @@ class Holdings:
     # ---- finding -----------------------------------------------------------------------------------------
 
     def queue(self, handle: int, routine: str) -> QueueObject:
+        """Return a queue for its next command: nothing of it is being sent, and it is held if it must be."""
+        queue = self.queue_as_it_is(handle, routine)
+        if queue.loose:
+            self.hold(queue)
+        return queue
+
+    def queue_as_it_is(self, handle: int, routine: str) -> QueueObject:
         """Return a queue, once nothing of it is being sent."""
         queue = self.queues.get(handle, routine)
         sending = queue.sending
         if sending is not None:
             sending.wait()
         return queue
+
+    def hold(self, queue: QueueObject) -> None:
+        """Have what follows in an in-order queue wait for its transfers to and from other nodes."""
+        loose = [transfer for transfer in queue.loose if not transfer.gate.is_open]
+        if loose:
+            barrier = self._backend.enqueue_barrier(queue.handle, [transfer.event for transfer in loose])
+            gate = closed(transfer.gate for transfer in loose)
+            assert gate is not None, "they are not open"
+            queue.newest = TransferEvent(event=barrier, gate=gate)
+        queue.loose = []
 
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:
         """Return a device by its place in the session; it must be one of the context's."""
@@ -216,7 +240,7 @@ class Holdings:
         if event is None:
             what = f"handle {handle} is no event of this session"
             raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
-        failure = event.failure if isinstance(event, (FailedEvent, GatedEvent)) else None
+        failure = failure_of(event)
         if failure is not None:
             code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
             raise EarlierFailure(routine, code, failure)
@@ -246,6 +270,7 @@ class Holdings:
                 found.handle = None
                 self._let_go(found)
             elif isinstance(found, QueueObject):
+                found.is_released = True
                 unreported = unreported or found.failure
                 leaving = [*self._leaving, found]
                 self._leaving = [queue for queue in leaving if not self.ledger.is_idle(queue)]

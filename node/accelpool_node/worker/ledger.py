@@ -107,7 +107,7 @@ class Ledger:
                 return [self._backend.enqueue_marker(queue.handle, None)]
             except Error:
                 return []  # the queue takes nothing any more
-        return [driver_event(queue.newest)]
+        return [*(transfer.event for transfer in queue.loose), driver_event(queue.newest)]
 
     def _is_over(self, event: Any) -> bool:
         try:

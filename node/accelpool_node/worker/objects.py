@@ -63,6 +63,11 @@ def driver_event(event: Any) -> Any:
     return event.last if isinstance(event, SpanEvent) else event
 
 
+def failure_of(event: Any) -> Failure | None:
+    """Return what is known, without the driver, of why a session's event has failed."""
+    return event.failure if isinstance(event, (FailedEvent, GatedEvent)) else None
+
+
 @dataclass(kw_only=True, slots=True)
 class Share:
     """The memory of one device that the session may allocate, and what it has allocated."""
@@ -74,10 +79,11 @@ class Share:
 
 @dataclass(kw_only=True, slots=True)
 class ContextObject:
-    """A context and the shares of its devices."""
+    """A context, the shares of its devices, and by device a queue of ours where transfers end."""
 
     handle: Any
     shares: list[Share]
+    side_queues: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -87,16 +93,35 @@ class Pace:
     expected_s: float = float("inf")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LooseTransfer:
+    """A transfer between nodes that what follows it in its in-order queue has yet to be held back for.
+
+    Attributes:
+        buffer: Whose region it is; of a region of a buffer, that buffer.
+        event: The backend's user event that ends with it.
+        gate: Opens with it.
+    """
+
+    buffer: BufferObject
+    event: Any
+    gate: Gate
+
+
 @dataclass(kw_only=True, slots=True)
 class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
     `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
+    `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
+    `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
     """
 
     handle: Any
     is_in_order: bool
+    context: ContextObject
+    device: BackendDevice
     sending: threading.Event | None = None
     newest: Any = None
     newest_command: int = 0
@@ -104,6 +129,10 @@ class QueueObject:
     pace: Pace = field(default_factory=Pace)
     gate: Gate | None = None
     barrier: Gate | None = None
+    cause: Gate | None = None
+    loose: list[LooseTransfer] = field(default_factory=list)
+    told: Any = None
+    is_released: bool = False
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -122,11 +151,12 @@ class BufferObject:
 
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
-    """A program and, once built, its kernels."""
+    """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such."""
 
     handle: Any
     context: ContextObject
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
+    binary_hashes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)

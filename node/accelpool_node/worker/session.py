@@ -8,7 +8,9 @@ with it, once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -16,9 +18,13 @@ from typing import Any, Protocol
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
-from accelpool_node.worker.gates import GatedEvent, gate_of
+from accelpool_node.worker.gates import TransferEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
+from accelpool_node.worker.loaded_images import LoadedImages
+from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
+from accelpool_node.worker.peer_line import Patience
+from accelpool_node.worker.peer_regions import PeerRegions
+from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.transfers import Intake, Transfers
 from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
@@ -47,9 +53,25 @@ class Session:
         shares: The session's devices with the memory that may be allocated on each.
         limits: What the client may ask for at most.
         reply: Sends answers and pushes.
+        addresses: Where buffers may be sent to: "host:port", IPv6 in brackets.
+        patience: How long transfers between nodes wait for what.
+
+    Attributes:
+        completion: Knows how far commands are.
+        loaded_images: What is loaded on the devices.
+        peers: Moves buffers to and from other nodes.
     """
 
-    def __init__(self, backend: Backend, shares: Sequence[Share], limits: m.Limits, reply: Reply) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        shares: Sequence[Share],
+        limits: m.Limits,
+        reply: Reply,
+        *,
+        addresses: Sequence[str] = (),
+        patience: Patience | None = None,
+    ) -> None:
         self.completion = Completion(backend, limits.pending, lambda: not user_events.unset)
         self._backend = backend
         self._limits = limits
@@ -58,6 +80,12 @@ class Session:
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         user_events = self._user_events = UserEvents(backend, self._holdings)
         commands = self._commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        self.loaded_images = LoadedImages()
+        self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
+        regions = PeerRegions(
+            backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
+        )
+        self.peers = Peers(regions, addresses, patience or Patience())
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
@@ -81,6 +109,8 @@ class Session:
             m.EnqueueReadBuffer: self._enqueue_read_buffer,
             m.EnqueueCopyBuffer: commands.enqueue_copy_buffer,
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
+            m.SendBuffer: self.peers.send_buffer,
+            m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
             m.EnqueueMigrateMemObjects: commands.enqueue_migrate_mem_objects,
@@ -97,6 +127,10 @@ class Session:
 
     def open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         """Return where a message's payload goes, or None if it failed already and nobody wants it."""
+        with self._turn:
+            return self._open_payload(message, size, command)
+
+    def _open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         self._intake = self._content = None
         try:
             if isinstance(message, m.EnqueueWriteBuffer):
@@ -111,6 +145,10 @@ class Session:
 
     def execute(self, message: m.Message, command: int) -> None:
         """Do what a message asks for. A failure sticks or is answered; it is never raised."""
+        with self._turn:
+            self._execute(message, command)
+
+    def _execute(self, message: m.Message, command: int) -> None:
         kind = type(message)
         try:
             if kind in self._numbered:
@@ -139,8 +177,11 @@ class Session:
         if isinstance(message, ANSWERED):
             self._answer_failed(command, failure)
             return
-        queue = self._holdings.queues.items.get(getattr(message, "queue", 0))
-        if queue is None:
+        self._stick_to(self._holdings.queues.items.get(getattr(message, "queue", 0)), failure)
+
+    def _stick_to(self, queue: QueueObject | None, failure: Failure) -> None:
+        """Leave a failure with a queue, or with the session if there is none."""
+        if queue is None or queue.is_released:
             self._failure = self._failure or failure
         else:
             queue.failure = queue.failure or failure
@@ -213,7 +254,10 @@ class Session:
         def send() -> None:
             status = self.completion.status(outlet.event)
             if status < 0:
-                self._answer_failed(command, _run_failure(command, "clEnqueueReadBuffer", status))
+                failure = _run_failure(command, "clEnqueueReadBuffer", status)
+                if (cause := failure_of(outlet.event)) is not None:
+                    failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
+                self._answer_failed(command, failure)
             else:
                 self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
             try:
@@ -269,9 +313,10 @@ class Session:
     def _state_of(self, event: Any) -> tuple[int, list[int] | None, list[str] | None]:
         """Return an event's status, times and failure; a failure told is reported."""
         status = self.completion.status(event)
-        if isinstance(event, (FailedEvent, GatedEvent)) and event.failure is not None:
-            self._forget(event.failure)
-            return status, None, [event.failure.routine, event.failure.what]
+        failure = failure_of(event)
+        if failure is not None:
+            self._forget(failure)
+            return status, None, [failure.routine, failure.what]
         if status < 0:
             return status, None, ["clWaitForEvents", "the command failed while it ran"]
         return status, self.completion.times(event) if status == 0 else None, None
@@ -289,8 +334,9 @@ class Session:
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)
-            if status < 0 and queue.failure is None:
-                queue.failure = _run_failure(number, "clFinish", status)
+            if status < 0 and newest is not queue.told and not isinstance(newest, TransferEvent):
+                queue.told = newest  # once is enough
+                queue.failure = queue.failure or _run_failure(number, "clFinish", status)
             if not self._surface(command, queue):
                 self._reply(m.Done(command))
 
@@ -304,6 +350,7 @@ class Session:
         program = self._holdings.programs.get(message.program, routine)
         devices = [self._holdings.device_of(program.context, place, routine) for place in message.devices]
         backend.build_program(program.handle, devices, message.options)
+        self.loaded_images.note_build(devices, program.binary_hashes)
         kernels = backend.program_kernels(program.handle)
         program.kernels = {kernel.name: kernel for kernel in kernels}
         logs = [log[:MAX_WHAT] for log in backend.build_logs(program.handle)]

@@ -8,7 +8,7 @@ from typing import Any
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.gates import Gate, GatedEvent, UserEvent, cause_of, closed, gate_before
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import Failure, QueueObject
+from accelpool_node.worker.objects import ContextObject, Failure, QueueObject
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
@@ -38,10 +38,26 @@ class UserEvents:
         routine, holdings = "clCreateUserEvent", self._holdings
         holdings.events.claim(message.event, routine)
         context = holdings.contexts.get(message.context, routine)
-        event = self._backend.create_user_event(context.handle)
-        gate = Gate()
+        event, gate = self.begin(context)
         holdings.events.items[message.event] = UserEvent(event=event, gate=gate, cause=gate)
+
+    def begin(self, context: ContextObject) -> tuple[Any, Gate]:
+        """Return a user event of the backend, and the gate of what waits for it."""
+        event = self._backend.create_user_event(context.handle)
         self.unset += 1
+        return event, Gate()
+
+    def end(self, event: Any, gate: Gate, status: int, failure: Failure | None) -> None:
+        """Set a user event of the backend, and open its gate.
+
+        Raises:
+            Error: The backend cannot set it; the gate is open all the same.
+        """
+        self.unset -= 1
+        try:
+            self._backend.set_user_event_status(event, status)
+        finally:
+            gate.open(failure)
 
     def set_status(self, message: m.SetUserEventStatus, command: int) -> None:
         """Complete a user event, or end it with an error."""
@@ -66,11 +82,9 @@ class UserEvents:
                 self._set(event, ErrorCode.INVALID_EVENT, command, what)
 
     def _set(self, event: UserEvent, status: int, command: int, what: str) -> None:
-        self._backend.set_user_event_status(event.event, status)
-        self.unset -= 1
         routine = "clSetUserEventStatus"
         failure = Failure(command=command, routine=routine, code=status, what=what) if status else None
-        event.gate.open(failure)
+        self.end(event.event, event.gate, status, failure)
 
     # ---- commands that wait for them ---------------------------------------------------------------------
 
@@ -84,7 +98,7 @@ class UserEvents:
 
     def gated(self, message: Any, queue: QueueObject, event: Any) -> Any:
         """Return a command's event as it is, or with the command's gate."""
-        return self._with_gate(message, event, self.gate(message, queue))
+        return self._with_gate(message, queue, event, self.gate(message, queue))
 
     def note(self, message: m.Message, command: int) -> None:
         """Take a message into account that has been carried out: a command, it may be behind a gate."""
@@ -95,17 +109,18 @@ class UserEvents:
         if gate is None:
             return
         handle, items = getattr(message, "event", 0), self._holdings.events.items
-        queue.newest = event = self._with_gate(message, queue.newest, gate)
+        queue.newest = event = self._with_gate(message, queue, queue.newest, gate)
         if handle in items:
             items[handle] = event
         queue.gate = closed([queue.gate, gate])
         if isinstance(message, m.EnqueueBarrier):
             queue.barrier = closed([queue.barrier, gate])
 
-    def _with_gate(self, message: Any, event: Any, gate: Gate | None) -> Any:
+    def _with_gate(self, message: Any, queue: QueueObject, event: Any, gate: Gate | None) -> Any:
         if gate is None or isinstance(event, GatedEvent):
             return event
-        return GatedEvent(event=event, gate=gate, cause=cause_of(self._waited(message)))
+        cause = closed([queue.cause, cause_of(self._waited(message))])
+        return GatedEvent(event=event, gate=gate, cause=cause)
 
     def _waited(self, message: Any) -> Sequence[Any]:
         items = self._holdings.events.items

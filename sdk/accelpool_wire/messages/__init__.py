@@ -25,5 +25,6 @@ from accelpool_wire.messages.commands import *
 from accelpool_wire.messages.events import *
 from accelpool_wire.messages.handshake import *
 from accelpool_wire.messages.memory import *
+from accelpool_wire.messages.peers import *
 from accelpool_wire.messages.programs import *
 from accelpool_wire.messages.replies import *

@@ -24,8 +24,14 @@ class Events:
 
     @translated("clGetEventInfo")
     def event_status(self, event: Any) -> int:
-        """Ask for the status."""
-        return int(event.command_execution_status)
+        """Ask for the status; Intel's runtime calls complete what waited for an event that has failed."""
+        status = int(event.command_execution_status)
+        if status == 0:
+            try:
+                event.wait()
+            except cl.Error as error:
+                return int(error.code)
+        return status
 
     def event_times(self, event: Any) -> list[int] | None:
         """Ask for the four times."""
