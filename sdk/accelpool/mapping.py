@@ -20,13 +20,13 @@ from __future__ import annotations
 import functools
 import math
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from accelpool.constants import command_type, map_flags, mem_flags
 from accelpool.enqueue import enqueue_copy, enqueue_marker, usable
-from accelpool.errors import LogicError
+from accelpool.errors import Error, LogicError
 from accelpool.event import Event, NannyEvent, WaitList
 from accelpool.host import array_over, flat_bytes
 from accelpool.memory import MemoryObject, MemoryObjectHolder, check_region
@@ -35,10 +35,35 @@ from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
 MAP = "clEnqueueMapBuffer"
+Bytes: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 WRITES = map_flags.WRITE | map_flags.WRITE_INVALIDATE_REGION
 KNOWN = WRITES | map_flags.READ
 NO_READS = mem_flags.HOST_WRITE_ONLY | mem_flags.HOST_NO_ACCESS
 NO_WRITES = mem_flags.HOST_READ_ONLY | mem_flags.HOST_NO_ACCESS
+
+
+class Mapped(Protocol):
+    """What of a memory object is mapped, and how it comes to host memory and back.
+
+    Attributes:
+        memory: The memory object.
+        command_type: What mapping it is called in events.
+    """
+
+    memory: MemoryObjectHolder
+    command_type: int
+
+    def read(self, queue: CommandQueue, flat: Bytes, wait_for: WaitList, is_blocking: bool) -> Event:
+        """Enqueue a copy to host memory."""
+        ...
+
+    def write(self, queue: CommandQueue, flat: Bytes, wait_for: WaitList) -> Event:
+        """Enqueue a copy from host memory."""
+        ...
+
+    def post(self, queue: CommandQueue, flat: Bytes) -> None:
+        """Post a copy from host memory whose event nobody needs."""
+        ...
 
 
 class MemoryMap:
@@ -49,24 +74,16 @@ class MemoryMap:
     """
 
     __slots__ = (
-        "__array_interface__",
-        "__weakref__",
-        "_buffer",
-        "_event",
-        "_flags",
-        "_flat",
-        "_is_released",
-        "_offset",
+        "__array_interface__", "__weakref__", "_event", "_flags", "_flat", "_is_released", "_mapped",
         "_queue",
-    )
+    )  # fmt: skip
 
-    def __init__(self, queue: CommandQueue, buffer: MemoryObjectHolder, flags: int, offset: int, size: int):
+    def __init__(self, queue: CommandQueue, mapped: Mapped, flags: int, flat: Bytes) -> None:
         self._is_released = True
         self._queue = queue
-        self._buffer = buffer
+        self._mapped = mapped
         self._flags = flags
-        self._offset = offset
-        self._flat = _host_memory(buffer, offset, size)
+        self._flat = flat
         self._event: Event | None = None
 
     def release(self, queue: CommandQueue | None = None, wait_for: WaitList = None) -> Event:
@@ -87,9 +104,9 @@ class MemoryMap:
         if self._is_released:
             raise LogicError(routine, ErrorCode.INVALID_VALUE, "the mapping is released already")
         queue = queue or self._queue
-        usable(queue, self._buffer, routine)
-        if self._is_to_be_written:
-            event = enqueue_copy(queue, self._buffer, self._flat, dst_offset=self._offset, wait_for=wait_for)
+        usable(queue, self._mapped.memory, routine)
+        if self._is_to_be_written():
+            event = self._mapped.write(queue, self._flat, wait_for)
         else:
             mapped = [self._event] if self._event is not None else None
             event = enqueue_marker(queue, wait_for or mapped)
@@ -102,29 +119,28 @@ class MemoryMap:
         if self._flags & map_flags.WRITE_INVALIDATE_REGION:
             event = enqueue_marker(self._queue, wait_for)  # nobody need wait: no bytes are to come
         else:
-            event = enqueue_copy(
-                self._queue,
-                self._flat,
-                self._buffer,
-                src_offset=self._offset,
-                wait_for=wait_for,
-                is_blocking=is_blocking,
-            )
-        event._type = command_type.MAP_BUFFER
+            event = self._mapped.read(self._queue, self._flat, wait_for, is_blocking)
+        event._type = self._mapped.command_type
         self._event = event
-        self._buffer._map_count += 1
+        self._mapped.memory._map_count += 1
         self._is_released = False
         return event
 
-    @property
     def _is_to_be_written(self) -> bool:
         """Whether the host memory may differ: nobody may write to it before the mapping is complete."""
+        if not self._flags & WRITES:
+            return False
         pending = self._event._pending if isinstance(self._event, NannyEvent) else None
-        return bool(self._flags & WRITES) and (pending is None or pending.is_done)
+        if pending is not None and pending.is_done:
+            try:
+                pending.wait()  # it does not: this puts in place what came in pieces
+            except Error:
+                return False
+        return pending is None or pending.is_done
 
     def _end(self) -> None:
         self._is_released = True
-        self._buffer._map_count -= 1
+        self._mapped.memory._map_count -= 1
 
     def __enter__(self) -> MemoryMap:
         return self
@@ -136,15 +152,39 @@ class MemoryMap:
 
     def __del__(self) -> None:
         if not getattr(self, "_is_released", True):
-            if self._is_to_be_written:
-                write = functools.partial(_write_back, self._queue, self._buffer, self._offset, self._flat)
+            if self._is_to_be_written():
+                write = functools.partial(_write_back, self._mapped, self._queue, self._flat)
                 self._queue._session.deferred.append(write)
             self._end()
 
     def __repr__(self) -> str:
         flags = map_flags.to_string(self._flags) if self._flags else "READ"
-        size, offset = self._flat.nbytes, self._offset
-        return f"<accelpool.MemoryMap for {flags} of {size} bytes from {offset} of {self._buffer!r}>"
+        return f"<accelpool.MemoryMap for {flags} of {self._flat.nbytes} bytes of {self._mapped.memory!r}>"
+
+
+class BufferPart:
+    """A region of a buffer."""
+
+    command_type = command_type.MAP_BUFFER
+
+    def __init__(self, buffer: MemoryObjectHolder, offset: int) -> None:
+        self.memory = buffer
+        self._offset = offset
+
+    def read(self, queue: CommandQueue, flat: Bytes, wait_for: WaitList, is_blocking: bool) -> Event:
+        """Enqueue a copy to host memory."""
+        return enqueue_copy(
+            queue, flat, self.memory, src_offset=self._offset, wait_for=wait_for, is_blocking=is_blocking
+        )
+
+    def write(self, queue: CommandQueue, flat: Bytes, wait_for: WaitList) -> Event:
+        """Enqueue a copy from host memory."""
+        return enqueue_copy(queue, self.memory, flat, dst_offset=self._offset, wait_for=wait_for)
+
+    def post(self, queue: CommandQueue, flat: Bytes) -> None:
+        """Post a copy from host memory whose event nobody needs."""
+        message = m.EnqueueWriteBuffer(queue._handle, self.memory._handle, self._offset)
+        queue._session.connection.post(message, flat.data)
 
 
 def enqueue_map_buffer(
@@ -188,63 +228,87 @@ def enqueue_map_buffer(
     """
     flags = int(flags)
     usable(queue, buf, MAP)
-    _check_flags(flags, buf)
-    dtype = np.dtype(dtype)
-    if dtype.hasobject:
-        raise TypeError(f"{MAP}: a dtype with Python objects has no bytes that a device could use: {dtype}")
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    size = dtype.itemsize * math.prod(sizes)
-    if size <= 0 or min(sizes, default=1) < 0:
-        raise LogicError(MAP, ErrorCode.INVALID_VALUE, f"an array of shape {sizes} and dtype {dtype}")
+    check_map_flags(flags, buf, MAP)
+    sizes, dtype, size = sizes_of(shape, dtype, MAP)
     check_region(buf, offset, size, MAP)
-    mapping = MemoryMap(queue, buf, flags, offset, size)
-    array = _array(mapping, sizes, dtype, order, strides)
+    mapping = MemoryMap(queue, BufferPart(buf, offset), flags, _host_memory(buf, offset, size))
+    array = mapped_array(mapping, sizes, dtype, order, strides, MAP)
     return array, mapping._begin(wait_for, is_blocking)
 
 
-def _array(
-    mapping: MemoryMap, shape: tuple[int, ...], dtype: np.dtype[Any], order: Any, strides: Any
+def sizes_of(
+    shape: int | tuple[int, ...], dtype: Any, routine: str
+) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return an array's shape, its dtype and its size in bytes.
+
+    Raises:
+        LogicError: INVALID_VALUE: it has no elements.
+        TypeError: Its elements are Python objects.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.hasobject:
+        raise TypeError(f"{routine}: a dtype with Python objects has no bytes for a device: {dtype}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    size = dtype.itemsize * math.prod(sizes)
+    if size <= 0 or min(sizes, default=1) < 0:
+        raise LogicError(routine, ErrorCode.INVALID_VALUE, f"an array of shape {sizes} and dtype {dtype}")
+    return sizes, dtype, size
+
+
+def mapped_array(
+    mapping: MemoryMap, shape: tuple[int, ...], dtype: np.dtype[Any], order: Any, strides: Any, routine: str
 ) -> np.ndarray[Any, Any]:
-    """Return the mapped memory as an array, whose base is the mapping."""
+    """Return the mapped memory as an array, whose base is the mapping.
+
+    Raises:
+        LogicError: INVALID_VALUE: the mapped memory has no room for it.
+    """
     if order not in ("C", "F"):
-        raise LogicError(MAP, ErrorCode.INVALID_VALUE, f"order is 'C' or 'F', not {order!r}")
+        raise LogicError(routine, ErrorCode.INVALID_VALUE, f"order is 'C' or 'F', not {order!r}")
     writable = bool(mapping._flags & WRITES)
     try:
         return array_over(mapping, mapping._flat, shape, dtype, order, strides, writable=writable)
     except (ValueError, TypeError) as error:
-        raise LogicError(MAP, ErrorCode.INVALID_VALUE, f"strides {strides}: {error}") from error
+        what = f"shape {shape}, strides {strides}: {error}"
+        raise LogicError(routine, ErrorCode.INVALID_VALUE, what) from error
 
 
-def _check_flags(flags: int, buffer: MemoryObjectHolder) -> None:
+def check_map_flags(flags: int, memory: MemoryObjectHolder, routine: str) -> None:
+    """Refuse flags that exclude each other, or that the memory object's own flags exclude.
+
+    Raises:
+        LogicError: INVALID_VALUE, INVALID_OPERATION.
+    """
     invalidates = flags & map_flags.WRITE_INVALIDATE_REGION
     if flags & ~KNOWN or (invalidates and flags != invalidates):
         what = f"flags {flags:#x}: READ and WRITE together or alone, or WRITE_INVALIDATE_REGION alone"
-        raise LogicError(MAP, ErrorCode.INVALID_VALUE, what)
+        raise LogicError(routine, ErrorCode.INVALID_VALUE, what)
     reads, writes = not flags & WRITES or flags & map_flags.READ, flags & WRITES
-    if (reads and buffer._flags & NO_READS) or (writes and buffer._flags & NO_WRITES):
-        what = f"{buffer!r} has flags {mem_flags.to_string(buffer._flags)}"
-        raise LogicError(MAP, ErrorCode.INVALID_OPERATION, what)
+    if (reads and memory._flags & NO_READS) or (writes and memory._flags & NO_WRITES):
+        what = f"{memory!r} has flags {mem_flags.to_string(memory._flags)}"
+        raise LogicError(routine, ErrorCode.INVALID_OPERATION, what)
 
 
-def _host_memory(buffer: MemoryObjectHolder, offset: int, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _host_memory(buffer: MemoryObjectHolder, offset: int, size: int) -> Bytes:
     """Return the bytes to map a region into."""
     owner = buffer._parent or buffer
-    offset += buffer._origin
-    if owner._flags & mem_flags.USE_HOST_PTR and isinstance(owner, MemoryObject):
-        memory = np.frombuffer(flat_bytes(owner.hostbuf, writable=True), np.uint8)
-    elif owner._flags & mem_flags.ALLOC_HOST_PTR:
-        if owner._host_memory is None:
-            owner._host_memory = np.zeros(owner._size, np.uint8)
-        memory = owner._host_memory
-    else:
+    memory = standing_memory(owner)
+    if memory is None:
         return np.empty(size, np.uint8)
-    return memory[offset : offset + size]
+    start = buffer._origin + offset
+    return memory[start : start + size]
 
 
-def _write_back(
-    queue: CommandQueue, buffer: MemoryObjectHolder, offset: int, content: np.ndarray[Any, Any]
-) -> None:
-    """Post what a dropped mapping is to write, unless its buffer is released by now."""
-    if buffer._handle:
-        message = m.EnqueueWriteBuffer(queue._handle, buffer._handle, offset)
-        queue._session.connection.post(message, content.data)
+def standing_memory(owner: MemoryObjectHolder) -> Bytes | None:
+    """Return the host memory that belongs to a memory object for its life, if its flags say so."""
+    if owner._flags & mem_flags.USE_HOST_PTR and isinstance(owner, MemoryObject):
+        return np.frombuffer(flat_bytes(owner.hostbuf), np.uint8)
+    if owner._flags & mem_flags.ALLOC_HOST_PTR and owner._host_memory is None:
+        owner._host_memory = np.zeros(owner._size, np.uint8)
+    return owner._host_memory
+
+
+def _write_back(mapped: Mapped, queue: CommandQueue, flat: Bytes) -> None:
+    """Post what a dropped mapping is to write, unless its memory object is released by now."""
+    if mapped.memory._handle:
+        mapped.post(queue, flat)
