@@ -73,6 +73,7 @@ from accelpool.constants import (
 from accelpool.context import Context, CtxFactory
 from accelpool.device import Device, Platform, get_cl_header_version
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
+from accelpool.enqueue_image import enqueue_fill_image
 from accelpool.errors import (
     AccelpoolError,
     CommandQueueUsedAfterExit,
@@ -84,6 +85,10 @@ from accelpool.errors import (
     RuntimeError,
 )
 from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
+from accelpool.image import Image, create_image
+from accelpool.image_format import ImageDescriptor, ImageFormat, get_supported_image_formats
+from accelpool.image_from_array import image_from_array
+from accelpool.image_mapping import enqueue_map_image
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
 from accelpool.local_driver import DeviceTopologyAmd, enable_debugging
@@ -109,6 +114,7 @@ from accelpool.refused import (
     svm_empty,
     svm_empty_like,
 )
+from accelpool.sampler import Sampler
 from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 
@@ -183,6 +189,9 @@ __all__ = [
     "DeviceTopologyAmd",
     "Error",
     "Event",
+    "Image",
+    "ImageDescriptor",
+    "ImageFormat",
     "Kernel",
     "LocalMemory",
     "LogicError",
@@ -199,6 +208,7 @@ __all__ = [
     "SVMAllocation",
     "SVMMap",
     "SVMPointer",
+    "Sampler",
     "UserEvent",
     "WaitList",
     "__version__",
@@ -214,6 +224,7 @@ __all__ = [
     "connect",
     "context_info",
     "context_properties",
+    "create_image",
     "create_some_context",
     "csvm_empty",
     "csvm_empty_like",
@@ -235,7 +246,9 @@ __all__ = [
     "enqueue_copy_buffer_p2p_amd",
     "enqueue_fill",
     "enqueue_fill_buffer",
+    "enqueue_fill_image",
     "enqueue_map_buffer",
+    "enqueue_map_image",
     "enqueue_marker",
     "enqueue_migrate_mem_objects",
     "enqueue_nd_range_kernel",
@@ -248,7 +261,9 @@ __all__ = [
     "fsvm_empty_like",
     "get_cl_header_version",
     "get_platforms",
+    "get_supported_image_formats",
     "have_gl",
+    "image_from_array",
     "image_info",
     "kernel_arg_access_qualifier",
     "kernel_arg_address_qualifier",

@@ -52,6 +52,7 @@ class Context(ProcessBound):
         "__weakref__",
         "_devices",
         "_handle",
+        "_image_formats",
         "_is_released",
         "_library",
         "_places",
@@ -87,6 +88,7 @@ class Context(ProcessBound):
         self._session = session
         self._properties = properties
         self._library: dict[str, KernelCore] = {}
+        self._image_formats: dict[tuple[int, int], list[m.ImageFormat]] = {}
         self._places = [place_of[device] for device in devices]
         self._devices = [session.devices[place] for place in self._places]
         handle = session.new_handle()

@@ -1,4 +1,4 @@
-"""Host memory as flat bytes, without copying it."""
+"""Host memory as flat bytes, without copying it; and rectangles of it, gathered and scattered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import threading
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+from accelpool_wire.rectangles import Rectangle
 
 _offering = threading.Lock()
 NATIVE_FORMATS = frozenset("?bBcdefhHiIlLnNqQ")
@@ -36,6 +39,25 @@ def flat_bytes(obj: Any, *, writable: bool = False) -> memoryview:
         raise TypeError("an array of Python objects has no bytes that a device could use")
     array = np.asarray(obj).reshape(-1, order="A").view(np.uint8)
     return array.data
+
+
+def packed(content: memoryview, where: Rectangle) -> memoryview:
+    """Return the bytes of a rectangle of host memory without gaps; copied only if there are some."""
+    if where.is_dense:
+        return content[where.start : where.start + where.size]
+    return np.ascontiguousarray(_strided(content, where)).reshape(-1).data
+
+
+def unpack(dense: memoryview, content: memoryview, where: Rectangle) -> None:
+    """Write bytes without gaps to a rectangle of host memory."""
+    _strided(content, where)[...] = np.frombuffer(dense, np.uint8).reshape(where.region[::-1])
+
+
+def _strided(content: memoryview, where: Rectangle) -> npt.NDArray[np.uint8]:
+    """Return a rectangle of host memory, which lies within, as an array of slices, rows and bytes."""
+    flat = np.frombuffer(content, np.uint8)[where.start :]
+    strides = (where.slice_pitch, where.row_pitch, 1)
+    return np.lib.stride_tricks.as_strided(flat, where.region[::-1], strides)
 
 
 def array_over(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from accelpool.arguments import Place, packer
+from accelpool.argument_place import Place
+from accelpool.arguments import packer
 from accelpool.constants import command_type
 from accelpool.enqueue import enqueue_marker
 from accelpool.errors import LogicError

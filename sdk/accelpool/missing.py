@@ -6,10 +6,6 @@
 from __future__ import annotations
 
 MISSING: dict[str, tuple[str, ...]] = {
-    "images and samplers": (
-        "Image", "ImageDescriptor", "ImageFormat", "Sampler", "create_image", "enqueue_fill_image",
-        "enqueue_map_image", "get_supported_image_formats", "image_from_array",
-    ),
     "linking and built-in kernels": (
         "create_program_with_built_in_kernels", "link_program", "program_kind", "unload_platform_compiler",
     ),

@@ -13,8 +13,9 @@ from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, Session
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.rest import RestClient
 from accelpool_wire import messages as m
-from accelpool_wire.client import Connection, PendingRead
+from accelpool_wire.client import AnyRead, Connection, PendingRead
 from accelpool_wire.codes import ErrorCode
+from accelpool_wire.pending import Once
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
@@ -86,8 +87,13 @@ class Session:
         except SessionLost as error:
             raise self._why(error) from error
 
-    def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
+    def read(self, message: AnyRead, into: memoryview, then: Callable[[], None] | None = None) -> PendingRead:
         """Start a read straight into its place; old reads are waited for where too many are under way.
+
+        Args:
+            message: What to read.
+            into: Where to.
+            then: What to do with the bytes before anybody's wait for them returns.
 
         Raises:
             RuntimeError: OUT_OF_RESOURCES: too many are, and may wait for a user event that is not set.
@@ -108,6 +114,8 @@ class Session:
             pending = self.connection.read(message, into)
         except SessionLost as error:
             raise self._why(error) from error
+        if then is not None:
+            pending.then = Once(then)
         if message.event:
             self.reads.append((message.queue, message.event, pending))
         return pending

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from accelpool.constants import device_info, device_type, platform_info
+from accelpool.constants import channel_order, channel_type, device_info, device_type, platform_info
 from accelpool.context import Context
 from accelpool.errors import ProblemError, SessionLost
 from accelpool.lease import LeaseKeeper
@@ -20,7 +20,7 @@ from accelpool.rest import RestClient
 from accelpool.session import Session
 from accelpool.session_devices import session_devices
 from accelpool_wire import messages as m
-from accelpool_wire.client import Connection, PendingRead
+from accelpool_wire.client import AnyRead, Connection, PendingRead
 
 PLATFORM: dict[int, m.InfoValue] = {
     platform_info.NAME: "Fake platform",
@@ -41,7 +41,20 @@ DEVICE: dict[int, m.InfoValue] = {
     device_info.GLOBAL_MEM_SIZE: 4 << 30,
     device_info.MEM_BASE_ADDR_ALIGN: 1024,
     device_info.QUEUE_PROPERTIES: 3,
+    device_info.IMAGE_SUPPORT: 1,
+    device_info.IMAGE2D_MAX_WIDTH: 8192,
+    device_info.IMAGE2D_MAX_HEIGHT: 8192,
+    device_info.IMAGE3D_MAX_WIDTH: 2048,
+    device_info.IMAGE3D_MAX_HEIGHT: 2048,
+    device_info.IMAGE3D_MAX_DEPTH: 2048,
+    device_info.IMAGE_MAX_BUFFER_SIZE: 65536,
+    device_info.IMAGE_MAX_ARRAY_SIZE: 2048,
 }
+FORMATS = [
+    m.ImageFormat(order, kind)
+    for order in (channel_order.R, channel_order.RG, channel_order.RGBA)
+    for kind in (channel_type.UNSIGNED_INT8, channel_type.UNORM_INT8, channel_type.FLOAT)
+]
 
 
 class FakeStats:
@@ -58,6 +71,7 @@ class FakeRead:
         self.into = into
         self.content = content
         self.is_done = False
+        self.then: Callable[[], None] | None = None
 
     def wait(self, timeout_s: float | None = None) -> m.Data:  # noqa: ARG002 - the real one's signature
         """Put the bytes in place."""
@@ -65,6 +79,8 @@ class FakeRead:
         if isinstance(self.content, Exception):
             raise self.content
         self.into[:] = self.content[: self.into.nbytes].ljust(self.into.nbytes, b"\0")
+        if self.then is not None:
+            self.then()
         return m.Data(0, [1, 2, 3, 4])
 
 
@@ -95,6 +111,7 @@ class FakeConnection:
             m.Finish: m.Done(0),
             m.Sync: m.Done(0),
             m.GetEvent: m.EventState(0, 0, [1, 2, 3, 4]),
+            m.GetSupportedImageFormats: m.ImageFormats(0, list(FORMATS)),
         }
         self.endings: dict[int, m.EventDone] = {}
         self.content: bytes | Exception = b""
@@ -129,7 +146,7 @@ class FakeConnection:
             raise found
         return found(message) if callable(found) else found
 
-    def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
+    def read(self, message: AnyRead, into: memoryview) -> PendingRead:
         """Start a read of `content`."""
         self._check()
         self.asked.append(message)

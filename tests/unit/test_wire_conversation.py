@@ -41,7 +41,8 @@ ALLOWED: dict[State, dict[type[m.Message], State]] = {
 
 def example(kind: type[m.Message]) -> m.Message:
     """Return some message of a kind: its required fields, and the defaults of the others."""
-    values: dict[Any, Any] = {int: 7, str: "s", bytes: b"p", list: [], m.Limits: m.Limits()}
+    values: dict[Any, Any] = {int: 7, str: "s", bytes: b"p", bool: True, list: [], m.Limits: m.Limits()}
+    values[m.ImageFormat] = m.ImageFormat(1, 2)
     required = [field.type for field in msgspec.structs.fields(kind) if field.required]
     return kind(*(values[get_origin(type) or type] for type in required))
 

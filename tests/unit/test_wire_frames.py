@@ -20,7 +20,7 @@ from accelpool_wire.frames import PREFIX, PREFIX_BYTES, READ_BUFFER_BYTES, Frame
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
 MESSAGES: tuple[type[m.Message], ...] = m.kinds(m.Message)
-RECORDS = (m.Device, m.Limits, m.LocalMemory, m.ArgInfo, m.WorkGroupInfo, m.KernelInfo)
+RECORDS = (m.Device, m.Limits, m.ImageFormat, m.LocalMemory, m.ArgInfo, m.WorkGroupInfo, m.KernelInfo)
 
 
 # ---- the golden frames of the document -------------------------------------------------------------------
@@ -83,6 +83,7 @@ ASKED: dict[type[m.Message], type[m.Message]] = {
     m.Built: m.BuildProgram,
     m.Binaries: m.GetProgramBinaries,
     m.EventState: m.GetEvent,
+    m.ImageFormats: m.GetSupportedImageFormats,
 }
 
 

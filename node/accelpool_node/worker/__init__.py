@@ -4,7 +4,11 @@ __main__     loads the driver, waits for its session, tells the agent how it end
 service      the session's connection: frames in, frames out
 session      what each message does, and what becomes of a failure
 commands     launches, copies, fills, markers, reads, writes
+images       makes images and samplers, checked before a driver sees them
+image_commands  copies from, to and between images, fills
+rectangles   copies of rectangles in buffers
 kernel_args  what a kernel's arguments are set to, checked
+image_args   the same of images and samplers
 holdings     makes, finds and lets go of what the session holds
 objects      the session's objects by handle, and the failures that stick to them
 ledger       the device memory that they take, to the byte

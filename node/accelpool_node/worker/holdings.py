@@ -15,9 +15,11 @@ from accelpool_node.worker.objects import (
     EarlierFailure,
     FailedEvent,
     Failure,
+    ImageObject,
     KernelObject,
     ProgramObject,
     QueueObject,
+    SamplerObject,
     Share,
     Table,
     driver_event,
@@ -49,6 +51,8 @@ class Holdings:
         self.contexts: Table[ContextObject] = Table("context", ErrorCode.INVALID_CONTEXT, count)
         self.queues: Table[QueueObject] = Table("command queue", ErrorCode.INVALID_COMMAND_QUEUE, count)
         self.buffers: Table[BufferObject] = Table("buffer", ErrorCode.INVALID_MEM_OBJECT, count)
+        self.images: Table[ImageObject] = Table("image", ErrorCode.INVALID_MEM_OBJECT, count)
+        self.samplers: Table[SamplerObject] = Table("sampler", ErrorCode.INVALID_SAMPLER, count)
         self.programs: Table[ProgramObject] = Table("program", ErrorCode.INVALID_PROGRAM, count)
         self.kernels: Table[KernelObject] = Table("kernel", ErrorCode.INVALID_KERNEL, count)
         self.events: Table[Any] = Table("event", ErrorCode.INVALID_EVENT, count)
@@ -159,6 +163,10 @@ class Holdings:
                 return [(self.buffers, message.buffer)]
             case m.CreateSubBuffer():
                 return [(self.buffers, message.sub_buffer)]
+            case m.CreateImage():
+                return [(self.images, message.image)]
+            case m.CreateSampler():
+                return [(self.samplers, message.sampler)]
             case m.CreateProgramWithSource() | m.CreateProgramWithBinary():
                 return [(self.programs, message.program)]
             case m.CreateKernel():
@@ -269,6 +277,8 @@ class Holdings:
             if isinstance(found, BufferObject):
                 found.handle = None
                 self._let_go(found)
+            elif isinstance(found, SamplerObject):
+                found.handle = None
             elif isinstance(found, QueueObject):
                 found.is_released = True
                 unreported = unreported or found.failure
@@ -278,7 +288,7 @@ class Holdings:
 
     def _pop(self, handle: int) -> Any:
         tables: tuple[Table[Any], ...] = (
-            self.buffers, self.kernels, self.programs, self.queues, self.contexts,
+            self.buffers, self.kernels, self.programs, self.queues, self.contexts, self.images, self.samplers,
         )  # fmt: skip
         return next((item for table in tables if (item := table.pop(handle)) is not None), None)
 

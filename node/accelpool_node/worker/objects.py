@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from accelpool_node.backends.base import BackendDevice
 from accelpool_node.worker.gates import Gate, GatedEvent
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
-from accelpool_wire.messages import KernelInfo, LocalMemory
+from accelpool_wire.image_layout import ImageLayout
+from accelpool_wire.messages import ImageFormat, KernelInfo, LocalMemory
 
 T = TypeVar("T")
 
@@ -149,6 +150,22 @@ class BufferObject:
     holders: int = 1
 
 
+@dataclass(kw_only=True, slots=True, eq=False)
+class ImageObject(BufferObject):
+    """An image, which takes memory and is let go as a buffer is; its parent is the buffer that it is over."""
+
+    format: ImageFormat
+    layout: ImageLayout
+    flags: int
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class SamplerObject:
+    """A sampler; `handle` is None once it is released, for a kernel's arguments."""
+
+    handle: Any
+
+
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
     """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such."""
@@ -159,13 +176,16 @@ class ProgramObject:
     binary_hashes: dict[str, str] = field(default_factory=dict)
 
 
+Argument: TypeAlias = BufferObject | SamplerObject | LocalMemory | bytes | None
+
+
 @dataclass(kw_only=True, slots=True)
 class KernelObject:
     """A kernel, what is known of its arguments, and the arguments set."""
 
     handle: Any
     info: KernelInfo
-    args: dict[int, BufferObject | LocalMemory | bytes | None] = field(default_factory=dict)
+    args: dict[int, Argument] = field(default_factory=dict)
 
 
 class Table(Generic[T]):

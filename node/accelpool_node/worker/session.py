@@ -20,12 +20,15 @@ from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.gates import TransferEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
+from accelpool_node.worker.image_commands import ImageCommands
+from accelpool_node.worker.images import Images
 from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
 from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.peer_regions import PeerRegions
 from accelpool_node.worker.peers import Peers
-from accelpool_node.worker.transfers import Intake, Transfers
+from accelpool_node.worker.rectangles import Rectangles
+from accelpool_node.worker.transfers import Intake, Outlet, Transfers
 from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -34,7 +37,7 @@ from accelpool_wire.errors import Error, FrameTooLarge, error_for
 WATCHERS = 32  # events of one message that are waited for each by itself; more take turns
 MAX_WHAT = 256 * 1024  # characters of a build log, or of what went wrong, that are sent
 MAX_KEPT = 2000  # characters of what stays with a handle: there may be a million
-ANSWERED = (m.Finish, m.BuildProgram, m.GetProgramBinaries, m.GetEvent, m.Sync, m.EnqueueReadBuffer)
+ANSWERED = m.kinds(m.Synchronous)
 
 
 class Reply(Protocol):
@@ -79,7 +82,10 @@ class Session:
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         user_events = self._user_events = UserEvents(backend, self._holdings)
-        commands = self._commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        images = self._images = Images(backend, self._holdings, reply)
+        image_commands = ImageCommands(backend, self._holdings, commands)
+        rectangles = Rectangles(backend, self._holdings, commands)
         self.loaded_images = LoadedImages()
         self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
         regions = PeerRegions(
@@ -95,6 +101,8 @@ class Session:
             m.CreateCommandQueue: self._holdings.create_command_queue,
             m.CreateBuffer: self._create_buffer,
             m.CreateSubBuffer: self._holdings.create_sub_buffer,
+            m.CreateImage: self._create_image,
+            m.CreateSampler: images.create_sampler,
             m.CreateProgramWithSource: self._holdings.create_program_with_source,
             m.CreateProgramWithBinary: self._create_program_with_binary,
             m.CreateKernel: self._holdings.create_kernel,
@@ -105,10 +113,21 @@ class Session:
         }
         self._numbered: dict[type[m.Message], Callable[[Any, int], None]] = {
             m.EnqueueNDRangeKernel: commands.enqueue_nd_range_kernel,
-            m.EnqueueWriteBuffer: self._enqueue_write_buffer,
-            m.EnqueueReadBuffer: self._enqueue_read_buffer,
+            m.EnqueueWriteBuffer: self._writing(commands.enqueue_write_buffer),
+            m.EnqueueReadBuffer: self._reading("clEnqueueReadBuffer", commands.enqueue_read_buffer),
             m.EnqueueCopyBuffer: commands.enqueue_copy_buffer,
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
+            m.EnqueueWriteImage: self._writing(image_commands.enqueue_write_image),
+            m.EnqueueReadImage: self._reading("clEnqueueReadImage", image_commands.enqueue_read_image),
+            m.EnqueueCopyImage: image_commands.enqueue_copy_image,
+            m.EnqueueCopyImageToBuffer: image_commands.enqueue_copy_image_to_buffer,
+            m.EnqueueCopyBufferToImage: image_commands.enqueue_copy_buffer_to_image,
+            m.EnqueueFillImage: image_commands.enqueue_fill_image,
+            m.EnqueueWriteBufferRect: self._writing(rectangles.enqueue_write_buffer_rect),
+            m.EnqueueReadBufferRect: self._reading(
+                "clEnqueueReadBufferRect", rectangles.enqueue_read_buffer_rect
+            ),
+            m.EnqueueCopyBufferRect: rectangles.enqueue_copy_buffer_rect,
             m.SendBuffer: self.peers.send_buffer,
             m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
@@ -119,8 +138,14 @@ class Session:
             m.Finish: self._finish,
             m.BuildProgram: self._build_program,
             m.GetProgramBinaries: self._get_program_binaries,
+            m.GetSupportedImageFormats: images.get_supported_image_formats,
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
+        }
+        self._openers: dict[type[m.Message], Callable[[Any, int], Intake]] = {
+            m.EnqueueWriteBuffer: commands.open_write,
+            m.EnqueueWriteImage: image_commands.open_write,
+            m.EnqueueWriteBufferRect: rectangles.open_write,
         }
 
     # ---- one message -------------------------------------------------------------------------------------
@@ -133,8 +158,9 @@ class Session:
     def _open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         self._intake = self._content = None
         try:
-            if isinstance(message, m.EnqueueWriteBuffer):
-                self._intake = self._commands.open_write(message, size)
+            opener = self._openers.get(type(message))
+            if opener is not None:
+                self._intake = opener(message, size)
                 return self._intake.view
             self._check_content(message, size)
             self._content = memoryview(bytearray(size))
@@ -216,7 +242,10 @@ class Session:
     # ---- what has a payload ------------------------------------------------------------------------------
 
     def _check_content(self, message: m.Message, size: int) -> None:
-        """Refuse a payload that cannot become a buffer's content, or binaries, before it is received."""
+        """Refuse a payload that cannot become an object's content, or binaries, before it is received."""
+        if isinstance(message, m.CreateImage):
+            self._images.check_content(message, size)
+            return
         if isinstance(message, m.CreateBuffer):
             routine, expected, limit = "clCreateBuffer", message.size, message.size
             context = self._holdings.contexts.get(message.context, routine)
@@ -235,38 +264,51 @@ class Session:
     def _create_buffer(self, message: m.CreateBuffer) -> None:
         self._holdings.create_buffer(message, self._take_content())
 
+    def _create_image(self, message: m.CreateImage) -> None:
+        self._images.create_image(message, self._take_content())
+
     def _create_program_with_binary(self, message: m.CreateProgramWithBinary) -> None:
         content = self._take_content()
         if content is None:
             raise error_for("clCreateProgramWithBinary", ErrorCode.INVALID_VALUE, "no binaries came with it")
         self._holdings.create_program_with_binary(message, content)
 
-    def _enqueue_write_buffer(self, message: m.EnqueueWriteBuffer, command: int) -> None:
-        intake, self._intake = self._intake, None
-        self._commands.enqueue_write_buffer(message, intake, command)
+    def _writing(self, enqueue: Callable[[Any, Intake | None, int], None]) -> Callable[[Any, int], None]:
+        """Return what carries out a write, given what enqueues it."""
 
-    def _enqueue_read_buffer(self, message: m.EnqueueReadBuffer, command: int) -> None:
-        queue = self._holdings.queue(message.queue, "clEnqueueReadBuffer")
-        if self._surface(command, queue, message.event):
-            return
-        outlet = self._commands.enqueue_read_buffer(message, command)
+        def write(message: m.Message, command: int) -> None:
+            intake, self._intake = self._intake, None
+            enqueue(message, intake, command)
 
-        def send() -> None:
-            status = self.completion.status(outlet.event)
-            if status < 0:
-                failure = _run_failure(command, "clEnqueueReadBuffer", status)
-                if (cause := failure_of(outlet.event)) is not None:
-                    failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
-                self._answer_failed(command, failure)
-            else:
-                self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
-            try:
-                self._transfers.close_read(outlet, queue)
-            except Error as error:
-                failure = Failure(command=command, routine=error.routine, code=error.code, what=error.what)
-                queue.failure = queue.failure or failure
+        return write
 
-        self.completion.when_complete(outlet.event, send, queue.pace)
+    def _reading(self, routine: str, enqueue: Callable[[Any, int], Outlet]) -> Callable[[Any, int], None]:
+        """Return what carries out a read, given what enqueues it."""
+
+        def read(message: Any, command: int) -> None:
+            queue = self._holdings.queue(message.queue, routine)
+            if not self._surface(command, queue, message.event):
+                outlet = enqueue(message, command)
+                then = functools.partial(self._send, routine, outlet, queue, command)
+                self.completion.when_complete(outlet.event, then, queue.pace)
+
+        return read
+
+    def _send(self, routine: str, outlet: Outlet, queue: QueueObject, command: int) -> None:
+        """Answer a read that is complete."""
+        status = self.completion.status(outlet.event)
+        if status < 0:
+            failure = _run_failure(command, routine, status)
+            if (cause := failure_of(outlet.event)) is not None:
+                failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
+            self._answer_failed(command, failure)
+        else:
+            self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
+        try:
+            self._transfers.close_read(outlet, queue)
+        except Error as error:
+            failure = Failure(command=command, routine=error.routine, code=error.code, what=error.what)
+            queue.failure = queue.failure or failure
 
     # ---- events ------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,10 +128,8 @@ class Transfers:
         if intake.mapping is not None:
             unmapped = self._backend.enqueue_unmap(queue.handle, intake.mapping)
             return SpanEvent(first=intake.mapped, last=unmapped)
-        size = intake.view.nbytes
         event = self._backend.enqueue_write_buffer(queue.handle, buffer.handle, intake.view, offset, wait_for)
-        self._staged.append(Staged(size=size, event=event, gate=gate))
-        self._staged_bytes += size
+        self.note_staged(intake, event, gate)
         return event
 
     def open_read(
@@ -156,10 +154,39 @@ class Transfers:
             )
             queue.sending = threading.Event()
             return Outlet(view=view, event=event, mapping=mapping)
+
+        def enqueue(target: memoryview) -> Any:
+            return self._backend.enqueue_read_buffer(queue.handle, buffer.handle, target, offset, wait_for)
+
+        return self.stage_read(size, enqueue, gate)
+
+    def stage_write(self, size: int, gate: Gate | None, routine: str) -> Intake:
+        """Return host memory for a payload that is not written to one range of a buffer.
+
+        Raises:
+            RuntimeError: OUT_OF_RESOURCES: writes behind gates leave no room for it.
+        """
+        is_held = gate is not None or any(staged.is_held for staged in self._staged)
+        if is_held and not self._may_stage(size):
+            raise self._refused(routine, size)
+        self._make_room(size)
+        return Intake(view=memoryview(bytearray(size)))
+
+    def note_staged(self, intake: Intake, event: Any, gate: Gate | None) -> None:
+        """Note the command that writes a payload from where it is staged."""
+        size = intake.view.nbytes
+        self._staged.append(Staged(size=size, event=event, gate=gate))
+        self._staged_bytes += size
+
+    def stage_read(self, size: int, enqueue: Callable[[memoryview], Any], gate: Gate | None) -> Outlet:
+        """Enqueue a read into host memory, by calling what enqueues it; return where its bytes will be.
+
+        Raises:
+            RuntimeError: OUT_OF_RESOURCES: reads behind gates leave no room for it.
+        """
         self._await_read_room(size)
         target = memoryview(bytearray(size))
-        event = self._backend.enqueue_read_buffer(queue.handle, buffer.handle, target, offset, wait_for)
-        outlet = Outlet(view=target, event=event, gate=gate)
+        outlet = Outlet(view=target, event=enqueue(target), gate=gate)
         if size >= MAP_FROM_BYTES:
             with self._read_room:
                 self._reads.add(outlet)

@@ -103,7 +103,7 @@ class LocalMemory(Part, frozen=True):
     size: int
 
 
-# A buffer by its handle, the bytes of a scalar or struct, local memory, or a null buffer.
+# A buffer, image or sampler by its handle, the bytes of a scalar or struct, local memory, or a null buffer.
 KernelArg: TypeAlias = int | bytes | LocalMemory | None
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from accelpool_node.backends.base.types import BackendDevice, Context, Kernel, LocalSize, Memory, Program
+from accelpool_node.backends.base.types import (
+    BackendDevice,
+    Context,
+    Kernel,
+    LocalSize,
+    Memory,
+    Program,
+    Sampler,
+)
 from accelpool_wire.messages import KernelInfo
 
 
@@ -46,6 +54,11 @@ class Programs(Protocol):
         """Return a kernel of a built program."""
         ...
 
-    def set_kernel_arg(self, kernel: Kernel, index: int, value: Memory | bytes | LocalSize | None) -> None:
-        """Set one argument: a buffer, the bytes of a scalar or struct, local memory, or a null buffer."""
+    def set_kernel_arg(
+        self, kernel: Kernel, index: int, value: Memory | Sampler | bytes | LocalSize | None
+    ) -> None:
+        """Set one argument.
+
+        It is a memory object, a sampler, the bytes of a scalar or struct, local memory, or a null buffer.
+        """
         ...
