@@ -128,6 +128,8 @@ def _counts(outcomes: Outcomes) -> str:
 def _report(results: dict[str, dict[str, Outcomes]]) -> int:
     """Print the totals, and what passes locally alone; return the exit status."""
     known, unexplained = table("Known differences"), 0
+    for name, why in table("Examples that are not run").items():
+        print(f"       {name:36} not run: {why}")
     for where, files in results.items():
         print(f"{where:6} {'all':36} {_counts({k: v for part in files.values() for k, v in part.items()})}")
     ours = {name: outcome for part in results[POOL].values() for name, outcome in part.items()}

@@ -205,6 +205,22 @@ def test_a_session_ends_with_one_that_is_not_set(target: Target, is_released: bo
         assert worker.process.returncode == 0
 
 
+def test_rectangles_wait_for_it_as_well(client: Client, context: int, queue: int) -> None:
+    event, buffer, target = (
+        user_event(client, context),
+        client.buffer(context, content=bytes(64)),
+        bytearray(4),
+    )
+    client.post(m.EnqueueWriteBufferRect(queue, buffer, [2, 1, 0], [2, 2, 1], 8, 0, 0, [event]), b"abcd")
+    message = m.EnqueueReadBufferRect(queue, buffer, [2, 1, 0], [2, 2, 1], 8)
+    read = client.connection.read(message, memoryview(target))
+    client.sync()
+    assert not read.is_done
+    set_status(client, event)
+    read.wait(30)
+    assert bytes(target) == b"abcd"
+
+
 # ---- migration -------------------------------------------------------------------------------------------
 
 
