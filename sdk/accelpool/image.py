@@ -225,7 +225,8 @@ def _descriptor(
         raise Error("Image", ErrorCode.INVALID_VALUE, "'shape' must be passed if 'hostbuf' is not given")
     if hostbuf is None and pitches is not None:
         raise Error("Image", ErrorCode.INVALID_VALUE, "'pitches' may only be given if 'hostbuf' is given")
-    return described(hostbuf.shape if shape is None else shape, pitches, is_array, buffer)
+    whole: Any = hostbuf
+    return described(whole.shape if shape is None else shape, pitches, is_array, buffer)
 
 
 def _check_alone(*others: Any) -> None:
