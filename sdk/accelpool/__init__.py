@@ -90,13 +90,33 @@ from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
 from accelpool.image import Image, create_image
 from accelpool.image_format import ImageDescriptor, ImageFormat, get_supported_image_formats
 from accelpool.image_from_array import image_from_array
+from accelpool.image_mapping import enqueue_map_image
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
 from accelpool.link import create_program_with_built_in_kernels, link_program, unload_platform_compiler
+from accelpool.local_driver import enable_debugging
+from accelpool.mapping import MemoryMap, enqueue_map_buffer
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
+from accelpool.migration import enqueue_copy_buffer_p2p_amd, enqueue_migrate_mem_objects
 from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
+from accelpool.refused import (
+    SVM,
+    Pipe,
+    SVMAllocation,
+    SVMMap,
+    SVMPointer,
+    csvm_empty,
+    csvm_empty_like,
+    enqueue_svm_memfill,
+    enqueue_svm_migrate_mem,
+    fsvm_empty,
+    fsvm_empty_like,
+    have_gl,
+    svm_empty,
+    svm_empty_like,
+)
 from accelpool.sampler import Sampler
 from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
@@ -156,6 +176,7 @@ def acquire(
 upper_layer.install()
 
 __all__ = [
+    "SVM",
     "VERSION",
     "VERSION_STATUS",
     "VERSION_TEXT",
@@ -178,13 +199,18 @@ __all__ = [
     "LocalMemory",
     "LogicError",
     "MemoryError",
+    "MemoryMap",
     "MemoryObject",
     "MemoryObjectHolder",
     "NannyEvent",
+    "Pipe",
     "Platform",
     "Program",
     "RepeatedKernelRetrieval",
     "RuntimeError",
+    "SVMAllocation",
+    "SVMMap",
+    "SVMPointer",
     "Sampler",
     "UserEvent",
     "WaitList",
@@ -204,6 +230,8 @@ __all__ = [
     "create_image",
     "create_program_with_built_in_kernels",
     "create_some_context",
+    "csvm_empty",
+    "csvm_empty_like",
     "device_affinity_domain",
     "device_atomic_capabilities",
     "device_device_enqueue_capabilities",
@@ -216,19 +244,29 @@ __all__ = [
     "device_svm_capabilities",
     "device_topology_type_amd",
     "device_type",
+    "enable_debugging",
     "enqueue_barrier",
     "enqueue_copy",
+    "enqueue_copy_buffer_p2p_amd",
     "enqueue_fill",
     "enqueue_fill_buffer",
     "enqueue_fill_image",
+    "enqueue_map_buffer",
+    "enqueue_map_image",
     "enqueue_marker",
+    "enqueue_migrate_mem_objects",
     "enqueue_nd_range_kernel",
+    "enqueue_svm_memfill",
+    "enqueue_svm_migrate_mem",
     "errors",
     "event_info",
     "filter_mode",
+    "fsvm_empty",
+    "fsvm_empty_like",
     "get_cl_header_version",
     "get_platforms",
     "get_supported_image_formats",
+    "have_gl",
     "image_from_array",
     "image_info",
     "kernel_arg_access_qualifier",
@@ -257,6 +295,8 @@ __all__ = [
     "sampler_info",
     "sampler_properties",
     "status_code",
+    "svm_empty",
+    "svm_empty_like",
     "svm_mem_flags",
     "unload_platform_compiler",
     "version_bits",

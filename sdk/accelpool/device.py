@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 import weakref
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 DeviceKey = tuple[str, str, str]
 """What makes devices the same: node, environment, name on the node."""
+
+REFUSED = (device_info.SVM_CAPABILITIES, device_info.PIPE_SUPPORT)  # see `refused`
 
 
 class Platform(ProcessBound):
@@ -107,7 +110,7 @@ class Device(DeviceProperties, ProcessBound):
     ) -> None:
         self.platform = platform
         self.pool_id = pool_id
-        self._info = dict(info)
+        self._info = {**info, **{number: 0 for number in REFUSED if number in info}}
         self._info.setdefault(device_info.REFERENCE_COUNT, 1)
         self._info.setdefault(device_info.PARENT_DEVICE, None)
         self._info[device_info.PLATFORM] = platform
@@ -189,6 +192,13 @@ class Device(DeviceProperties, ProcessBound):
     def hashable_model_and_version_identifier(self) -> Hashable:
         """What is the same for all devices of the same model and driver version."""
         return ("v1", self.vendor, self.vendor_id, self.name, self.version)
+
+    @property
+    def persistent_unique_id(self) -> Hashable:
+        """As `hashable_model_and_version_identifier`, which is to be used instead."""
+        what = "persistent_unique_id is deprecated: use hashable_model_and_version_identifier"
+        warnings.warn(what, DeprecationWarning, stacklevel=2)
+        return self.hashable_model_and_version_identifier
 
     @property
     def int_ptr(self) -> int:

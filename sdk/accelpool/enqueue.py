@@ -107,7 +107,7 @@ def enqueue_fill_buffer(
         LogicError: INVALID_VALUE: the pattern, the offset or the size is not possible.
     """
     routine = "clEnqueueFillBuffer"
-    handle = _usable(queue, mem, routine)
+    handle = usable(queue, mem, routine)
     if mem.type != mem_object_type.BUFFER:
         raise LogicError(routine, ErrorCode.INVALID_MEM_OBJECT, f"{mem!r} is no buffer")
     repeated = bytes(flat_bytes(pattern))
@@ -166,7 +166,7 @@ def _write_buffer(
     is_blocking: bool = True,  # noqa: ARG001 - either way the bytes are with the socket on return
 ) -> Event:
     routine = "clEnqueueWriteBuffer"
-    handle = _usable(queue, dest, routine)
+    handle = usable(queue, dest, routine)
     content = flat_bytes(src)
     check_region(dest, dst_offset, content.nbytes, routine)
     session = queue._session
@@ -189,7 +189,7 @@ def _read_buffer(
     is_blocking: bool = True,
 ) -> Event:
     routine = "clEnqueueReadBuffer"
-    handle = _usable(queue, src, routine)
+    handle = usable(queue, src, routine)
     into = flat_bytes(dest, writable=True)
     check_region(src, src_offset, into.nbytes, routine)
     session = queue._session
@@ -247,7 +247,7 @@ def _copy_buffer(
     wait_for: WaitList = None,
 ) -> Event:
     routine = "clEnqueueCopyBuffer"
-    source, target = _usable(queue, src, routine), _usable(queue, dest, routine)
+    source, target = usable(queue, src, routine), usable(queue, dest, routine)
     if byte_count is None or byte_count == -1:
         byte_count = min(src._size - src_offset, dest._size - dst_offset)
     if byte_count <= 0:
@@ -282,7 +282,7 @@ def _is_image(*sides: Any) -> bool:
     return any(isinstance(side, MemoryObjectHolder) and side.type != mem_object_type.BUFFER for side in sides)
 
 
-def _usable(queue: CommandQueue, buffer: MemoryObjectHolder, routine: str) -> int:
+def usable(queue: CommandQueue, buffer: MemoryObjectHolder, routine: str) -> int:
     """Return a buffer's handle, if a command of the queue can use it."""
     if not isinstance(queue, CommandQueue):
         raise TypeError(f"{routine}: a CommandQueue is needed, not {queue!r}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from accelpool.constants import command_type
 from accelpool.coordinates import origin_of, region_of
-from accelpool.enqueue import _usable
+from accelpool.enqueue import usable
 from accelpool.errors import LogicError, RuntimeError
 from accelpool.event import Event, NannyEvent, WaitList
 from accelpool.host import flat_bytes, packed
@@ -131,7 +131,7 @@ def copy_image_to_buffer(
     """Copy a region of an image to a buffer, without gaps."""
     routine = "clEnqueueCopyImageToBuffer"
     source, start, extent = _region(queue, src, origin, region, routine)
-    target = _usable(queue, dest, routine)
+    target = usable(queue, dest, routine)
     check_region(dest, offset, _image(src, routine)._layout.region_bytes(extent), routine)
     session = queue._session
     waits = wait_list(wait_for, session, routine)
@@ -154,7 +154,7 @@ def copy_buffer_to_image(
 ) -> Event:
     """Copy bytes of a buffer, without gaps, to a region of an image."""
     routine = "clEnqueueCopyBufferToImage"
-    source = _usable(queue, src, routine)
+    source = usable(queue, src, routine)
     target, start, extent = _region(queue, dest, origin, region, routine)
     check_region(src, offset, _image(dest, routine)._layout.region_bytes(extent), routine)
     session = queue._session
@@ -217,7 +217,7 @@ def _region(
     routine: str,
 ) -> tuple[int, list[int], list[int]]:
     """Return an image's handle and a region of it, checked: where it begins, how many pixels it has."""
-    handle = _usable(queue, mem, routine)
+    handle = usable(queue, mem, routine)
     start, extent = origin_of("origin", origin), region_of("region", region)
     _image(mem, routine)._layout.check_region(start, extent, routine)
     return handle, start, extent

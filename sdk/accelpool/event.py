@@ -6,6 +6,7 @@ the infos behind them cost a round trip: PyOpenCL's names for what really is a q
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ from accelpool.constants import (
     profiling_info,
 )
 from accelpool.context import Context
-from accelpool.errors import LogicError, RuntimeError, error_for
+from accelpool.errors import AccelpoolError, Error, LogicError, RuntimeError, error_for
 from accelpool.info import Info
 from accelpool.objects import SessionObject
 from accelpool.queue import CommandQueue
@@ -123,8 +124,7 @@ class Event(SessionObject):
         Raises:
             LogicError: INVALID_VALUE: there is no such status to wait for.
         """
-        if type not in (0, 1, 2):
-            raise LogicError("clSetEventCallback", ErrorCode.INVALID_VALUE, f"no callback at status {type}")
+        _check_callback(type)
 
         def tell(done: m.EventDone) -> None:
             self._ending = done
@@ -171,6 +171,25 @@ class NannyEvent(Event):
         """Return the host memory."""
         return self._ward
 
+    def set_callback(self, type: int, callback: Callable[[int], object], /) -> None:
+        """As `Event.set_callback`; of a copy to the host, once the bytes are in place."""
+        if self._pending is None:
+            super().set_callback(type, callback)
+            return
+        _check_callback(type)
+
+        def wait_and_tell() -> None:
+            try:
+                self._finish_read()
+                status = type
+            except Error as error:
+                status = error.code
+            except AccelpoolError:  # the session was lost
+                status = ErrorCode.DEVICE_NOT_AVAILABLE
+            callback(status)
+
+        threading.Thread(target=wait_and_tell, name=f"read-{self._handle}", daemon=True).start()
+
     def _finish_read(self) -> None:
         """Wait until what the command reads is in place, which is its end."""
         pending = self._pending
@@ -178,6 +197,11 @@ class NannyEvent(Event):
             data = self._session.finish_read(pending)
             self._ending = m.EventDone(self._handle, 0, data.times)
             self._pending = None
+
+
+def _check_callback(status: int) -> None:
+    if status not in (0, 1, 2):
+        raise LogicError("clSetEventCallback", ErrorCode.INVALID_VALUE, f"no callback at status {status}")
 
 
 class Profile:

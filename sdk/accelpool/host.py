@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from accelpool_wire.rectangles import Rectangle
 
+_offering = threading.Lock()
 NATIVE_FORMATS = frozenset("?bBcdefhHiIlLnNqQ")
 
 
@@ -56,3 +58,49 @@ def _strided(content: memoryview, where: Rectangle) -> npt.NDArray[np.uint8]:
     flat = np.frombuffer(content, np.uint8)[where.start :]
     strides = (where.slice_pitch, where.row_pitch, 1)
     return np.lib.stride_tricks.as_strided(flat, where.region[::-1], strides)
+
+
+def array_over(
+    owner: Any,
+    memory: np.ndarray[Any, Any],
+    shape: int | tuple[int, ...],
+    dtype: np.dtype[Any],
+    order: Any = "C",
+    strides: tuple[int, ...] | None = None,
+    *,
+    writable: bool = True,
+) -> np.ndarray[Any, Any]:
+    """Return an array over memory, whose `base` is the object that the memory belongs to.
+
+    NumPy makes an array's base only of what offers it the array interface: for the moment, the owner does.
+
+    Args:
+        owner: Keeps the memory alive; its attribute `__array_interface__` is free for this.
+        memory: The bytes, uint8.
+        shape: As of `numpy.ndarray`, and so are:
+        dtype: without Python objects,
+        order: "C" or "F",
+        strides: within the memory.
+        writable: Whether the array may be written to.
+
+    Raises:
+        TypeError: The memory has no room for such an array.
+        ValueError: It has none for these strides.
+    """
+    laid_out: np.ndarray[Any, Any] = np.ndarray(shape, dtype, memory, strides=strides, order=order)
+    with _offering:
+        owner.__array_interface__ = {
+            "shape": laid_out.shape,
+            "strides": laid_out.strides,
+            "typestr": dtype.str,
+            "descr": dtype.descr,
+            "data": (laid_out.ctypes.data, not writable),
+            "version": 3,
+        }
+        try:
+            array: np.ndarray[Any, Any] = np.asarray(owner)  # no view of it: its base would be an array
+        finally:
+            del owner.__array_interface__
+    if array.dtype != dtype:
+        array.dtype = dtype  # type: ignore[misc]  # the interface has no padding, but a field in its place
+    return array

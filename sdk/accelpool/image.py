@@ -17,6 +17,7 @@ from accelpool.memory_flags import HOST_PTR, sent_flags
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.image_layout import IMAGE1D_ARRAY, IMAGE2D, IMAGE2D_ARRAY, IMAGE3D, ImageLayout
+from accelpool_wire.rectangles import Rectangle
 
 Value = TypeVar("Value")
 
@@ -55,9 +56,10 @@ class Image(MemoryObject):
         ValueError: `hostbuf` is not contiguous.
     """
 
-    __slots__ = ("_format", "_layout", "_row_pitch")
+    __slots__ = ("_format", "_host_rectangle", "_layout", "_row_pitch")
 
     _format: ImageFormat
+    _host_rectangle: Rectangle | None
     _layout: ImageLayout
     _row_pitch: int
 
@@ -102,6 +104,9 @@ class Image(MemoryObject):
         self._parent = made.parent
         self._size = made.layout.size
         self._hostbuf = hostbuf if flags & mem_flags.USE_HOST_PTR else None
+        self._host_memory = None
+        self._map_count = 0
+        self._host_rectangle = made.where
         self._format = ImageFormat(format.channel_order, format.channel_data_type)
         self._layout = made.layout
         self._row_pitch = made.row_pitch or made.layout.extent[0] * made.layout.pixel_bytes
@@ -216,7 +221,7 @@ def _descriptor(
     buffer: Buffer | None,
 ) -> ImageDescriptor:
     """Return the descriptor that the parameters stand for."""
-    if hostbuf is None and shape is None:
+    if shape is None and hostbuf is None:
         raise Error("Image", ErrorCode.INVALID_VALUE, "'shape' must be passed if 'hostbuf' is not given")
     if hostbuf is None and pitches is not None:
         raise Error("Image", ErrorCode.INVALID_VALUE, "'pitches' may only be given if 'hostbuf' is given")

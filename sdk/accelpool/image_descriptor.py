@@ -40,12 +40,14 @@ class CheckedImage:
         content: Its first content without gaps, or None.
         parent: The buffer that it is over, or None.
         row_pitch: Bytes from a row to the next in that buffer; 0 for no gaps.
+        where: Where its pixels are in host memory, if that is what it is made from.
     """
 
     layout: ImageLayout
     content: memoryview | None
     parent: Buffer | None
     row_pitch: int
+    where: Rectangle | None
 
 
 def described(
@@ -103,14 +105,15 @@ def image_of(
     if format._message() not in supported_formats(context, access, layout.image_type):
         what = f"{format!r} is not supported in {context!r}"
         raise RuntimeError(ROUTINE, ErrorCode.IMAGE_FORMAT_NOT_SUPPORTED, what)
-    parent, content, row_pitch = _parent(context, desc, layout), None, 0
+    parent, content, row_pitch, where = _parent(context, desc, layout), None, 0, None
     if parent is not None:
         row_pitch = desc._pitches[0]
     elif hostbuf is not None:
-        content = _content(flags, layout, desc, hostbuf)
+        where = _host_rectangle(layout, *desc._pitches)
+        content = _content(flags, where, hostbuf)
     elif any(desc._pitches):
         raise _refused("pitches are those of hostbuf, which there is not")
-    return CheckedImage(layout=layout, content=content, parent=parent, row_pitch=row_pitch)
+    return CheckedImage(layout=layout, content=content, parent=parent, row_pitch=row_pitch, where=where)
 
 
 def _extent(desc: ImageDescriptor) -> list[int]:
@@ -146,11 +149,10 @@ def _parent(context: Context, desc: ImageDescriptor, layout: ImageLayout) -> Buf
     return parent
 
 
-def _content(flags: int, layout: ImageLayout, desc: ImageDescriptor, hostbuf: Any) -> memoryview:
+def _content(flags: int, where: Rectangle, hostbuf: Any) -> memoryview:
     """Return the pixels in host memory, without gaps."""
     is_writable = bool(flags & mem_flags.USE_HOST_PTR and (flags & WRITING or not flags & KERNEL_ACCESS))
     content = flat_bytes(hostbuf, writable=is_writable)
-    where = _host_rectangle(layout, *desc._pitches)
     if where.span > content.nbytes:
         what = f"hostbuf has {content.nbytes} bytes; the image takes {where.span} of it"
         raise LogicError("Image", ErrorCode.INVALID_VALUE, what)

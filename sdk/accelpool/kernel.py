@@ -7,10 +7,13 @@ launch with its arguments is one message.
 
 from __future__ import annotations
 
+import io
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
+from accelpool import upper_layer
 from accelpool.arguments import Packer, typed_packer
 from accelpool.array_arguments import ArrayArguments
 from accelpool.constants import kernel_arg_info, kernel_info, kernel_sub_group_info, kernel_work_group_info
@@ -64,6 +67,7 @@ class Kernel(ProcessBound):
         "_is_set",
         "_packers",
         "_program",
+        "_scalar_arg_dtypes",
     )
 
     def __init__(self, program: Program, name: str, /) -> None:
@@ -190,6 +194,7 @@ class Kernel(ProcessBound):
         Raises:
             TypeError: There are more or fewer types than arguments.
         """
+        declared_types = arg_types
         arrays = ArrayArguments(self._core.info.name, arg_types)
         self._arrays = arrays if arrays else None
         arg_types = arrays.dtypes
@@ -200,8 +205,54 @@ class Kernel(ProcessBound):
         self._packers = tuple(
             known if dtype is None else typed_packer(place, dtype) for place, known, dtype in declared
         )
+        self._scalar_arg_dtypes = tuple(declared_types)
 
     set_arg_types = set_scalar_arg_dtypes
+
+    def capture_call(
+        self,
+        output_file: str | TextIO,
+        queue: CommandQueue,
+        global_size: tuple[int, ...],
+        local_size: tuple[int, ...] | None,
+        *args: Any,
+        wait_for: WaitList = None,
+        g_times_l: bool = False,
+        allow_empty_ndrange: bool = False,
+        global_offset: tuple[int, ...] | None = None,
+    ) -> None:
+        """Write a program that makes this call, with the buffers' content as it is; calls nothing.
+
+        PyOpenCL must be installed here: it writes the program, to a path or a text file, which runs with
+        PyOpenCL as well once its import says so. What follows are the parameters of a call; the queue reads
+        the buffers.
+
+        Raises:
+            RuntimeError: Python's: the program was made from a binary, or an argument cannot be written down.
+        """
+        written = io.StringIO()
+        upper_layer.attribute("capture_call").capture_kernel_call(
+            self,
+            written,
+            queue,
+            global_size,
+            local_size,
+            *args,
+            wait_for=wait_for,
+            g_times_l=g_times_l,
+            allow_empty_ndrange=allow_empty_ndrange,
+            global_offset=global_offset,
+        )
+        program = written.getvalue().replace("import pyopencl as cl\n", "import accelpool as cl\n", 1)
+        if isinstance(output_file, str):
+            Path(output_file).write_text(program, encoding="utf-8")
+        else:
+            output_file.write(program)
+
+    @property
+    def _source(self) -> str | None:
+        """The program's source, for `capture_call`."""
+        return self._program._source or None
 
     def clone(self) -> Kernel:
         """Return another kernel with the same arguments, set independently from now on."""

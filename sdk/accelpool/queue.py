@@ -93,6 +93,8 @@ class CommandQueue(SessionObject):
             Error: OpenCL's error of the first command that failed since the last synchronous call.
             SessionLost: The session is over, and why.
         """
+        if self._is_finalized:
+            self._warn_after_exit()
         self._session.ask(m.Finish(self._handle), m.Done)
         self._session.finish_reads(self._handle)
 
@@ -102,6 +104,8 @@ class CommandQueue(SessionObject):
         Raises:
             SessionLost: The session is over, and why.
         """
+        if self._is_finalized:
+            self._warn_after_exit()
         self._session.post(m.Flush(self._handle))
         self._session.connection.flush()
 

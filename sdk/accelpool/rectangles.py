@@ -10,7 +10,7 @@ from typing import Any
 
 from accelpool.constants import command_type
 from accelpool.coordinates import origin_of, pitches_of, region_of
-from accelpool.enqueue import _usable, read_into
+from accelpool.enqueue import read_into, usable
 from accelpool.event import Event, NannyEvent, WaitList
 from accelpool.host import flat_bytes, packed, unpack
 from accelpool.memory import MemoryObjectHolder
@@ -46,7 +46,7 @@ def write_buffer_rect(
 ) -> NannyEvent:
     """Copy a rectangle of host memory to one of a buffer; see `enqueue_copy`."""
     routine = "clEnqueueWriteBufferRect"
-    handle = _usable(queue, mem, routine)
+    handle = usable(queue, mem, routine)
     where = _where("buffer", buffer_origin, region, buffer_pitches, routine)
     host_where = _where("host", host_origin, region, host_pitches, routine)
     content = flat_bytes(hostbuf)
@@ -77,7 +77,7 @@ def read_buffer_rect(
 ) -> NannyEvent:
     """Copy a rectangle of a buffer to one of host memory; see `enqueue_copy`."""
     routine = "clEnqueueReadBufferRect"
-    handle = _usable(queue, mem, routine)
+    handle = usable(queue, mem, routine)
     where = _where("buffer", buffer_origin, region, buffer_pitches, routine)
     host_where = _where("host", host_origin, region, host_pitches, routine)
     content = flat_bytes(hostbuf, writable=True)
@@ -121,7 +121,7 @@ def copy_buffer_rect(
 ) -> Event:
     """Copy a rectangle between buffers, or within one; see `enqueue_copy`."""
     routine = "clEnqueueCopyBufferRect"
-    source, target = _usable(queue, src, routine), _usable(queue, dst, routine)
+    source, target = usable(queue, src, routine), usable(queue, dst, routine)
     source_where = _where("src", src_origin, region, src_pitches, routine)
     target_where = _where("dst", dst_origin, region, dst_pitches, routine)
     source_where.check_within(src._size, routine)

@@ -33,12 +33,13 @@ class Session:
         devices: Its devices, in the order in which messages number them.
         contexts: The handles of its contexts in use; with the last one it ends.
         reads: Reads under way that nobody waits for yet: (queue handle, event handle, read).
+        deferred: What is to be posted before the next command; anyone may append, also in `__del__`.
         unset_events: The handles of its user events that are not set.
     """
 
     __slots__ = (
-        "__weakref__", "_keeper", "_parting", "_reason", "_rest", "connection", "contexts", "devices",
-        "is_closed", "lease", "new_handle", "reads", "release", "unset_events",
+        "__weakref__", "_keeper", "_parting", "_reason", "_rest", "connection", "contexts", "deferred",
+        "devices", "is_closed", "lease", "new_handle", "reads", "release", "unset_events",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +51,7 @@ class Session:
         self.contexts: set[int] = set()
         self.is_closed = False
         self.reads: deque[tuple[int, int, PendingRead]] = deque()
+        self.deferred: deque[Callable[[], None]] = deque()
         self.unset_events: set[int] = set()
         self.new_handle = connection.new_handle
         self.release = connection.release
@@ -70,6 +72,8 @@ class Session:
             SessionLost, LeaseExpired, LeaseRevoked, LeaseLost: The session is over, and why.
         """
         try:
+            if self.deferred:
+                self._post_deferred()
             self.connection.post(message, payload)
         except SessionLost as error:
             raise self._why(error) from error
@@ -82,6 +86,8 @@ class Session:
             SessionLost, LeaseExpired, LeaseRevoked, LeaseLost: The session is over, and why.
         """
         try:
+            if self.deferred:
+                self._post_deferred()
             return self.connection.ask(message, answer)
         except SessionLost as error:
             raise self._why(error) from error
@@ -108,6 +114,8 @@ class Session:
             with contextlib.suppress(IndexError):  # other threads wait for them too
                 self.finish_read(self.reads.popleft()[2])
         try:
+            if self.deferred:
+                self._post_deferred()
             pending = self.connection.read(message, into)
         except SessionLost as error:
             raise self._why(error) from error
@@ -116,6 +124,11 @@ class Session:
         if message.event:
             self.reads.append((message.queue, message.event, pending))
         return pending
+
+    def _post_deferred(self) -> None:
+        while self.deferred:
+            with contextlib.suppress(IndexError):  # another thread is at it too
+                self.deferred.popleft()()
 
     def _drop_done_reads(self) -> None:
         for read in list(self.reads):

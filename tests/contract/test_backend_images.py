@@ -237,3 +237,19 @@ def test_arguments_are_found_among_all_kinds_of_objects(painter: Painter, built:
     buffer = client.buffer(painter.context, 96)
     client.launch(painter.queue, client.kernel(built, "take"), [3, 2], image, painter.sampler(), buffer)
     client.finish(painter.queue)
+
+
+def test_commands_with_images_wait_for_user_events_and_the_session_does_not(painter: Painter) -> None:
+    client, image = painter.client, painter.image([6, 5, 1], bytes(120))
+    event, written = client.new(), client.new()
+    client.post(m.CreateUserEvent(event, painter.context))
+    write = m.EnqueueWriteImage(painter.queue, image, START, [6, 5, 1], written, [event])
+    client.post(write, pixels(30))
+    target = bytearray(120)
+    message = m.EnqueueReadImage(painter.queue, image, START, [6, 5, 1], client.new())
+    pending = client.connection.read(message, memoryview(target))
+    client.sync()
+    assert not pending.is_done
+    client.post(m.SetUserEventStatus(event, 0))
+    pending.wait(WAIT_S)
+    assert bytes(target) == pixels(30)

@@ -203,3 +203,44 @@ def test_a_session_ends_with_one_that_is_not_set(target: Target, is_released: bo
             client.sync()
         assert worker.ended().cause == "goodbye"
         assert worker.process.returncode == 0
+
+
+def test_rectangles_wait_for_it_as_well(client: Client, context: int, queue: int) -> None:
+    event, buffer, target = (
+        user_event(client, context),
+        client.buffer(context, content=bytes(64)),
+        bytearray(4),
+    )
+    client.post(m.EnqueueWriteBufferRect(queue, buffer, [2, 1, 0], [2, 2, 1], 8, 0, 0, [event]), b"abcd")
+    message = m.EnqueueReadBufferRect(queue, buffer, [2, 1, 0], [2, 2, 1], 8)
+    read = client.connection.read(message, memoryview(target))
+    client.sync()
+    assert not read.is_done
+    set_status(client, event)
+    read.wait(30)
+    assert bytes(target) == b"abcd"
+
+
+# ---- migration -------------------------------------------------------------------------------------------
+
+
+def test_migrated_content_stays_what_it_is(client: Client, context: int, queue: int) -> None:
+    buffers = [client.buffer(context, content=bytes([value] * 64)) for value in (1, 2)]
+    event = client.new()
+    client.post(m.EnqueueMigrateMemObjects(queue, buffers, 0, event))
+    assert client.wait(event)[0].status == 0
+    assert [client.read(queue, buffer, 1) for buffer in buffers] == [b"\1", b"\2"]
+
+
+@pytest.mark.parametrize(("count", "flags"), [(0, 0), (1, 4), (1, -1), (1, 1 << 63), (4097, 0)])
+def test_a_migration_of_nothing_or_too_much_is_refused(
+    client: Client, context: int, queue: int, count: int, flags: int
+) -> None:
+    buffer = client.buffer(context, 64)
+    client.post(m.EnqueueMigrateMemObjects(queue, [buffer] * count, flags))
+    assert client.failure().code == ErrorCode.INVALID_VALUE
+
+
+def test_a_migration_of_what_is_no_buffer_is_refused(client: Client, context: int, queue: int) -> None:
+    client.post(m.EnqueueMigrateMemObjects(queue, [client.buffer(context, 64), 1 << 40]))
+    assert client.failure().code == ErrorCode.INVALID_MEM_OBJECT

@@ -288,12 +288,25 @@ def rectangles_within_a_buffer(b):
     return b.read(buffer, np.uint8, 64)
 
 
+def a_mapped_image(b):
+    flags, image = b.cl.map_flags, b.image((8, 6), "R", "FLOAT", hostbuf=FLOATS.copy())
+    array, event, row_pitch, slice_pitch = b.cl.enqueue_map_image(
+        b.queue, image, flags.READ | flags.WRITE, (2, 1), (4, 3), (3,), np.float32
+    )
+    first, kind = array.copy(), event.command_type
+    array[:] = 5
+    array.base.release(b.queue).wait()
+    out = np.empty_like(FLOATS)
+    b.copy(out, image, origin=(0, 0), region=(8, 6))
+    return [first, np.array([kind, slice_pitch, row_pitch >= 16]), out]
+
+
 RESULTS = [
     content_of_a_2d_image, content_with_pitches, content_in_fortran_order, content_of_3d_images_and_arrays,
     slice_pitches, a_1d_buffer_image, a_2d_image_over_a_buffer, an_array_of_1d_images,
     parts_written_and_read, reads_with_gaps_that_nobody_waits_for, copies_between_images_and_buffers, fills,
     samplers, arguments_set_before, painting, images_from_arrays, host_memory_used_in_place,
-    rectangles_between_buffers_and_host, rectangles_without_gaps, rectangles_within_a_buffer,
+    rectangles_between_buffers_and_host, rectangles_without_gaps, rectangles_within_a_buffer, a_mapped_image,
 ]  # fmt: skip
 
 

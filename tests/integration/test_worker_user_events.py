@@ -166,3 +166,11 @@ def test_a_long_chain_behind_it_is_let_go(held: Device) -> None:
     assert held.find(finish) is None
     set_it(held)
     assert held.answer_to(finish) == m.Done(finish)
+
+
+def test_a_read_that_was_never_enqueued_holds_nothing(held: Device) -> None:
+    held.say(fill(buffer=99, queue=OTHER_QUEUE))
+    refused = held.say(m.EnqueueReadBuffer(OTHER_QUEUE, BUFFER, 0, 4, 0, [USER]))
+    assert isinstance(held.answer_to(refused), m.Failed)
+    assert isinstance(held.ask(m.Finish(OTHER_QUEUE)), m.Done)
+    set_it(held)

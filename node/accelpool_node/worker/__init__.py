@@ -4,6 +4,7 @@ __main__     loads the driver, waits for its session, tells the agent how it end
 service      the session's connection: frames in, frames out
 session      what each message does, and what becomes of a failure
 commands     launches, copies, fills, markers, reads, writes
+payloads     where each payload goes, and to whom
 images       makes images and samplers, checked before a driver sees them
 image_commands  copies from, to and between images, fills
 rectangles   copies of rectangles in buffers

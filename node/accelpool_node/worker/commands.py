@@ -16,6 +16,7 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
 MAX_DIMENSIONS = 3
+MIGRATION_FLAGS = 3  # HOST, CONTENT_UNDEFINED
 LOCAL_MEM_SIZE = 0x1023
 
 
@@ -131,6 +132,24 @@ class Commands:
             queue.handle, self._holdings.wait_list(message.wait_for, routine)
         )
         self._enqueued(queue, command, message.event, event)
+
+    def enqueue_migrate_mem_objects(self, message: m.EnqueueMigrateMemObjects, command: int) -> None:
+        """Bring memory objects to a device."""
+        routine, holdings = "clEnqueueMigrateMemObjects", self._holdings
+        queue = holdings.queue(message.queue, routine)
+        count, limit = len(message.mem_objects), self._limits.wait_list
+        if not 1 <= count <= limit or message.flags & ~MIGRATION_FLAGS:
+            what = f"{count} memory objects with flags {message.flags:#x}; 1 to {limit} are possible"
+            raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+        memories = [self._memory(handle, routine) for handle in message.mem_objects]
+        self._claim(message.event, routine)
+        wait_for = holdings.wait_list(message.wait_for, routine)
+        event = self._backend.enqueue_migrate_mem_objects(queue.handle, memories, message.flags, wait_for)
+        self._enqueued(queue, command, message.event, event)
+
+    def _memory(self, handle: int, routine: str) -> Any:
+        image = self._holdings.images.items.get(handle)
+        return (image or self._holdings.buffers.get(handle, routine)).handle
 
     def flush(self, message: m.Flush) -> None:
         """Submit what is enqueued."""

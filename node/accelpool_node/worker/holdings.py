@@ -123,9 +123,13 @@ class Holdings:
         handle = self._backend.create_program_with_source(context.handle, message.source)
         self.programs.items[message.program] = ProgramObject(handle=handle, context=context, is_source=True)
 
-    def create_program_with_binary(self, message: m.CreateProgramWithBinary, content: memoryview) -> None:
+    def create_program_with_binary(
+        self, message: m.CreateProgramWithBinary, content: memoryview | None
+    ) -> None:
         """Make a program from binaries, one after the other in `content`."""
         routine = "clCreateProgramWithBinary"
+        if content is None:
+            raise error_for(routine, ErrorCode.INVALID_VALUE, "no binaries came with it")
         self.programs.claim(message.program, routine)
         context = self.contexts.get(message.context, routine)
         devices = [self.device_of(context, place, routine) for place in message.devices]

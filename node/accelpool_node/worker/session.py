@@ -26,12 +26,12 @@ from accelpool_node.worker.images import Images
 from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
 from accelpool_node.worker.parting import Parting
+from accelpool_node.worker.payloads import Opener, Payloads
 from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.peer_regions import PeerRegions
 from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.rectangles import Rectangles
-from accelpool_node.worker.spirv import check_size
-from accelpool_node.worker.transfers import Intake, Outlet, Transfers
+from accelpool_node.worker.transfers import Outlet, Transfers
 from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -85,9 +85,15 @@ class Session:
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         user_events = self._user_events = UserEvents(backend, self._holdings)
         commands = Commands(backend, self._holdings, transfers, user_events, limits)
-        images = self._images = Images(backend, self._holdings, reply)
+        images = Images(backend, self._holdings, reply)
         image_commands = ImageCommands(backend, self._holdings, commands)
         rectangles = Rectangles(backend, self._holdings, commands)
+        openers: dict[type[m.Message], Opener] = {
+            m.EnqueueWriteBuffer: commands.open_write,
+            m.EnqueueWriteImage: image_commands.open_write,
+            m.EnqueueWriteBufferRect: rectangles.open_write,
+        }
+        payloads = self._payloads = Payloads(self._holdings, images, limits, openers)
         self.loaded_images = LoadedImages()
         self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
         regions = PeerRegions(
@@ -98,18 +104,16 @@ class Session:
         parting = Parting(backend, self._holdings, reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
-        self._intake: Intake | None = None
-        self._content: memoryview | None = None
         self._makers: dict[type[m.Message], Callable[[Any], None]] = {
             m.CreateContext: self._holdings.create_context,
             m.CreateCommandQueue: self._holdings.create_command_queue,
-            m.CreateBuffer: self._create_buffer,
+            m.CreateBuffer: payloads.with_content(self._holdings.create_buffer),
             m.CreateSubBuffer: self._holdings.create_sub_buffer,
-            m.CreateImage: self._create_image,
+            m.CreateImage: payloads.with_content(images.create_image),
             m.CreateSampler: images.create_sampler,
             m.CreateProgramWithSource: self._holdings.create_program_with_source,
-            m.CreateProgramWithBinary: self._create_program_with_binary,
-            m.CreateProgramWithIL: self._create_program_with_il,
+            m.CreateProgramWithBinary: payloads.with_content(self._holdings.create_program_with_binary),
+            m.CreateProgramWithIL: payloads.with_content(builds.create_program_with_il),
             m.CreateProgramWithBuiltInKernels: builds.create_program_with_built_in_kernels,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
@@ -121,17 +125,17 @@ class Session:
         }
         self._numbered: dict[type[m.Message], Callable[[Any, int], None]] = {
             m.EnqueueNDRangeKernel: commands.enqueue_nd_range_kernel,
-            m.EnqueueWriteBuffer: self._writing(commands.enqueue_write_buffer),
+            m.EnqueueWriteBuffer: payloads.writing(commands.enqueue_write_buffer),
             m.EnqueueReadBuffer: self._reading("clEnqueueReadBuffer", commands.enqueue_read_buffer),
             m.EnqueueCopyBuffer: commands.enqueue_copy_buffer,
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
-            m.EnqueueWriteImage: self._writing(image_commands.enqueue_write_image),
+            m.EnqueueWriteImage: payloads.writing(image_commands.enqueue_write_image),
             m.EnqueueReadImage: self._reading("clEnqueueReadImage", image_commands.enqueue_read_image),
             m.EnqueueCopyImage: image_commands.enqueue_copy_image,
             m.EnqueueCopyImageToBuffer: image_commands.enqueue_copy_image_to_buffer,
             m.EnqueueCopyBufferToImage: image_commands.enqueue_copy_buffer_to_image,
             m.EnqueueFillImage: image_commands.enqueue_fill_image,
-            m.EnqueueWriteBufferRect: self._writing(rectangles.enqueue_write_buffer_rect),
+            m.EnqueueWriteBufferRect: payloads.writing(rectangles.enqueue_write_buffer_rect),
             m.EnqueueReadBufferRect: self._reading(
                 "clEnqueueReadBufferRect", rectangles.enqueue_read_buffer_rect
             ),
@@ -140,6 +144,7 @@ class Session:
             m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
+            m.EnqueueMigrateMemObjects: commands.enqueue_migrate_mem_objects,
             m.Release: self._release,
             m.SetUserEventStatus: user_events.set_status,
             m.Finish: self._finish,
@@ -154,11 +159,6 @@ class Session:
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
         }
-        self._openers: dict[type[m.Message], Callable[[Any, int], Intake]] = {
-            m.EnqueueWriteBuffer: commands.open_write,
-            m.EnqueueWriteImage: image_commands.open_write,
-            m.EnqueueWriteBufferRect: rectangles.open_write,
-        }
 
     # ---- one message -------------------------------------------------------------------------------------
 
@@ -168,15 +168,8 @@ class Session:
             return self._open_payload(message, size, command)
 
     def _open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
-        self._intake = self._content = None
         try:
-            opener = self._openers.get(type(message))
-            if opener is not None:
-                self._intake = opener(message, size)
-                return self._intake.view
-            self._check_content(message, size)
-            self._content = memoryview(bytearray(size))
-            return self._content
+            return self._payloads.open(message, size)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
             return None
@@ -194,7 +187,7 @@ class Session:
             else:
                 self._makers[kind](message)
             if self._user_events.unset:
-                self._user_events.note(message)
+                self._user_events.note(message, command)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
 
@@ -251,54 +244,7 @@ class Session:
         unreported = self._holdings.release(message)
         self._failure = self._failure or unreported
 
-    # ---- what has a payload ------------------------------------------------------------------------------
-
-    def _check_content(self, message: m.Message, size: int) -> None:
-        """Refuse a payload that cannot become an object's content, or binaries, before it is received."""
-        if isinstance(message, m.CreateImage):
-            self._images.check_content(message, size)
-            return
-        if isinstance(message, m.CreateBuffer):
-            routine, expected, limit = "clCreateBuffer", message.size, message.size
-            context = self._holdings.contexts.get(message.context, routine)
-            self._holdings.ledger.check(context, message.size, routine)
-        elif isinstance(message, m.CreateProgramWithIL):
-            check_size(size, "clCreateProgramWithIL")
-            return
-        else:
-            routine, limit = "clCreateProgramWithBinary", self._limits.staged_bytes
-            expected = sum(getattr(message, "sizes", ()))
-        if size != expected or size > limit:
-            what = f"a payload of {size} bytes; the message says {expected}, the limit is {limit}"
-            raise error_for(routine, ErrorCode.INVALID_VALUE, what)
-
-    def _take_content(self) -> memoryview | None:
-        content, self._content = self._content, None
-        return content
-
-    def _create_buffer(self, message: m.CreateBuffer) -> None:
-        self._holdings.create_buffer(message, self._take_content())
-
-    def _create_image(self, message: m.CreateImage) -> None:
-        self._images.create_image(message, self._take_content())
-
-    def _create_program_with_binary(self, message: m.CreateProgramWithBinary) -> None:
-        content = self._take_content()
-        if content is None:
-            raise error_for("clCreateProgramWithBinary", ErrorCode.INVALID_VALUE, "no binaries came with it")
-        self._holdings.create_program_with_binary(message, content)
-
-    def _create_program_with_il(self, message: m.CreateProgramWithIL) -> None:
-        self._builds.create_program_with_il(message, self._take_content())
-
-    def _writing(self, enqueue: Callable[[Any, Intake | None, int], None]) -> Callable[[Any, int], None]:
-        """Return what carries out a write, given what enqueues it."""
-
-        def write(message: m.Message, command: int) -> None:
-            intake, self._intake = self._intake, None
-            enqueue(message, intake, command)
-
-        return write
+    # ---- reads -------------------------------------------------------------------------------------------
 
     def _reading(self, routine: str, enqueue: Callable[[Any, int], Outlet]) -> Callable[[Any, int], None]:
         """Return what carries out a read, given what enqueues it."""

@@ -100,11 +100,13 @@ class UserEvents:
         """Return a command's event as it is, or with the command's gate."""
         return self._with_gate(message, queue, event, self.gate(message, queue))
 
-    def note(self, message: m.Message) -> None:
-        """Take an enqueued command into account, if it is one: it may be behind a gate."""
+    def note(self, message: m.Message, command: int) -> None:
+        """Take a message into account that has been carried out: a command, it may be behind a gate."""
         queue = self._holdings.queues.items.get(getattr(message, "queue", 0))
-        gate = None if queue is None else self.gate(message, queue)
-        if queue is None or gate is None or isinstance(message, (m.Finish, m.Flush)):
+        if queue is None or queue.newest_command != command:
+            return  # nothing was enqueued
+        gate = self.gate(message, queue)
+        if gate is None:
             return
         handle, items = getattr(message, "event", 0), self._holdings.events.items
         queue.newest = event = self._with_gate(message, queue, queue.newest, gate)

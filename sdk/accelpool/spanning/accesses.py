@@ -75,6 +75,10 @@ def _write_rect(message: m.EnqueueWriteBufferRect, _: int) -> Accesses:
     return [Access(memory=message.buffer, is_write=True)]
 
 
+def _migrate(message: m.EnqueueMigrateMemObjects, _: int) -> Accesses:
+    return [Access(memory=handle) for handle in message.mem_objects]
+
+
 def _nothing(_: object, __: int) -> Accesses:
     return ()
 
@@ -94,6 +98,7 @@ ACCESSES: dict[type[m.Message], Callable[[Any, int], Accesses]] = {
     m.EnqueueFillImage: _write_image,
     m.EnqueueCopyImageToBuffer: _image_to_buffer,
     m.EnqueueCopyBufferToImage: _buffer_to_image,
+    m.EnqueueMigrateMemObjects: _migrate,
     m.EnqueueMarker: _nothing,
     m.EnqueueBarrier: _nothing,
 }

@@ -123,6 +123,16 @@ class Commands:
         """Do nothing."""
         return enqueue(queue, None)
 
+    def enqueue_migrate_mem_objects(
+        self,
+        queue: NullQueue,
+        memories: Sequence[NullBuffer],
+        flags: int,
+        wait_for: Sequence[NullEvent] | None,
+    ) -> NullEvent:
+        """Leave everything where it is."""
+        return enqueue(queue, wait_for)
+
     def enqueue_marker(self, queue: NullQueue, wait_for: Sequence[NullEvent] | None) -> NullEvent:
         """Do nothing."""
         return enqueue(queue, wait_for, awaits_all=not wait_for)
