@@ -130,7 +130,7 @@ def acquire(
 
     Args:
         kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
-        count: How many devices, all of one node for now.
+        count: How many devices: of one node where that is possible now, else of several.
         memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
         wait: How long to wait while no device is free: True or None for as long as it takes, False not at
             all, or seconds.

@@ -1,4 +1,4 @@
-"""Contexts: devices of one session, and all that is made on them.
+"""Contexts: devices under one lease, and all that is made on them.
 
 Broker.acquire(...)              a context on devices that the pool chooses, under a lease of its own
 Context([devices of a context])  another context in the same session
@@ -19,6 +19,7 @@ from accelpool.info import Info
 from accelpool.process_bound import ProcessBound
 from accelpool.records import LeaseRecord
 from accelpool.session import Session
+from accelpool.spanning.parts import SpanningStats
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
@@ -128,8 +129,20 @@ class Context(ProcessBound):
 
     @property
     def round_trips(self) -> int:
-        """How often this context's session has waited for an answer from its node so far."""
+        """How often this context's session has waited for an answer from its nodes so far."""
         return self._session.connection.stats.round_trips
+
+    @property
+    def migrations(self) -> int:
+        """How often a buffer's content went from one node of this context's session to another so far."""
+        stats = self._session.connection.stats
+        return stats.migrations if isinstance(stats, SpanningStats) else 0
+
+    @property
+    def migrated_bytes(self) -> int:
+        """How many bytes that were; they go from node to node, not by way of this process."""
+        stats = self._session.connection.stats
+        return stats.migrated_bytes if isinstance(stats, SpanningStats) else 0
 
     @property
     def lease(self) -> LeaseRecord:

@@ -1,4 +1,4 @@
-"""A session in use: one lease, one connection to its node, and the devices behind it."""
+"""A session in use: one lease, the connection to its nodes, and the devices behind it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from accelpool.acquisition import ended, lease_record
+from accelpool.connections import SessionConnection
 from accelpool.device import Device
 from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.rest import RestClient
 from accelpool_wire import messages as m
-from accelpool_wire.client import AnyRead, Connection, PendingRead
+from accelpool_wire.client import AnyRead
 from accelpool_wire.codes import ErrorCode
-from accelpool_wire.pending import Once
+from accelpool_wire.pending import Once, PendingRead
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
@@ -26,7 +27,7 @@ class Session:
     """What all objects of a context talk through. Safe to use from several threads.
 
     Attributes:
-        connection: The open connection.
+        connection: The open connection; of a lease over several nodes all of them, as one.
         lease: The lease it stands on.
         devices: Its devices, in the order in which messages number them.
         contexts: The handles of its contexts in use; with the last one it ends.
@@ -39,7 +40,9 @@ class Session:
         "lease", "new_handle", "reads", "release", "unset_events",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, lease: Lease, keeper: LeaseKeeper, rest: RestClient) -> None:
+    def __init__(
+        self, connection: SessionConnection, lease: Lease, keeper: LeaseKeeper, rest: RestClient
+    ) -> None:
         self.connection = connection
         self.lease = lease
         self.devices: tuple[Device, ...] = ()
