@@ -10,9 +10,6 @@ from typing import Any
 
 import accelpool
 from accelpool.device import get_cl_header_version
-from accelpool.enqueue_image import copy_buffer_to_image as _enqueue_copy_buffer_to_image
-from accelpool.enqueue_image import copy_image as _enqueue_copy_image
-from accelpool.enqueue_image import copy_image_to_buffer as _enqueue_copy_image_to_buffer
 from accelpool.memory_pool import (
     AllocatorBase,
     DeferredAllocator,
@@ -41,9 +38,6 @@ __all__ = [
     "ImmediateAllocator",
     "MemoryPool",
     "PooledBuffer",
-    "_enqueue_copy_buffer_to_image",
-    "_enqueue_copy_image",
-    "_enqueue_copy_image_to_buffer",
     "bitlog2",
     "get_cl_header_version",
 ]
