@@ -63,6 +63,7 @@ from accelpool.constants import (
     program_binary_type,
     program_build_info,
     program_info,
+    program_kind,
     queue_properties,
     sampler_info,
     sampler_properties,
@@ -72,6 +73,7 @@ from accelpool.constants import (
 )
 from accelpool.context import Context, CtxFactory
 from accelpool.device import Device, Platform, get_cl_header_version
+from accelpool.device_values import DeviceTopologyAmd
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
 from accelpool.enqueue_image import enqueue_fill_image
 from accelpool.errors import (
@@ -91,7 +93,8 @@ from accelpool.image_from_array import image_from_array
 from accelpool.image_mapping import enqueue_map_image
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
-from accelpool.local_driver import DeviceTopologyAmd, enable_debugging
+from accelpool.link import create_program_with_built_in_kernels, link_program, unload_platform_compiler
+from accelpool.local_driver import enable_debugging
 from accelpool.mapping import MemoryMap, enqueue_map_buffer
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
 from accelpool.migration import enqueue_copy_buffer_p2p_amd, enqueue_migrate_mem_objects
@@ -225,6 +228,7 @@ __all__ = [
     "context_info",
     "context_properties",
     "create_image",
+    "create_program_with_built_in_kernels",
     "create_some_context",
     "csvm_empty",
     "csvm_empty_like",
@@ -273,6 +277,7 @@ __all__ = [
     "kernel_sub_group_info",
     "kernel_work_group_info",
     "khronos_vendor_id",
+    "link_program",
     "map_flags",
     "mem_flags",
     "mem_info",
@@ -285,6 +290,7 @@ __all__ = [
     "program_binary_type",
     "program_build_info",
     "program_info",
+    "program_kind",
     "queue_properties",
     "sampler_info",
     "sampler_properties",
@@ -292,6 +298,7 @@ __all__ = [
     "svm_empty",
     "svm_empty_like",
     "svm_mem_flags",
+    "unload_platform_compiler",
     "version_bits",
     "wait_for_events",
 ]

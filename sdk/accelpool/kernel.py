@@ -8,6 +8,7 @@ launch with its arguments is one message.
 from __future__ import annotations
 
 import io
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from accelpool import upper_layer
 from accelpool.arguments import Packer, typed_packer
 from accelpool.array_arguments import ArrayArguments
-from accelpool.constants import kernel_arg_info, kernel_info, kernel_work_group_info
+from accelpool.constants import kernel_arg_info, kernel_info, kernel_sub_group_info, kernel_work_group_info
 from accelpool.context import Context
 from accelpool.device import Device
 from accelpool.errors import LogicError, RuntimeError
@@ -29,6 +30,12 @@ from accelpool_wire.codes import ErrorCode
 
 if TYPE_CHECKING:
     from accelpool.program import Program
+
+NDRANGE_INFOS = (
+    kernel_sub_group_info.MAX_SUB_GROUP_SIZE_FOR_NDRANGE,
+    kernel_sub_group_info.SUB_GROUP_COUNT_FOR_NDRANGE,
+)
+SUB_GROUP_COUNTS = (kernel_sub_group_info.MAX_NUM_SUB_GROUPS, kernel_sub_group_info.COMPILE_NUM_SUB_GROUPS)
 
 
 class _Unset:
@@ -296,10 +303,41 @@ class Kernel(ProcessBound):
             ),
             kernel_work_group_info.PRIVATE_MEM_SIZE: group.private_mem_size,
         }
+        if param == kernel_work_group_info.GLOBAL_WORK_SIZE:
+            return self._asked(m.WORK_GROUP, param, device, None)
         if param not in values:
             name = kernel_work_group_info.to_string(param, "%d")
             raise LogicError(routine, ErrorCode.INVALID_VALUE, f"{self!r} has no {name}")
         return values[param]
+
+    def get_sub_group_info(
+        self, device: Device, param: int, input_value: Sequence[int] | int | None = None
+    ) -> Any:
+        """Return the value of a `kernel_sub_group_info` number on a device: one round trip.
+
+        Args:
+            device: One that the kernel is built for.
+            param: What is asked for.
+            input_value: A local size for the infos of an NDRange, a count for LOCAL_SIZE_FOR_SUB_GROUP_COUNT.
+
+        Raises:
+            LogicError: INVALID_VALUE: there is no such info; INVALID_OPERATION: the device has no sub-groups.
+        """
+        if param in NDRANGE_INFOS:
+            given = [int(size) for size in input_value]  # type: ignore[union-attr] # TypeError is the answer
+        elif param == kernel_sub_group_info.LOCAL_SIZE_FOR_SUB_GROUP_COUNT:
+            given = [operator.index(input_value)]  # type: ignore[arg-type]
+        elif param in SUB_GROUP_COUNTS:
+            given = []
+        else:
+            what = f"{self!r} has no {kernel_sub_group_info.to_string(param, '%d')}"
+            raise LogicError("Kernel.get_sub_group_info", ErrorCode.INVALID_VALUE, what)
+        return self._asked(m.SUB_GROUP, param, device, given)
+
+    def _asked(self, about: int, param: int, device: Device, given: list[int] | None) -> Any:
+        place = self._program._context._place(device, "clGetKernelWorkGroupInfo")
+        message = m.GetInfo(about, self._core._handle, param, place, given)
+        return self._core._session.ask(message, m.Info).value
 
     def get_arg_info(self, index: int, param_name: int, /) -> Any:
         """Return the value of a `kernel_arg_info` number of an argument, by its place from 0.

@@ -40,7 +40,8 @@ class KernelCore(SessionObject):
         self._ranges: dict[Any, NDRange] = {}
         self.context = context
         self.info = info
-        self.groups = dict(zip(places, info.work_groups, strict=False))
+        groups = zip(places, info.work_groups, strict=False)
+        self.groups = {place: group for place, group in groups if group.work_group_size}
         self.packers = tuple(packer(place, session) for place in self.places())
         handle = session.new_handle()
         session.post(m.CreateKernel(handle, program, info.name))

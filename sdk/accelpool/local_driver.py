@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 
-from accelpool.constants import device_topology_type_amd
 from accelpool.context import Context
 from accelpool.device import Platform
 
@@ -20,13 +18,3 @@ def enable_debugging(platform_or_context: Platform | Context) -> None:
     if isinstance(platform, Context):
         platform = platform.devices[0].platform
     warnings.warn(f"Do not know how to enable debugging on '{platform.name}'", stacklevel=2)
-
-
-@dataclass(slots=True)
-class DeviceTopologyAmd:
-    """Where on its machine's PCI bus an AMD device is; a record of four numbers."""
-
-    bus: int = 0
-    device: int = 0
-    function: int = 0
-    type: int = field(default=device_topology_type_amd.PCIE, init=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -37,7 +38,8 @@ class Session:
     """
 
     __slots__ = (
-        "__weakref__", "_keeper", "_reason", "_rest", "connection", "contexts", "deferred", "devices",
+        "__weakref__", "_keeper", "_parting", "_reason", "_rest", "connection", "contexts", "deferred",
+        "devices",
         "is_closed", "lease", "new_handle", "reads", "release", "unset_events",
     )  # fmt: skip
 
@@ -54,6 +56,7 @@ class Session:
         self.unset_events: set[int] = set()
         self.new_handle = connection.new_handle
         self.release = connection.release
+        self._parting = threading.Lock()
         self._keeper = keeper
         self._rest = rest
         self._reason: ProblemError | None = None
@@ -155,6 +158,18 @@ class Session:
             return self.connection.wait_events(events)
         except SessionLost as error:
             raise self._why(error) from error
+
+    def add_devices(self, parent: Device, answer: m.SubDevices) -> list[Device]:
+        """Have the parts of a device as devices of the session, at the places that the worker told."""
+        from accelpool.session_devices import sub_devices
+
+        made = sub_devices(parent, answer.devices, self)
+        with self._parting:
+            missing = answer.first - len(self.devices)
+            if missing > 0:  # those that another thread was told and has not put in place yet
+                self.devices += (parent,) * missing
+            self.devices = (*self.devices[: answer.first], *made, *self.devices[answer.first + len(made) :])
+        return list(made)
 
     def fetch_binaries(self, program: int) -> list[bytes]:
         """Return a built program's binaries."""

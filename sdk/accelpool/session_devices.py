@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from accelpool.constants import device_info
 from accelpool.device import Device, Platform
 from accelpool.records import EndpointRecord, LeaseRecord, ShareRecord
 from accelpool_wire import messages as m
@@ -56,3 +57,18 @@ def _with_shares(
         ]
         for device, share in zip_longest(devices, shares[: len(devices)]):
             yield endpoint, device, share
+
+
+def sub_devices(parent: Device, told: Sequence[m.Device], session: Session) -> tuple[Device, ...]:
+    """Return the parts of a device of a session."""
+    node, environment, _ = parent._key
+    made = []
+    for device in told:
+        info = {**device.info, device_info.PARENT_DEVICE: parent}
+        name = f"{parent._key[2]}/{device.name}"
+        part = Device(
+            info, parent.platform, (node, environment, name), broker=parent._broker, session=session
+        )
+        parent.platform._devices.remove(part)  # as in OpenCL, a platform lists whole devices only
+        made.append(part)
+    return tuple(made)

@@ -84,6 +84,8 @@ ASKED: dict[type[m.Message], type[m.Message]] = {
     m.Binaries: m.GetProgramBinaries,
     m.EventState: m.GetEvent,
     m.ImageFormats: m.GetSupportedImageFormats,
+    m.SubDevices: m.CreateSubDevices,
+    m.Info: m.GetInfo,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport, LoadedImage
 from accelpool_node.discover import Listed
@@ -206,7 +207,7 @@ def attributes(device: Listed) -> dict[str, AttributeValue]:
     return found
 
 
-def _readable(name: str, value: int | str | list[int]) -> AttributeValue:
+def _readable(name: str, value: int | str | list[Any]) -> AttributeValue:
     if name in TRUTHS:
         return bool(value)
     return value.strip() if isinstance(value, str) else value

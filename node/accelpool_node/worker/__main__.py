@@ -20,6 +20,7 @@ from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
 from accelpool_node.worker.objects import Share
+from accelpool_node.worker.parting import as_client_sees
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
@@ -27,7 +28,6 @@ from accelpool_wire import messages as m
 ALIVE_EVERY_S = 1.0
 END_PATIENCE_S = 1.0
 AGENT_GONE = 3
-GLOBAL_MEM_SIZE, MAX_MEM_ALLOC_SIZE = 0x101F, 0x1010
 
 
 def main() -> NoReturn:
@@ -89,19 +89,10 @@ def _serve(
     session = Session(backend, shares, limits, service.reply, addresses=order.peers)
     threading.Thread(target=_obey, args=(agent, service, session), daemon=True).start()
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
-    service.welcome([_as_client_sees(share) for share in shares])
+    service.welcome([as_client_sees(share) for share in shares])
     ended = service.run(session)
     _tell_loaded_images(agent, session)
     return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
-
-
-def _as_client_sees(share: Share) -> m.Device:
-    """Return a device whose reported memory is the share's."""
-    device, size = share.device, share.memory_bytes
-    largest = device.info.get(MAX_MEM_ALLOC_SIZE)
-    info = {**device.info, GLOBAL_MEM_SIZE: size}
-    info[MAX_MEM_ALLOC_SIZE] = min(size, largest) if isinstance(largest, int) else size
-    return m.Device(device.name, device.platform, info)
 
 
 def _obey(agent: socket.socket, service: Service, session: Session) -> None:

@@ -29,7 +29,8 @@ from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
-OUT_OF_ORDER = 1 << 0
+OUT_OF_ORDER, ON_DEVICE, ON_DEVICE_DEFAULT = 1 << 0, 1 << 2, 1 << 3
+DEVICE_ENQUEUE_CAPABILITIES, ON_DEVICE_PROPERTIES, ON_DEVICE_MAX_SIZE = 0x1070, 0x104E, 0x1050
 
 
 class Holdings:
@@ -63,11 +64,13 @@ class Holdings:
         """Make a context over devices of the session."""
         routine = "clCreateContext"
         self.contexts.claim(message.context, routine)
-        shares = [self._share(place, routine) for place in dict.fromkeys(message.devices)]
+        shares = [self.share(place, routine) for place in dict.fromkeys(message.devices)]
         if not shares:
             raise error_for(routine, ErrorCode.INVALID_VALUE, "a context over no device")
-        handle = self._backend.create_context([share.device for share in shares])
-        self.contexts.items[message.context] = ContextObject(handle=handle, shares=shares)
+        devices = [share.device for share in shares]
+        handle = self._backend.create_context(devices)
+        wholes = list({id(whole): whole for share in shares for whole in [share.whole or share]}.values())
+        self.contexts.items[message.context] = ContextObject(handle=handle, shares=wholes, devices=devices)
 
     def create_command_queue(self, message: m.CreateCommandQueue) -> None:
         """Make a command queue on a device of a context."""
@@ -75,10 +78,14 @@ class Holdings:
         self.queues.claim(message.queue, routine)
         context = self.contexts.get(message.context, routine)
         device = self.device_of(context, message.device, routine)
-        handle = self._backend.create_command_queue(context.handle, device, message.properties)
-        is_in_order = not message.properties & OUT_OF_ORDER
+        check_on_device(device, message, routine)
+        handle = self._backend.create_command_queue(context.handle, device, message.properties, message.size)
         self.queues.items[message.queue] = QueueObject(
-            handle=handle, is_in_order=is_in_order, context=context, device=device
+            handle=handle,
+            is_in_order=not message.properties & OUT_OF_ORDER,
+            context=context,
+            device=device,
+            is_on_device=bool(message.properties & ON_DEVICE),
         )
 
     def create_buffer(self, message: m.CreateBuffer, content: memoryview | None) -> None:
@@ -114,7 +121,7 @@ class Holdings:
         self.programs.claim(message.program, routine)
         context = self.contexts.get(message.context, routine)
         handle = self._backend.create_program_with_source(context.handle, message.source)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+        self.programs.items[message.program] = ProgramObject(handle=handle, context=context, is_source=True)
 
     def create_program_with_binary(self, message: m.CreateProgramWithBinary, content: memoryview) -> None:
         """Make a program from binaries, one after the other in `content`."""
@@ -132,7 +139,7 @@ class Holdings:
         handle = self._backend.create_program_with_binary(context.handle, devices, binaries)
         hashes = hashes_of(devices, binaries)
         self.programs.items[message.program] = ProgramObject(
-            handle=handle, context=context, binary_hashes=hashes
+            handle=handle, context=context, is_linkable=True, binary_hashes=hashes
         )
 
     def create_kernel(self, message: m.CreateKernel) -> None:
@@ -150,7 +157,7 @@ class Holdings:
             what = f"kernel {info.name} has {info.num_args} arguments; the limit is {limit}"
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
-        self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info)
+        self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info, context=program.context)
 
     def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:
         """Return where a message would have put an object, and under which handle."""
@@ -167,7 +174,10 @@ class Holdings:
                 return [(self.images, message.image)]
             case m.CreateSampler():
                 return [(self.samplers, message.sampler)]
-            case m.CreateProgramWithSource() | m.CreateProgramWithBinary():
+            case (
+                m.CreateProgramWithSource() | m.CreateProgramWithBinary() | m.CreateProgramWithIL()
+                | m.CreateProgramWithBuiltInKernels() | m.LinkProgram()
+            ):  # fmt: skip
                 return [(self.programs, message.program)]
             case m.CreateKernel():
                 return [(self.kernels, message.kernel)]
@@ -185,6 +195,9 @@ class Holdings:
     def queue_as_it_is(self, handle: int, routine: str) -> QueueObject:
         """Return a queue, once nothing of it is being sent."""
         queue = self.queues.get(handle, routine)
+        if queue.is_on_device:
+            what = f"queue {handle} is on its device: only kernels enqueue to it"
+            raise error_for(routine, ErrorCode.INVALID_COMMAND_QUEUE, what)
         sending = queue.sending
         if sending is not None:
             sending.wait()
@@ -202,11 +215,11 @@ class Holdings:
 
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:
         """Return a device by its place in the session; it must be one of the context's."""
-        share = self._share(place, routine)
-        if share not in context.shares:
+        device = self.share(place, routine).device
+        if not any(device is known for known in context.devices):
             what = f"device {place} is not one of the context's"
             raise error_for(routine, ErrorCode.INVALID_DEVICE, what)
-        return share.device
+        return device
 
     def wait_list(self, handles: list[int] | None, routine: str) -> list[Any] | None:
         """Return the backend's events of a wait list.
@@ -254,11 +267,26 @@ class Holdings:
             raise EarlierFailure(routine, code, failure)
         return driver_event(event)
 
-    def _share(self, place: int, routine: str) -> Share:
+    def share(self, place: int, routine: str) -> Share:
+        """Return a device's share by its place in the session."""
         if not 0 <= place < len(self._shares):
             what = f"there is no device {place}; the session has {len(self._shares)}"
             raise error_for(routine, ErrorCode.INVALID_DEVICE, what)
         return self._shares[place]
+
+    def device(self, place: int) -> BackendDevice:
+        """Return a device by its place in the session."""
+        return self.share(place, "clGetDeviceInfo").device
+
+    def count_shares(self) -> int:
+        """Return how many devices the session has, sub-devices included."""
+        return len(self._shares)
+
+    def add_shares(self, shares: Sequence[Share]) -> int:
+        """Have more devices, sub-devices of those there are; return the first one's place."""
+        first = len(self._shares)
+        self._shares += shares
+        return first
 
     # ---- letting go --------------------------------------------------------------------------------------
 
@@ -309,3 +337,19 @@ def check_region(buffer: BufferObject, offset: int, size: int, routine: str) -> 
     if offset < 0 or size <= 0 or offset + size > buffer.size:
         what = f"{size} bytes at offset {offset} do not lie within a buffer of {buffer.size} bytes"
         raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+
+
+def check_on_device(device: BackendDevice, message: m.CreateCommandQueue, routine: str) -> None:
+    """Refuse an on-device queue where the device has none, or none so large: drivers crash on it."""
+    if not message.properties & (ON_DEVICE | ON_DEVICE_DEFAULT) and not message.size:
+        return
+    known = device.info.get(ON_DEVICE_PROPERTIES), device.info.get(DEVICE_ENQUEUE_CAPABILITIES)
+    if not message.properties & ON_DEVICE or not message.properties & OUT_OF_ORDER:
+        what = f"properties {message.properties:#x}, size {message.size}: a queue on a device is out of order"
+        raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+    if not known[0] or known[1] == 0:
+        raise error_for(routine, ErrorCode.INVALID_QUEUE_PROPERTIES, f"{device.name} has no on-device queues")
+    largest = device.info.get(ON_DEVICE_MAX_SIZE)
+    if not 0 <= message.size <= (largest if isinstance(largest, int) else 0):
+        what = f"a queue of {message.size} bytes; {device.name} has them up to {largest}"
+        raise error_for(routine, ErrorCode.INVALID_QUEUE_PROPERTIES, what)

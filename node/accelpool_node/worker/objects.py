@@ -71,19 +71,24 @@ def failure_of(event: Any) -> Failure | None:
 
 @dataclass(kw_only=True, slots=True)
 class Share:
-    """The memory of one device that the session may allocate, and what it has allocated."""
+    """The memory of one device that the session may allocate, and what it has allocated.
+
+    A sub-device's share is a name for that of the device it is part of: `whole`.
+    """
 
     device: BackendDevice
     memory_bytes: int
     used_bytes: int = 0
+    whole: Share | None = None
 
 
 @dataclass(kw_only=True, slots=True)
 class ContextObject:
-    """A context, the shares of its devices, and by device a queue of ours where transfers end."""
+    """A context, its devices, the shares it takes from, and by device a queue of ours where transfers end."""
 
     handle: Any
     shares: list[Share]
+    devices: list[BackendDevice]
     side_queues: dict[str, Any] = field(default_factory=dict)
 
 
@@ -114,6 +119,7 @@ class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
+    Only kernels enqueue to one that `is_on_device`.
     `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
     `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
     `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
@@ -123,6 +129,7 @@ class QueueObject:
     is_in_order: bool
     context: ContextObject
     device: BackendDevice
+    is_on_device: bool = False
     sending: threading.Event | None = None
     newest: Any = None
     newest_command: int = 0
@@ -168,12 +175,17 @@ class SamplerObject:
 
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
-    """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such."""
+    """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such.
+
+    It `is_linkable` if it is compiled, or may be.
+    """
 
     handle: Any
     context: ContextObject
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
     binary_hashes: dict[str, str] = field(default_factory=dict)
+    is_source: bool = False
+    is_linkable: bool = False
 
 
 Argument: TypeAlias = BufferObject | SamplerObject | LocalMemory | bytes | None
@@ -185,6 +197,7 @@ class KernelObject:
 
     handle: Any
     info: KernelInfo
+    context: ContextObject
     args: dict[int, Argument] = field(default_factory=dict)
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.images import Images
+from accelpool_node.worker.spirv import check_size
 from accelpool_node.worker.transfers import Intake
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -57,15 +58,15 @@ class Payloads:
 
     def create_buffer(self, message: m.CreateBuffer) -> None:
         """Make a buffer, with its payload as its content if it has one."""
-        self._holdings.create_buffer(message, self._take_content())
+        self._holdings.create_buffer(message, self.take_content())
 
     def create_image(self, message: m.CreateImage) -> None:
         """Make an image, with its payload as its content if it has one."""
-        self._images.create_image(message, self._take_content())
+        self._images.create_image(message, self.take_content())
 
     def create_program_with_binary(self, message: m.CreateProgramWithBinary) -> None:
         """Make a program from the payload."""
-        content = self._take_content()
+        content = self.take_content()
         if content is None:
             raise error_for("clCreateProgramWithBinary", ErrorCode.INVALID_VALUE, "no binaries came with it")
         self._holdings.create_program_with_binary(message, content)
@@ -88,6 +89,9 @@ class Payloads:
             routine, expected, limit = "clCreateBuffer", message.size, message.size
             context = self._holdings.contexts.get(message.context, routine)
             self._holdings.ledger.check(context, message.size, routine)
+        elif isinstance(message, m.CreateProgramWithIL):
+            check_size(size, "clCreateProgramWithIL")
+            return
         else:
             routine, limit = "clCreateProgramWithBinary", self._limits.staged_bytes
             expected = sum(getattr(message, "sizes", ()))
@@ -95,6 +99,7 @@ class Payloads:
             what = f"a payload of {size} bytes; the message says {expected}, the limit is {limit}"
             raise error_for(routine, ErrorCode.INVALID_VALUE, what)
 
-    def _take_content(self) -> memoryview | None:
+    def take_content(self) -> memoryview | None:
+        """Return the payload of the message at hand, None if it has none."""
         content, self._content = self._content, None
         return content

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.worker.builds import Builds
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.gates import TransferEvent, gate_of
@@ -24,6 +25,7 @@ from accelpool_node.worker.image_commands import ImageCommands
 from accelpool_node.worker.images import Images
 from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
+from accelpool_node.worker.parting import Parting
 from accelpool_node.worker.payloads import Opener, Payloads
 from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.peer_regions import PeerRegions
@@ -38,7 +40,6 @@ from accelpool_wire.errors import Error, FrameTooLarge, error_for
 WATCHERS = 32  # events of one message that are waited for each by itself; more take turns
 MAX_WHAT = 256 * 1024  # characters of a build log, or of what went wrong, that are sent
 MAX_KEPT = 2000  # characters of what stays with a handle: there may be a million
-ANSWERED = m.kinds(m.Synchronous)
 
 
 class Reply(Protocol):
@@ -99,6 +100,8 @@ class Session:
             backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
         )
         self.peers = Peers(regions, addresses, patience or Patience())
+        builds = self._builds = Builds(backend, self._holdings, self.loaded_images, reply)
+        parting = Parting(backend, self._holdings, reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._makers: dict[type[m.Message], Callable[[Any], None]] = {
@@ -110,11 +113,15 @@ class Session:
             m.CreateSampler: images.create_sampler,
             m.CreateProgramWithSource: self._holdings.create_program_with_source,
             m.CreateProgramWithBinary: payloads.create_program_with_binary,
+            m.CreateProgramWithIL: self._create_program_with_il,
+            m.CreateProgramWithBuiltInKernels: builds.create_program_with_built_in_kernels,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
             m.CreateUserEvent: user_events.create,
             m.Flush: commands.flush,
             m.WatchEvents: self._watch_events,
+            m.UnloadPlatformCompiler: parting.unload_platform_compiler,
+            m.SetDefaultDeviceCommandQueue: parting.set_default_device_command_queue,
         }
         self._numbered: dict[type[m.Message], Callable[[Any, int], None]] = {
             m.EnqueueNDRangeKernel: commands.enqueue_nd_range_kernel,
@@ -141,9 +148,14 @@ class Session:
             m.Release: self._release,
             m.SetUserEventStatus: user_events.set_status,
             m.Finish: self._finish,
-            m.BuildProgram: self._build_program,
+            m.BuildProgram: builds.build_program,
+            m.CompileProgram: builds.compile_program,
+            m.LinkProgram: builds.link_program,
             m.GetProgramBinaries: self._get_program_binaries,
             m.GetSupportedImageFormats: images.get_supported_image_formats,
+            m.SetProgramSpecializationConstant: builds.set_specialization_constant,
+            m.GetInfo: builds.get_info,
+            m.CreateSubDevices: parting.create_sub_devices,
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
         }
@@ -186,14 +198,14 @@ class Session:
         if isinstance(error, EarlierFailure):
             culprit, what = error.failure.command, error.what
         else:
-            limit = MAX_WHAT if isinstance(message, ANSWERED) else MAX_KEPT
+            limit = MAX_WHAT if isinstance(message, m.Synchronous) else MAX_KEPT
             culprit, what = command, f"command {command} ({type(message).__name__}): {error.what[:limit]}"
         failure = Failure(command=culprit, routine=error.routine, code=error.code, what=what)
         for table, handle in self._holdings.made_by(message):
             table.fail(handle, failure)
         if not isinstance(message, m.GetEvent):
             self._holdings.fail_event(getattr(message, "event", 0), failure)
-        if isinstance(message, ANSWERED):
+        if isinstance(message, m.Synchronous):
             self._answer_failed(command, failure)
             return
         self._stick_to(self._holdings.queues.items.get(getattr(message, "queue", 0)), failure)
@@ -231,6 +243,9 @@ class Session:
         self._user_events.release(message, command)
         unreported = self._holdings.release(message)
         self._failure = self._failure or unreported
+
+    def _create_program_with_il(self, message: m.CreateProgramWithIL) -> None:
+        self._builds.create_program_with_il(message, self._payloads.take_content())
 
     # ---- reads -------------------------------------------------------------------------------------------
 
@@ -270,7 +285,8 @@ class Session:
             raise error_for("clWaitForEvents", ErrorCode.INVALID_VALUE, what)
         with contextlib.suppress(Error):  # what is wrong with a queue is for its own commands to say
             for queue in self._holdings.queues.items.values():
-                self._backend.flush(queue.handle)
+                if not queue.is_on_device:
+                    self._backend.flush(queue.handle)
         status, pending = self.completion.status, []
         for handle in message.events:
             event = self._holdings.event_or_failure(handle)
@@ -339,20 +355,8 @@ class Session:
         else:
             self.completion.when_complete(newest, answer, queue.pace)
 
-    def _build_program(self, message: m.BuildProgram, command: int) -> None:
-        routine, backend = "clBuildProgram", self._backend
-        program = self._holdings.programs.get(message.program, routine)
-        devices = [self._holdings.device_of(program.context, place, routine) for place in message.devices]
-        backend.build_program(program.handle, devices, message.options)
-        self.loaded_images.note_build(devices, program.binary_hashes)
-        kernels = backend.program_kernels(program.handle)
-        program.kernels = {kernel.name: kernel for kernel in kernels}
-        logs = [log[:MAX_WHAT] for log in backend.build_logs(program.handle)]
-        self._reply(m.Built(command, kernels, logs))
-
     def _get_program_binaries(self, message: m.GetProgramBinaries, command: int) -> None:
-        program = self._holdings.programs.get(message.program, "clGetProgramInfo")
-        binaries = self._backend.program_binaries(program.handle)
+        binaries = self._builds.get_program_binaries(message)
         self._reply(m.Binaries(command, [len(binary) for binary in binaries]), b"".join(binaries))
 
     def _sync(self, _message: m.Sync, command: int) -> None:

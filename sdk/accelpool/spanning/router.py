@@ -82,8 +82,12 @@ class Router:
             m.CreateSubBuffer: self._create_sub_buffer,
             m.CreateImage: self._create_image,
             m.CreateSampler: self._create_sampler,
-            m.CreateProgramWithSource: self._create_program_with_source,
+            m.CreateProgramWithSource: self._create_program_everywhere,
             m.CreateProgramWithBinary: self._create_program_with_binary,
+            m.CreateProgramWithIL: self._create_program_everywhere,
+            m.CreateProgramWithBuiltInKernels: self._create_program_with_built_in_kernels,
+            m.UnloadPlatformCompiler: self._unload_platform_compiler,
+            m.SetDefaultDeviceCommandQueue: self._set_default_device_command_queue,
             m.CreateKernel: self._create_kernel,
             m.CreateUserEvent: self._create_user_event,
             m.SetUserEventStatus: self._set_user_event_status,
@@ -127,6 +131,15 @@ class Router:
         if home is None:
             raise LogicError("clWaitForEvents", ErrorCode.INVALID_EVENT, f"event {event} is released")
         return home
+
+    def at(self, place: int) -> tuple[int, int]:
+        """Return the part of a device of the session, and its place there."""
+        return self._places[place]
+
+    def add_devices(self, part: int, first: int, count: int) -> int:
+        """Note devices that a part has from now on; return the first one's place in the session."""
+        self._places += [(part, place) for place in range(first, first + count)]
+        return len(self._places) - count
 
     def local(self, places: Iterable[int]) -> dict[int, list[int]]:
         """Return devices of the session by part, as each part numbers them."""
@@ -208,17 +221,36 @@ class Router:
         parts = self._parts_of[message.sampler] = self.context(message.context).parts
         return [Step(part, message) for part in parts]
 
-    def _create_program_with_source(self, message: m.CreateProgramWithSource, _: Bulk | None) -> list[Action]:
+    def _create_program_everywhere(
+        self, message: m.CreateProgramWithSource | m.CreateProgramWithIL, payload: Bulk | None
+    ) -> list[Action]:
         context = self.context(message.context)
         devices = [place for place, at in enumerate(self._places) if at[1] in context.places.get(at[0], ())]
-        self._add_program(message.program, context, devices)
-        return [Step(part, message) for part in context.parts]
+        self.add_program(message.program, context, devices)
+        return [Step(part, message, payload) for part in context.parts]
+
+    def _create_program_with_built_in_kernels(
+        self, message: m.CreateProgramWithBuiltInKernels, _: Bulk | None
+    ) -> list[Action]:
+        self.add_program(message.program, self.context(message.context), message.devices)
+        local = self.local(message.devices)
+        return [Step(part, msgspec.structs.replace(message, devices=each)) for part, each in local.items()]
+
+    def _unload_platform_compiler(self, message: m.UnloadPlatformCompiler, _: Bulk | None) -> list[Action]:
+        part, place = self.at(message.device)
+        return [Step(part, m.UnloadPlatformCompiler(place))]
+
+    def _set_default_device_command_queue(
+        self, message: m.SetDefaultDeviceCommandQueue, _: Bulk | None
+    ) -> list[Action]:
+        part, place = self.at(message.device)
+        return [Step(part, msgspec.structs.replace(message, device=place))]
 
     def _create_program_with_binary(
         self, message: m.CreateProgramWithBinary, payload: Bulk | None
     ) -> list[Action]:
         context = self.context(message.context)
-        self._add_program(message.program, context, message.devices)
+        self.add_program(message.program, context, message.devices)
         content, at = memoryview(payload or b""), 0
         pieces: dict[int, list[memoryview]] = {}
         for place, size in zip(message.devices, message.sizes, strict=True):
@@ -231,7 +263,8 @@ class Router:
             actions.append(Step(part, created, b"".join(pieces[part])))
         return actions
 
-    def _add_program(self, handle: int, context: ContextRecord, devices: list[int]) -> None:
+    def add_program(self, handle: int, context: ContextRecord, devices: list[int]) -> None:
+        """Note a program that the parts of these devices have."""
         self._programs[handle] = ProgramRecord(handle=handle, context=context, devices=devices)
         self._parts_of[handle] = list(self.local(devices))
 

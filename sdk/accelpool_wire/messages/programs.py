@@ -1,4 +1,4 @@
-"""Programs and kernels."""
+"""Programs and kernels; `program_parts` has compiling, linking and what can be asked of them."""
 
 from __future__ import annotations
 

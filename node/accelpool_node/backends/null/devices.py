@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base.types import BackendDevice
-from accelpool_node.backends.null.objects import MAX_GROUP, MEMORY_BYTES, NullQueue
+from accelpool_node.backends.null.objects import BUILT_IN, MAX_GROUP, MEMORY_BYTES, NullQueue, refused
+from accelpool_wire.codes import ErrorCode
 from accelpool_wire.messages import InfoValue
 
 # OpenCL's numbers of the infos that clients check against, and this device's answers.
@@ -32,6 +34,8 @@ INFO: dict[int, InfoValue] = {
     0x102D: "0",  # DRIVER_VERSION
     0x102F: "OpenCL 1.2 accelpool null",  # VERSION
     0x1030: "",  # EXTENSIONS
+    0x103E: 1,  # LINKER_AVAILABLE
+    0x103F: BUILT_IN,  # BUILT_IN_KERNELS
     0x1040: 65536,  # IMAGE_MAX_BUFFER_SIZE
     0x1041: 2048,  # IMAGE_MAX_ARRAY_SIZE
 }
@@ -69,6 +73,21 @@ class Devices:
         """Return the devices."""
         return tuple(devices)
 
-    def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
+    def create_sub_devices(self, device: BackendDevice, properties: Sequence[int]) -> list[BackendDevice]:
+        """Refuse: one compute unit has no parts."""
+        raise refused("clCreateSubDevices", ErrorCode.DEVICE_PARTITION_FAILED, device.name)
+
+    def device_and_host_timer(self, device: BackendDevice) -> tuple[int, int]:
+        """Return the host's clock as both."""
+        now = time.monotonic_ns()
+        return now, now
+
+    def create_command_queue(
+        self, context: Any, device: BackendDevice, properties: int, size: int = 0
+    ) -> Any:
         """Return a queue with the properties."""
         return NullQueue(properties=properties)
+
+    def set_default_device_command_queue(self, context: Any, device: BackendDevice, queue: Any) -> None:
+        """Refuse: there are no on-device queues."""
+        raise refused("clSetDefaultDeviceCommandQueue", ErrorCode.INVALID_OPERATION, device.name)

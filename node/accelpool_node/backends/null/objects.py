@@ -18,6 +18,7 @@ MAX_GROUP = 1024
 OUT_OF_ORDER, PROFILING = 1 << 0, 1 << 1
 SUBMITTED = 2
 FAILED_WAIT = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
+BUILT_IN = "accelpool.nothing"  # a kernel without arguments
 
 
 @dataclass(kw_only=True)
