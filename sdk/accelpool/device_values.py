@@ -27,7 +27,7 @@ class NameVersion:
     name: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class DeviceTopologyAmd:
     """Where an AMD device is attached."""
 

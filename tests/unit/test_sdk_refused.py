@@ -63,12 +63,6 @@ def test_a_deprecated_name_of_a_devices_identifier_warns(ctx):
         assert device.persistent_unique_id == device.hashable_model_and_version_identifier
 
 
-def test_a_topology_is_a_record():
-    topology = cl.DeviceTopologyAmd(1, 2, 3)
-    topology.bus = 4
-    assert (topology.bus, topology.device, topology.function, topology.type) == (4, 2, 3, 1)
-
-
 def test_a_call_is_captured_as_a_program(fake, ctx, queue):
     pytest.importorskip("pyopencl")
     source = "__kernel void twice(__global float *x, int n) { }"
