@@ -6,6 +6,8 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     Ready(devices)             ────▶     the driver is loaded: the worker is warm
                                ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
     Alive(busy_s)              ────▶     at once, then every second while serving
+    WantBuilder                ────▶     before its first build
+                               ◀────     Builder + a connection to it (SCM_RIGHTS), if there is one
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
     Ended(cause, detail)       ────▶     the last word; then the process exits
 
@@ -72,6 +74,14 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     detail: str
 
 
+class WantBuilder(msgspec.Struct, frozen=True, tag="want-builder"):
+    """The worker has no connection to the builder of its driver environment, and a program to build."""
+
+
+class Builder(msgspec.Struct, frozen=True, tag="builder"):
+    """The connection to the builder comes with the packet; without one there is no builder now."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """The session is over."""
 
@@ -79,8 +89,8 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     detail: str = ""
 
 
-ToWorker = Serve | End
-ToAgent = Ready | Alive | Ended
+ToWorker = Serve | End | Builder
+ToAgent = Ready | Alive | Ended | WantBuilder
 
 _decoder_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _decoder_to_agent: msgspec.json.Decoder[ToAgent] = msgspec.json.Decoder(ToAgent)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from accelpool_node.agent.broker_link import BrokerCalls, BrokerLink
+from accelpool_node.agent.builders import Builders
 from accelpool_node.agent.contract import Address, Registered, Registration, Report, Work
 from accelpool_node.agent.devices import Devices
 from accelpool_node.agent.discovery import Discovery
@@ -91,8 +92,14 @@ class Agent:
             )
             for name, environment in environments.items()
         }
+        self._builders = Builders(environments, processes, settings.state_dir.absolute() / "builders")
         self._sessions = Sessions(
-            settings, self._pools, check=self._check, on_change=self._changed, on_end=self._session_ended
+            settings,
+            self._pools,
+            self._builders,
+            check=self._check,
+            on_change=self._changed,
+            on_end=self._session_ended,
         )
         self._health = Health(devices, environments, discovery, settings.reprobe_s, self._health_changed)
         self._listener = Listener(stream, self._serve, settings.handshake_limit_s)
@@ -129,6 +136,7 @@ class Agent:
         self._is_open = False
         for pool in self._pools.values():
             pool.close()
+        self._builders.close()
         sessions = tuple(self._sessions.running.values())
         for session in sessions:
             self._sessions.end(session, Unavailable(SHUTTING_DOWN))

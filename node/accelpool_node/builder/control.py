@@ -1,10 +1,14 @@
-"""What the agent and its builders say to each other: one JSON message a packet, over a SOCK_SEQPACKET pair.
+"""What the agent and its builders say to each other.
 
-builder                              agent
-Able(devices)              ────▶     these devices' programs can be made from binaries: send workers
-                           ◀────     Serve + a worker's connection (SCM_RIGHTS)
-                           ◀────     Count
-Counts(...)                ────▶
+Over a Unix SOCK_SEQPACKET pair, one JSON message a packet:
+
+    builder                              agent
+    Able(devices)              ────▶     it serves; these devices take programs as binaries
+                               ◀────     Serve + a worker's connection (SCM_RIGHTS)
+                               ◀────     Count
+    Counts(...)                ────▶     what it has done and what it keeps
+
+The pair's end tells each side that the other is dead.
 """
 
 from __future__ import annotations

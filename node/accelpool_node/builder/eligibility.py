@@ -2,9 +2,9 @@ r"""Which builds depend on their source and options alone. No I/O.
 
 Everything else is built by the worker that wants it: what reads files, what asks for the time, what we do
 not know. The test looks at the text, not at what a preprocessor makes of it, so it refuses more than it must:
-an `#include` in a comment costs a build. It is no fence: macros can paste a word together
-that is looked for here. Who hides `__DATE__` from it gets an older date; who reads a file, what the compiler's
-process may read, which is what his own worker may read.
+an `#include` in a comment costs a build. It is no fence: macros can paste a word together that is looked for
+here. Who hides `__DATE__` from it gets an older date; who hides the reading of a file gets what the
+compiler's process may read, which is what any worker may read.
 
 Source: ISO C17 5.1.1.2 (lines are spliced and trigraphs replaced before anything else), 6.10 (directives,
 digraphs); OpenCL 3.0 API, clBuildProgram (options).

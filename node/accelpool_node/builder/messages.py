@@ -1,4 +1,4 @@
-"""What a builder says to workers and to compilers: a length and one msgpack message, over Unix stream sockets.
+"""What a builder says to workers and compilers: a length and a msgpack message, over Unix stream sockets.
 
     worker ─── Build ──▶ builder ─── Build ──▶ compiler
            ◀─ Product ──         ◀─ Product ──
@@ -45,7 +45,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, tag="build"):
         devices: Those of its context, in order; it is built for all of them.
         source: OpenCL C.
         options: The compiler's.
-        is_trial: Whether the compiler is to make a program of the binaries, too, to see whether its driver can.
+        is_trial: Whether to make a program of the binaries, too, to see whether the driver can.
     """
 
     devices: list[DeviceId]

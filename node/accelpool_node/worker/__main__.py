@@ -16,6 +16,7 @@ from typing import NoReturn
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
+from accelpool_node.worker.builder_link import BuilderLink
 from accelpool_node.worker.objects import Share
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
@@ -83,8 +84,9 @@ def _serve(
         service.end("unavailable", detail)
         return control.Ended(control.Cause.ENDED, detail)
     shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
-    session = Session(backend, shares, limits, service.reply)
-    threading.Thread(target=_obey, args=(agent, service), daemon=True).start()
+    builder = BuilderLink(lambda: control.send(agent, control.WantBuilder()))
+    session = Session(backend, shares, limits, service.reply, builder)
+    threading.Thread(target=_obey, args=(agent, service, builder), daemon=True).start()
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
     service.welcome([_as_client_sees(share) for share in shares])
     return service.run(session)
@@ -99,7 +101,7 @@ def _as_client_sees(share: Share) -> m.Device:
     return m.Device(device.name, device.platform, info)
 
 
-def _obey(agent: socket.socket, service: Service) -> None:
+def _obey(agent: socket.socket, service: Service, builder: BuilderLink) -> None:
     """Do what the agent says; exit with it."""
     while True:
         try:
@@ -108,7 +110,9 @@ def _obey(agent: socket.socket, service: Service) -> None:
             received = None
         if received is None:
             _exit(AGENT_GONE)
-        if isinstance(received[0], control.End):
+        if isinstance(received[0], control.Builder):
+            builder.offer(received[1])
+        elif isinstance(received[0], control.End):
             service.end(received[0].problem, received[0].detail)
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
             _leave(agent, control.Ended(control.Cause.ENDED, received[0].detail))

@@ -105,7 +105,8 @@ class Holdings:
         self.programs.claim(message.program, routine)
         context = self.contexts.get(message.context, routine)
         handle = self._backend.create_program_with_source(context.handle, message.source)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+        program = ProgramObject(handle=handle, context=context, source=message.source)
+        self.programs.items[message.program] = program
 
     def create_program_with_binary(self, message: m.CreateProgramWithBinary, content: memoryview) -> None:
         """Make a program from binaries, one after the other in `content`."""
@@ -138,7 +139,7 @@ class Holdings:
             what = f"kernel {info.name} has {info.num_args} arguments; the limit is {limit}"
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
-        self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info)
+        self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info, program=program)
 
     def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:
         """Return where a message would have put an object, and under which handle."""

@@ -111,10 +111,16 @@ class BufferObject:
 
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
-    """A program and, once built, its kernels."""
+    """A program and, once built, its kernels.
+
+    `source` is None if it was not made from source. `logs` are those of its product if it was loaded from the
+    builder's: its handle is then a program made from binaries.
+    """
 
     handle: Any
     context: ContextObject
+    source: str | None = None
+    logs: list[str] | None = None
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
 
 
@@ -124,6 +130,7 @@ class KernelObject:
 
     handle: Any
     info: KernelInfo
+    program: ProgramObject | None = None
     args: dict[int, BufferObject | LocalMemory | bytes | None] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.builds import Builds
+from accelpool_node.worker.builds import Builds, Products
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
@@ -46,9 +46,17 @@ class Session:
         shares: The session's devices with the memory that may be allocated on each.
         limits: What the client may ask for at most.
         reply: Sends answers and pushes.
+        products: Where products of builds come from that were made elsewhere, or None.
     """
 
-    def __init__(self, backend: Backend, shares: Sequence[Share], limits: m.Limits, reply: Reply) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        shares: Sequence[Share],
+        limits: m.Limits,
+        reply: Reply,
+        products: Products | None = None,
+    ) -> None:
         self.completion = Completion(backend, limits.pending)
         self._backend = backend
         self._limits = limits
@@ -56,7 +64,7 @@ class Session:
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         commands = self._commands = Commands(backend, self._holdings, transfers, limits)
-        builds = Builds(backend, self._holdings, reply)
+        builds = Builds(backend, self._holdings, reply, products)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
