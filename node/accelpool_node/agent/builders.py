@@ -8,10 +8,11 @@ A builder is never waited for: while there is none, workers are told so and buil
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -33,18 +34,26 @@ class Builder:
         environment: Its driver environment.
         processes: Starts it.
         folder: Its own, made and removed by it.
+        devices: Returns the names of the devices that it is to serve.
 
     Attributes:
         pid: The process that serves now, or 0.
         counts: What it last said it had done.
     """
 
-    def __init__(self, environment: DriverEnvironment, processes: Processes, folder: Path) -> None:
+    def __init__(
+        self,
+        environment: DriverEnvironment,
+        processes: Processes,
+        folder: Path,
+        devices: Callable[[], list[str]],
+    ) -> None:
         self.pid = 0
         self.counts = control.Counts()
         self._environment = environment
         self._processes = processes
         self._folder = folder
+        self._devices = devices
         self._child: Child | None = None
         self._channel: socket.socket | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -58,11 +67,13 @@ class Builder:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = ["--control-fd", str(theirs.fileno()), "--backend", self._environment.backend]
+            arguments += ["--folder", str(self._folder)]
+            arguments += [f"--device={name}" for name in self._devices()]
             try:
                 self._child = self._processes.start(
                     self._environment,
                     MODULE,
-                    [*arguments, "--folder", str(self._folder)],
+                    arguments,
                     self._ended,
                     keep=(theirs.fileno(),),
                     stdout=subprocess.DEVNULL,
@@ -168,13 +179,19 @@ class Builders:
         environments: By name.
         processes: Starts them.
         folder: Where each has a folder of its own.
+        healthy_in: Returns the names of an environment's devices that work.
     """
 
     def __init__(
-        self, environments: Mapping[str, DriverEnvironment], processes: Processes, folder: Path
+        self,
+        environments: Mapping[str, DriverEnvironment],
+        processes: Processes,
+        folder: Path,
+        healthy_in: Callable[[str], list[str]],
     ) -> None:
         self._builders = {
-            name: Builder(environment, processes, folder / name) for name, environment in environments.items()
+            name: Builder(environment, processes, folder / name, functools.partial(healthy_in, name))
+            for name, environment in environments.items()
         }
 
     def __getitem__(self, environment: str) -> Builder:

@@ -115,6 +115,14 @@ class Devices:
             device for device in self._devices.values() if self.faults[device.name] and device.backend_name
         ]
 
+    def healthy_in(self, environment: str) -> list[str]:
+        """Return the backend's names of an environment's devices that work."""
+        return [
+            device.backend_name
+            for device in self._devices.values()
+            if device.environment == environment and not self.faults[device.name]
+        ]
+
     def environments_in_use(self) -> set[str]:
         """Return the environments that have at least one healthy device."""
         return {device.environment for device in self._devices.values() if not self.faults[device.name]}

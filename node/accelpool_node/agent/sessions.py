@@ -171,7 +171,7 @@ class Sessions:
             self._connect_builder(session)
 
     def _connect_builder(self, session: Session) -> None:
-        """Give a worker a connection to the builder, one for each builder's life, or tell it that there is none."""
+        """Give a worker a connection to the builder, one per life of that, or say that there is none."""
         builder = self._builders[session.admission.environment]
         connection = builder.connect() if session.builder != builder.pid or not builder.pid else None
         try:

@@ -92,7 +92,8 @@ class Agent:
             )
             for name, environment in environments.items()
         }
-        self._builders = Builders(environments, processes, settings.state_dir.absolute() / "builders")
+        folder = settings.state_dir.absolute() / "builders"
+        self._builders = Builders(environments, processes, folder, devices.healthy_in)
         self._sessions = Sessions(
             settings,
             self._pools,

@@ -1,6 +1,6 @@
 """A builder's process: starts the nursery, tries the devices, serves workers, ends with its agent.
 
-python -m accelpool_node.builder --control-fd FD --backend opencl|null:COUNT --folder DIR
+python -m accelpool_node.builder --control-fd FD --backend opencl|null:COUNT --folder DIR --device NAME ...
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ def main() -> NoReturn:
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--backend", required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--device", action="append", default=[], metavar="NAME", help="serve it; repeatable")
     options = parser.parse_args()
     hide()
     agent = socket.socket(fileno=options.control_fd)
     agent.set_inheritable(False)
     shutil.rmtree(options.folder, ignore_errors=True)  # what compilers of a predecessor left
     options.folder.mkdir(mode=PRIVATE_DIR, parents=True)
-    asyncio.run(_run(agent, _start_nursery(options.backend, options.folder), options.folder))
+    nursery = _start_nursery(options.backend, options.folder)
+    asyncio.run(_run(agent, nursery, options.folder, frozenset(options.device)))
     _exit(AGENT_GONE)
 
 
@@ -53,7 +55,7 @@ def _start_nursery(backend: str, folder: Path) -> socket.socket:
     return ours
 
 
-async def _run(agent: socket.socket, nursery: socket.socket, folder: Path) -> None:
+async def _run(agent: socket.socket, nursery: socket.socket, folder: Path, devices: frozenset[str]) -> None:
     """Serve until the agent is gone."""
     loop = asyncio.get_running_loop()
     agent.setblocking(False)
@@ -84,7 +86,8 @@ async def _run(agent: socket.socket, nursery: socket.socket, folder: Path) -> No
             task.add_done_callback(serving.discard)
 
     loop.add_reader(agent, obey)
-    able = await service.try_devices(await compilers.devices())
+    shown = await compilers.devices()
+    able = await service.try_devices(device for device in shown if device.name in devices)
     control.send(agent, control.Able(able))
     await over.wait()
 

@@ -101,7 +101,8 @@ def _load(backend: Backend, devices: list[BackendDevice], product: b.Product) ->
     Raises:
         Error: The driver cannot.
     """
-    program = backend.create_program_with_binary(backend.create_context(devices), devices, product.binaries)
+    context = backend.create_context(devices)  # kept: Intel's programs from binaries do not keep theirs
+    program = backend.create_program_with_binary(context, devices, product.binaries)
     backend.build_program(program, devices, "")
     for kernel in product.kernels:
         backend.create_kernel(program, kernel.name)
