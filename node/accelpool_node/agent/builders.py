@@ -8,11 +8,10 @@ A builder is never waited for: while there is none, workers are told so and buil
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -170,34 +169,3 @@ class Builder:
     def _try_again(self) -> None:
         self._retry = None
         self.start()
-
-
-class Builders:
-    """The builders of all driver environments.
-
-    Args:
-        environments: By name.
-        processes: Starts them.
-        folder: Where each has a folder of its own.
-        healthy_in: Returns the names of an environment's devices that work.
-    """
-
-    def __init__(
-        self,
-        environments: Mapping[str, DriverEnvironment],
-        processes: Processes,
-        folder: Path,
-        healthy_in: Callable[[str], list[str]],
-    ) -> None:
-        self._builders = {
-            name: Builder(environment, processes, folder / name, functools.partial(healthy_in, name))
-            for name, environment in environments.items()
-        }
-
-    def __getitem__(self, environment: str) -> Builder:
-        return self._builders[environment]
-
-    def close(self) -> None:
-        """End all, and start no more."""
-        for builder in self._builders.values():
-            builder.close()

@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 
 from accelpool_node import control
-from accelpool_node.agent.builders import Builders
+from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude
 from accelpool_node.agent.settings import Settings
@@ -42,7 +42,7 @@ class Sessions:
         self,
         settings: Settings,
         pools: Mapping[str, WarmPool],
-        builders: Builders,
+        builders: Mapping[str, Builder],
         *,
         check: Callable[[Admission], None],
         on_change: Callable[[], None],

@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,16 +41,17 @@ def main() -> NoReturn:
     agent.set_inheritable(False)
     shutil.rmtree(options.folder, ignore_errors=True)  # what compilers of a predecessor left
     options.folder.mkdir(mode=PRIVATE_DIR, parents=True)
-    nursery = _start_nursery(options.backend, options.folder)
+    nursery = _start_nursery(options.backend, options.folder, options.device)
     asyncio.run(_run(agent, nursery, options.folder, frozenset(options.device)))
     _exit(AGENT_GONE)
 
 
-def _start_nursery(backend: str, folder: Path) -> socket.socket:
+def _start_nursery(backend: str, folder: Path, devices: Sequence[str]) -> socket.socket:
     """Start the process that forks compilers, and return the channel to it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         arguments = ["--channel-fd", str(theirs.fileno()), "--backend", backend, "--folder", str(folder)]
+        arguments += [f"--device={name}" for name in devices]
         command = [sys.executable, "-P", "-m", BOOTSTRAP, str(os.getpid()), NURSERY, *arguments]
         subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
     return ours

@@ -1,10 +1,14 @@
-"""The process that forks compilers: it has imported what they need, and loads no driver itself.
+"""The process that forks compilers: so each is new, and none waits for Python and the driver to be loaded.
 
-python -m accelpool_node.builder.nursery --channel-fd FD --backend opencl|null:COUNT --folder DIR
+python -m accelpool_node.builder.nursery --channel-fd FD --backend opencl|null:COUNT --folder DIR --device NAME ...
 
-Starting Python and importing PyOpenCL takes longer than most builds; a fork takes a millisecond. It has one
-thread and has never loaded a driver, because neither survives a fork. Each packet on its channel brings the
-connection of one more compiler; the channel's end is its own.
+Each packet on its channel brings the connection of one more compiler; the channel's end is its own. It reads
+nothing of a tenant's.
+
+A driver's compiler that has built something before is several times as fast as one that has not. So the
+nursery loads the driver, builds a kernel of ours, and sees whether a fork of it can do the same. Threads do not
+survive a fork, and some drivers not the loss of theirs: where it fails, and on devices that are not CPUs, the
+nursery starts again and loads nothing (`--cold`), and each compiler loads the driver for itself.
 """
 
 from __future__ import annotations
@@ -16,21 +20,33 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from accelpool_node.agent.child import die_with
 from accelpool_node.builder import compiler
+from accelpool_node.builder import messages as b
+from accelpool_node.builder.service import TRIAL
+from accelpool_wire.errors import Error
+
+MODULE = "accelpool_node.builder.nursery"
+TRIAL_LIMIT_S = 20
+PRIVATE_DIR = 0o700
 
 
 def main() -> None:
     """Fork a compiler for every connection that comes."""
-    parser = argparse.ArgumentParser(prog="accelpool_node.builder.nursery")
-    parser.add_argument("--channel-fd", type=int, required=True)
-    parser.add_argument("--backend", required=True)
-    parser.add_argument("--folder", type=Path, required=True)
-    options = parser.parse_args()
+    options = _options()
     channel = socket.socket(fileno=options.channel_fd)
-    importlib.import_module(f"accelpool_node.backends.{options.backend.partition(':')[0]}")
     compiler.hide()
+    own = options.folder / "nursery"
+    own.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    os.chdir(own)
+    compiler.use_own_folder()
+    driver = None
+    if options.cold:
+        importlib.import_module(f"accelpool_node.backends.{options.backend.partition(':')[0]}")
+    else:
+        driver = _warm(options)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries compilers
     nursery = os.getpid()
     while True:
@@ -38,26 +54,83 @@ def main() -> None:
         if not packet:
             return
         if os.fork() == 0:
-            _become_compiler(channel, descriptors[0], nursery, options)
+            _become_compiler(channel, descriptors[0], nursery, driver, options)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=MODULE)
+    parser.add_argument("--channel-fd", type=int, required=True)
+    parser.add_argument("--backend", required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--device", action="append", default=[])
+    parser.add_argument("--cold", action="store_true")
+    return parser.parse_args()
+
+
 def _become_compiler(
-    channel: socket.socket, descriptor: int, nursery: int, options: argparse.Namespace
-) -> None:
+    channel: socket.socket,
+    descriptor: int,
+    nursery: int,
+    driver: compiler.Driver | None,
+    options: argparse.Namespace,
+) -> NoReturn:
     """Make one build in the process that was just forked; it ends here."""
     status = 1
     try:
         die_with(nursery)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # drivers wait for children of their own
         channel.close()
-        compiler.serve(socket.socket(fileno=descriptor), options.backend, options.folder)
+        compiler.serve(socket.socket(fileno=descriptor), driver, options.backend, options.folder)
         status = 0
     except OSError:
         status = 2  # the builder is gone, or wants nothing any more
     finally:
         sys.stderr.flush()
+        os._exit(status)
+
+
+# ---- warm or cold ----------------------------------------------------------------------------------------
+
+
+def _warm(options: argparse.Namespace) -> compiler.Driver:
+    """Return the driver, loaded and warm; start the process again, cold, if its forks could not use it."""
+    driver = compiler.Driver.load(options.backend)
+    served = [device for device in driver.devices.values() if device.name in options.device]
+    trials = [
+        b.Build(devices=[b.identify(device)], source=TRIAL, options="", is_trial=True) for device in served
+    ]
+    if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, trials):
+        os.set_inheritable(options.channel_fd, True)
+        os.execv(sys.executable, [sys.executable, "-P", "-m", MODULE, *sys.argv[1:], "--cold"])  # noqa: S606
+    return driver
+
+
+def _can_be_forked(driver: compiler.Driver, trials: list[b.Build]) -> bool:
+    """Whether the driver still builds in a fork, once it has built here."""
+    try:
+        for trial in trials:
+            compiler.make(driver, trial)
+    except Error:
+        return False
+    fork = os.fork()
+    if fork == 0:
+        _try_in_fork(driver, trials)
+    return os.waitpid(fork, 0)[1] == 0
+
+
+def _try_in_fork(driver: compiler.Driver, trials: list[b.Build]) -> NoReturn:
+    """Build once more, and end with the status 0 if that works in time."""
+    status = 1
+    try:
+        die_with(os.getppid())
+        signal.alarm(TRIAL_LIMIT_S)
+        for trial in trials:
+            source = f"{trial.source}\n// in a fork\n"
+            compiler.make(driver, b.Build(devices=trial.devices, source=source, options="", is_trial=True))
+        status = 0
+    finally:
         os._exit(status)
 
 
