@@ -54,6 +54,14 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, tag="build"):
     is_trial: bool = False
 
 
+TRIAL = "__kernel void trial(__global float *x) { x[get_global_id(0)] = exp(x[0]) + rsqrt(x[1]); }"
+
+
+def trial_of(device: DeviceId) -> Build:
+    """Return a build of ours, of a source that no tenant wrote."""
+    return Build(devices=[device], source=TRIAL, options="", is_trial=True)
+
+
 class Product(msgspec.Struct, frozen=True, kw_only=True, tag="product"):
     """What came of a build: for each device a binary and a build log, and what was known of the kernels."""
 

@@ -1,14 +1,14 @@
 """The process that forks compilers: so each is new, and none waits for Python and the driver to be loaded.
 
-python -m accelpool_node.builder.nursery --channel-fd FD --backend opencl|null:COUNT --folder DIR --device NAME ...
+python -m accelpool_node.builder.nursery --channel-fd FD --backend opencl|null:COUNT --folder DIR --device NAME
 
 Each packet on its channel brings the connection of one more compiler; the channel's end is its own. It reads
 nothing of a tenant's.
 
-A driver's compiler that has built something before is several times as fast as one that has not. So the
-nursery loads the driver, builds a kernel of ours, and sees whether a fork of it can do the same. Threads do not
-survive a fork, and some drivers not the loss of theirs: where it fails, and on devices that are not CPUs, the
-nursery starts again and loads nothing (`--cold`), and each compiler loads the driver for itself.
+A driver that has built something before builds several times as fast as one that has not. So the nursery
+loads the driver, builds a kernel of ours, and sees whether a fork of it can do the same. Threads do not survive
+a fork, and some drivers not the loss of theirs: where it fails, and on devices that are not CPUs, the nursery
+starts again and loads nothing (`--cold`), and each compiler loads the driver for itself.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from accelpool_node.agent.child import die_with
 from accelpool_node.builder import compiler
 from accelpool_node.builder import messages as b
-from accelpool_node.builder.service import TRIAL
 from accelpool_wire.errors import Error
 
 MODULE = "accelpool_node.builder.nursery"
@@ -98,9 +99,7 @@ def _warm(options: argparse.Namespace) -> compiler.Driver:
     """Return the driver, loaded and warm; start the process again, cold, if its forks could not use it."""
     driver = compiler.Driver.load(options.backend)
     served = [device for device in driver.devices.values() if device.name in options.device]
-    trials = [
-        b.Build(devices=[b.identify(device)], source=TRIAL, options="", is_trial=True) for device in served
-    ]
+    trials = [b.trial_of(b.identify(device)) for device in served]
     if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, trials):
         os.set_inheritable(options.channel_fd, True)
         os.execv(sys.executable, [sys.executable, "-P", "-m", MODULE, *sys.argv[1:], "--cold"])  # noqa: S606
@@ -127,8 +126,7 @@ def _try_in_fork(driver: compiler.Driver, trials: list[b.Build]) -> NoReturn:
         die_with(os.getppid())
         signal.alarm(TRIAL_LIMIT_S)
         for trial in trials:
-            source = f"{trial.source}\n// in a fork\n"
-            compiler.make(driver, b.Build(devices=trial.devices, source=source, options="", is_trial=True))
+            compiler.make(driver, msgspec.structs.replace(trial, options="-DIN_A_FORK"))
         status = 0
     finally:
         os._exit(status)

@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 4
 MAX_DEVICES = 64
-TRIAL = "__kernel void trial(__global int *out) { out[get_global_id(0)] = 1; }"
 
 
 class Service:
@@ -51,9 +50,8 @@ class Service:
         """
         able = []
         for device in devices:
-            build = b.Build(devices=[device], source=TRIAL, options="", is_trial=True)
             try:
-                await self._make(b.encode(build))
+                await self._make(b.encode(b.trial_of(device)))
             except ConnectionError as error:
                 log.warning("programs for %s cannot be made from binaries: %s", device.name, error)
             else:
