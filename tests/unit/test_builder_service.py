@@ -19,6 +19,8 @@ DEVICE = b.DeviceId(
 )
 OTHER = msgspec.structs.replace(DEVICE, name="other")
 PRODUCT = b.encode(b.Product(kernels=[], logs=["a log"], binaries=[b"binary"]))
+DEAR = msgspec.structs.replace(DEVICE, name="dear")
+DEAR_PRODUCT = b.encode(b.Product(kernels=[], logs=[""], binaries=[b"binary"], is_dear=True))
 LIMIT_S = 10.0
 
 
@@ -37,7 +39,7 @@ class Maker:
         if build.is_trial:
             if build.devices == [OTHER]:
                 raise ConnectionError("no binaries here")
-            return PRODUCT
+            return DEAR_PRODUCT if build.devices == [DEAR] else PRODUCT
         await self.go.wait()
         if self.failure:
             raise ConnectionError(self.failure)
@@ -85,7 +87,7 @@ def on_bench(test):
     def run():
         async def main():
             bench = Bench()
-            assert await bench.service.try_devices([DEVICE, OTHER]) == ["d"]
+            assert await bench.service.try_devices([DEVICE, OTHER, DEAR]) == ["d", "dear"]
             async with asyncio.timeout(LIMIT_S):
                 await test(bench)
                 await asyncio.gather(*bench.tasks)
@@ -169,8 +171,21 @@ async def test_a_build_that_depends_on_more_than_its_source_is_refused_whatever_
 
 
 @on_bench
-async def test_a_worker_cannot_ask_for_a_trial(bench):
+async def test_a_worker_does_not_wait_where_binaries_are_dear_and_the_next_one_has_nothing_built(bench):
+    bench.maker.go.clear()
+    assert isinstance(await bench.ask(devices=[DEAR]), b.Declined)
+    await bench.until(lambda: bench.maker.sources)
+    assert bench.maker.made[-1].is_deferred
+    bench.maker.go.set()
+    await bench.until(lambda: len(bench.store) == 1)
+    assert isinstance(await bench.ask(devices=[DEAR]), b.Product)
+    assert bench.service.counts() == Counts(hits=1, misses=1, declined=1, entries=1, bytes=len(PRODUCT))
+
+
+@on_bench
+async def test_a_worker_can_neither_ask_for_a_trial_nor_defer_a_build(bench):
     assert isinstance(await bench.ask(is_trial=True), b.Declined)
+    assert isinstance(await bench.ask(is_deferred=True), b.Declined)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import ctypes
 import os
 import resource
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ MAX_DATA_BYTES = 8 << 30
 MAX_FILE_BYTES = 256 << 20
 MAX_LOG = 256 * 1024  # characters of a build log: a worker sends no more of it
 STDERR = 2
+DEFERENCE = 19  # the least that scheduling knows
+DEAR_S, DEAR_PART = 0.01, 0.1  # taking binaries out costs more than so much, and than this part of building
 
 
 def hide() -> None:
@@ -92,6 +95,8 @@ def serve(stream: socket.socket, driver: Driver | None, backend_name: str, folde
     identities = [b.identify(device) for device in driver.devices.values()]
     b.send(stream, b.encode(b.Ready(pid=os.getpid(), devices=identities)))
     build = b.decode_build(b.receive(stream, b.MAX_BUILD_BYTES))
+    if build.is_deferred:
+        os.nice(DEFERENCE)
     try:
         answer = make(driver, build)
     except Error as error:
@@ -121,11 +126,16 @@ def make(driver: Driver, build: b.Build) -> b.Answer:
         return b.Declined(why="the devices are not here, or have another version of their driver")
     backend, context = driver.backend, driver.context(chosen)
     program = backend.create_program_with_source(context, build.source)
+    began_s = time.monotonic()
     backend.build_program(program, chosen, build.options)
+    built_s = time.monotonic()
+    binaries = backend.program_binaries(program)
+    taken_s = time.monotonic() - built_s
     product = b.Product(
         kernels=backend.program_kernels(program),
         logs=[log[:MAX_LOG] for log in backend.build_logs(program)],
-        binaries=backend.program_binaries(program),
+        binaries=binaries,
+        is_dear=build.is_trial and taken_s > max(DEAR_S, DEAR_PART * (built_s - began_s)),
     )
     if build.is_trial:
         loaded = backend.create_program_with_binary(context, chosen, product.binaries)

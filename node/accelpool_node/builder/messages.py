@@ -46,12 +46,14 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, tag="build"):
         source: OpenCL C.
         options: The compiler's.
         is_trial: Whether to make a program of the binaries, too, to see whether the driver can.
+        is_deferred: Whether nobody waits for it: it gets the processors that nobody else wants.
     """
 
     devices: list[DeviceId]
     source: str
     options: str
     is_trial: bool = False
+    is_deferred: bool = False
 
 
 TRIAL = "__kernel void trial(__global float *x) { x[get_global_id(0)] = exp(x[0]) + rsqrt(x[1]); }"
@@ -63,11 +65,15 @@ def trial_of(device: DeviceId) -> Build:
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, tag="product"):
-    """What came of a build: for each device a binary and a build log, and what was known of the kernels."""
+    """What came of a build: for each device a binary and a build log, and what was known of the kernels.
+
+    `is_dear` tells of a trial whether taking the binaries out of the program took long beside building it.
+    """
 
     kernels: list[KernelInfo]
     logs: list[str]
     binaries: list[bytes]
+    is_dear: bool = False
 
 
 class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):

@@ -1,14 +1,14 @@
 """The process that forks compilers: so each is new, and none waits for Python and the driver to be loaded.
 
-python -m accelpool_node.builder.nursery --channel-fd FD --backend opencl|null:COUNT --folder DIR --device NAME
+python -m accelpool_node.builder.nursery --channel-fd FD --backend KIND --folder DIR --device NAME [--cold]
 
 Each packet on its channel brings the connection of one more compiler; the channel's end is its own. It reads
 nothing of a tenant's.
 
 A driver that has built something before builds several times as fast as one that has not. So the nursery
-loads the driver, builds a kernel of ours, and sees whether a fork of it can do the same. Threads do not survive
-a fork, and some drivers not the loss of theirs: where it fails, and on devices that are not CPUs, the nursery
-starts again and loads nothing (`--cold`), and each compiler loads the driver for itself.
+loads the driver, builds a kernel of ours, and sees whether a fork of it can do the same. Threads do not
+survive a fork, and some drivers not the loss of theirs: where it fails, and on devices that are not CPUs, the
+nursery starts again and loads nothing (`--cold`), and each compiler loads the driver for itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""What a builder answers: a product that it keeps, one that is made now, or that the worker has to build."""
+"""What a builder answers: a product that it keeps, one that is made now, or that the worker has to build.
+
+On a device whose driver takes long to make binaries of a program (PoCL compiles each kernel only then) the
+worker builds at once, as it would without a builder, and the product is made meanwhile for the next one.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,7 @@ class Service:
         self._store = store
         self._at_once = at_once
         self._able: frozenset[b.DeviceId] = frozenset()
+        self._dear: frozenset[b.DeviceId] = frozenset()
         self._making: dict[bytes, asyncio.Task[bytes]] = {}
         self._counts = Counts()
 
@@ -48,15 +53,17 @@ class Service:
         Returns:
             Their names.
         """
-        able = []
+        able, dear = [], []
         for device in devices:
             try:
-                await self._make(b.encode(b.trial_of(device)))
+                product = b.decode_answer(await self._make(b.encode(b.trial_of(device))))
             except ConnectionError as error:
                 log.warning("programs for %s cannot be made from binaries: %s", device.name, error)
             else:
                 able.append(device)
-        self._able = frozenset(able)
+                if isinstance(product, b.Product) and product.is_dear:
+                    dear.append(device)
+        self._able, self._dear = frozenset(able), frozenset(dear)
         return [device.name for device in able]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,24 +86,26 @@ class Service:
         if product is not None:
             self._count(hits=1)
             return product
-        making = self._making.get(key)
+        making, is_first = self._making.get(key), key not in self._making
         if making is None and len(self._making) >= self._at_once:
             return self._decline(f"{self._at_once} builds are under way, which is the limit")
+        is_deferred = not self._dear.isdisjoint(build.devices)
         if making is None:
+            build = msgspec.structs.replace(build, is_deferred=is_deferred)
             making = self._making[key] = asyncio.create_task(self._make_and_keep(key, build))
-            field = "misses"
-        else:
-            field = "hits"
+            making.add_done_callback(_retrieve)
+        if is_deferred:
+            return self._decline("it is made for whoever asks next")
         try:
             product = await asyncio.shield(making)
         except ConnectionError as error:
             return self._decline(str(error))
-        self._count(**{field: 1})
+        self._count(hits=0 if is_first else 1)
         return product
 
     def _objection(self, build: b.Build) -> str:
-        if build.is_trial:
-            return "only the builder itself tries drivers"
+        if build.is_trial or build.is_deferred:
+            return "only the builder itself tries drivers and defers builds"
         if not 0 < len(build.devices) <= MAX_DEVICES or not self._able.issuperset(build.devices):
             return "not all of the devices are here and take programs as binaries"
         return objection(build.source, build.options)
@@ -106,6 +115,7 @@ class Service:
         try:
             product = await self._make(b.encode(build))
             self._store.put(key, product)
+            self._count(misses=1)
             return product
         finally:
             del self._making[key]
@@ -119,3 +129,9 @@ class Service:
         self._counts = Counts(
             hits=counts.hits + hits, misses=counts.misses + misses, declined=counts.declined + declined
         )
+
+
+def _retrieve(making: asyncio.Task[bytes]) -> None:
+    """Look at how a build ended for which nobody may have waited."""
+    if not making.cancelled() and (error := making.exception()) is not None:
+        log.debug("a build failed: %s", error)
