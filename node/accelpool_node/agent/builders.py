@@ -61,13 +61,14 @@ class Builder:
 
     def start(self) -> None:
         """Have it start, if it does not run and did not just fail."""
-        if self._child or self._retry or not self._is_open:
+        devices = self._devices()
+        if self._child or self._retry or not self._is_open or not devices:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = ["--control-fd", str(theirs.fileno()), "--backend", self._environment.backend]
             arguments += ["--folder", str(self._folder)]
-            arguments += [f"--device={name}" for name in self._devices()]
+            arguments += [f"--device={name}" for name in devices]
             try:
                 self._child = self._processes.start(
                     self._environment,

@@ -95,7 +95,7 @@ class Agent:
         }
         folder = settings.state_dir.absolute() / "builders"
         self._builders = {
-            name: Builder(environment, processes, folder / name, functools.partial(devices.healthy_in, name))
+            name: Builder(environment, processes, folder / name, functools.partial(devices.built_for, name))
             for name, environment in environments.items()
         }
         self._sessions = Sessions(
