@@ -56,12 +56,12 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, tag="build"):
     is_deferred: bool = False
 
 
-TRIAL = "__kernel void trial(__global float *x) { x[get_global_id(0)] = exp(x[0]) + rsqrt(x[1]); }"
+TRIAL = "__kernel void trial(__global float *x) { x[get_global_id(0)] = N + exp(x[0]) + rsqrt(x[1]); }"
 
 
-def trial_of(device: DeviceId) -> Build:
-    """Return a build of ours, of a source that no tenant wrote."""
-    return Build(devices=[device], source=TRIAL, options="", is_trial=True)
+def trial_of(device: DeviceId, number: int) -> Build:
+    """Return a build of ours, of a source that no tenant wrote; a driver may remember one that it had."""
+    return Build(devices=[device], source=TRIAL, options=f"-DN={number}", is_trial=True)
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, tag="product"):

@@ -22,8 +22,6 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-import msgspec
-
 from accelpool_node.agent.child import die_with
 from accelpool_node.builder import compiler
 from accelpool_node.builder import messages as b
@@ -31,6 +29,7 @@ from accelpool_wire.errors import Error
 
 MODULE = "accelpool_node.builder.nursery"
 TRIAL_LIMIT_S = 20
+IN_NURSERY, IN_FORK = 1, 2
 PRIVATE_DIR = 0o700
 
 
@@ -99,34 +98,34 @@ def _warm(options: argparse.Namespace) -> compiler.Driver:
     """Return the driver, loaded and warm; start the process again, cold, if its forks could not use it."""
     driver = compiler.Driver.load(options.backend)
     served = [device for device in driver.devices.values() if device.name in options.device]
-    trials = [b.trial_of(b.identify(device)) for device in served]
-    if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, trials):
+    identities = [b.identify(device) for device in served]
+    if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, identities):
         os.set_inheritable(options.channel_fd, True)
         os.execv(sys.executable, [sys.executable, "-P", "-m", MODULE, *sys.argv[1:], "--cold"])  # noqa: S606
     return driver
 
 
-def _can_be_forked(driver: compiler.Driver, trials: list[b.Build]) -> bool:
+def _can_be_forked(driver: compiler.Driver, devices: list[b.DeviceId]) -> bool:
     """Whether the driver still builds in a fork, once it has built here."""
     try:
-        for trial in trials:
-            compiler.make(driver, trial)
+        for device in devices:
+            compiler.make(driver, b.trial_of(device, IN_NURSERY))
     except Error:
         return False
     fork = os.fork()
     if fork == 0:
-        _try_in_fork(driver, trials)
+        _try_in_fork(driver, devices)
     return os.waitpid(fork, 0)[1] == 0
 
 
-def _try_in_fork(driver: compiler.Driver, trials: list[b.Build]) -> NoReturn:
+def _try_in_fork(driver: compiler.Driver, devices: list[b.DeviceId]) -> NoReturn:
     """Build once more, and end with the status 0 if that works in time."""
     status = 1
     try:
         die_with(os.getppid())
         signal.alarm(TRIAL_LIMIT_S)
-        for trial in trials:
-            compiler.make(driver, msgspec.structs.replace(trial, options="-DIN_A_FORK"))
+        for device in devices:
+            compiler.make(driver, b.trial_of(device, IN_FORK))
         status = 0
     finally:
         os._exit(status)
