@@ -11,7 +11,7 @@ from pathlib import Path
 
 from accelpool_node.builder import control
 
-from ..conftest import children, command
+from ..conftest import children, command, wait_until
 from .worker_rig import Target
 
 START_S = 60.0
@@ -78,6 +78,15 @@ class Builder:
     def compilers(self) -> list[int]:
         """Return the processes of its compilers."""
         return children(self.nursery())
+
+    def spare(self) -> int:
+        """Return the compiler that waits for its build, once it is the only one."""
+        wait_until(lambda: len(self.compilers()) == len(self.folders()) == 1)
+        return self.compilers()[0]
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders of its compilers."""
+        return [path.name for path in self.folder.iterdir() if path.name.isdigit()]
 
     def kill(self) -> None:
         """End it as a crash would."""

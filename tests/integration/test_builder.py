@@ -42,17 +42,11 @@ def in_thread(function) -> tuple[threading.Thread, list]:
     return thread, result
 
 
-def stop(pids: list[int]) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-
-
 def test_a_builder_killed_in_the_middle_of_a_build_leaves_it_to_the_worker(builder, tmp_path):
     connect = [builder.connect]
     with Worker(NULL_TARGET, connect_builder=lambda: connect[0]()) as worker, worker.connect() as connection:
         client = Client(connection)
-        wait_until(builder.compilers)
-        stop(builder.compilers())
+        os.kill(builder.spare(), signal.SIGSTOP)
         building, names = in_thread(lambda: build(client))
         wait_until(lambda: builder_wanted(worker))
         builder.kill()
@@ -71,13 +65,11 @@ def builder_wanted(worker: Worker) -> bool:
 def test_a_compiler_that_crashes_costs_its_own_build_alone(builder):
     with Worker(NULL_TARGET, connect_builder=builder.connect) as worker, worker.connect() as connection:
         client = Client(connection)
-        wait_until(builder.compilers)
-        victims = builder.compilers()
-        stop(victims)
+        victim = builder.spare()
+        os.kill(victim, signal.SIGSTOP)
         building, names = in_thread(lambda: build(client))
-        wait_until(lambda: set(builder.compilers()) - set(victims))  # the next one: this one was taken
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(builder.compilers()) == 2)  # the next one is there: this one was taken
+        os.kill(victim, signal.SIGKILL)
         building.join(LIMIT_S)
         assert names == [["twice"]]
         assert builder.counts().declined == 1
@@ -87,8 +79,7 @@ def test_a_compiler_that_crashes_costs_its_own_build_alone(builder):
 
 def test_a_compiler_makes_one_build_and_leaves_nothing(builder):
     with contextlib.closing(builder.connect()) as connection:
-        wait_until(builder.compilers)
-        (first,) = builder.compilers()
+        first = builder.spare()
         build = b.Build(devices=[b.identify(NullBackend(1).devices()[0])], source=SOURCE, options="")
         b.send(connection, b.encode(build))
         assert isinstance(b.decode_answer(b.receive(connection, b.MAX_PRODUCT_BYTES)), b.Product)

@@ -113,8 +113,8 @@ class BufferObject:
 class ProgramObject:
     """A program and, once built, its kernels.
 
-    `source` is None if it was not made from source. `logs` are those of its product if it was loaded from the
-    builder's: its handle is then a program made from binaries.
+    `source` is None if it was not made from source. `logs` are those of its product if it was made of one:
+    its handle is then a program made from binaries.
     """
 
     handle: Any

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.builds import Builds, Products
+from accelpool_node.worker.builds import Builds
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
+from accelpool_node.worker.prebuilt import Prebuilt, Products
 from accelpool_node.worker.transfers import Intake, Transfers
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -64,7 +65,7 @@ class Session:
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         commands = self._commands = Commands(backend, self._holdings, transfers, limits)
-        builds = Builds(backend, self._holdings, reply, products)
+        builds = Builds(backend, self._holdings, Prebuilt(backend, self._holdings, products), reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._intake: Intake | None = None
