@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test devices test-devices style types imports check bench lock openapi clean
+.PHONY: all setup demo test devices test-devices conformance style types imports check bench lock openapi clean
 
 all: check test
 
@@ -35,6 +35,10 @@ devices: .devices/environments.toml
 
 test-devices: devices
 	@$(BIN)/pytest tests/contract tests/device
+
+# PyOpenCL's own tests and examples, on a pool and beside it on the local device; downloads its source (450 kB).
+conformance: setup
+	@$(BIN)/python -m tests.conformance --local
 
 style: setup
 	@$(BIN)/ruff check .

@@ -1,7 +1,8 @@
-"""A real pool for tests: broker and agent as processes on loopback, state in a temporary folder."""
+"""A real pool for tests: broker and agents as processes on loopback, state in a temporary folder."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -65,20 +66,28 @@ class Daemon:
 
 @dataclass
 class Pool:
-    """A broker and an agent.
+    """A broker and the agents of its nodes, "node-1" and so on.
 
     Attributes:
         folder: Where their state and logs are.
-        backend: The agent's `--backend` option, or "" for the real devices.
+        backend: The agents' `--backend` option, or "" for the real devices.
         environments: A file of more driver environments, or None.
+        nodes: How many nodes there are.
+        agents: The agents, by their node's number from 1.
     """
 
     folder: Path
     backend: str = ""
     environments: Path | None = None
+    nodes: int = 1
     broker: Daemon = field(init=False)
-    agent: Daemon = field(init=False)
+    agents: dict[int, Daemon] = field(init=False, default_factory=dict)
     url: str = ""
+
+    @property
+    def agent(self) -> Daemon:
+        """The first node's agent."""
+        return self.agents[1]
 
     @property
     def token(self) -> str:
@@ -89,9 +98,10 @@ class Pool:
         return json.loads((self.folder / "broker" / "tokens.json").read_text())
 
     def start(self) -> None:
-        """Start both."""
+        """Start the broker and all agents."""
         self.start_broker()
-        self.start_agent()
+        for number in range(1, self.nodes + 1):
+            self.start_agent(number)
 
     def start_broker(self, port: int = 0) -> None:
         """Start the broker, on a free port at first."""
@@ -104,27 +114,29 @@ class Pool:
         """Start the broker again where it was."""
         self.start_broker(int(self.url.rpartition(":")[2]))
 
-    def start_agent(self) -> None:
-        """Start the agent."""
-        args = [sys.executable, "-m", "accelpool_node", "--broker", self.url, "--name", "node-1"]
-        args += ["--state-dir", str(self.folder / "node"), "--listen", "127.0.0.1:0"]
+    def start_agent(self, number: int = 1) -> None:
+        """Start the agent of a node."""
+        args = [sys.executable, "-m", "accelpool_node", "--broker", self.url, "--name", f"node-{number}"]
+        args += ["--state-dir", str(self.folder / f"node-{number}"), "--listen", "127.0.0.1:0"]
         args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:
             args += ["--backend", self.backend]
         if self.environments:
             args += ["--environments", str(self.environments)]
         env = {**clean_environment(self.folder), "ACCELPOOL_NODE_TOKEN": self._tokens()["node"]}
-        self.agent = Daemon(args, self.folder / "agent.log", env)
-        self.agent.start()
+        self.agents[number] = Daemon(args, self.folder / f"agent-{number}.log", env)
+        self.agents[number].start()
 
     def stop(self) -> None:
-        """Stop both."""
-        self.agent.stop()
-        self.broker.stop()
+        """Stop all."""
+        with contextlib.ExitStack() as stopping:
+            for daemon in (self.broker, *self.agents.values()):  # the last one first
+                stopping.callback(daemon.stop)
 
-    def workers(self) -> list[int]:
-        """The pids of the agent's workers."""
-        return [pid for pid in children(self.agent.process.pid) if "accelpool_node.worker" in command(pid)]
+    def workers(self, number: int = 1) -> list[int]:
+        """The pids of the workers of a node's agent."""
+        agent = self.agents[number].process.pid
+        return [pid for pid in children(agent) if "accelpool_node.worker" in command(pid)]
 
 
 def coverage_variables() -> list[str]:
@@ -184,6 +196,24 @@ def null_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 def opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool of this machine's OpenCL devices, for the whole run."""
     yield from running(Pool(folder=tmp_path_factory.mktemp("opencl-pool")))
+
+
+@pytest.fixture(scope="session")
+def two_node_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of two nodes with two null devices each, for the whole run."""
+    yield from running(Pool(folder=tmp_path_factory.mktemp("two-node-pool"), backend="null:2", nodes=2))
+
+
+@pytest.fixture(scope="module")
+def own_two_node_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of two nodes with two null devices each for one module, which may kill parts of it."""
+    yield from running(Pool(folder=tmp_path_factory.mktemp("own-two-node-pool"), backend="null:2", nodes=2))
+
+
+@pytest.fixture(scope="session")
+def two_node_opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of two nodes that both show this machine's OpenCL devices, for the whole run."""
+    yield from running(Pool(folder=tmp_path_factory.mktemp("two-node-opencl-pool"), nodes=2))
 
 
 def running(pool: Pool) -> Iterator[Pool]:

@@ -21,7 +21,8 @@ from accelpool_broker.clock import Clock, SystemClock
 from accelpool_broker.models import Scope
 from accelpool_broker.resources import buffers, devices, health, kernels, launches, leases, nodes, programs
 from accelpool_broker.resources.context import EXTENSION, services
-from accelpool_broker.resources.schemas import MAX_INT, Problem
+from accelpool_broker.resources.fields import MAX_INT
+from accelpool_broker.resources.schemas import Problem
 from accelpool_broker.services.services import Services, open_services
 from accelpool_broker.settings import Settings
 from accelpool_wire.version import __version__

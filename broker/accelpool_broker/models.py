@@ -94,7 +94,11 @@ class Node(Base):
 
 
 class Device(Base):
-    """A device of a node; `is_present` is False once its node no longer reports it."""
+    """A device of a node; `is_present` is False once its node no longer reports it.
+
+    `loaded_sha256` is the SHA-256 of the binary that was loaded on it last, `loaded_at` when that was; both
+    are None if nobody knows.
+    """
 
     __tablename__ = "devices"
     __table_args__ = (UniqueConstraint("node_name", "name"),)
@@ -112,6 +116,8 @@ class Device(Base):
     fault: Mapped[str]
     is_present: Mapped[bool]
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
+    loaded_sha256: Mapped[str | None] = mapped_column(String(64))
+    loaded_at: Mapped[float | None]
 
     node: Mapped[Node] = relationship(lazy="raise")
 
@@ -133,6 +139,7 @@ class Lease(Base):
     count: Mapped[int]
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     device: Mapped[str | None]
+    devices: Mapped[list[str]] = mapped_column(default=list)
     ttl_s: Mapped[float]
     ends_with_session: Mapped[bool]
     client: Mapped[str]

@@ -6,20 +6,22 @@
    requests past their time, or that nobody asks about any more, are withdrawn.
 2. The queue is served in order of arrival. A request that has to wait reserves every device that it could
    use: a later one may pass it only on devices that are of no use to it.
-3. A request for several devices gets them on one node and in one driver environment.
+3. A request for several devices gets them together or not at all: at one endpoint (one driver environment of
+   one node) if there are enough free at one, else on one node, else on as few nodes as will do.
 
 No clock, no database, no randomness; the order of the input does not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from accelpool_broker.models import LeaseState
 
 ANY = "any"
+Near = Callable[["DeviceView"], tuple[str, ...]]  # what devices near to each other have in common
+
 KIND_RANK = {"gpu": 0, "accelerator": 1, "cpu": 2, "custom": 3}
 
 
@@ -63,6 +65,7 @@ class Request:
         count: How many devices.
         memory_bytes: Memory wanted on each; None means all of it.
         device: A device's id, name or node/name, if only that one will do.
+        devices: The ids of the devices, if only these will do, all of them; empty if not.
         withdraw_at: When the client stops wanting it, None for never.
         unread_at: When it is withdrawn unless somebody asks about it before.
     """
@@ -73,6 +76,7 @@ class Request:
     count: int = 1
     memory_bytes: int | None = None
     device: str | None = None
+    devices: tuple[str, ...] = ()
     withdraw_at: float | None = None
     unread_at: float = float("inf")
 
@@ -159,13 +163,18 @@ def unfit(request: Request, devices: Iterable[DeviceView]) -> dict[str, str]:
     devices = sorted(devices, key=_preference)
     reasons = {device.id: _mismatch(request, device) for device in devices}
     usable = [device for device in devices if not reasons[device.id]]
-    if _groups(request, usable):
+    if len(usable) >= request.count:
         return {}
     for device in usable:
-        reasons[device.id] = (
-            f"its node and driver environment have fewer than {request.count} devices that would do"
-        )
+        reasons[device.id] = f"it would do, but of {request.count} wanted at once the pool has {len(usable)}"
     return reasons
+
+
+def loss(node: str, what: str, nodes: Iterable[str]) -> str:
+    """Return why a lease is lost when the agent of one of its nodes did something, such as to restart."""
+    others = sorted(set(nodes) - {node})
+    beside = f"; with it went the lease's devices on {', '.join(others)}" if others else ""
+    return f"the agent of node {node} {what}{beside}"
 
 
 def _end_leases(
@@ -176,7 +185,7 @@ def _end_leases(
     for lease in sorted(leases, key=lambda lease: lease.id):
         gone = sorted(lost.intersection(lease.nodes))
         if gone:
-            reason = f"the agent of node {gone[0]} stopped answering"
+            reason = loss(gone[0], "stopped answering", lease.nodes)
             ends.append(End(lease=lease.id, state=LeaseState.LOST, reason=reason))
         elif lease.expires_at <= now:
             reason = "it was not renewed in time"
@@ -216,22 +225,19 @@ def _serve(
     grants: list[Grant] = []
     waits: list[Wait] = []
     for request in waiting:
-        usable = [device for device in devices if not _mismatch(request, device)]
-        groups = _groups(request, usable)
+        suitable = [device for device in devices if not _mismatch(request, device)]
         open_now = [
             device
-            for group in groups
-            for device in group
+            for device in suitable
             if device.node in ready and device.id not in taken and device.id not in reserved
         ]
-        choice = next(iter(_groups(request, open_now)), None)
-        if choice is None:
-            suitable = [device for group in groups for device in group]
+        chosen = _choose(open_now, request.count)
+        if not chosen:
             reason = _why_waiting(request, suitable, leased=taken, reserved=reserved, ready=ready)
             waits.append(Wait(lease=request.id, position=len(waits) + 1, reason=reason))
-            reserved.update(device.id for device in suitable)
+            if len(suitable) >= request.count:
+                reserved.update(device.id for device in suitable)
             continue
-        chosen = choice[: request.count]
         taken.update(device.id for device in chosen)
         grants.append(Grant(lease=request.id, shares=tuple(_share(request, device) for device in chosen)))
     return grants, waits
@@ -248,17 +254,48 @@ def _preference(device: DeviceView) -> tuple[int, int, str, str, str, str]:
     return (rank, device.memory_bytes, device.node, device.environment, device.name, device.id)
 
 
-def _groups(request: Request, devices: Sequence[DeviceView]) -> list[list[DeviceView]]:
-    """Return the groups of devices that can serve the request together, the preferred one first."""
-    if request.count == 1:
-        return [[device] for device in devices]
+def _choose(devices: Sequence[DeviceView], count: int) -> Sequence[DeviceView]:
+    """Return `count` of the devices, given in order of preference; none if there are fewer.
 
-    def place(device: DeviceView) -> tuple[str, str]:
-        return (device.node, device.environment)
+    At one endpoint if one has enough of them, else on one node, else on as few nodes as possible, the fullest
+    first. Among equals the preferred device decides.
+    """
+    if len(devices) < count:
+        return []
+    if count == 1:
+        return devices[:1]
+    roomy = [group for group in _grouped(devices, _endpoint) if len(group) >= count]
+    return roomy[0][:count] if roomy else _gather(devices, count, (_node, _endpoint))
 
-    groups = [list(group) for _, group in groupby(sorted(devices, key=place), key=place)]
-    groups = [sorted(group, key=_preference) for group in groups if len(group) >= request.count]
-    return sorted(groups, key=lambda group: [_preference(device) for device in group])
+
+def _node(device: DeviceView) -> tuple[str, ...]:
+    return (device.node,)
+
+
+def _endpoint(device: DeviceView) -> tuple[str, ...]:
+    return (device.node, device.environment)
+
+
+def _gather(devices: Sequence[DeviceView], count: int, levels: tuple[Near, ...]) -> list[DeviceView]:
+    """Return `count` of at least as many devices from as few groups as possible, level by level."""
+    if not levels:
+        return list(devices[:count])
+    fullest = sorted(enumerate(_grouped(devices, levels[0])), key=lambda item: -len(item[1]))
+    chosen: list[DeviceView] = []
+    while len(fullest[0][1]) < count - len(chosen):
+        _, group = fullest.pop(0)
+        chosen += _gather(group, len(group), levels[1:])
+    missing = count - len(chosen)  # several may have room for the rest: the preferred one gives it
+    _, last = min(item for item in fullest if len(item[1]) >= missing)
+    return chosen + _gather(last, missing, levels[1:])
+
+
+def _grouped(devices: Iterable[DeviceView], near: Near) -> list[list[DeviceView]]:
+    """Return devices by what `near` says of them; groups and their members keep the order of preference."""
+    groups: dict[tuple[str, ...], list[DeviceView]] = {}
+    for device in devices:
+        groups.setdefault(near(device), []).append(device)
+    return list(groups.values())
 
 
 def _mismatch(request: Request, device: DeviceView) -> str:
@@ -267,6 +304,8 @@ def _mismatch(request: Request, device: DeviceView) -> str:
         device.id, device.name, f"{device.node}/{device.name}"
     ):  # fmt: skip
         return f"the request is for device {request.device} only"
+    if request.devices and device.id not in request.devices:
+        return "it is not one of the devices that were asked for"
     if request.kind not in (ANY, device.kind):
         return f"it is of kind {device.kind}, not {request.kind}"
     if request.memory_bytes is not None and request.memory_bytes > device.memory_bytes:
@@ -282,22 +321,26 @@ def _why_waiting(
     reserved: set[str],
     ready: frozenset[str],
 ) -> str:
+    wanted = "" if request.count == 1 else f", {request.count} wanted at once"
+    noun = "device" if len(suitable) == 1 else "devices"
     if not suitable:
         return "no device of the pool would do at present"
+    if len(suitable) < request.count:
+        return f"{len(suitable)} {noun} would do at present{wanted}"
     away = sum(device.node not in ready for device in suitable)
     busy = sum(device.node in ready and device.id in leased for device in suitable)
     earlier = sum(
         device.node in ready and device.id in reserved and device.id not in leased for device in suitable
     )
+    free = len(suitable) - away - busy - earlier
     parts = [
         f"{number} {what}"
         for number, what in (
+            (free, "free"),
             (busy, "leased"),
             (earlier, "kept for earlier requests"),
             (away, "on a node that does not answer"),
         )
         if number
     ]
-    wanted = "" if request.count == 1 else f", {request.count} wanted at once"
-    noun = "device" if len(suitable) == 1 else "devices"
     return f"{len(suitable)} {noun} would do: {', '.join(parts)}{wanted}"

@@ -5,9 +5,11 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     worker                               agent
     Ready(devices)             ────▶     the driver is loaded: the worker is warm
                                ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
-    Alive(busy_s)              ────▶     at once, then every second while serving
+    Alive(busy_s, traffic)     ────▶     at once, then every second while serving
     WantBuilder                ────▶     before its first build
                                ◀────     Builder + a connection to it (SCM_RIGHTS), if there is one
+                               ◀────     Delivery(frame) + another node's connection, for the session
+    Loaded(device, sha256)     ────▶     with `Alive` and before `Ended`, if a program was built from a binary
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
     Ended(cause, detail)       ────▶     the last word; then the process exits
 
@@ -19,10 +21,14 @@ from __future__ import annotations
 
 import socket
 from enum import StrEnum
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 MAX_PACKET_BYTES = 128 * 1024
+NOBODY_AWAITS = "no session here awaits this delivery"  # whatever is wrong with it: it is nobody's to know
+
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
 
 class Cause(StrEnum):
@@ -54,17 +60,46 @@ class Serve(msgspec.Struct, frozen=True, tag="serve"):
         session: The session's id.
         shares: The session's devices, in the order in which the client will number them.
         hello: The client's whole Hello frame, already checked by the agent.
+        peers: The addresses to which the session may send buffers, from its verified token.
     """
 
     session: str
     shares: list[SessionShare]
     hello: bytes
+    peers: tuple[str, ...] = ()
+
+
+class Delivery(msgspec.Struct, frozen=True, tag="delivery"):
+    """Another node has something for the session: its connection comes with the packet.
+
+    Attributes:
+        frame: The head of its Deliver frame; the payload is still to come.
+    """
+
+    frame: bytes
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that a session has moved: from and to its client, from and to other nodes."""
+
+    from_client: int = 0
+    to_client: int = 0
+    from_peers: int = 0
+    to_peers: int = 0
 
 
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """The worker's main loop runs; `busy_s` is the age of the oldest command it waits for, or 0."""
 
     busy_s: float
+    traffic: Traffic = Traffic()
+
+
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """A device of the session was loaded with a binary, which has this SHA-256 in hexadecimal."""
+
+    device: str
+    sha256: Sha256
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
@@ -87,10 +122,11 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
     cause: Cause
     detail: str = ""
+    traffic: Traffic = Traffic()
 
 
-ToWorker = Serve | End | Builder
-ToAgent = Ready | Alive | Ended | WantBuilder
+ToWorker = Serve | Delivery | Builder | End
+ToAgent = Ready | Alive | WantBuilder | Loaded | Ended
 
 _decoder_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _decoder_to_agent: msgspec.json.Decoder[ToAgent] = msgspec.json.Decoder(ToAgent)

@@ -63,6 +63,7 @@ from accelpool.constants import (
     program_binary_type,
     program_build_info,
     program_info,
+    program_kind,
     queue_properties,
     sampler_info,
     sampler_properties,
@@ -72,7 +73,9 @@ from accelpool.constants import (
 )
 from accelpool.context import Context, CtxFactory
 from accelpool.device import Device, Platform, get_cl_header_version
+from accelpool.device_values import DeviceTopologyAmd
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
+from accelpool.enqueue_image import enqueue_fill_image
 from accelpool.errors import (
     AccelpoolError,
     CommandQueueUsedAfterExit,
@@ -84,12 +87,38 @@ from accelpool.errors import (
     RuntimeError,
 )
 from accelpool.event import Event, NannyEvent, WaitList, wait_for_events
+from accelpool.image import Image, create_image
+from accelpool.image_format import ImageDescriptor, ImageFormat, get_supported_image_formats
+from accelpool.image_from_array import image_from_array
+from accelpool.image_mapping import enqueue_map_image
 from accelpool.kernel import Kernel
 from accelpool.launch import enqueue_nd_range_kernel
+from accelpool.link import create_program_with_built_in_kernels, link_program, unload_platform_compiler
+from accelpool.local_driver import enable_debugging
+from accelpool.mapping import MemoryMap, enqueue_map_buffer
 from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
+from accelpool.migration import enqueue_copy_buffer_p2p_amd, enqueue_migrate_mem_objects
 from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
+from accelpool.refused import (
+    SVM,
+    Pipe,
+    SVMAllocation,
+    SVMMap,
+    SVMPointer,
+    csvm_empty,
+    csvm_empty_like,
+    enqueue_svm_memfill,
+    enqueue_svm_migrate_mem,
+    fsvm_empty,
+    fsvm_empty_like,
+    have_gl,
+    svm_empty,
+    svm_empty_like,
+)
+from accelpool.sampler import Sampler
+from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 
 VERSION = tuple(int(part) for part in __version__.split("."))
@@ -124,7 +153,7 @@ def acquire(
 
     Args:
         kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
-        count: How many devices, all of one node for now.
+        count: How many devices: of one node where that is possible now, else of several.
         memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
         wait: How long to wait while no device is free: True or None for as long as it takes, False not at
             all, or seconds.
@@ -147,6 +176,7 @@ def acquire(
 upper_layer.install()
 
 __all__ = [
+    "SVM",
     "VERSION",
     "VERSION_STATUS",
     "VERSION_TEXT",
@@ -159,19 +189,30 @@ __all__ = [
     "Context",
     "CtxFactory",
     "Device",
+    "DeviceTopologyAmd",
     "Error",
     "Event",
+    "Image",
+    "ImageDescriptor",
+    "ImageFormat",
     "Kernel",
     "LocalMemory",
     "LogicError",
     "MemoryError",
+    "MemoryMap",
     "MemoryObject",
     "MemoryObjectHolder",
     "NannyEvent",
+    "Pipe",
     "Platform",
     "Program",
     "RepeatedKernelRetrieval",
     "RuntimeError",
+    "SVMAllocation",
+    "SVMMap",
+    "SVMPointer",
+    "Sampler",
+    "UserEvent",
     "WaitList",
     "__version__",
     "acquire",
@@ -186,7 +227,11 @@ __all__ = [
     "connect",
     "context_info",
     "context_properties",
+    "create_image",
+    "create_program_with_built_in_kernels",
     "create_some_context",
+    "csvm_empty",
+    "csvm_empty_like",
     "device_affinity_domain",
     "device_atomic_capabilities",
     "device_device_enqueue_capabilities",
@@ -199,17 +244,30 @@ __all__ = [
     "device_svm_capabilities",
     "device_topology_type_amd",
     "device_type",
+    "enable_debugging",
     "enqueue_barrier",
     "enqueue_copy",
+    "enqueue_copy_buffer_p2p_amd",
     "enqueue_fill",
     "enqueue_fill_buffer",
+    "enqueue_fill_image",
+    "enqueue_map_buffer",
+    "enqueue_map_image",
     "enqueue_marker",
+    "enqueue_migrate_mem_objects",
     "enqueue_nd_range_kernel",
+    "enqueue_svm_memfill",
+    "enqueue_svm_migrate_mem",
     "errors",
     "event_info",
     "filter_mode",
+    "fsvm_empty",
+    "fsvm_empty_like",
     "get_cl_header_version",
     "get_platforms",
+    "get_supported_image_formats",
+    "have_gl",
+    "image_from_array",
     "image_info",
     "kernel_arg_access_qualifier",
     "kernel_arg_address_qualifier",
@@ -219,6 +277,7 @@ __all__ = [
     "kernel_sub_group_info",
     "kernel_work_group_info",
     "khronos_vendor_id",
+    "link_program",
     "map_flags",
     "mem_flags",
     "mem_info",
@@ -231,11 +290,15 @@ __all__ = [
     "program_binary_type",
     "program_build_info",
     "program_info",
+    "program_kind",
     "queue_properties",
     "sampler_info",
     "sampler_properties",
     "status_code",
+    "svm_empty",
+    "svm_empty_like",
     "svm_mem_flags",
+    "unload_platform_compiler",
     "version_bits",
     "wait_for_events",
 ]

@@ -3,6 +3,7 @@
 For each argument of a kernel there is one *packer*, made once from what the compiler says of the argument:
 
     global, constant    a Buffer, or None for a null pointer
+    image, sampler      an Image of the same type, a Sampler
     local               a LocalMemory
     scalar              a Python number, a NumPy scalar or any bytes of its size
     vector, struct      any bytes of its size (of a struct the size is not known here)
@@ -14,15 +15,18 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from accelpool.constants import kernel_arg_address_qualifier
+from accelpool.argument_place import Place, told
+from accelpool.constants import kernel_arg_address_qualifier, mem_object_type
 from accelpool.errors import LogicError
 from accelpool.host import flat_bytes
+from accelpool.image import Image
+from accelpool.image_arguments import image_packer, image_type_of, pack_object, sampler_packer
 from accelpool.memory import Buffer, MemoryObjectHolder
+from accelpool.sampler import Sampler
 from accelpool.session import Session
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -66,29 +70,15 @@ class LocalMemory:
         return f"LocalMemory({self._size})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """An argument's place in a kernel: what messages about it say."""
-
-    kernel: str
-    index: int
-    info: m.ArgInfo | None = None
-
-    def __str__(self) -> str:
-        declared = f" ({self.info.type_name} {self.info.name})" if self.info is not None else ""
-        return f"argument {self.index + 1}{declared} of kernel {self.kernel}"
-
-    def refuse(self, code: ErrorCode, expected: str, value: object) -> LogicError:
-        """Return the error for a value that is not what was expected."""
-        routine = "Kernel.set_arg" if code == ErrorCode.INVALID_VALUE else "clSetKernelArg"
-        return LogicError(routine, code, f"{self}: expected {expected}, got {_told(value)}")
-
-
 def packer(place: Place, session: Session) -> Packer:
     """Return the packer for an argument, by what the compiler says of it."""
     info = place.info
     if info is None:
         return _any_packer(place, session)
+    if info.type_name == "sampler_t":
+        return sampler_packer(place, session)
+    if (image_type := image_type_of(info)) is not None:
+        return image_packer(place, session, image_type)
     if info.address_qualifier == kernel_arg_address_qualifier.LOCAL:
         return _local_packer(place)
     if info.address_qualifier != kernel_arg_address_qualifier.PRIVATE:
@@ -126,10 +116,13 @@ def _pack_memory(place: Place, session: Session, value: Any) -> m.KernelArg:
     if value is None:
         return None
     if isinstance(value, MemoryObjectHolder):
+        if value.type != mem_object_type.BUFFER:
+            raise place.refuse(ErrorCode.INVALID_MEM_OBJECT, "a Buffer", value)
         if value._session is not session:
             raise place.refuse(ErrorCode.INVALID_MEM_OBJECT, "a buffer of the kernel's context", value)
         return value._use("clSetKernelArg")
     code = ErrorCode.INVALID_VALUE if isinstance(value, (str, int, float)) else ErrorCode.INVALID_ARG_SIZE
+    code = ErrorCode.INVALID_MEM_OBJECT if isinstance(value, Sampler) else code
     raise place.refuse(code, "a Buffer, or None for a null pointer", value)
 
 
@@ -186,14 +179,14 @@ def _bytes_packer(place: Place, size: int | None, expected: str) -> Packer:
     size_told = "any number of" if size is None else str(size)
 
     def pack(value: Any) -> m.KernelArg:
-        if value is None or isinstance(value, (MemoryObjectHolder, LocalMemory)):
+        if value is None or isinstance(value, (MemoryObjectHolder, LocalMemory, Sampler)):
             raise place.refuse(ErrorCode.INVALID_ARG_SIZE, f"{expected}, {size_told} bytes", value)
         try:
             content = bytes(flat_bytes(value))
         except (TypeError, ValueError) as error:
             raise place.refuse(ErrorCode.INVALID_VALUE, f"{expected}, {size_told} bytes", value) from error
         if size is not None and len(content) != size:
-            got = f"{len(content)} bytes of {_told(value)}"
+            got = f"{len(content)} bytes of {told(value)}"
             raise LogicError(
                 "clSetKernelArg",
                 ErrorCode.INVALID_ARG_SIZE,
@@ -210,6 +203,8 @@ def _any_packer(place: Place, session: Session) -> Packer:
     pack_local = _local_packer(place)
 
     def pack(value: Any) -> m.KernelArg:
+        if isinstance(value, (Image, Sampler)):
+            return pack_object(place, session, value)
         if value is None or isinstance(value, MemoryObjectHolder):
             return _pack_memory(place, session, value)
         if isinstance(value, LocalMemory):
@@ -223,11 +218,3 @@ def _any_packer(place: Place, session: Session) -> Packer:
         return pack_bytes(value)
 
     return pack
-
-
-def _told(value: object) -> str:
-    """Return a value in few words."""
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.size} {value.dtype}"
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from accelpool.acquisition import Acquisition
+from accelpool.connections import SessionConnection
 from accelpool.device import Device, Platform
 from accelpool.errors import LocalProtocolError, RemoteProtocolError, Unavailable
 from accelpool.lease import LeaseKeeper
@@ -23,6 +24,7 @@ from accelpool.rest import RestClient
 from accelpool.session import Session
 from accelpool.session_devices import session_devices
 from accelpool.settings import Settings
+from accelpool.spanning import spanning
 from accelpool_wire.client import Connection
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class Broker:
 
         Args:
             kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
-            count: How many devices, all of one node for now.
+            count: How many devices: of one node where that is possible now, else of several.
             memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
             wait: How long to wait while no device is free: True or None for as long as it takes, False not at
                 all, or seconds.
@@ -134,12 +136,7 @@ class Broker:
         for session in list(self._sessions):
             if session.is_open and wanted <= {device._key for device in session.devices}:
                 return session
-        if len(devices) > 1:
-            raise Unavailable(
-                "a context over several chosen devices is not possible yet; "
-                f"acquire(count={len(devices)}) gives one over devices that the pool chooses"
-            )
-        return self._acquire_session("any", 1, None, True, 60.0, devices[0].pool_id)
+        return self._lease_session(LeaseRequest.over([device.pool_id for device in devices]))
 
     def _acquire_session(
         self,
@@ -150,8 +147,12 @@ class Broker:
         ttl: float,
         device: str | None,
     ) -> Session:
-        self._check_open()
         request = LeaseRequest.of(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
+        return self._lease_session(request)
+
+    def _lease_session(self, request: LeaseRequest) -> Session:
+        """Return an open session on the devices of a lease of its own."""
+        self._check_open()
         acquisition = Acquisition(rest=self._rest, request=request)
         record = acquisition.run()
         try:
@@ -173,21 +174,32 @@ class Broker:
     def _open(self, record: LeaseRecord, client: str) -> Session:
         """Return the session on an active lease's devices."""
         self._check_open()
-        if len(record.endpoints) != 1:
-            nodes = ", ".join(f"{e.node} ({e.environment})" for e in record.endpoints) or "nowhere"
-            raise Unavailable(
-                f"lease {record.id} has devices in {len(record.endpoints)} places: {nodes}; "
-                "one context over several nodes or driver environments is not possible yet"
-            )
-        connection = self._connect(record.endpoints[0], client)
-        if not connection.devices:
-            connection.close()
-            raise RemoteProtocolError(f"node {record.endpoints[0].node} opened a session without a device")
+        opened = self._connect_all(record, client)
+        connection: SessionConnection = opened[0]
+        if len(opened) > 1:
+            connection = spanning(record.endpoints, opened)
         lease = self._keeper.keep(record, connection)
         session = Session(connection, lease, self._keeper, self._rest)
-        session.devices = session_devices(connection.devices, record, self, session)
+        told = [each.devices for each in opened]
+        session.devices = session_devices(told, record, self, session)
         self._sessions.add(session)
         return session
+
+    def _connect_all(self, record: LeaseRecord, client: str) -> list[Connection]:
+        """Return an open connection to each endpoint of a lease: to all, or to none."""
+        if not record.endpoints:
+            raise RemoteProtocolError(f"lease {record.id} is active, but has no endpoint")
+        opened: list[Connection] = []
+        try:
+            for endpoint in record.endpoints:
+                opened.append(self._connect(endpoint, client))
+                if not opened[-1].devices:
+                    raise RemoteProtocolError(f"node {endpoint.node} opened a session without a device")
+        except BaseException:
+            for connection in opened:
+                connection.close()
+            raise
+        return opened
 
     def _connect(self, endpoint: EndpointRecord, client: str) -> Connection:
         """Return an open connection; a node that cannot answer now is asked again for a while."""

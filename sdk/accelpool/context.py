@@ -1,4 +1,4 @@
-"""Contexts: devices of one session, and all that is made on them.
+"""Contexts: devices under one lease, and all that is made on them.
 
 Broker.acquire(...)              a context on devices that the pool chooses, under a lease of its own
 Context([devices of a context])  another context in the same session
@@ -7,24 +7,33 @@ Context([devices of the pool])   leases them, or shares the session that this pr
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from accelpool.broker import default_broker
-from accelpool.constants import context_info, context_properties, device_info, device_type
+from accelpool.constants import (
+    command_queue_properties,
+    context_info,
+    context_properties,
+    device_info,
+    device_type,
+)
 from accelpool.device import Device, Platform
 from accelpool.errors import LogicError, RuntimeError, Unsatisfiable
 from accelpool.info import Info
 from accelpool.process_bound import ProcessBound
 from accelpool.records import LeaseRecord
 from accelpool.session import Session
+from accelpool.spanning.parts import SpanningStats
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
 if TYPE_CHECKING:
     from accelpool.kernel_core import KernelCore
     from accelpool.kernels import KernelLibrary
+    from accelpool.queue import CommandQueue
 
 KINDS = {
     device_type.GPU: "gpu",
@@ -50,8 +59,10 @@ class Context(ProcessBound):
 
     __slots__ = (
         "__weakref__",
+        "_default_queues",
         "_devices",
         "_handle",
+        "_image_formats",
         "_is_released",
         "_library",
         "_places",
@@ -86,7 +97,9 @@ class Context(ProcessBound):
         place_of = {device: place for place, device in enumerate(session.devices)}
         self._session = session
         self._properties = properties
+        self._default_queues: dict[Device, weakref.ref[CommandQueue]] = {}
         self._library: dict[str, KernelCore] = {}
+        self._image_formats: dict[tuple[int, int], list[m.ImageFormat]] = {}
         self._places = [place_of[device] for device in devices]
         self._devices = [session.devices[place] for place in self._places]
         handle = session.new_handle()
@@ -126,8 +139,20 @@ class Context(ProcessBound):
 
     @property
     def round_trips(self) -> int:
-        """How often this context's session has waited for an answer from its node so far."""
+        """How often this context's session has waited for an answer from its nodes so far."""
         return self._session.connection.stats.round_trips
+
+    @property
+    def migrations(self) -> int:
+        """How often a buffer's content went from one node of this context's session to another so far."""
+        stats = self._session.connection.stats
+        return stats.migrations if isinstance(stats, SpanningStats) else 0
+
+    @property
+    def migrated_bytes(self) -> int:
+        """How many bytes that were; they go from node to node, not by way of this process."""
+        stats = self._session.connection.stats
+        return stats.migrated_bytes if isinstance(stats, SpanningStats) else 0
 
     @property
     def lease(self) -> LeaseRecord:
@@ -143,6 +168,28 @@ class Context(ProcessBound):
             self._let_go()
             if not self._session.contexts:
                 self._session.close()
+
+    def set_default_device_command_queue(self, device: Device, queue: CommandQueue, /) -> None:
+        """Make an on-device queue the one that kernels on its device get by `get_default_queue()`.
+
+        Raises:
+            LogicError: INVALID_COMMAND_QUEUE: the queue is not on its device; INVALID_DEVICE: the device is
+                not of the context; INVALID_OPERATION: it has no such queues.
+
+        Source: OpenCL 3.0 API, clSetDefaultDeviceCommandQueue.
+        """
+        routine = "clSetDefaultDeviceCommandQueue"
+        place = self._place(device, routine)
+        if not self._session.devices[place]._info.get(device_info.QUEUE_ON_DEVICE_PROPERTIES):
+            raise LogicError(routine, ErrorCode.INVALID_OPERATION, f"{device!r} has no on-device queues")
+        if not queue._properties & command_queue_properties.ON_DEVICE:
+            raise LogicError(routine, ErrorCode.INVALID_COMMAND_QUEUE, f"{queue!r} is not on its device")
+        self._session.post(m.SetDefaultDeviceCommandQueue(self._handle, place, queue._handle))
+        self._default_queues[device] = weakref.ref(queue)
+
+    def _default_queue(self, device: Device) -> CommandQueue | None:
+        found = self._default_queues.get(device)
+        return None if found is None else found()
 
     def __enter__(self) -> Context:
         return self

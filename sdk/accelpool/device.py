@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 import weakref
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelpool.constants import device_info, device_type, platform_info
 from accelpool.device_properties import DeviceProperties
+from accelpool.device_values import NameVersion, shown
 from accelpool.errors import LogicError
 from accelpool.info import Info
 from accelpool.process_bound import ProcessBound
+from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 DeviceKey = tuple[str, str, str]
 """What makes devices the same: node, environment, name on the node."""
+
+REFUSED = (device_info.SVM_CAPABILITIES, device_info.PIPE_SUPPORT)  # see `refused`
 
 
 class Platform(ProcessBound):
@@ -43,7 +48,7 @@ class Platform(ProcessBound):
             LogicError: INVALID_VALUE: the driver does not know it.
         """
         try:
-            return self._info[arg]
+            return shown(arg, self._info[arg])
         except KeyError:
             name = platform_info.to_string(arg, "%d")
             raise LogicError(
@@ -63,7 +68,7 @@ class Platform(ProcessBound):
     extensions = Info[str](platform_info.EXTENSIONS)
     host_timer_resolution = Info[int](platform_info.HOST_TIMER_RESOLUTION)
     numeric_version = Info[int](platform_info.NUMERIC_VERSION)
-    extensions_with_version = Info[list[int]](platform_info.EXTENSIONS_WITH_VERSION)
+    extensions_with_version = Info[list[NameVersion]](platform_info.EXTENSIONS_WITH_VERSION)
 
     def _key(self) -> tuple[Any, ...]:
         parts = (platform_info.NAME, platform_info.VENDOR, platform_info.VERSION)
@@ -105,8 +110,9 @@ class Device(DeviceProperties, ProcessBound):
     ) -> None:
         self.platform = platform
         self.pool_id = pool_id
-        self._info = dict(info)
+        self._info = {**info, **{number: 0 for number in REFUSED if number in info}}
         self._info.setdefault(device_info.REFERENCE_COUNT, 1)
+        self._info.setdefault(device_info.PARENT_DEVICE, None)
         self._info[device_info.PLATFORM] = platform
         self._key = key
         self._broker = broker
@@ -125,15 +131,74 @@ class Device(DeviceProperties, ProcessBound):
             LogicError: INVALID_VALUE: the driver does not know it, or the pool tells it under a lease only.
         """
         try:
-            return self._info[arg]
+            return shown(arg, self._info[arg])
         except KeyError:
             name = device_info.to_string(arg, "%d")
             raise LogicError("Device.get_info", ErrorCode.INVALID_VALUE, f"{self!r} has no {name}") from None
+
+    def create_sub_devices(self, arg: Sequence[int], /) -> list[Device]:
+        """Part the device, under a lease, and return its parts: one round trip.
+
+        The parts are devices of the same session, and share the lease's memory. They are parted until the
+        session ends.
+
+        Args:
+            arg: A `device_partition_property` and what it needs: `[EQUALLY, units]`,
+                `[BY_COUNTS, units, units, ..., 0]` or `[BY_AFFINITY_DOMAIN, domain]`.
+
+        Raises:
+            LogicError: INVALID_VALUE: the device cannot be parted so; INVALID_DEVICE_PARTITION_COUNT: it has
+                not so many compute units; INVALID_OPERATION: the device is not under a lease of this process.
+            RuntimeError: DEVICE_PARTITION_FAILED.
+
+        Source: OpenCL 3.0 API, clCreateSubDevices.
+        """
+        session, place = self._place_in_session("clCreateSubDevices")
+        properties = [int(part) for part in arg]
+        if properties[-1:] == [0]:
+            del properties[-1]
+        answer = session.ask(m.CreateSubDevices(place, properties), m.SubDevices)
+        return session.add_devices(self, answer)
+
+    def device_and_host_timer(self) -> tuple[int, int]:
+        """Return the device's clock and its node's at the same moment, in ns: one round trip.
+
+        Raises:
+            LogicError: INVALID_OPERATION: the device has no such clock, or is under no lease of this process.
+
+        Source: OpenCL 3.0 API, clGetDeviceAndHostTimer.
+        """
+        session, place = self._place_in_session("clGetDeviceAndHostTimer")
+        times: Any = session.ask(m.GetInfo(m.TIMERS, 0, 0, place), m.Info).value
+        return int(times[0]), int(times[1])
+
+    def host_timer(self) -> int:
+        """Return the clock of the device's node, in ns: one round trip. It is no clock of this machine.
+
+        Raises:
+            LogicError: INVALID_OPERATION: as `device_and_host_timer`.
+        """
+        return self.device_and_host_timer()[1]
+
+    def _place_in_session(self, routine: str) -> tuple[Session, int]:
+        """Return the session that has the device, and its place there."""
+        session = None if self._session is None else self._session()
+        if session is None or not session.is_open:
+            what = f"{self!r} is not under a lease of this process: ask a device of a context"
+            raise LogicError(routine, ErrorCode.INVALID_OPERATION, what)
+        return session, session.devices.index(self)
 
     @property
     def hashable_model_and_version_identifier(self) -> Hashable:
         """What is the same for all devices of the same model and driver version."""
         return ("v1", self.vendor, self.vendor_id, self.name, self.version)
+
+    @property
+    def persistent_unique_id(self) -> Hashable:
+        """As `hashable_model_and_version_identifier`, which is to be used instead."""
+        what = "persistent_unique_id is deprecated: use hashable_model_and_version_identifier"
+        warnings.warn(what, DeprecationWarning, stacklevel=2)
+        return self.hashable_model_and_version_identifier
 
     @property
     def int_ptr(self) -> int:

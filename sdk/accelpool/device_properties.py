@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from accelpool.constants import device_info
+from accelpool.device_values import DeviceTopologyAmd, NameVersion
 from accelpool.info import Info
+
+if TYPE_CHECKING:
+    from accelpool.device import Device
 
 
 class DeviceProperties:
@@ -81,7 +87,7 @@ class DeviceProperties:
     built_in_kernels = Info[str](device_info.BUILT_IN_KERNELS)
     image_max_buffer_size = Info[int](device_info.IMAGE_MAX_BUFFER_SIZE)
     image_max_array_size = Info[int](device_info.IMAGE_MAX_ARRAY_SIZE)
-    parent_device = Info[None](device_info.PARENT_DEVICE)
+    parent_device: Info[Device | None] = Info(device_info.PARENT_DEVICE)
     partition_max_sub_devices = Info[int](device_info.PARTITION_MAX_SUB_DEVICES)
     partition_properties = Info[list[int]](device_info.PARTITION_PROPERTIES)
     partition_affinity_domain = Info[list[int]](device_info.PARTITION_AFFINITY_DOMAIN)
@@ -108,17 +114,17 @@ class DeviceProperties:
     max_num_sub_groups = Info[int](device_info.MAX_NUM_SUB_GROUPS)
     sub_group_independent_forward_progress = Info[bool](device_info.SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS)
     numeric_version = Info[int](device_info.NUMERIC_VERSION)
-    extensions_with_version = Info[list[int]](device_info.EXTENSIONS_WITH_VERSION)
-    ils_with_version = Info[list[int]](device_info.ILS_WITH_VERSION)
-    built_in_kernels_with_version = Info[list[int]](device_info.BUILT_IN_KERNELS_WITH_VERSION)
+    extensions_with_version = Info[list[NameVersion]](device_info.EXTENSIONS_WITH_VERSION)
+    ils_with_version = Info[list[NameVersion]](device_info.ILS_WITH_VERSION)
+    built_in_kernels_with_version = Info[list[NameVersion]](device_info.BUILT_IN_KERNELS_WITH_VERSION)
     atomic_memory_capabilities = Info[int](device_info.ATOMIC_MEMORY_CAPABILITIES)
     atomic_fence_capabilities = Info[int](device_info.ATOMIC_FENCE_CAPABILITIES)
     non_uniform_work_group_support = Info[bool](device_info.NON_UNIFORM_WORK_GROUP_SUPPORT)
-    opencl_c_all_versions = Info[list[int]](device_info.OPENCL_C_ALL_VERSIONS)
+    opencl_c_all_versions = Info[list[NameVersion]](device_info.OPENCL_C_ALL_VERSIONS)
     preferred_work_group_size_multiple = Info[int](device_info.PREFERRED_WORK_GROUP_SIZE_MULTIPLE)
     work_group_collective_functions_support = Info[bool](device_info.WORK_GROUP_COLLECTIVE_FUNCTIONS_SUPPORT)
     generic_address_space_support = Info[bool](device_info.GENERIC_ADDRESS_SPACE_SUPPORT)
-    opencl_c_features = Info[list[int]](device_info.OPENCL_C_FEATURES)
+    opencl_c_features = Info[list[NameVersion]](device_info.OPENCL_C_FEATURES)
     device_enqueue_capabilities = Info[int](device_info.DEVICE_ENQUEUE_CAPABILITIES)
     pipe_support = Info[bool](device_info.PIPE_SUPPORT)
     compute_capability_major_nv = Info[int](device_info.COMPUTE_CAPABILITY_MAJOR_NV)
@@ -137,7 +143,7 @@ class DeviceProperties:
     preferred_constant_buffer_size_amd = Info[int](device_info.PREFERRED_CONSTANT_BUFFER_SIZE_AMD)
     pcie_id_amd = Info[int](device_info.PCIE_ID_AMD)
     profiling_timer_offset_amd = Info[int](device_info.PROFILING_TIMER_OFFSET_AMD)
-    topology_amd = Info[list[int]](device_info.TOPOLOGY_AMD)
+    topology_amd = Info[DeviceTopologyAmd](device_info.TOPOLOGY_AMD)
     board_name_amd = Info[str](device_info.BOARD_NAME_AMD)
     global_free_memory_amd = Info[int](device_info.GLOBAL_FREE_MEMORY_AMD)
     simd_per_compute_unit_amd = Info[int](device_info.SIMD_PER_COMPUTE_UNIT_AMD)

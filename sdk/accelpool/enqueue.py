@@ -1,18 +1,19 @@
-"""Copies, fills, markers and barriers.
+"""Copies, fills, markers and barriers. Images are in `enqueue_image`, rectangles in `rectangles`.
 
-    host → buffer     posted; the bytes are with the socket when the call returns: the source may change
-    buffer → host     a round trip when blocking; else the event's `wait` has the bytes in place
-    buffer → buffer   posted
+    host → device     posted; the bytes are with the socket when the call returns: the source may change
+    device → host     a round trip when blocking; else the event's `wait` has the bytes in place
+    device → device   posted
 
 A posted command that fails tells it at the next synchronous call: `finish`, a blocking read, `wait`.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-from accelpool.constants import command_type
+from accelpool.constants import command_type, mem_object_type
 from accelpool.errors import LogicError, RuntimeError
 from accelpool.event import Event, NannyEvent, WaitList
 from accelpool.host import flat_bytes
@@ -20,36 +21,67 @@ from accelpool.memory import MemoryObjectHolder, check_region
 from accelpool.objects import wait_list
 from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
+from accelpool_wire.client import AnyRead
 from accelpool_wire.codes import ErrorCode
+
+OLD_OFFSETS = {
+    "_copy_buffer": ("dest_offset", "dst_offset"),
+    "_write_buffer": ("device_offset", "dst_offset"),
+    "_read_buffer": ("device_offset", "src_offset"),
+}
 
 
 def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Event:
-    """Copy between buffers and host memory; the size is that of the host memory.
+    """Copy between buffers, images and host memory.
 
     Args:
         queue: The queue to enqueue to.
-        dest: A `Buffer`, or writable host memory: anything contiguous with the buffer protocol.
-        src: A `Buffer`, or host memory.
-        **kwargs: `wait_for`: events to wait for. Host copies: `is_blocking` (True), and `dst_offset` into a
-            buffer or `src_offset` out of one, in bytes. Buffer to buffer: `byte_count` (the smaller buffer's
-            size), `src_offset`, `dst_offset`.
+        dest: A `Buffer`, an `Image`, or writable host memory: anything contiguous with the buffer protocol.
+        src: A `Buffer`, an `Image`, or host memory.
+        **kwargs: `wait_for`: events to wait for. With host memory: `is_blocking` (True). And
+
+            buffer and host       `dst_offset` or `src_offset`: into the buffer, in bytes; the size is that of
+                                  the host memory. Rectangles: `buffer_origin`, `host_origin`, `region`,
+                                  `buffer_pitches`, `host_pitches`
+            buffer to buffer      `byte_count` (the smaller buffer's size), `src_offset`, `dst_offset`.
+                                  Rectangles: `src_origin`, `dst_origin`, `region`, `src_pitches`,
+                                  `dst_pitches`
+            image and host        `origin`, `region`, `pitches` of the host memory
+            image and buffer      `offset` into the buffer, `origin`, `region`
+            image to image        `src_origin`, `dest_origin`, `region`
+
+            Of buffers the first number of an origin or region is in bytes, of images in pixels. Pitches are
+            bytes from a row to the next, and from a slice to the next; left out, there are no gaps.
 
     Returns:
         The copy's event; for host copies a `NannyEvent`.
 
     Raises:
-        LogicError: INVALID_VALUE: beyond the end of a buffer; INVALID_CONTEXT: a buffer of another session.
+        LogicError: INVALID_VALUE: beyond the end of a buffer, image or host memory; INVALID_CONTEXT: a memory
+            object of another session.
+        RuntimeError: MEM_COPY_OVERLAP, IMAGE_FORMAT_MISMATCH.
         ValueError: The host memory is not contiguous.
         BufferError: The host memory to copy to is read-only.
-        TypeError: Neither side is a buffer.
+        TypeError: Neither side is a memory object.
+        KeyError: Between an image and host memory `origin` and `region` must be said.
     """
     copy: Callable[..., Event]
+    if _is_image(dest, src):
+        from accelpool.enqueue_image import copy_with_image  # it stands on this module
+
+        return copy_with_image(queue, dest, src, **kwargs)
+    if "src_origin" in kwargs or "buffer_origin" in kwargs:
+        from accelpool.rectangles import copy_rectangle
+
+        return copy_rectangle(queue, dest, src, **kwargs)
     if isinstance(dest, MemoryObjectHolder):
         copy = _copy_buffer if isinstance(src, MemoryObjectHolder) else _write_buffer
     elif isinstance(src, MemoryObjectHolder):
         copy = _read_buffer
     else:
-        raise TypeError("enqueue_copy needs a buffer on one side; NumPy copies from host to host")
+        raise TypeError("enqueue_copy needs a memory object on one side; NumPy copies from host to host")
+    if "dest_offset" in kwargs or "device_offset" in kwargs:
+        _rename_offset(kwargs, *OLD_OFFSETS[copy.__name__])
     return copy(queue, dest, src, **kwargs)
 
 
@@ -75,7 +107,9 @@ def enqueue_fill_buffer(
         LogicError: INVALID_VALUE: the pattern, the offset or the size is not possible.
     """
     routine = "clEnqueueFillBuffer"
-    handle = _usable(queue, mem, routine)
+    handle = usable(queue, mem, routine)
+    if mem.type != mem_object_type.BUFFER:
+        raise LogicError(routine, ErrorCode.INVALID_MEM_OBJECT, f"{mem!r} is no buffer")
     repeated = bytes(flat_bytes(pattern))
     check_region(mem, offset, size, routine)
     count = len(repeated)
@@ -132,7 +166,7 @@ def _write_buffer(
     is_blocking: bool = True,  # noqa: ARG001 - either way the bytes are with the socket on return
 ) -> Event:
     routine = "clEnqueueWriteBuffer"
-    handle = _usable(queue, dest, routine)
+    handle = usable(queue, dest, routine)
     content = flat_bytes(src)
     check_region(dest, dst_offset, content.nbytes, routine)
     session = queue._session
@@ -155,7 +189,7 @@ def _read_buffer(
     is_blocking: bool = True,
 ) -> Event:
     routine = "clEnqueueReadBuffer"
-    handle = _usable(queue, src, routine)
+    handle = usable(queue, src, routine)
     into = flat_bytes(dest, writable=True)
     check_region(src, src_offset, into.nbytes, routine)
     session = queue._session
@@ -168,15 +202,37 @@ def _read_buffer(
     message = m.EnqueueReadBuffer(
         queue._handle, handle, src_offset, into.nbytes, event, waits, is_blocking=is_blocking
     )
-    pending = session.read(message, into)
-    made = NannyEvent(session, event, queue, command_type.READ_BUFFER, dest)
-    if is_blocking:
-        data = session.finish_read(pending)
-        made._ending = m.EventDone(0, 0, data.times)
-        if session.reads and queue._is_in_order:
-            session.finish_reads(queue._handle)
-    else:
+    return read_into(queue, message, into, command_type.READ_BUFFER, dest)
+
+
+def read_into(
+    queue: CommandQueue,
+    message: AnyRead,
+    into: memoryview,
+    kind: int,
+    ward: object,
+    then: Callable[[], None] | None = None,
+) -> NannyEvent:
+    """Start a read; wait for it too if it has no event.
+
+    Args:
+        queue: The queue of the message.
+        message: What to read.
+        into: Where to.
+        kind: The event's `command_type`.
+        ward: The host memory that the event keeps alive.
+        then: What to do with the bytes before anybody's wait for them returns.
+    """
+    session = queue._session
+    pending = session.read(message, into, then)
+    made = NannyEvent(session, message.event, queue, kind, ward)
+    if message.event:
         made._pending = pending
+        return made
+    data = session.finish_read(pending)
+    made._ending = m.EventDone(0, 0, data.times)
+    if session.reads and queue._is_in_order:
+        session.finish_reads(queue._handle)
     return made
 
 
@@ -191,7 +247,7 @@ def _copy_buffer(
     wait_for: WaitList = None,
 ) -> Event:
     routine = "clEnqueueCopyBuffer"
-    source, target = _usable(queue, src, routine), _usable(queue, dest, routine)
+    source, target = usable(queue, src, routine), usable(queue, dest, routine)
     if byte_count is None or byte_count == -1:
         byte_count = min(src._size - src_offset, dest._size - dst_offset)
     if byte_count <= 0:
@@ -210,7 +266,23 @@ def _copy_buffer(
     return Event(session, event, queue, command_type.COPY_BUFFER)
 
 
-def _usable(queue: CommandQueue, buffer: MemoryObjectHolder, routine: str) -> int:
+def _rename_offset(kwargs: dict[str, Any], old: str, new: str) -> None:
+    """Take an offset by its old name, with a warning."""
+    if old not in kwargs:
+        return
+    if new in kwargs:
+        raise TypeError(f"may not specify both '{old}' and '{new}'")
+    what = f"The '{old}' argument of enqueue_copy is deprecated. Use '{new}' instead."
+    warnings.warn(what, DeprecationWarning, stacklevel=3)
+    kwargs[new] = kwargs.pop(old)
+
+
+def _is_image(*sides: Any) -> bool:
+    """Whether one side of a copy is an image."""
+    return any(isinstance(side, MemoryObjectHolder) and side.type != mem_object_type.BUFFER for side in sides)
+
+
+def usable(queue: CommandQueue, buffer: MemoryObjectHolder, routine: str) -> int:
     """Return a buffer's handle, if a command of the queue can use it."""
     if not isinstance(queue, CommandQueue):
         raise TypeError(f"{routine}: a CommandQueue is needed, not {queue!r}")

@@ -6,6 +6,7 @@ the infos behind them cost a round trip: PyOpenCL's names for what really is a q
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ from accelpool.constants import (
     profiling_info,
 )
 from accelpool.context import Context
-from accelpool.errors import LogicError, RuntimeError, error_for
+from accelpool.errors import AccelpoolError, Error, LogicError, RuntimeError, error_for
 from accelpool.info import Info
 from accelpool.objects import SessionObject
 from accelpool.queue import CommandQueue
@@ -42,12 +43,16 @@ class Event(SessionObject):
 
     __slots__ = ("_ending", "_queue", "_type")
 
+    _queue: CommandQueue | None
+    _type: int
+    _ending: Ending | None
+
     def __init__(self, session: Session, handle: int, queue: CommandQueue, type: int) -> None:
         self._session = session
         self._handle = handle
         self._queue = queue
         self._type = type
-        self._ending: Ending | None = None
+        self._ending = None
 
     def wait(self) -> None:
         """Wait until the command is complete: one round trip, or none if that is known.
@@ -71,7 +76,7 @@ class Event(SessionObject):
         if arg == event_info.COMMAND_TYPE:
             return self._type
         if arg == event_info.CONTEXT:
-            return self._queue._context
+            return None if self._queue is None else self._queue._context
         if arg == event_info.REFERENCE_COUNT:
             return 1
         name = event_info.to_string(arg, "%d")
@@ -88,15 +93,16 @@ class Event(SessionObject):
             raise LogicError(
                 "Event.get_profiling_info", ErrorCode.INVALID_VALUE, f"an event has no time {arg}"
             )
-        times = self._state().times if self._queue._is_profiled else None
+        is_profiled = self._queue is not None and self._queue._is_profiled
+        times = self._state().times if is_profiled else None
         if times is None:
-            why = "its command is not complete" if self._queue._is_profiled else "its queue does not profile"
+            why = "its command is not complete" if is_profiled else "its queue does not profile"
             raise RuntimeError(
                 "clGetEventProfilingInfo", ErrorCode.PROFILING_INFO_NOT_AVAILABLE, f"{self!r}: {why}"
             )
         return times[TIMES[arg]]
 
-    command_queue = Info[CommandQueue](event_info.COMMAND_QUEUE)
+    command_queue = Info["CommandQueue | None"](event_info.COMMAND_QUEUE)
     command_type = Info[int](event_info.COMMAND_TYPE)
     command_execution_status = Info[int](event_info.COMMAND_EXECUTION_STATUS)
     context = Info[Context](event_info.CONTEXT)
@@ -118,8 +124,7 @@ class Event(SessionObject):
         Raises:
             LogicError: INVALID_VALUE: there is no such status to wait for.
         """
-        if type not in (0, 1, 2):
-            raise LogicError("clSetEventCallback", ErrorCode.INVALID_VALUE, f"no callback at status {type}")
+        _check_callback(type)
 
         def tell(done: m.EventDone) -> None:
             self._ending = done
@@ -166,6 +171,25 @@ class NannyEvent(Event):
         """Return the host memory."""
         return self._ward
 
+    def set_callback(self, type: int, callback: Callable[[int], object], /) -> None:
+        """As `Event.set_callback`; of a copy to the host, once the bytes are in place."""
+        if self._pending is None:
+            super().set_callback(type, callback)
+            return
+        _check_callback(type)
+
+        def wait_and_tell() -> None:
+            try:
+                self._finish_read()
+                status = type
+            except Error as error:
+                status = error.code
+            except AccelpoolError:  # the session was lost
+                status = ErrorCode.DEVICE_NOT_AVAILABLE
+            callback(status)
+
+        threading.Thread(target=wait_and_tell, name=f"read-{self._handle}", daemon=True).start()
+
     def _finish_read(self) -> None:
         """Wait until what the command reads is in place, which is its end."""
         pending = self._pending
@@ -173,6 +197,11 @@ class NannyEvent(Event):
             data = self._session.finish_read(pending)
             self._ending = m.EventDone(self._handle, 0, data.times)
             self._pending = None
+
+
+def _check_callback(status: int) -> None:
+    if status not in (0, 1, 2):
+        raise LogicError("clSetEventCallback", ErrorCode.INVALID_VALUE, f"no callback at status {status}")
 
 
 class Profile:
@@ -219,8 +248,9 @@ def wait_for_events(events: Sequence[Event], /) -> None:
         for event, ending in zip(unknown, endings, strict=True):
             event._ending = ending
     for event in events:
-        if session.reads and event._handle and event._queue._is_in_order:
-            session.finish_reads(event._queue._handle, before=event._handle)
+        queue = event._queue
+        if session.reads and event._handle and queue is not None and queue._is_in_order:
+            session.finish_reads(queue._handle, before=event._handle)
         _raise_failure(event)
 
 

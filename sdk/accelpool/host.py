@@ -1,11 +1,16 @@
-"""Host memory as flat bytes, without copying it."""
+"""Host memory as flat bytes, without copying it; and rectangles of it, gathered and scattered."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from accelpool_wire.rectangles import Rectangle
+
+_offering = threading.Lock()
 NATIVE_FORMATS = frozenset("?bBcdefhHiIlLnNqQ")
 
 
@@ -34,3 +39,68 @@ def flat_bytes(obj: Any, *, writable: bool = False) -> memoryview:
         raise TypeError("an array of Python objects has no bytes that a device could use")
     array = np.asarray(obj).reshape(-1, order="A").view(np.uint8)
     return array.data
+
+
+def packed(content: memoryview, where: Rectangle) -> memoryview:
+    """Return the bytes of a rectangle of host memory without gaps; copied only if there are some."""
+    if where.is_dense:
+        return content[where.start : where.start + where.size]
+    return np.ascontiguousarray(_strided(content, where)).reshape(-1).data
+
+
+def unpack(dense: memoryview, content: memoryview, where: Rectangle) -> None:
+    """Write bytes without gaps to a rectangle of host memory."""
+    _strided(content, where)[...] = np.frombuffer(dense, np.uint8).reshape(where.region[::-1])
+
+
+def _strided(content: memoryview, where: Rectangle) -> npt.NDArray[np.uint8]:
+    """Return a rectangle of host memory, which lies within, as an array of slices, rows and bytes."""
+    flat = np.frombuffer(content, np.uint8)[where.start :]
+    strides = (where.slice_pitch, where.row_pitch, 1)
+    return np.lib.stride_tricks.as_strided(flat, where.region[::-1], strides)
+
+
+def array_over(
+    owner: Any,
+    memory: np.ndarray[Any, Any],
+    shape: int | tuple[int, ...],
+    dtype: np.dtype[Any],
+    order: Any = "C",
+    strides: tuple[int, ...] | None = None,
+    *,
+    writable: bool = True,
+) -> np.ndarray[Any, Any]:
+    """Return an array over memory, whose `base` is the object that the memory belongs to.
+
+    NumPy makes an array's base only of what offers it the array interface: for the moment, the owner does.
+
+    Args:
+        owner: Keeps the memory alive; its attribute `__array_interface__` is free for this.
+        memory: The bytes, uint8.
+        shape: As of `numpy.ndarray`, and so are:
+        dtype: without Python objects,
+        order: "C" or "F",
+        strides: within the memory.
+        writable: Whether the array may be written to.
+
+    Raises:
+        TypeError: The memory has no room for such an array.
+        ValueError: It has none for these strides.
+    """
+    laid_out: np.ndarray[Any, Any] = np.ndarray(shape, dtype, memory, strides=strides, order=order)
+    with _offering:
+        owner.__array_interface__ = {
+            "shape": laid_out.shape,
+            "strides": laid_out.strides,
+            "typestr": dtype.str,
+            "descr": dtype.descr,
+            "data": (laid_out.ctypes.data, not writable),
+            "version": 3,
+        }
+        try:
+            array: np.ndarray[Any, Any] = np.asarray(owner)  # no view of it: its base would be an array
+        finally:
+            del owner.__array_interface__
+    if array.dtype != dtype:
+        array.dtype = dtype  # type: ignore[misc]  # the interface has no padding, but a field in its place
+    return array

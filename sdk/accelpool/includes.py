@@ -1,51 +1,115 @@
-"""OpenCL C sources that include PyOpenCL's own files, such as `pyopencl-complex.h`.
+"""OpenCL C sources that include files of this machine, which a node has not.
 
-A node has no such files, nor should it need them: where PyOpenCL is installed here, the lines that include
-them are replaced by their content before a source is sent.
+Lines that include a file found here are replaced by its content before a source is sent. Looked in are, in
+this order: the including file's own folder, the working folder, the folders that `-I` names, and PyOpenCL's
+own (`pyopencl-complex.h` ...) where it is installed. Other includes stay as they are: for headers that
+`Program.compile` is given, and for files that the node has.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelpool.errors import LogicError
 from accelpool.upper_layer import pyopencl_folder
+from accelpool_wire.codes import ErrorCode
 
-MARK = "pyopencl-"
-INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([\w./-]+)[>"].*$')
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^<>"\n]+)[>"].*$')
 ONCE = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+once[ \t]*$", re.MULTILINE)
+COMMENT = re.compile(r'//|/\*|\*/|"(?:\\.|[^"\\])*"')
+MAX_FILES, MAX_CHARACTERS = 4096, 8 << 20
 
 
-def with_includes(source: str) -> str:
-    """Return a source with PyOpenCL's files in the place of the lines that include them.
+def with_includes(source: str, folders: Sequence[Path] = (), kept: Collection[str] = ()) -> str:
+    """Return a source with the files that are here in the place of the lines that include them.
 
-    Lines after such a file keep their numbers in the compiler's messages. Other includes stay as they are.
-    """
-    if MARK not in source:
-        return source
-    package = pyopencl_folder()
-    return source if package is None else _expanded(source, package / "cl", None, ())
-
-
-def _expanded(source: str, folder: Path, near: Path | None, inside: tuple[Path, ...]) -> str:
-    """Return a text with its includes replaced.
+    Lines after such a file keep their numbers in the compiler's messages.
 
     Args:
         source: The text.
-        folder: Where PyOpenCL's OpenCL files are.
-        near: The folder of the file that the text is, looked in first.
-        inside: The files that the text is included by, which it does not include again.
+        folders: Where files are looked for, before PyOpenCL's folder.
+        kept: Names that are included in another way: their lines stay.
+
+    Raises:
+        LogicError: INVALID_VALUE: there is more than can be sent, or a file is no UTF-8 text.
     """
-    lines = []
+    if not has_includes(source):
+        return source
+    package = pyopencl_folder()
+    places = [folder.resolve() for folder in (*folders, *([package / "cl"] if package is not None else []))]
+    return _Expansion(places=places, kept=frozenset(kept)).expanded(source, None, ())
+
+
+def has_includes(source: str) -> bool:
+    """Whether a source has a line that may include a file."""
+    return "include" in source and "#" in source
+
+
+@dataclass(kw_only=True)
+class _Expansion:
+    """One source on its way: where files are, which names are kept, how much was put in so far."""
+
+    places: list[Path]
+    kept: frozenset[str]
+    files: int = 0
+    characters: int = 0
+    texts: dict[Path, str] = field(default_factory=dict)
+
+    def expanded(self, source: str, near: Path | None, inside: tuple[Path, ...]) -> str:
+        """Return a text with its includes replaced.
+
+        Args:
+            source: The text.
+            near: The folder of the file that the text is, looked in first.
+            inside: The files that the text is included by, which it does not include again.
+        """
+        lines = []
+        for number, line, match in _matched(source):
+            path = None if match is None else self._found(match[2], near if match[1] == '"' else None)
+            if path is None:
+                lines.append(line)
+            elif path not in inside:
+                content = _guarded(self._read(path), path)
+                lines += [self.expanded(content, path.parent, (*inside, path)), f"#line {number + 1}"]
+        return "\n".join(lines)
+
+    def _found(self, name: str, near: Path | None) -> Path | None:
+        """Return the file of a name, which lies in one of the places; None where there is none."""
+        if name in self.kept:
+            return None
+        for folder in (near, *self.places):
+            path = None if folder is None else (folder / name).resolve()
+            if path is not None and path.is_file() and any(map(path.is_relative_to, self.places)):
+                return path
+        return None
+
+    def _read(self, path: Path) -> str:
+        text = self.texts.get(path)
+        if text is None:
+            try:
+                text = self.texts[path] = path.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise _refused(f"{path} is no UTF-8 text: {error}") from error
+        self.files += 1
+        self.characters += len(text)
+        if self.files > MAX_FILES or self.characters > MAX_CHARACTERS:
+            raise _refused(f"more than {MAX_FILES} files or {MAX_CHARACTERS} characters, at {path}")
+        return text
+
+
+def _matched(source: str) -> Iterator[tuple[int, str, re.Match[str] | None]]:
+    """Yield each line with its number, and what it includes if it is in no comment."""
+    in_comment = False
     for number, line in enumerate(source.split("\n"), start=1):
-        match = INCLUDE.match(line)
-        path = None if match is None else _found(match[1], folder, near)
-        if path is None:
-            lines.append(line)
-        elif path not in inside:
-            content = _guarded(path.read_text(encoding="utf-8"), path)
-            lines += [_expanded(content, folder, path.parent, (*inside, path)), f"#line {number + 1}"]
-    return "\n".join(lines)
+        yield number, line, None if in_comment else INCLUDE.match(line)
+        for mark in COMMENT.findall(line):
+            if mark == "//" and not in_comment:
+                break
+            if mark in ("/*", "*/"):
+                in_comment = mark == "/*"
 
 
 def _guarded(content: str, path: Path) -> str:
@@ -57,9 +121,5 @@ def _guarded(content: str, path: Path) -> str:
     return f"#ifndef {guard}\n#define {guard}\n{rest}\n#endif"
 
 
-def _found(name: str, folder: Path, near: Path | None) -> Path | None:
-    """Return PyOpenCL's file of a name, None for a name of anybody else's."""
-    for place in (near, folder):
-        if place is not None and (place / name).is_file() and ".." not in Path(name).parts:
-            return place / name
-    return None
+def _refused(what: str) -> LogicError:
+    return LogicError("clBuildProgram", ErrorCode.INVALID_VALUE, f"files that the source includes: {what}")

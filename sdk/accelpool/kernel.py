@@ -7,12 +7,16 @@ launch with its arguments is one message.
 
 from __future__ import annotations
 
+import io
+import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
+from accelpool import upper_layer
 from accelpool.arguments import Packer, typed_packer
 from accelpool.array_arguments import ArrayArguments
-from accelpool.constants import kernel_arg_info, kernel_info, kernel_work_group_info
+from accelpool.constants import kernel_arg_info, kernel_info, kernel_sub_group_info, kernel_work_group_info
 from accelpool.context import Context
 from accelpool.device import Device
 from accelpool.errors import LogicError, RuntimeError
@@ -26,6 +30,12 @@ from accelpool_wire.codes import ErrorCode
 
 if TYPE_CHECKING:
     from accelpool.program import Program
+
+NDRANGE_INFOS = (
+    kernel_sub_group_info.MAX_SUB_GROUP_SIZE_FOR_NDRANGE,
+    kernel_sub_group_info.SUB_GROUP_COUNT_FOR_NDRANGE,
+)
+SUB_GROUP_COUNTS = (kernel_sub_group_info.MAX_NUM_SUB_GROUPS, kernel_sub_group_info.COMPILE_NUM_SUB_GROUPS)
 
 
 class _Unset:
@@ -57,6 +67,7 @@ class Kernel(ProcessBound):
         "_is_set",
         "_packers",
         "_program",
+        "_scalar_arg_dtypes",
     )
 
     def __init__(self, program: Program, name: str, /) -> None:
@@ -183,6 +194,7 @@ class Kernel(ProcessBound):
         Raises:
             TypeError: There are more or fewer types than arguments.
         """
+        declared_types = arg_types
         arrays = ArrayArguments(self._core.info.name, arg_types)
         self._arrays = arrays if arrays else None
         arg_types = arrays.dtypes
@@ -193,8 +205,54 @@ class Kernel(ProcessBound):
         self._packers = tuple(
             known if dtype is None else typed_packer(place, dtype) for place, known, dtype in declared
         )
+        self._scalar_arg_dtypes = tuple(declared_types)
 
     set_arg_types = set_scalar_arg_dtypes
+
+    def capture_call(
+        self,
+        output_file: str | TextIO,
+        queue: CommandQueue,
+        global_size: tuple[int, ...],
+        local_size: tuple[int, ...] | None,
+        *args: Any,
+        wait_for: WaitList = None,
+        g_times_l: bool = False,
+        allow_empty_ndrange: bool = False,
+        global_offset: tuple[int, ...] | None = None,
+    ) -> None:
+        """Write a program that makes this call, with the buffers' content as it is; calls nothing.
+
+        PyOpenCL must be installed here: it writes the program, to a path or a text file, which runs with
+        PyOpenCL as well once its import says so. What follows are the parameters of a call; the queue reads
+        the buffers.
+
+        Raises:
+            RuntimeError: Python's: the program was made from a binary, or an argument cannot be written down.
+        """
+        written = io.StringIO()
+        upper_layer.attribute("capture_call").capture_kernel_call(
+            self,
+            written,
+            queue,
+            global_size,
+            local_size,
+            *args,
+            wait_for=wait_for,
+            g_times_l=g_times_l,
+            allow_empty_ndrange=allow_empty_ndrange,
+            global_offset=global_offset,
+        )
+        program = written.getvalue().replace("import pyopencl as cl\n", "import accelpool as cl\n", 1)
+        if isinstance(output_file, str):
+            Path(output_file).write_text(program, encoding="utf-8")
+        else:
+            output_file.write(program)
+
+    @property
+    def _source(self) -> str | None:
+        """The program's source, for `capture_call`."""
+        return self._program._source or None
 
     def clone(self) -> Kernel:
         """Return another kernel with the same arguments, set independently from now on."""
@@ -245,10 +303,41 @@ class Kernel(ProcessBound):
             ),
             kernel_work_group_info.PRIVATE_MEM_SIZE: group.private_mem_size,
         }
+        if param == kernel_work_group_info.GLOBAL_WORK_SIZE:
+            return self._asked(m.WORK_GROUP, param, device, None)
         if param not in values:
             name = kernel_work_group_info.to_string(param, "%d")
             raise LogicError(routine, ErrorCode.INVALID_VALUE, f"{self!r} has no {name}")
         return values[param]
+
+    def get_sub_group_info(
+        self, device: Device, param: int, input_value: Sequence[int] | int | None = None
+    ) -> Any:
+        """Return the value of a `kernel_sub_group_info` number on a device: one round trip.
+
+        Args:
+            device: One that the kernel is built for.
+            param: What is asked for.
+            input_value: A local size for the infos of an NDRange, a count for LOCAL_SIZE_FOR_SUB_GROUP_COUNT.
+
+        Raises:
+            LogicError: INVALID_VALUE: there is no such info; INVALID_OPERATION: the device has no sub-groups.
+        """
+        if param in NDRANGE_INFOS:
+            given = [int(size) for size in input_value]  # type: ignore[union-attr] # TypeError is the answer
+        elif param == kernel_sub_group_info.LOCAL_SIZE_FOR_SUB_GROUP_COUNT:
+            given = [operator.index(input_value)]  # type: ignore[arg-type]
+        elif param in SUB_GROUP_COUNTS:
+            given = []
+        else:
+            what = f"{self!r} has no {kernel_sub_group_info.to_string(param, '%d')}"
+            raise LogicError("Kernel.get_sub_group_info", ErrorCode.INVALID_VALUE, what)
+        return self._asked(m.SUB_GROUP, param, device, given)
+
+    def _asked(self, about: int, param: int, device: Device, given: list[int] | None) -> Any:
+        place = self._program._context._place(device, "clGetKernelWorkGroupInfo")
+        message = m.GetInfo(about, self._core._handle, param, place, given)
+        return self._core._session.ask(message, m.Info).value
 
     def get_arg_info(self, index: int, param_name: int, /) -> Any:
         """Return the value of a `kernel_arg_info` number of an argument, by its place from 0.

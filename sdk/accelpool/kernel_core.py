@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from accelpool.arguments import Place, packer
+from accelpool.argument_place import Place
+from accelpool.arguments import packer
 from accelpool.constants import command_type
 from accelpool.enqueue import enqueue_marker
 from accelpool.errors import LogicError
@@ -39,7 +40,8 @@ class KernelCore(SessionObject):
         self._ranges: dict[Any, NDRange] = {}
         self.context = context
         self.info = info
-        self.groups = dict(zip(places, info.work_groups, strict=False))
+        groups = zip(places, info.work_groups, strict=False)
+        self.groups = {place: group for place, group in groups if group.work_group_size}
         self.packers = tuple(packer(place, session) for place in self.places())
         handle = session.new_handle()
         session.post(m.CreateKernel(handle, program, info.name))

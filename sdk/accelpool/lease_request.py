@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +41,7 @@ class LeaseRequest:
         memory_bytes: Memory that each must have; None for a whole device.
         ttl_s: How long the lease lasts from its last renewal.
         device: A device's id, to ask for that one.
+        devices: Several devices' ids, to ask for all of these and no others.
         wait_s: How long to wait while it is queued; None for as long as it takes.
         client: Who asks, for the pool's lists.
     """
@@ -49,6 +51,7 @@ class LeaseRequest:
     memory_bytes: int | None = None
     ttl_s: float = 60.0
     device: str | None = None
+    devices: tuple[str, ...] = ()
     wait_s: float | None = None
     client: str = ""
 
@@ -78,9 +81,17 @@ class LeaseRequest:
             client=client_name(),
         )
 
+    @classmethod
+    def over(cls, devices: Sequence[str]) -> LeaseRequest:
+        """Return the request for certain devices, whole and for as long as it takes to get them."""
+        if len(devices) == 1:
+            return cls(device=devices[0], client=client_name())
+        return cls(count=len(devices), devices=tuple(devices), client=client_name())
+
     def body(self) -> dict[str, Any]:
         """Return the JSON to post."""
-        return {
+        chosen = {"devices": list(self.devices)} if self.devices else {}
+        return chosen | {
             "kind": self.kind,
             "count": self.count,
             "memory_bytes": self.memory_bytes,

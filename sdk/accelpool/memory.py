@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from accelpool.constants import device_info, mem_flags, mem_info, mem_object_type
 from accelpool.context import Context
 from accelpool.errors import LogicError, RuntimeError
+from accelpool.host import array_over, flat_bytes
 from accelpool.info import Info
 from accelpool.memory_flags import HOST_PTR, first_content, sent_flags
 from accelpool.objects import SessionObject
@@ -17,10 +20,21 @@ from accelpool_wire.codes import ErrorCode
 class MemoryObjectHolder(SessionObject):
     """What can be asked of a memory object; all of it is known without asking the worker."""
 
-    __slots__ = ("_context", "_flags", "_origin", "_parent", "_size")
+    __slots__ = (
+        "__array_interface__",
+        "_context",
+        "_flags",
+        "_host_memory",
+        "_map_count",
+        "_origin",
+        "_parent",
+        "_size",
+    )
 
     _context: Context
     _flags: int
+    _host_memory: np.ndarray[Any, np.dtype[np.uint8]] | None
+    _map_count: int
     _origin: int
     _parent: MemoryObjectHolder | None
     _size: int
@@ -43,14 +57,39 @@ class MemoryObjectHolder(SessionObject):
             return self._origin
         if arg == mem_info.ASSOCIATED_MEMOBJECT:
             return self._parent
-        if arg in (mem_info.MAP_COUNT, mem_info.USES_SVM_POINTER):
+        if arg == mem_info.MAP_COUNT:
+            return self._map_count
+        if arg == mem_info.USES_SVM_POINTER:
             return 0
         if arg == mem_info.REFERENCE_COUNT:
             return 1
         if arg == mem_info.PROPERTIES:
             return []
-        name = mem_info.to_string(arg, "%d")
-        raise LogicError("MemoryObject.get_info", ErrorCode.INVALID_VALUE, f"a buffer has no {name} here")
+        if arg == mem_info.HOST_PTR:
+            what = "Use MemoryObject.get_host_array to get host pointer."
+        else:
+            what = f"a buffer has no {mem_info.to_string(arg, '%d')} here"
+        raise LogicError("MemoryObject.get_info", ErrorCode.INVALID_VALUE, what)
+
+    def get_host_array(
+        self, shape: int | tuple[int, ...], dtype: Any, order: Literal["C", "F"] = "C"
+    ) -> np.ndarray[Any, Any]:
+        """Return the host memory of an object made with USE_HOST_PTR as an array, without copying it.
+
+        Host memory and device memory agree where `accelpool.enqueue_map_buffer` makes them, and nowhere else.
+
+        Raises:
+            LogicError: INVALID_VALUE: it has no host memory, or less than that.
+        """
+        routine, hostbuf = "MemoryObject.get_host_array", getattr(self, "_hostbuf", None)
+        if hostbuf is None:
+            what = "Only MemoryObject with USE_HOST_PTR is supported."
+            raise LogicError(routine, ErrorCode.INVALID_VALUE, what)
+        content = np.frombuffer(flat_bytes(hostbuf, writable=True)[: self._size], np.uint8)
+        try:
+            return array_over(self, content, shape, np.dtype(dtype), order)
+        except TypeError as error:
+            raise LogicError(routine, ErrorCode.INVALID_VALUE, f"{self!r}: {error}") from error
 
     type = Info[int](mem_info.TYPE)
     flags = Info[int](mem_info.FLAGS)
@@ -105,8 +144,9 @@ class Buffer(MemoryObject):
         context: Where it is used.
         flags: Bits of `mem_flags`; 0 for READ_WRITE.
         size: In bytes; 0 for the size of `hostbuf`.
-        hostbuf: With COPY_HOST_PTR: its first content. With USE_HOST_PTR too: the host memory itself is not
-            changed by kernels, copy the content back with `enqueue_copy`.
+        hostbuf: With COPY_HOST_PTR: its first content. With USE_HOST_PTR too, and what the buffer is mapped
+            to: device memory and `hostbuf` agree after `enqueue_map_buffer` for reading, and after the
+            release of a mapping for writing, and nowhere else.
 
     Raises:
         LogicError: INVALID_BUFFER_SIZE: 0 bytes, or more than any device of the context allocates at once;
@@ -129,6 +169,8 @@ class Buffer(MemoryObject):
         self._origin = 0
         self._parent = None
         self._size = size
+        self._host_memory = None
+        self._map_count = 0
         self._hostbuf = hostbuf if flags & mem_flags.USE_HOST_PTR else None
         handle = session.new_handle()
         session.post(m.CreateBuffer(handle, context._handle, sent_flags(self._flags), size), content)
@@ -166,6 +208,8 @@ class Buffer(MemoryObject):
         region._origin = origin
         region._parent = self
         region._size = size
+        region._host_memory = None
+        region._map_count = 0
         region._hostbuf = None
         handle = self._session.new_handle()
         self._session.post(m.CreateSubBuffer(handle, parent, int(flags), origin, size))

@@ -21,7 +21,7 @@ HOST_ACCESS = mem_flags.HOST_WRITE_ONLY | mem_flags.HOST_READ_ONLY | mem_flags.H
 
 def first_content(flags: int, size: int, hostbuf: Any) -> tuple[memoryview | None, int]:
     """Return the bytes that a buffer begins with, if any, and its size."""
-    _check_flags(flags)
+    check_flags(flags, "create_buffer")
     size = operator.index(size)
     if size < 0:
         raise TypeError(f"Buffer: size is in bytes, not negative: {size}")
@@ -40,14 +40,19 @@ def first_content(flags: int, size: int, hostbuf: Any) -> tuple[memoryview | Non
     return content[:size], size
 
 
-def _check_flags(flags: int) -> None:
+def check_flags(flags: int, routine: str) -> None:
+    """Check that flags do not exclude each other.
+
+    Raises:
+        LogicError: INVALID_VALUE: they do.
+    """
     for choices in (KERNEL_ACCESS, HOST_ACCESS):
         if (flags & choices).bit_count() > 1:
             names = mem_flags.to_string(flags & choices)
-            raise LogicError("create_buffer", ErrorCode.INVALID_VALUE, f"{names} exclude each other")
+            raise LogicError(routine, ErrorCode.INVALID_VALUE, f"{names} exclude each other")
     if flags & mem_flags.USE_HOST_PTR and flags & (mem_flags.ALLOC_HOST_PTR | mem_flags.COPY_HOST_PTR):
         what = "USE_HOST_PTR excludes ALLOC_HOST_PTR and COPY_HOST_PTR"
-        raise LogicError("create_buffer", ErrorCode.INVALID_VALUE, what)
+        raise LogicError(routine, ErrorCode.INVALID_VALUE, what)
 
 
 def sent_flags(flags: int) -> int:

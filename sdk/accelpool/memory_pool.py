@@ -118,6 +118,8 @@ class PooledBuffer(MemoryObjectHolder):
         self._session = buffer._session
         self._context = buffer._context
         self._flags = buffer._flags
+        self._host_memory = None
+        self._map_count = 0
         self._origin = 0
         self._parent = None
         self._size = buffer._size
@@ -195,8 +197,18 @@ class MemoryPool(AllocatorBase):
 
     def rounded_size(self, size: int) -> int:
         """Return the size of the buffers in a size's bin."""
+        return self.alloc_size(self.bin_number(size))
+
+    def bin_number(self, size: int) -> int:
+        """Return the number of a size's bin: how far it is shifted, and its leading bits."""
+        size = max(size, 1)
         shift = max(size.bit_length() - self._leading_bits, 0)
-        return size | ((1 << shift) - 1)
+        return shift << self._leading_bits | size >> shift
+
+    def alloc_size(self, bin: int) -> int:
+        """Return the size of the buffers in a bin."""
+        shift, leading = divmod(bin, 1 << self._leading_bits)
+        return leading << shift | (1 << shift) - 1
 
     def free_held(self) -> None:
         """Free all buffers that nobody uses."""

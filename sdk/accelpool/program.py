@@ -1,51 +1,40 @@
-"""Programs: from source or binaries to kernels."""
+"""Programs: from source, SPIR-V or binaries to kernels."""
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Sequence
 from typing import Any, overload
 
-from accelpool.constants import program_binary_type, program_build_info, program_info
+from accelpool.build_options import Options, compiler_options, words_of
+from accelpool.constants import device_info, program_binary_type, program_kind
 from accelpool.context import Context
 from accelpool.device import Device
 from accelpool.errors import CompilerWarning, Error, LogicError
-from accelpool.includes import with_includes
-from accelpool.info import Info
+from accelpool.includes import has_includes, with_includes
 from accelpool.kernel import Kernel
 from accelpool.kernel_core import KernelCore
-from accelpool.objects import SessionObject
+from accelpool.program_infos import BUILT, FAILED, Build, ProgramInfos
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
 SPIRV_MAGIC = (b"\x03\x02\x23\x07", b"\x07\x23\x02\x03")
-NOT_BUILT, BUILT, FAILED = -1, 0, -2
 
 
-class Program(SessionObject):
+class Program(ProgramInfos):
     """A program; built, its kernels are its attributes: `program.saxpy(queue, size, None, a, x, y)`.
 
     Args:
         arg1: The context.
-        arg2: OpenCL C source, or with `arg3` the devices.
+        arg2: OpenCL C source; SPIR-V, as bytes; or with `arg3` the devices.
         arg3: One binary per device.
 
     Raises:
-        LogicError: INVALID_VALUE: not one binary per device; INVALID_OPERATION: SPIR-V, not possible yet.
+        LogicError: INVALID_VALUE: not one binary per device; INVALID_OPERATION: SPIR-V, and no device of the
+            context takes it.
     """
 
-    __slots__ = (
-        "_binaries",
-        "_built",
-        "_context",
-        "_cores",
-        "_devices",
-        "_logs",
-        "_options",
-        "_source",
-        "_status",
-    )
+    __slots__ = ()
 
     @overload
     def __init__(self, arg1: Context, arg2: str | bytes) -> None: ...
@@ -58,29 +47,43 @@ class Program(SessionObject):
     ) -> None:
         if not isinstance(arg1, Context):
             raise TypeError(f"Program: a Context is needed, not {arg1!r}")
-        self._session = arg1._session
-        self._context = arg1
-        self._cores: dict[str, KernelCore] = {}
-        self._built: dict[str, m.KernelInfo] = {}
-        self._binaries: list[bytes] | None = None
-        self._logs: list[str] = []
-        self._options = ""
-        self._status = NOT_BUILT
-        self._source = ""
-        self._devices = list(arg1._devices)
-        if isinstance(arg2, (str, bytes)):
+        self._begin(arg1)
+        if isinstance(arg2, bytes) and arg2.startswith(SPIRV_MAGIC):
+            self._from_il(arg2)
+        elif isinstance(arg2, (str, bytes)):
             self._from_source(arg2)
         else:
             self._from_binaries(arg2, arg3 or ())
 
+    @classmethod
+    def _made(cls, context: Context, devices: Sequence[Device] | None) -> Program:
+        """Return a program that something else than the constructor gives a handle and a kind."""
+        program = cls.__new__(cls)
+        program._begin(context)
+        if devices is not None:
+            places = [context._place(device, "Program") for device in devices]
+            program._devices = [context._session.devices[place] for place in places]
+        return program
+
     def _from_source(self, source: str | bytes) -> None:
-        if isinstance(source, bytes) and source.startswith(SPIRV_MAGIC):
-            what = "programs from SPIR-V are not possible yet"
-            raise LogicError("clCreateProgramWithIL", ErrorCode.INVALID_OPERATION, what)
+        self._kind = program_kind.SOURCE
         self._source = source.decode() if isinstance(source, bytes) else source
+        if not has_includes(self._source):  # else it is known when it is built what to send
+            self._send(self._source)
+
+    def _from_il(self, il: bytes) -> None:
+        if not any(device._info.get(device_info.IL_VERSION) for device in self._devices):
+            what = f"{self._context!r} takes no intermediate language"
+            raise LogicError("clCreateProgramWithIL", ErrorCode.INVALID_OPERATION, what)
+        self._kind, self._il = program_kind.IL, il
         handle = self._session.new_handle()
-        sent = with_includes(self._source)
-        self._session.post(m.CreateProgramWithSource(handle, self._context._handle, sent))
+        self._session.post(m.CreateProgramWithIL(handle, self._context._handle), il)
+        self._handle = handle
+
+    def _from_built_in(self, names: str) -> None:
+        places = self._places(None, "clCreateProgramWithBuiltInKernels")
+        handle, context = self._session.new_handle(), self._context._handle
+        self._session.post(m.CreateProgramWithBuiltInKernels(handle, context, places, names))
         self._handle = handle
 
     def _from_binaries(self, devices: Sequence[Device], binaries: Sequence[bytes]) -> None:
@@ -98,17 +101,20 @@ class Program(SessionObject):
         )
         self._session.post(message, b"".join(binaries))
         self._handle = handle
+        self._kind = program_kind.BINARY
+        self._binaries = [bytes(binary) for binary in binaries]
 
     def build(
         self,
-        options: str | Sequence[str] | None = None,
+        options: Options = None,
         devices: Sequence[Device] | None = None,
         cache_dir: str | None = None,  # noqa: ARG002 - nodes cache, clients do not
     ) -> Program:
         """Compile and link, and return the program itself: one round trip.
 
         Args:
-            options: Compiler options, as a string or a list; files that they name are the node's.
+            options: Compiler options, as a string or a list. A source's includes are looked for in the
+                folders of this machine that `-I` names, and in the working folder.
             devices: What to build for; None for all of the program's.
             cache_dir: Ignored: clients keep no cache.
 
@@ -117,25 +123,100 @@ class Program(SessionObject):
             LogicError: INVALID_BUILD_OPTIONS and the like.
         """
         self._compile(options, devices)
-        said = "\n".join(log.strip() for log in self._logs if "warning" in log.lower())
+        said = "\n".join(log.strip() for log in self._logs() if "warning" in log.lower())
         if said:
             warnings.warn(f"the compiler warns:\n{said}", CompilerWarning, stacklevel=2)
         return self
 
-    def _compile(
-        self, options: str | Sequence[str] | None = None, devices: Sequence[Device] | None = None
+    def _compile(self, options: Options = None, devices: Sequence[Device] | None = None) -> None:
+        given = compiler_options(options, self._platform)
+        self._send(with_includes(self._source, given.folders))
+        places = self._places(devices, "clBuildProgram")
+        message = m.BuildProgram(self._handle, places, given.sent)
+        self._ask(message, places, given.text, program_binary_type.EXECUTABLE)
+
+    def compile(
+        self,
+        options: Options = None,
+        devices: Sequence[Device] | None = None,
+        headers: Sequence[tuple[str, Program]] | None = None,
+    ) -> Program:
+        """Compile, to be linked by `link_program`, and return the program itself: one round trip.
+
+        Args:
+            options: As `build`.
+            devices: What to compile for; None for all of the program's.
+            headers: Programs from source, each after the name by which this one includes it.
+
+        Raises:
+            RuntimeError: COMPILE_PROGRAM_FAILURE: the program does not compile; the build log says why.
+            LogicError: INVALID_COMPILER_OPTIONS, INVALID_OPERATION and the like.
+        """
+        names = [name for name, _ in headers or ()]
+        given = compiler_options(options, self._platform)
+        included = [
+            header._send(with_includes(header._source, given.folders, names)) for _, header in headers or ()
+        ]
+        self._send(with_includes(self._source, given.folders, names))
+        places = self._places(devices, "clCompileProgram")
+        message = m.CompileProgram(self._handle, places, given.sent, included or None, names or None)
+        self._ask(message, places, given.text, program_binary_type.COMPILED_OBJECT)
+        return self
+
+    def _link(self, programs: Sequence[Program], options: Options) -> None:
+        """Become what programs are linked to."""
+        text, places = " ".join(words_of(options)), self._places(None, "clLinkProgram")
+        handle = self._session.new_handle()
+        parts = [program._send(program._sent or program._source) for program in programs]
+        is_library = "-create-library" in text.split()
+        made = program_binary_type.LIBRARY if is_library else program_binary_type.EXECUTABLE
+        self._ask(m.LinkProgram(handle, self._context._handle, parts, places, text), places, text, made)
+        self._handle = handle
+
+    def _ask(
+        self,
+        message: m.BuildProgram | m.CompileProgram | m.LinkProgram,
+        places: list[int],
+        options: str,
+        made: int,
     ) -> None:
-        words = shlex.split(options) if isinstance(options, str) else options or ()
-        self._options = " ".join(words)
-        places = [self._context._place(device, "clBuildProgram") for device in devices or self._devices]
+        """Have the worker compile or link, and note what became of it for each device."""
+        devices = [self._session.devices[place] for place in places]
         try:
-            built = self._session.ask(m.BuildProgram(self._handle, places, self._options), m.Built)
+            built = self._session.ask(message, m.Built)
         except Error as error:
-            self._status, self._logs = FAILED, [error.what] * len(self._devices)
+            one = error.what if len(devices) == 1 else None
+            self._note(devices, Build(status=FAILED, options=options, log=one))
             raise
-        self._status, self._logs = BUILT, built.logs
         self._built = {kernel.name: kernel for kernel in built.kernels}
-        self._binaries = None
+        self._cores, self._binaries = {}, None
+        for device in devices:
+            place = self._devices.index(device)
+            log = built.logs[place] if place < len(built.logs) else ""  # PoCL has one for all sub-devices
+            self._note([device], Build(status=BUILT, options=options, log=log, binary_type=made))
+
+    def set_specialization_constant(self, spec_id: int, buffer: Any) -> None:
+        """Set a specialization constant of a program from SPIR-V, before it is built: one round trip.
+
+        Args:
+            spec_id: The constant's id.
+            buffer: Its value: anything with the buffer protocol, as long as its type.
+
+        Raises:
+            LogicError: INVALID_PROGRAM: the program is not from SPIR-V; INVALID_SPEC_ID: it has no such
+                constant; INVALID_VALUE: the value is not as long as its type.
+        """
+        if spec_id < 0:
+            raise TypeError(f"a constant's id is not negative: {spec_id}")
+        if self._kind != program_kind.IL:
+            routine = "clSetProgramSpecializationConstant"
+            raise LogicError(routine, ErrorCode.INVALID_PROGRAM, f"{self!r} is not from SPIR-V")
+        value = memoryview(buffer).tobytes()
+        self._session.ask(m.SetProgramSpecializationConstant(self._handle, spec_id, value), m.Done)
+
+    def kind(self) -> int:
+        """Return what the program is made from, one of `program_kind`; UNKNOWN if it is linked."""
+        return self._kind
 
     def all_kernels(self) -> list[Kernel]:
         """Return all kernels of the built program.
@@ -145,71 +226,6 @@ class Program(SessionObject):
         """
         self._check_built("clCreateKernelsInProgram")
         return [Kernel(self, name) for name in self._built]
-
-    def get_info(self, arg: int, /) -> Any:
-        """Return the value of a `program_info` number; BINARIES and BINARY_SIZES cost a round trip once.
-
-        Raises:
-            LogicError: INVALID_PROGRAM_EXECUTABLE: not built; INVALID_VALUE: there is no such info here.
-        """
-        routine = "clGetProgramInfo"
-        if arg == program_info.CONTEXT:
-            return self._context
-        if arg == program_info.DEVICES:
-            return list(self._devices)
-        if arg == program_info.NUM_DEVICES:
-            return len(self._devices)
-        if arg == program_info.SOURCE:
-            return self._source
-        if arg == program_info.IL:
-            return ""
-        if arg == program_info.REFERENCE_COUNT:
-            return 1
-        if arg == program_info.NUM_KERNELS:
-            self._check_built(routine)
-            return len(self._built)
-        if arg == program_info.KERNEL_NAMES:
-            self._check_built(routine)
-            return ";".join(self._built)
-        if arg == program_info.BINARIES:
-            return list(self._fetched_binaries())
-        if arg == program_info.BINARY_SIZES:
-            return [len(binary) for binary in self._fetched_binaries()]
-        name = program_info.to_string(arg, "%d")
-        raise LogicError("Program.get_info", ErrorCode.INVALID_VALUE, f"a program has no {name} here")
-
-    def get_build_info(self, device: Device, param: int, /) -> Any:
-        """Return the value of a `program_build_info` number for a device.
-
-        Raises:
-            LogicError: INVALID_VALUE: no such info here; INVALID_DEVICE: the device is not the program's.
-        """
-        routine = "clGetProgramBuildInfo"
-        if device not in self._devices:
-            raise LogicError(routine, ErrorCode.INVALID_DEVICE, f"{device!r} is not of this program")
-        index = self._devices.index(device)
-        if param == program_build_info.LOG:
-            return self._logs[index] if index < len(self._logs) else ""
-        if param == program_build_info.STATUS:
-            return self._status
-        if param == program_build_info.OPTIONS:
-            return self._options
-        if param == program_build_info.BINARY_TYPE:
-            is_built = self._status == BUILT
-            return program_binary_type.EXECUTABLE if is_built else program_binary_type.NONE
-        name = program_build_info.to_string(param, "%d")
-        raise LogicError("Program.get_build_info", ErrorCode.INVALID_VALUE, f"a build has no {name} here")
-
-    reference_count = Info[int](program_info.REFERENCE_COUNT)
-    context = Info[Context](program_info.CONTEXT)
-    num_devices = Info[int](program_info.NUM_DEVICES)
-    devices = Info[list[Device]](program_info.DEVICES)
-    source = Info[str](program_info.SOURCE)
-    binary_sizes = Info[list[int]](program_info.BINARY_SIZES)
-    binaries = Info[list[bytes]](program_info.BINARIES)
-    num_kernels = Info[int](program_info.NUM_KERNELS)
-    kernel_names = Info[str](program_info.KERNEL_NAMES)
-    il = Info[str](program_info.IL)
 
     def __getattr__(self, attr: str) -> Kernel:
         """Return the kernel of that name, with no arguments set."""
@@ -221,10 +237,6 @@ class Program(SessionObject):
             raise AttributeError(
                 f"the program has no attribute and no kernel {attr!r}: {error.what}"
             ) from error
-
-    def __repr__(self) -> str:
-        state = {NOT_BUILT: "not built", BUILT: "built", FAILED: "failed to build"}[self._status]
-        return f"<accelpool.Program {state}{': ' if self._built else ''}{', '.join(self._built)}>"
 
     def _core(self, name: str) -> KernelCore:
         """Return the worker's kernel of a name, made on its first use."""
@@ -239,13 +251,3 @@ class Program(SessionObject):
             core = KernelCore(self._session, self._context._handle, self._handle, info, places)
             self._cores[name] = core
         return core
-
-    def _check_built(self, routine: str) -> None:
-        if self._status != BUILT:
-            raise LogicError(routine, ErrorCode.INVALID_PROGRAM_EXECUTABLE, f"{self!r}: build it first")
-
-    def _fetched_binaries(self) -> list[bytes]:
-        if self._binaries is None:
-            self._check_built("clGetProgramInfo")
-            self._binaries = self._session.fetch_binaries(self._handle)
-        return self._binaries

@@ -1,18 +1,23 @@
-"""A session in use: one lease, one connection to its node, and the devices behind it."""
+"""A session in use: one lease, the connection to its nodes, and the devices behind it."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TypeVar
 
 from accelpool.acquisition import ended, lease_record
+from accelpool.connections import SessionConnection
 from accelpool.device import Device
-from accelpool.errors import AccelpoolError, ProblemError, SessionLost
+from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.rest import RestClient
 from accelpool_wire import messages as m
-from accelpool_wire.client import Connection, PendingRead
+from accelpool_wire.client import AnyRead
+from accelpool_wire.codes import ErrorCode
+from accelpool_wire.pending import Once, PendingRead
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
@@ -23,27 +28,34 @@ class Session:
     """What all objects of a context talk through. Safe to use from several threads.
 
     Attributes:
-        connection: The open connection.
+        connection: The open connection; of a lease over several nodes all of them, as one.
         lease: The lease it stands on.
         devices: Its devices, in the order in which messages number them.
         contexts: The handles of its contexts in use; with the last one it ends.
         reads: Reads under way that nobody waits for yet: (queue handle, event handle, read).
+        deferred: What is to be posted before the next command; anyone may append, also in `__del__`.
+        unset_events: The handles of its user events that are not set.
     """
 
     __slots__ = (
-        "__weakref__", "_keeper", "_reason", "_rest", "connection", "contexts", "devices", "is_closed",
-        "lease", "new_handle", "reads", "release",
+        "__weakref__", "_keeper", "_parting", "_reason", "_rest", "connection", "contexts", "deferred",
+        "devices", "is_closed", "lease", "new_handle", "reads", "release", "unset_events",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, lease: Lease, keeper: LeaseKeeper, rest: RestClient) -> None:
+    def __init__(
+        self, connection: SessionConnection, lease: Lease, keeper: LeaseKeeper, rest: RestClient
+    ) -> None:
         self.connection = connection
         self.lease = lease
         self.devices: tuple[Device, ...] = ()
         self.contexts: set[int] = set()
         self.is_closed = False
         self.reads: deque[tuple[int, int, PendingRead]] = deque()
+        self.deferred: deque[Callable[[], None]] = deque()
+        self.unset_events: set[int] = set()
         self.new_handle = connection.new_handle
         self.release = connection.release
+        self._parting = threading.Lock()
         self._keeper = keeper
         self._rest = rest
         self._reason: ProblemError | None = None
@@ -60,6 +72,8 @@ class Session:
             SessionLost, LeaseExpired, LeaseRevoked, LeaseLost: The session is over, and why.
         """
         try:
+            if self.deferred:
+                self._post_deferred()
             self.connection.post(message, payload)
         except SessionLost as error:
             raise self._why(error) from error
@@ -72,23 +86,55 @@ class Session:
             SessionLost, LeaseExpired, LeaseRevoked, LeaseLost: The session is over, and why.
         """
         try:
+            if self.deferred:
+                self._post_deferred()
             return self.connection.ask(message, answer)
         except SessionLost as error:
             raise self._why(error) from error
 
-    def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
-        """Start a read straight into its place; old reads are waited for where too many are under way."""
+    def read(self, message: AnyRead, into: memoryview, then: Callable[[], None] | None = None) -> PendingRead:
+        """Start a read straight into its place; old reads are waited for where too many are under way.
+
+        Args:
+            message: What to read.
+            into: Where to.
+            then: What to do with the bytes before anybody's wait for them returns.
+
+        Raises:
+            RuntimeError: OUT_OF_RESOURCES: too many are, and may wait for a user event that is not set.
+        """
         most = max(1, self.connection.limits.pending // 2)
         while len(self.reads) >= most:
+            if self.unset_events:
+                self._drop_done_reads()
+                if len(self.reads) < most:
+                    break
+                what = f"{most} reads are under way, and may wait for a user event that is not set"
+                raise RuntimeError("clEnqueueReadBuffer", ErrorCode.OUT_OF_RESOURCES, what)
             with contextlib.suppress(IndexError):  # other threads wait for them too
                 self.finish_read(self.reads.popleft()[2])
         try:
+            if self.deferred:
+                self._post_deferred()
             pending = self.connection.read(message, into)
         except SessionLost as error:
             raise self._why(error) from error
+        if then is not None:
+            pending.then = Once(then)
         if message.event:
             self.reads.append((message.queue, message.event, pending))
         return pending
+
+    def _post_deferred(self) -> None:
+        while self.deferred:
+            with contextlib.suppress(IndexError):  # another thread is at it too
+                self.deferred.popleft()()
+
+    def _drop_done_reads(self) -> None:
+        for read in list(self.reads):
+            if read[2].is_done:
+                with contextlib.suppress(ValueError):  # another thread is at it too
+                    self.reads.remove(read)
 
     def finish_read(self, pending: PendingRead) -> m.Data:
         """Wait until a read's bytes are in place."""
@@ -111,6 +157,18 @@ class Session:
             return self.connection.wait_events(events)
         except SessionLost as error:
             raise self._why(error) from error
+
+    def add_devices(self, parent: Device, answer: m.SubDevices) -> list[Device]:
+        """Have the parts of a device as devices of the session, at the places that the worker told."""
+        from accelpool.session_devices import sub_devices
+
+        made = sub_devices(parent, answer.devices, self)
+        with self._parting:
+            missing = answer.first - len(self.devices)
+            if missing > 0:  # those that another thread was told and has not put in place yet
+                self.devices += (parent,) * missing
+            self.devices = (*self.devices[: answer.first], *made, *self.devices[answer.first + len(made) :])
+        return list(made)
 
     def fetch_binaries(self, program: int) -> list[bytes]:
         """Return a built program's binaries."""

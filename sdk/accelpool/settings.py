@@ -5,6 +5,7 @@ ACCELPOOL_URL      the broker's URL
 ACCELPOOL_TOKEN    the token for it
 XDG_CONFIG_HOME    the folder of accelpool/credentials.json, by default ~/.config
 PYOPENCL_CTX       answers for `create_some_context`, as for PyOpenCL: "platform:device"
+PYOPENCL_BUILD_OPTIONS  more options for every build, as for PyOpenCL
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ class Settings:
         token: The token for it, or None.
         credentials_path: Where the credentials file is looked for.
         context_answers: Answers for `create_some_context`, or None.
+        build_options: More options for every build.
     """
 
     url: str | None = None
     token: str | None = None
     credentials_path: Path
     context_answers: tuple[str, ...] | None = None
+    build_options: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -46,6 +49,7 @@ class Settings:
             token=env.get("ACCELPOOL_TOKEN") or None,
             credentials_path=Path(config) / "accelpool" / "credentials.json",
             context_answers=None if answers is None else tuple(answers.split(":")),
+            build_options=tuple(env.get("PYOPENCL_BUILD_OPTIONS", "").split()),
         )
 
     def credentials(self, url: str | None = None, token: str | None = None) -> Credentials:

@@ -8,10 +8,11 @@ assert fake.posted[-1] == messages.CreateCommandQueue(...)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
-from accelpool.constants import device_info, device_type, platform_info
+from accelpool.connections import SessionConnection
+from accelpool.constants import channel_order, channel_type, device_info, device_type, platform_info
 from accelpool.context import Context
 from accelpool.errors import ProblemError, SessionLost
 from accelpool.lease import LeaseKeeper
@@ -19,8 +20,9 @@ from accelpool.records import EndpointRecord, LeaseRecord
 from accelpool.rest import RestClient
 from accelpool.session import Session
 from accelpool.session_devices import session_devices
+from accelpool.spanning import spanning
 from accelpool_wire import messages as m
-from accelpool_wire.client import Connection, PendingRead
+from accelpool_wire.client import AnyRead, Connection, PendingRead
 
 PLATFORM: dict[int, m.InfoValue] = {
     platform_info.NAME: "Fake platform",
@@ -41,7 +43,20 @@ DEVICE: dict[int, m.InfoValue] = {
     device_info.GLOBAL_MEM_SIZE: 4 << 30,
     device_info.MEM_BASE_ADDR_ALIGN: 1024,
     device_info.QUEUE_PROPERTIES: 3,
+    device_info.IMAGE_SUPPORT: 1,
+    device_info.IMAGE2D_MAX_WIDTH: 8192,
+    device_info.IMAGE2D_MAX_HEIGHT: 8192,
+    device_info.IMAGE3D_MAX_WIDTH: 2048,
+    device_info.IMAGE3D_MAX_HEIGHT: 2048,
+    device_info.IMAGE3D_MAX_DEPTH: 2048,
+    device_info.IMAGE_MAX_BUFFER_SIZE: 65536,
+    device_info.IMAGE_MAX_ARRAY_SIZE: 2048,
 }
+FORMATS = [
+    m.ImageFormat(order, kind)
+    for order in (channel_order.R, channel_order.RG, channel_order.RGBA)
+    for kind in (channel_type.UNSIGNED_INT8, channel_type.UNORM_INT8, channel_type.FLOAT)
+]
 
 
 class FakeStats:
@@ -49,6 +64,9 @@ class FakeStats:
 
     def __init__(self) -> None:
         self.round_trips = 0
+        self.waited_s = 0.0
+        self.bytes_sent = 0
+        self.bytes_received = 0
 
 
 class FakeRead:
@@ -58,6 +76,7 @@ class FakeRead:
         self.into = into
         self.content = content
         self.is_done = False
+        self.then: Callable[[], None] | None = None
 
     def wait(self, timeout_s: float | None = None) -> m.Data:  # noqa: ARG002 - the real one's signature
         """Put the bytes in place."""
@@ -65,6 +84,8 @@ class FakeRead:
         if isinstance(self.content, Exception):
             raise self.content
         self.into[:] = self.content[: self.into.nbytes].ljust(self.into.nbytes, b"\0")
+        if self.then is not None:
+            self.then()
         return m.Data(0, [1, 2, 3, 4])
 
 
@@ -72,14 +93,12 @@ class FakeConnection:
     """Stands for a `Connection`.
 
     Attributes:
-        posted: The posted messages, in order.
-        payloads: Their payloads, as bytes, or None.
-        asked: The synchronous messages, reads included.
-        answers: What to answer, by type of message: an answer, an error to raise, or a function.
-        endings: How events end, by handle; else they are complete.
-        content: What reads read, or the error that they raise.
-        released: Handles given back.
-        end: What every use raises, once it is set.
+        posted: The posted messages, in order. payloads: Their payloads, as bytes, or None. asked: The
+        synchronous messages, reads included. answers: What to answer, by type of message: an answer, an error
+        to raise, or a function. endings: How events end, by handle; else they are complete. held: Set to a
+        list, it gathers the calls back of watched events, for a test to make; None calls at once. watched:
+        Events whose end is to be told. content: What reads read, or the error that they raise. released:
+        Handles given back. end: What every use raises, once it is set.
     """
 
     def __init__(self, devices: Iterable[m.Device] | None = None) -> None:
@@ -95,8 +114,11 @@ class FakeConnection:
             m.Finish: m.Done(0),
             m.Sync: m.Done(0),
             m.GetEvent: m.EventState(0, 0, [1, 2, 3, 4]),
+            m.GetSupportedImageFormats: m.ImageFormats(0, list(FORMATS)),
         }
         self.endings: dict[int, m.EventDone] = {}
+        self.held: list[Callable[[], None]] | None = None
+        self.watched: list[int] = []
         self.content: bytes | Exception = b""
         self.released: list[int] = []
         self.end: Exception | None = None
@@ -129,7 +151,7 @@ class FakeConnection:
             raise found
         return found(message) if callable(found) else found
 
-    def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
+    def read(self, message: AnyRead, into: memoryview) -> PendingRead:
         """Start a read of `content`."""
         self._check()
         self.asked.append(message)
@@ -146,8 +168,15 @@ class FakeConnection:
         return self.endings.get(event)
 
     def on_event_done(self, event: int, callback: Callable[[m.EventDone], None]) -> None:
-        """Call back at once."""
-        callback(self.wait_events([event])[0])
+        """Call back at once, or when the test does."""
+        if self.held is None:
+            callback(self.wait_events([event])[0])
+        else:
+            self.held.append(lambda: callback(self.wait_events([event])[0]))
+
+    def watch(self, events: Iterable[int]) -> None:
+        """Note events whose end is to be told."""
+        self.watched += events
 
     def fetch_binaries(self, program: int) -> list[bytes]:
         """Return one made-up binary per device."""
@@ -174,13 +203,35 @@ class FakeConnection:
 
 def fake_context(fake: FakeConnection, rest: RestClient | None = None) -> Context:
     """Return a context over all devices of a fake connection; its lease is nobody's and is not renewed."""
+    record = _fake_lease(1)
+    return _context_over(cast(Connection, fake), [fake.devices], record, rest)
+
+
+def fake_spanning_context(fakes: Sequence[FakeConnection], rest: RestClient | None = None) -> Context:
+    """Return a context over all devices of several fake connections, as over as many nodes."""
+    record = _fake_lease(len(fakes))
+    connection = spanning(record.endpoints, [cast(Connection, fake) for fake in fakes])
+    return _context_over(connection, [fake.devices for fake in fakes], record, rest)
+
+
+def _fake_lease(count: int) -> LeaseRecord:
+    endpoints = [
+        EndpointRecord(node=f"fake-node-{number}", host="127.0.0.1", port=9 + number, token="fake")  # noqa: S106
+        for number in range(count)
+    ]
+    return LeaseRecord(id="lse_fake", state="active", ttl_s=1e9, endpoints=endpoints)
+
+
+def _context_over(
+    connection: SessionConnection,
+    told: Sequence[Sequence[m.Device]],
+    record: LeaseRecord,
+    rest: RestClient | None,
+) -> Context:
     rest = rest or RestClient("http://127.0.0.1:9", "fake")
-    endpoint = EndpointRecord(node="fake-node", host="127.0.0.1", port=9, token="fake")  # noqa: S106
-    record = LeaseRecord(id="lse_fake", state="active", ttl_s=1e9, endpoints=[endpoint])
-    connection = cast(Connection, fake)
     keeper = LeaseKeeper(rest)
     session = Session(connection, keeper.adopt(record, connection), keeper, rest)
-    session.devices = session_devices(fake.devices, record, None, session)
+    session.devices = session_devices(told, record, None, session)
     return Context._over_session(session)
 
 

@@ -26,7 +26,7 @@ from accelpool_wire.handshake import Address, enter, why_ended
 from accelpool_wire.inbox import Inbox, Stats
 from accelpool_wire.pending import PendingAnswer, PendingRead, WatchedEvent
 
-__all__ = ["Address", "Connection", "PendingRead", "Stats"]
+__all__ = ["Address", "AnyRead", "Connection", "PendingRead", "Stats"]
 
 COALESCE_BYTES = 16 * 1024
 COALESCE_S = 200e-6
@@ -35,6 +35,7 @@ RELEASE_HANDLES = 4096
 CLOSE_PATIENCE_S = 1.0
 
 Bulk = bytes | bytearray | memoryview
+AnyRead = m.EnqueueReadBuffer | m.EnqueueReadBufferRect | m.EnqueueReadImage
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
 
@@ -171,23 +172,22 @@ class Connection:
         assert isinstance(reply, answer)
         return reply
 
-    def read(self, message: m.EnqueueReadBuffer, into: memoryview) -> PendingRead:
+    def read(self, message: AnyRead, into: memoryview) -> PendingRead:
         """Start a read whose bytes go straight to their place.
 
         Args:
             message: What to read.
-            into: Writable contiguous bytes, `message.size` of them; to be left alone until the read is done.
+            into: Writable contiguous bytes, as many as are read; to be left alone until the read is done.
 
         Raises:
             SessionLost: The session ended.
             LocalProtocolError: `into` is read-only or of another size.
             FrameTooLarge: Too many commands await their answers.
         """
-        if into.nbytes != message.size or into.readonly:
+        size = message.size if isinstance(message, m.EnqueueReadBuffer) else into.nbytes
+        if into.nbytes != size or into.readonly:
             kind = "read-only" if into.readonly else "writable"
-            raise LocalProtocolError(
-                f"a read of {message.size} bytes does not go to {into.nbytes} {kind} ones"
-            )
+            raise LocalProtocolError(f"a read of {size} bytes does not go to {into.nbytes} {kind} ones")
         pending = PendingRead(self._inbox, into.cast("B") if into.nbytes else into)
         with self._sending:
             number = self._append(message)

@@ -1,15 +1,19 @@
 """The data plane's state machine, without I/O: who may say what, when.
 
     state     the client may send                     the worker may send
-    NEW       Hello → GREETED, SessionQuery → ASKED   Refused → CLOSED
+    NEW       Hello → GREETED, SessionQuery → ASKED,  Refused → CLOSED
+              Deliver → OFFERED
     GREETED   -                                       Welcome → OPEN, Refused → CLOSED
     ASKED     -                                       Refused → CLOSED
+    OFFERED   -                                       Awaited → AWAITED, Refused → CLOSED
+    AWAITED   -                                       Done → CLOSED, Refused → CLOSED
     OPEN      posted and synchronous, Goodbye → CLOSED  replies and pushes, Refused and SessionEnding → CLOSED
     CLOSED    -                                       -
 
 Both sides keep a `Conversation` and feed it what they send and what they receive. Messages of the client
 are numbered from 0 (Hello) on; a reply names the number of the synchronous message that it answers, and each
-is answered exactly once.
+is answered exactly once. Who delivers to another node is the client of that connection: its Deliver is the
+only message, and Done answers it.
 """
 
 from __future__ import annotations
@@ -39,14 +43,23 @@ class State(Enum):
     NEW = "new"
     GREETED = "greeted"
     ASKED = "asked"
+    OFFERED = "offered"
+    AWAITED = "awaited"
     OPEN = "open"
     CLOSED = "closed"
 
 
 TRANSITIONS: dict[State, dict[type[m.Message], State]] = {
-    State.NEW: {m.Hello: State.GREETED, m.SessionQuery: State.ASKED, m.Refused: State.CLOSED},
+    State.NEW: {
+        m.Hello: State.GREETED,
+        m.SessionQuery: State.ASKED,
+        m.Deliver: State.OFFERED,
+        m.Refused: State.CLOSED,
+    },
     State.GREETED: {m.Welcome: State.OPEN, m.Refused: State.CLOSED},
     State.ASKED: {m.Refused: State.CLOSED},
+    State.OFFERED: {m.Awaited: State.AWAITED, m.Refused: State.CLOSED},
+    State.AWAITED: {m.Done: State.CLOSED, m.Refused: State.CLOSED},
     State.OPEN: {m.Goodbye: State.CLOSED, m.Refused: State.CLOSED, m.SessionEnding: State.CLOSED},
     State.CLOSED: {},
 }
@@ -145,6 +158,8 @@ class Conversation:
         elif self.state is State.OPEN and kind in ANSWERS:
             self._answer(kind, message, error)
         elif kind in TRANSITIONS[self.state]:
+            if isinstance(message, m.Done) and message.command:
+                raise error(f"Done answers command {message.command}, but Deliver is command 0")
             self.state = TRANSITIONS[self.state][kind]
         else:
             raise error(f"{kind.__name__} may not come in state {self.state.value}")

@@ -5,6 +5,7 @@
     signature = Ed25519 over the bytes of base64url(claims) (RFC 8032); 64 bytes
 
 The broker signs, nodes verify; who holds the token may open sessions under the lease on that node.
+Members unknown here are ignored, and `peers` may be missing, so that tokens of other versions are understood.
 This module knows the form only: signing and verifying are passed in.
 """
 
@@ -45,12 +46,15 @@ class LeaseClaims(msgspec.Struct, frozen=True, kw_only=True):
         node: The name of the node it is for.
         shares: The devices of that node under the lease.
         expires_at: When the token stops opening sessions, in seconds since the Unix epoch.
+        peers: The addresses of the lease's other endpoints, "host:port" or "[v6]:port": a session of this
+            token may send buffers there and nowhere else.
     """
 
     lease: str
     node: str
     shares: tuple[ShareClaim, ...]
     expires_at: float
+    peers: tuple[str, ...] = ()
 
 
 def encode(claims: LeaseClaims, sign: Callable[[bytes], bytes]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -39,15 +40,38 @@ class PendingAnswer:
         return answer
 
 
-class PendingRead(PendingAnswer):
-    """A read under way: its bytes are in place once `is_done`."""
+class Once:
+    """Does something when it is first called; whoever calls meanwhile or later waits until it is done."""
 
-    __slots__ = ("_inbox", "into")
+    __slots__ = ("_do", "_lock")
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do: Callable[[], None] | None = do
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        """Do it, unless it is done."""
+        with self._lock:
+            if self._do is not None:
+                self._do()
+                self._do = None
+
+
+class PendingRead(PendingAnswer):
+    """A read under way: its bytes are in place once `is_done`.
+
+    Attributes:
+        into: Their place.
+        then: What is to be done with them before anybody's `wait` returns, or None.
+    """
+
+    __slots__ = ("_inbox", "into", "then")
 
     def __init__(self, inbox: Waiting, into: memoryview) -> None:
         super().__init__()
         self._inbox = inbox
         self.into = into
+        self.then: Once | None = None
 
     @property
     def is_done(self) -> bool:
@@ -65,6 +89,8 @@ class PendingRead(PendingAnswer):
         self._inbox.wait_until(lambda: self.answer is not None, timeout_s)
         data = self.result()
         assert isinstance(data, m.Data)
+        if self.then is not None:
+            self.then()
         return data
 
 

@@ -126,6 +126,36 @@ def programs_are_built_again_and_from_binaries(bench: Bench) -> None:
     assert len(backend.build_logs(copy)) == 1
 
 
+def programs_are_linked_of_compiled_ones(bench: Bench) -> None:
+    backend, devices = bench.backend, [bench.device]
+    header = backend.create_program_with_source(bench.context, "#define N 2")
+    part = backend.create_program_with_source(bench.context, '#include "n.h"\n' + SOURCE)
+    backend.compile_program(part, devices, "", [("n.h", header)])
+    library = backend.link_program(bench.context, [part], devices, "-create-library")
+    linked = backend.link_program(bench.context, [library], devices, "")
+    (info,) = backend.program_kernels(linked)
+    assert info.name == "twice"
+    assert raises(lambda: backend.link_program(bench.context, [header], devices, ""))
+    backend.unload_platform_compiler(bench.device)
+
+
+def what_a_device_lacks_is_an_opencl_error(bench: Bench) -> None:
+    backend, device = bench.backend, bench.device
+    kernel = backend.create_kernel(bench.built(SOURCE), "twice")
+    assert raises(lambda: backend.create_program_with_il(bench.context, b"nonsense"))
+    assert raises(lambda: backend.create_sub_devices(device, [1, 2]))
+    assert raises(lambda: backend.work_group_info(kernel, device, 0x11B5))
+    assert raises(lambda: backend.sub_group_info(kernel, device, 0x11B8, []))
+    assert raises(lambda: backend.set_specialization_constant(bench.built(SOURCE), 1, bytes(4)))
+    assert raises(lambda: backend.set_default_device_command_queue(bench.context, device, bench.queue))
+
+
+def programs_tell_what_they_are(bench: Bench) -> None:
+    program = bench.built(SOURCE)
+    assert bench.backend.program_info(program, 0x116A) == 0
+    assert isinstance(bench.backend.build_info(program, bench.device, 0x1185), int)
+
+
 def mistakes_are_opencl_errors(bench: Bench) -> None:
     backend, queue, buffer = bench.backend, bench.queue, bench.buffer(bytes(8))
     program = bench.built(SOURCE)
@@ -149,7 +179,8 @@ CHECKS = [
     devices_are_listed_alike_every_time, probes_find_nothing_wrong, content_moves,
     mappings_show_and_change_content, events_end_complete_with_times_in_order,
     queues_without_profiling_have_no_times, kernels_take_every_kind_of_argument,
-    programs_are_built_again_and_from_binaries, mistakes_are_opencl_errors,
+    programs_are_built_again_and_from_binaries, programs_are_linked_of_compiled_ones,
+    what_a_device_lacks_is_an_opencl_error, programs_tell_what_they_are, mistakes_are_opencl_errors,
 ]  # fmt: skip
 NAMES = [check.__name__ for check in CHECKS]
 

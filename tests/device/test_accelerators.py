@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -61,6 +62,25 @@ def test_a_program_is_built_once_and_loaded_from_its_binary(broker: Any) -> None
         program = cl.Program(ctx, ctx.devices, [binary]).build()
         assert [kernel.function_name for kernel in program.all_kernels()] == ["scale"]
         np.testing.assert_array_equal(scaled(ctx, program, values, 3), 3 * values)
+
+
+@pytest.mark.usefixtures("with_accelerator")
+def test_the_pool_shows_which_binary_an_accelerator_was_loaded_with_last(
+    broker: Any, wait_until: Any
+) -> None:
+    for source in (SOURCE, SOURCE.replace("*=", "+=")):
+        with broker.acquire("accelerator", wait=30) as ctx:
+            (binary,) = cl.Program(ctx, source).build().binaries
+            cl.Program(ctx, ctx.devices, [binary]).build()
+            device = ctx.devices[0].pool_id
+        expected = hashlib.sha256(binary).hexdigest()
+        wait_until(lambda device=device, expected=expected: image_of(broker, device) == expected)
+
+
+def image_of(broker: Any, device: str) -> str | None:
+    """Return the SHA-256 of what a device of the pool was loaded with."""
+    (found,) = [item["loaded_image"] for item in broker.devices() if item["id"] == device]
+    return found and found["sha256"]
 
 
 @pytest.mark.usefixtures("with_accelerator")

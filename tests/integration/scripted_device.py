@@ -10,6 +10,7 @@ from typing import Any
 from accelpool_node.backends.null import NullBackend
 from accelpool_node.backends.null.objects import NullBuffer
 from accelpool_node.worker.objects import Share
+from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
 from accelpool_wire.errors import Error, error_for
@@ -109,18 +110,27 @@ class ScriptedBackend(NullBackend):
 class Device:
     """A session on a scripted device, with a context, a queue and a buffer of 200,000 bytes.
 
+    Args:
+        addresses: Where it may send buffers to.
+        patience: How long its transfers between nodes wait for what.
+        limits: Other limits than usual.
+
     Attributes:
         backend: The device.
         answers: What the session has said.
     """
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(
+        self, addresses: Sequence[str] = (), patience: Patience | None = None, **limits: int
+    ) -> None:
         self.backend = ScriptedBackend()
         self.limits = m.Limits(**limits)
         self.answers: list[m.Message] = []
         self.refused: dict[type[m.Message], Error | Exception] = {}
         share = Share(device=self.backend.devices()[0], memory_bytes=SHARE_BYTES)
-        self._session = Session(self.backend, [share], self.limits, self._reply)
+        self._session = Session(
+            self.backend, [share], self.limits, self._reply, addresses=addresses, patience=patience
+        )
         self._command = 0
         self.say(m.CreateContext(CONTEXT, [0]))
         self.say(m.CreateCommandQueue(QUEUE, CONTEXT, 0))

@@ -11,7 +11,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from accelpool_broker.testing import GIB, BrokerInProcess
+from accelpool_broker.testing import GIB, BrokerInProcess, registration
 from accelpool_wire import lease_token
 
 from ..conftest import wait_until
@@ -39,9 +39,9 @@ def test_a_lease_on_a_free_device_is_active_at_once(broker: BrokerInProcess) -> 
     assert broker.json("GET", f"/leases/{body['id']}") == body
 
 
-def test_the_nodes_public_key_verifies_the_endpoints_token(broker: BrokerInProcess) -> None:
-    key = Ed25519PublicKey.from_public_bytes(b64decode(broker.register("n1", "gpu:g0")["public_key"]))
-    lease = broker.lease(memory_bytes=GIB)
+def read_claims(broker: BrokerInProcess, endpoint: dict) -> lease_token.LeaseClaims:
+    """Return what an endpoint's token says; its signature has to hold for the broker's public key."""
+    key = Ed25519PublicKey.from_public_bytes(b64decode(broker.register("key", "custom")["public_key"]))
 
     def verify(signature: bytes, signed: bytes) -> bool:
         try:
@@ -50,18 +50,148 @@ def test_the_nodes_public_key_verifies_the_endpoints_token(broker: BrokerInProce
             return False
         return True
 
-    claims = lease_token.decode(lease["endpoints"][0]["token"], verify)
+    return lease_token.decode(endpoint["token"], verify)
+
+
+def test_the_nodes_public_key_verifies_the_endpoints_token(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:g0")
+    lease = broker.lease(memory_bytes=GIB)
+    claims = read_claims(broker, lease["endpoints"][0])
+    assert claims.peers == ()
     assert (claims.lease, claims.node) == (lease["id"], "n1")
     assert claims.expires_at == broker.clock.now() + 60
     assert claims.shares == (lease_token.ShareClaim(device="g0", epoch=1, memory_bytes=GIB, compute=1.0),)
 
 
-def test_several_devices_come_from_one_node_and_environment(broker: BrokerInProcess) -> None:
+def places(lease: dict) -> list[tuple[str, str]]:
+    return [(share["node"], share["name"]) for share in lease["shares"]]
+
+
+def test_several_devices_come_from_one_endpoint_if_they_are_free_there(broker: BrokerInProcess) -> None:
     broker.register("n1", "gpu:a")
     broker.register("n2", "gpu:b", "gpu:c")
     lease = broker.lease(count=2)
-    assert [(share["node"], share["name"]) for share in lease["shares"]] == [("n2", "b"), ("n2", "c")]
+    assert places(lease) == [("n2", "b"), ("n2", "c")]
     assert len(lease["endpoints"]) == 1
+
+
+def test_several_devices_come_from_several_nodes_if_need_be_and_the_tokens_name_each_other(
+    broker: BrokerInProcess,
+) -> None:
+    broker.register("n1", "gpu:a", host="10.0.0.1", port=7001)
+    broker.register("n2", "gpu:b", host="fd00::2", port=7002)
+    lease = broker.lease(count=2)
+    assert places(lease) == [("n1", "a"), ("n2", "b")]
+    first, second = (read_claims(broker, endpoint) for endpoint in lease["endpoints"])
+    assert (first.node, [share.device for share in first.shares], first.peers) == (
+        "n1", ["a"], ("[fd00::2]:7002",)
+    )  # fmt: skip
+    assert (second.node, [share.device for share in second.shares], second.peers) == (
+        "n2", ["b"], ("10.0.0.1:7001",)
+    )  # fmt: skip
+    assert [name for name in ("n1", "n2") if broker.report(name)["leases"][0]["id"] == lease["id"]] == [
+        "n1",
+        "n2",
+    ]
+
+
+def test_two_driver_environments_of_a_node_are_two_endpoints_at_one_address(broker: BrokerInProcess) -> None:
+    body = registration("gpu:a", "gpu:b", "gpu:c")
+    body["devices"][1]["environment"] = body["devices"][2]["environment"] = "other"
+    broker.json("PUT", "/nodes/n1", body, role="node")
+    broker.register("n2", "gpu:d", port=7002)
+    first, second, third = broker.lease(count=4)["endpoints"]
+    assert [(one["node"], one["environment"]) for one in (first, second, third)] == [
+        ("n1", "other"),
+        ("n1", "opencl"),
+        ("n2", "opencl"),
+    ]
+    assert read_claims(broker, first).peers == ("127.0.0.1:7000", "127.0.0.1:7002")
+    assert read_claims(broker, third).peers == ("127.0.0.1:7000",)
+
+
+def test_chosen_devices_are_leased_together_in_the_order_of_preference(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a", "gpu:b")
+    broker.register("n2", "cpu:c")
+    ids = {item["name"]: item["id"] for item in broker.json("GET", "/devices")["items"]}
+    lease = broker.lease(devices=[ids["c"], ids["b"]])
+    assert (lease["count"], places(lease)) == (2, [("n1", "b"), ("n2", "c")])
+    waiting = broker.lease(devices=[ids["a"], ids["b"]])
+    assert (waiting["state"], waiting["reason"]) == (
+        "queued",
+        "2 devices would do: 1 free, 1 leased, 2 wanted at once",
+    )
+    broker.json("DELETE", f"/leases/{lease['id']}")
+    assert broker.json("GET", f"/leases/{waiting['id']}")["state"] == "active"
+
+
+def test_a_request_for_chosen_devices_that_are_not_there_is_refused(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a")
+    [known] = broker.json("GET", "/devices")["items"]
+    answer = broker.call("POST", "/leases", json={"devices": [known["id"], "dev_gone"]})
+    assert (answer.status_code, answer.json["type"][-13:]) == (422, "unsatisfiable")
+    assert answer.json["devices"] == {known["id"]: "it would do, but of 2 wanted at once the pool has 1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "member"),
+    [
+        ({"devices": ["a", "b"], "device": "a"}, "devices"),
+        ({"devices": ["a", "a"]}, "devices"),
+        ({"devices": ["a"] * 257}, "devices"),
+        ({"devices": [""]}, "devices"),
+        ({"devices": ["a", "b"], "count": 3}, "count"),
+    ],
+)
+def test_a_malformed_choice_of_devices_is_refused_by_name(
+    broker: BrokerInProcess, body: dict, member: str
+) -> None:
+    broker.register("n1", "gpu")
+    answer = broker.call("POST", "/leases", json=body)
+    assert (answer.status_code, answer.json["type"][-7:]) == (422, "invalid")
+    assert member in answer.json["errors"]["json"]
+
+
+def test_a_lease_over_two_nodes_is_lost_with_one_and_the_other_is_told(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a")
+    broker.register("n2", "gpu:b")
+    lease = broker.lease(count=2, ttl_s=100)
+    before = broker.report("n1")
+    assert [item["id"] for item in before["leases"]] == [lease["id"]]
+    broker.pass_time(10)
+    broker.report("n1", sequence=1)
+    broker.pass_time(5.1)
+    lost = broker.json("GET", f"/leases/{lease['id']}")
+    assert (lost["state"], lost["endpoints"]) == ("lost", [])
+    assert lost["reason"] == "the agent of node n2 stopped answering; with it went the lease's devices on n1"
+    after = broker.report("n1", sequence=2)
+    assert after["leases"] == []
+    assert after["revision"] > before["revision"]
+    assert broker.lease()["shares"][0]["name"] == "a"
+
+
+def test_a_lease_over_two_nodes_is_lost_when_the_agent_of_one_restarts(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a")
+    broker.register("n2", "gpu:b")
+    lease = broker.lease(count=2)
+    broker.register("n2", "gpu:b", boot_id="boot-2")
+    lost = broker.json("GET", f"/leases/{lease['id']}")
+    assert (lost["state"], lost["reason"]) == (
+        "lost",
+        "the agent of node n2 restarted; with it went the lease's devices on n1",
+    )
+
+
+def test_a_lease_over_two_nodes_ends_with_the_last_session_on_either(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a")
+    broker.register("n2", "gpu:b")
+    lease = broker.lease(count=2, ends_with_session=True)
+    for name in ("n1", "n2"):
+        broker.report(name, sequence=1, sessions=[{"id": f"at-{name}", "lease": lease["id"]}])
+    for name, expected in (("n1", "active"), ("n2", "released")):
+        left = {"id": f"at-{name}", "lease": lease["id"], "cause": "goodbye"}
+        broker.report(name, sequence=2, ended=[left])
+        assert broker.json("GET", f"/leases/{lease['id']}")["state"] == expected
 
 
 def test_the_queue_is_served_in_order_of_arrival_with_a_rising_epoch(broker: BrokerInProcess) -> None:

@@ -49,6 +49,7 @@ def test_a_registered_node_and_its_devices_are_listed(broker: BrokerInProcess) -
         "fault": "",
         "free": {"memory_bytes": 8 * GIB, "compute": 1.0},
         "lease": None,
+        "loaded_image": None,
     }
     assert cpu["kind"] == "cpu"
 
@@ -191,6 +192,63 @@ def test_a_faulty_device_is_not_granted_until_it_is_well(broker: BrokerInProcess
     assert state(broker, waiting)[0] == "queued"
     broker.report(sequence=2, device_faults={"a": ""})
     assert state(broker, waiting)[0] == "active"
+
+
+IMAGE = {"sha256": "0123456789abcdef" * 4, "since": 1_800_000_000.5}
+
+
+def loaded(broker: BrokerInProcess) -> list[dict | None]:
+    return [item["loaded_image"] for item in broker.json("GET", "/devices")["items"]]
+
+
+def test_the_image_that_a_node_says_is_loaded_is_shown_until_it_says_otherwise(
+    broker: BrokerInProcess,
+) -> None:
+    broker.register("n1", "accelerator:a", "accelerator:b")
+    broker.report(sequence=2, loaded_images={"a": IMAGE, "unknown": IMAGE})
+    shown = {"sha256": IMAGE["sha256"], "since": "2027-01-15T08:00:00.500Z"}
+    assert loaded(broker) == [shown, None]
+    broker.report(sequence=1)  # an old one
+    broker.register("n1", "accelerator:a", "accelerator:b")
+    assert loaded(broker) == [shown, None]
+    broker.report(sequence=3, loaded_images={"a": {**IMAGE, "sha256": "f" * 64}})
+    assert loaded(broker)[0]["sha256"] == "f" * 64
+    broker.report(sequence=4)
+    assert loaded(broker) == [None, None]
+
+
+def test_nobody_knows_what_is_loaded_on_a_device_that_is_lost_faulty_or_restarted(
+    broker: BrokerInProcess,
+) -> None:
+    broker.register("n1", "accelerator:a")
+    broker.report(sequence=1, loaded_images={"a": IMAGE})
+    broker.pass_time(16)
+    assert loaded(broker) == [None]
+    broker.report(sequence=2, loaded_images={"a": IMAGE})
+    assert loaded(broker) != [None]
+    broker.report(sequence=3, loaded_images={"a": IMAGE}, device_faults={"a": "it hung"})
+    assert loaded(broker) == [None]
+    broker.register("n1", "accelerator:a", boot_id="boot-2")
+    assert loaded(broker) == [None]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"sha256": "f" * 63, "since": 0},
+        {"sha256": "f" * 63 + "\n", "since": 0},
+        {"sha256": "f" * 64 + "\n", "since": 0},
+        {"sha256": "F" * 64, "since": 0},
+        {"sha256": "f" * 64, "since": -1},
+        {"sha256": "f" * 64, "since": 1e300},
+        {"sha256": "f" * 64},
+    ],
+)
+def test_a_malformed_image_is_refused(broker: BrokerInProcess, image: dict) -> None:
+    broker.register("n1", "accelerator:a")
+    body = {"boot_id": "boot-1", "sequence": 1, "loaded_images": {"a": image}}
+    answer = broker.call("POST", "/nodes/n1/reconcile", role="node", json=body)
+    assert (answer.status_code, answer.json["type"]) == (422, "https://accelpool.dev/problems/invalid")
 
 
 def ended(lease: dict, cause: str = "disconnected") -> dict:

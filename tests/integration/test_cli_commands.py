@@ -11,6 +11,7 @@ import pytest
 import accelpool
 from accelpool.broker import Broker
 from accelpool.cli import extras
+from accelpool.rest import RestClient
 
 from .cli_rig import Cli
 
@@ -37,6 +38,23 @@ def test_a_lease_is_shown_while_it_lasts_and_can_be_released(cli: Cli, null_pool
         assert context.lease.id not in {one["id"] for one in shown}
         text = cli.call("leases", "--all", pool=null_pool).stdout
         assert f"{context.lease.id}  released" in text
+
+
+def test_a_lease_over_two_nodes_is_one_line_with_the_node_of_each_device(cli: Cli, two_node_pool) -> None:
+    rest = RestClient(two_node_pool.url, two_node_pool.token)
+    lease = rest.request("POST", "/leases", json={"count": 3}, params={"wait_s": 20}, wait_s=20).body
+    (line,) = [
+        line
+        for line in cli.call("leases", pool=two_node_pool).stdout.splitlines()
+        if line.startswith(lease["id"])
+    ]
+    assert "node-1: null/null-0, node-1: null/null-1, node-2: null/null-0" in line
+    devices = cli.json("devices", pool=two_node_pool)["devices"]
+    held = [device for device in devices if device["lease"] == lease["id"]]
+    assert {device["node"] for device in held} == {"node-1", "node-2"}
+    assert all("loaded_image" in device for device in devices)
+    rest.request("DELETE", f"/leases/{lease['id']}")
+    rest.close()
 
 
 def test_the_kernel_library_needs_no_pool(cli: Cli) -> None:

@@ -153,9 +153,64 @@ def binary(b):
     return b.read(out, np.int32, 4)
 
 
+def user_events(b):
+    event, buffer, out = b.cl.UserEvent(b.ctx), b.buffer(np.zeros(8, np.uint8)), np.zeros(8, np.uint8)
+    filled = b.cl.enqueue_fill_buffer(b.queue, buffer, np.uint8(7), 0, 4, wait_for=[event])
+    read = b.cl.enqueue_copy(b.queue, out, buffer, is_blocking=False)
+    seen = [event.command_type, event.command_execution_status, filled.command_execution_status > 0]
+    event.set_status(b.cl.command_execution_status.COMPLETE)
+    read.wait()
+    return [*seen, event.command_execution_status, *out]
+
+
+def failed_user_event(b):
+    event, buffer = b.cl.UserEvent(b.ctx), b.buffer(np.zeros(8, np.uint8))
+    filled = b.cl.enqueue_fill_buffer(b.queue, buffer, np.uint8(7), 0, 4, wait_for=[event])
+    event.set_status(-5)
+    codes = [failure(lambda _, e=e: e.wait(), b)[1] for e in (event, filled)]
+    return [*codes, event.command_execution_status, *b.read(buffer, np.uint8, 8)]
+
+
+def mapping(b):
+    flags, buffer = b.cl.map_flags, b.buffer(np.arange(64, dtype=np.uint8))
+    array, event = b.cl.enqueue_map_buffer(
+        b.queue, buffer, flags.READ | flags.WRITE, 8, (2, 4), np.int16, "F"
+    )
+    seen = [event.command_type, array.strides[0], array.strides[1], *array.ravel()]
+    array[1, 2] = 999
+    seen.append(array.base.release().command_type)
+    array, event = b.cl.enqueue_map_buffer(b.queue, buffer, flags.READ, 0, (64,), np.uint8, is_blocking=False)
+    event.wait()
+    return [*seen, *array]
+
+
+def mapped_host_memory(b):
+    flags, host = b.cl.map_flags, np.arange(64, dtype=np.uint8)
+    buffer = b.cl.Buffer(b.ctx, b.cl.mem_flags.USE_HOST_PTR, hostbuf=host)
+    b.cl.enqueue_fill_buffer(b.queue, buffer, np.uint8(7), 16, 16)
+    array, _ = b.cl.enqueue_map_buffer(b.queue, buffer, flags.READ | flags.WRITE, 8, (24,), np.uint8)
+    seen = [array.ctypes.data - host.ctypes.data, *host]
+    array[:4] = 1
+    array.base.release()
+    return [*seen, *b.read(buffer, np.uint8, 64)]
+
+
+def dropped_mapping(b):
+    flags, buffer = b.cl.map_flags, b.buffer(np.zeros(8, np.uint8))
+    b.cl.enqueue_map_buffer(b.queue, buffer, flags.WRITE_INVALIDATE_REGION, 0, (8,), np.uint8)[0][:] = 5
+    return b.read(buffer, np.uint8, 8)
+
+
+def migration(b):
+    buffer = b.buffer(np.arange(8, dtype=np.uint8))
+    events = [b.cl.enqueue_migrate_mem_objects(b.queue, [buffer], flags) for flags in (0, 1)]
+    return [*(event.command_type for event in events), *b.read(buffer, np.uint8, 8)]
+
+
 RESULTS = [
     saxpy, offset_launch, local_memory, structs_and_vectors, declared_scalars, copies_and_fills, regions,
-    out_of_order, binary,
+    out_of_order, binary, user_events, failed_user_event, mapping, mapped_host_memory, dropped_mapping,
+    migration,
 ]  # fmt: skip
 
 
@@ -262,6 +317,22 @@ ERRORS = {
     "no such device info": lambda b: b.device.get_info(5),
     "no such platform info": lambda b: b.device.platform.get_info(5),
     "no such context info": lambda b: b.ctx.get_info(5),
+    "user event set twice": lambda b: [event := b.cl.UserEvent(b.ctx), *map(event.set_status, (0, 0))],
+    "user event set to running": lambda b: b.cl.UserEvent(b.ctx).set_status(1),
+    "times of a user event": lambda b: b.cl.UserEvent(b.ctx).profile.end,
+    "map overrun": lambda b: b.cl.enqueue_map_buffer(b.queue, b.buffer(size=8), 1, 4, (8,), np.uint8),
+    "mapping released twice": lambda b: [
+        base := b.cl.enqueue_map_buffer(b.queue, b.buffer(size=8), 1, 0, (8,), np.uint8)[0].base,
+        base.release(),
+        base.release(),
+    ],
+    "host array without host memory": lambda b: b.buffer(size=8).get_host_array((8,), np.uint8),
+    "host pointer": lambda b: b.buffer(size=8).get_info(b.cl.mem_info.HOST_PTR),
+    "migrate nothing": lambda b: b.cl.enqueue_migrate_mem_objects(b.queue, []),
+    "migrate with unknown flags": lambda b: b.cl.enqueue_migrate_mem_objects(b.queue, [b.buffer(size=8)], 64),
+    "copy between AMD's devices": lambda b: b.cl.enqueue_copy_buffer_p2p_amd(
+        b.device.platform, b.queue, b.buffer(size=8), b.buffer(size=8)
+    ),
     "context of no devices": lambda b: b.cl.Context([]),
     "context of devices and a type": lambda b: b.cl.Context([b.device], dev_type=2),
 }

@@ -170,7 +170,8 @@ def test_the_agent_ends_a_session_whose_client_does_not_read(worker: Worker, raw
     setup = [m.CreateContext(1, [0]), m.CreateBuffer(2, 1, 1, size), m.CreateCommandQueue(3, 1, 0)]
     raw.say(*setup, m.EnqueueReadBuffer(3, 2, 0, size, is_blocking=True), m.Sync())
     wait_until(lambda: len(worker.heard) >= 3, 8)
-    assert worker.heard[1:3] == [control.Alive(0.0), control.Alive(0.0)]  # it is not the device that hangs
+    alive = [message for message in worker.heard[1:3] if isinstance(message, control.Alive)]
+    assert [message.busy_s for message in alive] == [0.0, 0.0]  # it is not the device that hangs
     control.send(worker.agent, control.End("lease-expired", "over"))
     assert worker.ended(5).cause is control.Cause.ENDED
 
@@ -210,5 +211,6 @@ def test_a_killed_worker_is_noticed_at_once(worker: Worker, connection: Connecti
 
 def test_a_serving_worker_says_every_second_that_it_lives(worker: Worker, connection: Connection) -> None:
     wait_until(lambda: len(worker.heard) >= 3, 8)
-    assert worker.heard[1:3] == [control.Alive(0.0), control.Alive(0.0)]
+    alive = [message for message in worker.heard[1:3] if isinstance(message, control.Alive)]
+    assert [message.busy_s for message in alive] == [0.0, 0.0]
     connection.call(m.Sync(), 5)

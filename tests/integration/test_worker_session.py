@@ -173,7 +173,7 @@ def test_content_for_which_the_worker_has_no_room_is_a_typed_failure(
     def no_room(size: int) -> bytearray:
         raise MemoryError
 
-    monkeypatch.setattr("accelpool_node.worker.session.bytearray", no_room, raising=False)
+    monkeypatch.setattr("accelpool_node.worker.payloads.bytearray", no_room, raising=False)
     device.say(m.CreateBuffer(50, CONTEXT, 1, 4), b"four")
     answer = device.ask(m.Sync())
     assert isinstance(answer, m.Failed)

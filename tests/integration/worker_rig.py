@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from accelpool_node import control, discover, drivers, environments
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
@@ -98,6 +100,8 @@ class Worker:
 
     Attributes:
         target: What it serves.
+        session: Its session's id.
+        peers: Where it may send buffers to.
         heard: Everything that it said since Ready.
         ready: What it said first.
         connect_builder: Returns a connection to a builder when it wants one, or None.
@@ -105,6 +109,8 @@ class Worker:
 
     target: Target
     variables: Mapping[str, str] = field(default_factory=dict)
+    session: str = "S1"
+    peers: tuple[str, ...] = ()
     heard: list[control.ToAgent] = field(default_factory=list)
     connect_builder: Callable[[], socket.socket | None] = lambda: None
     ready: control.Ready = field(init=False)
@@ -161,7 +167,8 @@ class Worker:
             control.SessionShare(device=name, memory_bytes=memory_bytes)
             for name in devices or [self.target.device]
         ]
-        control.send(self.agent, control.Serve("S1", shares, hello), (stream.fileno(),))
+        order = control.Serve(self.session, shares, hello, self.peers)
+        control.send(self.agent, order, (stream.fileno(),))
 
     def _listen(self) -> None:
         try:
@@ -180,6 +187,10 @@ class Worker:
             control.send(self.agent, control.Builder(), (connection.fileno(),))
 
     def ended(self, timeout_s: float = 10.0) -> control.Ended:
+        """Wait for its last word, here without the traffic, and its exit."""
+        return msgspec.structs.replace(self.last_word(timeout_s), traffic=control.Traffic())
+
+    def last_word(self, timeout_s: float = 10.0) -> control.Ended:
         """Wait for its last word and its exit."""
         self.process.wait(timeout_s)
         self._listener.join(timeout_s)

@@ -14,6 +14,12 @@ def fake():
 
 
 @pytest.fixture
+def fakes():
+    """The connections of a context over two nodes."""
+    return [FakeConnection(), FakeConnection()]
+
+
+@pytest.fixture
 def ctx(fake):
     return fake_context(fake)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accelpool_node.agent import devices as d
+from accelpool_node.agent.contract import LoadedImage
 from accelpool_node.agent.discovery import judge
 from accelpool_node.backends.base import BackendDevice
 from accelpool_node.backends.null import NullBackend
@@ -65,6 +66,32 @@ def test_a_fault_found_later_is_cut_to_what_the_broker_takes():
     found = d.Devices([d.describe("x", listed("a"), "")])
     found.set_fault("x/a", "broken " * 10_000)
     assert len(found.faults["x/a"]) == d.MAX_FAULT
+
+
+def test_the_image_of_a_device_is_the_last_one_loaded_since_it_was_first_seen_there():
+    found = d.Devices([d.describe("x", listed("a"), ""), d.describe("x", listed("b"), "")])
+    assert found.set_loaded_image("x/a", "1" * 64, now=5.0)
+    assert not found.set_loaded_image("x/a", "1" * 64, now=6.0)
+    assert found.loaded_images == {"x/a": LoadedImage(sha256="1" * 64, since=5.0)}
+    assert found.set_loaded_image("x/a", "2" * 64, now=7.0)
+    assert found.loaded_images == {"x/a": LoadedImage(sha256="2" * 64, since=7.0)}
+
+
+def test_nobody_knows_what_is_loaded_on_a_faulty_device_nor_after_it_is_well_again():
+    found = d.Devices([d.describe("x", listed("a"), "")])
+    found.set_loaded_image("x/a", "1" * 64, now=5.0)
+    found.set_fault("x/a", "it hung")
+    assert found.loaded_images == {}
+    assert not found.set_loaded_image("x/a", "1" * 64, now=6.0)
+    found.set_fault("x/a", "")
+    assert found.loaded_images == {}
+
+
+def test_what_is_loaded_can_be_forgotten():
+    found = d.Devices([d.describe("x", listed("a"), "")])
+    found.set_loaded_image("x/a", "1" * 64, now=5.0)
+    found.forget_loaded_images(["x/a", "x/b"])
+    assert found.loaded_images == {}
 
 
 def test_a_broken_environment_is_reported_and_never_probed():

@@ -18,7 +18,7 @@ from accelpool_node.discover import Listed
 from accelpool_wire.errors import Forbidden, Invalid, Unauthorized, Unavailable
 from accelpool_wire.frames import PREFIX
 from accelpool_wire.lease_token import LeaseClaims, ShareClaim, encode
-from accelpool_wire.messages import Finish, Hello, Refused, SessionQuery
+from accelpool_wire.messages import Deliver, Finish, Hello, Refused, SessionQuery
 
 KEY = Ed25519PrivateKey.generate()
 VERIFY = handshake.verifier(b64encode(KEY.public_key().public_bytes_raw()).decode())
@@ -41,12 +41,16 @@ def body(message):
     return msgspec.msgpack.encode(message)
 
 
+def frame(body, payload=0):
+    return PREFIX.pack(len(body), payload) + body
+
+
 @pytest.mark.parametrize("size", [1, handshake.MAX_BODY_BYTES])
 def test_a_body_within_the_limit_is_read(size):
     assert handshake.body_bytes(PREFIX.pack(size, 0)) == size
 
 
-@pytest.mark.parametrize(("size", "payload"), [(0, 0), (handshake.MAX_BODY_BYTES + 1, 0), (10, 1)])
+@pytest.mark.parametrize(("size", "payload"), [(0, 0), (handshake.MAX_BODY_BYTES + 1, 0)])
 def test_other_lengths_are_refused(size, payload):
     with pytest.raises(Invalid, match="first frame"):
         handshake.body_bytes(PREFIX.pack(size, payload))
@@ -56,7 +60,33 @@ def test_other_lengths_are_refused(size, payload):
     "message", [Hello([1], [], "t"), Hello([7, 1], ["f"], "t", "c"), SessionQuery("t", "s")]
 )
 def test_hello_and_session_query_are_first_messages(message):
-    assert handshake.read_first(body(message)) == message
+    assert handshake.read_first(frame(body(message))) == message
+
+
+@pytest.mark.parametrize("message", [Hello([1], [], "t"), SessionQuery("t", "s")])
+def test_what_clients_say_first_has_no_payload(message):
+    with pytest.raises(Invalid, match="no payload, not 1 bytes"):
+        handshake.read_first(frame(body(message), payload=1))
+
+
+@pytest.mark.parametrize("ticket", [bytes(16), bytes(64)])
+@pytest.mark.parametrize("payload", [1, handshake.MAX_PAYLOAD_BYTES])
+def test_a_delivery_is_a_first_message(ticket, payload):
+    assert handshake.read_first(frame(body(Deliver("s", ticket)), payload)) == Deliver("s", ticket)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "payload", "text"),
+    [
+        (bytes(15), 1, "16 to 64 bytes, not 15"),
+        (bytes(65), 1, "16 to 64 bytes, not 65"),
+        (bytes(16), 0, "1 to .* bytes, not 0"),
+        (bytes(16), handshake.MAX_PAYLOAD_BYTES + 1, "a delivery has 1 to"),
+    ],
+)
+def test_other_deliveries_are_refused(ticket, payload, text):
+    with pytest.raises(Invalid, match=text):
+        handshake.read_first(frame(body(Deliver("s", ticket)), payload))
 
 
 @pytest.mark.parametrize(
@@ -73,18 +103,18 @@ def test_hello_and_session_query_are_first_messages(message):
 )
 def test_anything_else_is_no_first_message(content):
     with pytest.raises(Invalid, match="neither Hello nor SessionQuery"):
-        handshake.read_first(content)
+        handshake.read_first(frame(content))
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(content):
     with contextlib.suppress(Invalid):
-        handshake.read_first(content)
+        handshake.read_first(frame(content))
 
 
 def test_a_client_of_another_version_is_refused():
     with pytest.raises(Invalid, match=r"speaks version 1.*offers \[2, 3\]"):
-        handshake.read_first(body(Hello([2, 3], [], "t")))
+        handshake.read_first(frame(body(Hello([2, 3], [], "t"))))
 
 
 def test_a_token_of_the_pool_gives_its_claims():

@@ -11,7 +11,7 @@ from accelpool_node import control
 from accelpool_node.agent import broker_link
 from accelpool_node.agent.broker import refusal
 from accelpool_node.agent.broker_link import BrokerLink, Freshness
-from accelpool_node.agent.contract import Address, Registered, Registration, Work
+from accelpool_node.agent.contract import Address, LoadedImage, Registered, Registration, Work
 from accelpool_node.agent.outcomes import Outcome, Session, conclude
 from accelpool_node.agent.reports import Reporter
 from accelpool_wire.errors import (
@@ -25,6 +25,7 @@ from accelpool_wire.errors import (
     Unavailable,
 )
 
+IMAGE = LoadedImage(sha256="0" * 64, since=1.5)
 REGISTRATION = Registration(address=Address(host="h", port=1), version="0", boot_id="b", devices=[])
 
 
@@ -72,12 +73,13 @@ def test_how_a_session_ended_follows_from_what_is_known(members, cause, problem,
 def test_a_report_says_what_runs_and_repeats_what_ended_until_it_is_heard():
     reporter = Reporter("boot")
     reporter.add(outcome())
-    first = reporter.report([session()], {"x/a": ""}, seen_revision=None, wait_s=0.0)
+    first = reporter.report([session()], {"x/a": ""}, {"x/a": IMAGE}, seen_revision=None, wait_s=0.0)
+    assert first.loaded_images == {"x/a": IMAGE}
     assert [(one.id, one.lease, one.devices) for one in first.sessions] == [("S1", "L", ["x/a"])]
     assert [one.id for one in first.ended] == ["S1"]
     reporter.add(outcome("S2"))
     reporter.acknowledge(first)
-    second = reporter.report([], {}, seen_revision=3, wait_s=5.0)
+    second = reporter.report([], {}, {}, seen_revision=3, wait_s=5.0)
     assert [one.id for one in second.ended] == ["S2"]
     assert second.sequence > first.sequence
     assert (second.seen_revision, second.wait_s) == (3, 5.0)
@@ -142,7 +144,7 @@ def make_link(monkeypatch):
         link = BrokerLink(
             lambda: broker,
             registration=lambda: REGISTRATION,
-            report=lambda seen, wait_s: reporter.report([], {}, seen_revision=seen, wait_s=wait_s),
+            report=lambda seen, wait_s: reporter.report([], {}, {}, seen_revision=seen, wait_s=wait_s),
             on_registered=lambda registered: None,
             on_heard=reporter.acknowledge,
             on_work=lambda work, asked_at: works.append(work.revision),

@@ -68,12 +68,78 @@ GPU, CPU, FPGA, OWN = (
         ([device("a"), device("b", node="n2"), device("c", node="n2")], {"count": 2}, ["b", "c"]),
         ([device("a", environment="other"), device("b"), device("c")], {"count": 2}, ["b", "c"]),
         ([device("c"), device("b"), device("a")], {"count": 2}, ["a", "b"]),
+        ([device("a"), device("b", node="n2")], {"count": 2}, ["a", "b"]),
+        ([device("x", name="g"), device("y", node="n2", name="g")], {"count": 2, "device": "g"}, ["x", "y"]),
+        ([device("a"), device("b"), device("c")], {"count": 2, "devices": ("c", "b")}, ["b", "c"]),
     ],
 )
 def test_a_free_pool_grants_the_device_that_fits_best(
     devices: list[DeviceView], wanted: dict[str, object], expected: list[str]
 ) -> None:
     assert granted(plan(devices, [request(1, **wanted)])) == {"r1": expected}
+
+
+def on(*endpoints: str) -> list[DeviceView]:
+    """Return a device for each "node/environment", named d0 and so on."""
+    return [
+        device(f"d{number}", node=name.partition("/")[0], environment=name.partition("/")[2])
+        for number, name in enumerate(endpoints)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("devices", "count", "expected"),
+    [
+        (on("n1/a", "n1/b", "n2/a", "n2/a"), 2, ["d2", "d3"]),  # one endpoint before one node
+        (on("n1/a", "n2/a", "n2/b"), 2, ["d1", "d2"]),  # one node before two
+        (on("n1/a", "n2/a", "n3/a", "n3/a"), 3, ["d2", "d3", "d0"]),  # the fullest node first
+        (on("n1/a", "n2/a", "n2/b", "n2/b"), 3, ["d2", "d3", "d1"]),  # within it the fullest endpoint
+        (on("n2/a", "n2/a", "n1/a", "n1/a", "n1/b", "n1/b"), 3, ["d2", "d3", "d4"]),
+    ],
+)
+def test_several_devices_are_as_near_to_each_other_as_free_ones_can_be(
+    devices: list[DeviceView], count: int, expected: list[str]
+) -> None:
+    assert granted(plan(devices, [request(1, count=count)])) == {"r1": expected}
+
+
+def test_several_devices_are_taken_where_they_are_free_rather_than_waited_for() -> None:
+    devices = [device("a"), device("b"), device("c", node="n2"), device("d", node="n2")]
+    leases = [lease("b", id="x"), lease("d", id="y", node="n2")]
+    assert granted(plan(devices, [request(1, count=2)], leases)) == {"r1": ["a", "c"]}
+
+
+def test_several_devices_are_granted_together_or_not_at_all() -> None:
+    devices = [device("a"), device("b", node="n2"), device("c", node="n3")]
+    leases = [lease("b", id="x", node="n2"), lease("c", id="y", node="n3")]
+    decisions = plan(devices, [request(1, count=2), request(2)], leases)
+    assert decisions.grants == ()
+    assert [wait.reason for wait in decisions.waits] == [
+        "3 devices would do: 1 free, 2 leased, 2 wanted at once",
+        "3 devices would do: 2 leased, 1 kept for earlier requests",
+    ]
+
+
+def test_a_request_that_the_pool_has_too_few_devices_for_keeps_none_from_later_ones() -> None:
+    decisions = plan(
+        [device("a"), device("b", node="n2", fault="it hung")], [request(1, count=2), request(2)]
+    )
+    assert granted(decisions) == {"r2": ["a"]}
+    assert [wait.reason for wait in decisions.waits] == ["1 device would do at present, 2 wanted at once"]
+
+
+def test_a_lease_over_several_nodes_is_lost_with_any_of_them() -> None:
+    devices = [device("a"), device("b", node="n2")]
+    nodes = [NodeView(name="n1", lost_at=100.0), NodeView(name="n2", lost_at=10.0)]
+    both = LeaseView(id="x", expires_at=1000.0, devices=("a", "b"), nodes=("n1", "n2"))
+    decisions = plan(devices, [request(1)], [both], nodes, now=10.0)
+    assert [(end.state, end.reason) for end in decisions.ends] == [
+        (
+            LeaseState.LOST,
+            "the agent of node n2 stopped answering; with it went the lease's devices on n1",
+        )
+    ]
+    assert granted(decisions) == {"r1": ["a"]}
 
 
 def test_a_share_has_the_memory_asked_for_or_all_of_it() -> None:
@@ -101,7 +167,7 @@ def test_a_later_request_does_not_take_what_an_earlier_one_gathers() -> None:
     decisions = plan(devices, [request(1, count=2), request(2)], [lease("a")])
     assert granted(decisions) == {}
     assert [wait.reason for wait in decisions.waits] == [
-        "2 devices would do: 1 leased, 2 wanted at once",
+        "2 devices would do: 1 free, 1 leased, 2 wanted at once",
         "2 devices would do: 1 leased, 1 kept for earlier requests",
     ]
 
@@ -182,11 +248,20 @@ def test_the_next_look_is_at_the_next_deadline(
         ([device("a", fault="it hung")], {}, {"a": "it is faulty: it hung"}),
         (
             [GPU, device("b", node="n2"), CPU],
-            {"kind": "gpu", "count": 2},
+            {"kind": "gpu", "count": 3},
             {
-                "gpu": "its node and driver environment have fewer than 2 devices that would do",
-                "b": "its node and driver environment have fewer than 2 devices that would do",
+                "gpu": "it would do, but of 3 wanted at once the pool has 2",
+                "b": "it would do, but of 3 wanted at once the pool has 2",
                 "cpu": "it is of kind cpu, not gpu",
+            },
+        ),
+        ([GPU, device("b", node="n2", environment="other")], {"count": 2}, {}),
+        (
+            [GPU, CPU],
+            {"count": 2, "devices": ("gpu", "gone")},
+            {
+                "gpu": "it would do, but of 2 wanted at once the pool has 1",
+                "cpu": "it is not one of the devices that were asked for",
             },
         ),
     ],

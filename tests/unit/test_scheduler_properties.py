@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -33,10 +34,17 @@ def pools(draw: st.DrawFn) -> dict[str, list]:
         )
         for number in range(draw(st.integers(0, 6)))
     ]
+    leased = [device for device in devices if draw(st.booleans())]
+    size = draw(st.integers(1, 2))  # leases over two devices may be over two nodes
+    parts = [leased[at : at + size] for at in range(0, len(leased), size)]
     leases = [
-        LeaseView(id=f"l{d.id}", expires_at=draw(times), devices=(d.id,), nodes=(d.node,))
-        for d in devices
-        if draw(st.booleans())
+        LeaseView(
+            id=f"l{part[0].id}",
+            expires_at=draw(times),
+            devices=tuple(device.id for device in part),
+            nodes=tuple(device.node for device in part),
+        )
+        for part in parts
     ]
     queue = [
         Request(
@@ -46,6 +54,7 @@ def pools(draw: st.DrawFn) -> dict[str, list]:
             count=draw(st.integers(1, 3)),
             memory_bytes=draw(st.sampled_from([None, 1, 2, 4])),
             device=draw(st.sampled_from([None, None, "d0", "name1", "n2/name2"])),
+            devices=draw(st.sampled_from([(), (), (), ("d0", "d1"), ("d1", "d2", "d5")])),
             withdraw_at=draw(st.none() | times),
             unread_at=draw(times),
         )
@@ -76,7 +85,6 @@ def test_no_device_is_over_committed_and_every_grant_fits(pool: dict[str, list])
         request = requests[grant.lease]
         given_out = [devices[share.device] for share in grant.shares]
         assert len(given_out) == request.count
-        assert len({(device.node, device.environment) for device in given_out}) == 1
         assert all(device.node in answering and not device.fault for device in given_out)
         assert all(not unfit(replace(request, count=1), [device]) for device in given_out)
         assert all(share.memory_bytes <= devices[share.device].memory_bytes for share in grant.shares)
@@ -95,12 +103,32 @@ def test_nobody_gets_a_device_that_somebody_earlier_waits_for(pool: dict[str, li
             for share in grant.shares:
                 alone = [device for device in pool["devices"] if device.id == share.device]
                 could_use = not unfit(replace(earlier, count=1), alone)
-                mates = [
-                    d
-                    for d in pool["devices"]
-                    if (d.node, d.environment) == (alone[0].node, alone[0].environment)
-                ]
-                assert not (could_use and not unfit(earlier, mates))
+                assert not (could_use and not unfit(earlier, pool["devices"]))
+
+
+@given(pools())
+@settings(max_examples=200, deadline=None)
+def test_several_devices_spread_no_further_than_they_have_to(pool: dict[str, list]) -> None:
+    """The first request of the queue has the choice of all free devices."""
+    pool["queue"] = pool["queue"][:1]
+    decisions = decide(**pool, now=NOW)
+    ended = {end.lease for end in decisions.ends}
+    taken = {id for lease in pool["leases"] if lease.id not in ended for id in lease.devices}
+    answering = {node.name for node in pool["nodes"] if node.lost_at is not None and node.lost_at > NOW}
+    for grant in decisions.grants:
+        alone = replace(pool["queue"][0], count=1)
+        free = [
+            device
+            for device in pool["devices"]
+            if device.node in answering and device.id not in taken and not unfit(alone, [device])
+        ]
+        chosen = {share.device for share in grant.shares}
+        for near in (lambda d: (d.node, d.environment), lambda d: (d.node,)):
+            rooms = sorted(Counter(map(near, free)).values(), reverse=True)
+            needed = next(number for number in range(1, 7) if sum(rooms[:number]) >= len(chosen))
+            used = {near(device) for device in free if device.id in chosen}
+            if needed == 1 or len(near(free[0])) == 1:
+                assert len(used) == needed
 
 
 @given(pools())

@@ -1,5 +1,7 @@
 """The constants are PyOpenCL's: names, numbers, `to_string`."""
 
+import enum
+
 import pytest
 
 import accelpool
@@ -11,6 +13,8 @@ OURS = {name: getattr(constants, name) for name in constants.__all__ if name != 
 
 
 def numbers(cls):
+    if issubclass(cls, enum.Enum):  # `program_kind` alone
+        return {member.name: member.value for member in cls}
     return {
         name: value for name, value in vars(cls).items() if not name.startswith("_") and type(value) is int
     }

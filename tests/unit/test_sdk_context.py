@@ -32,11 +32,6 @@ def lease(state, reason="because"):
 
 
 @pytest.fixture
-def fake():
-    return FakeConnection()
-
-
-@pytest.fixture
 def rest():
     return FakeRest()
 
@@ -50,6 +45,7 @@ def test_a_context_is_one_posted_message(fake, ctx):
     assert fake.posted == [m.CreateContext(ctx._handle, [0])]
     assert (ctx.num_devices, ctx.reference_count, ctx.properties) == (1, 1, [])
     assert (ctx.round_trips, ctx.lease.id) == (0, "lse_fake")
+    assert (ctx.migrations, ctx.migrated_bytes) == (0, 0)
     with pytest.raises(cl.LogicError):
         ctx.get_info(5)
 
@@ -267,12 +263,6 @@ def test_devices_of_a_session_that_is_over_are_refused(ctx):
         cl.Context(devices)
 
 
-def test_several_chosen_devices_of_the_pool_are_not_possible_yet():
-    devices = broker(item("a"), item("b")).get_platforms()[0].get_devices()
-    with pytest.raises(errors.Unavailable, match="count=2"):
-        cl.Context(devices)
-
-
 def test_a_closed_broker_acquires_nothing():
     pool = broker(item())
     with pool:
@@ -327,13 +317,69 @@ def test_a_node_that_cannot_answer_for_long_is_unavailable(granting):
         broker.acquire()
 
 
-def test_a_lease_in_several_places_is_refused(fake, granting, monkeypatch):
-    broker, _ = granting
-    endpoints = [{"node": node, "host": "h", "port": 1, "token": "t"} for node in ("n1", "n2")]
-    body = {**lease("active"), "endpoints": endpoints}
-    monkeypatch.setattr(ClockedPool, "request", lambda *a, **k: Answer(body=body, retry_after_s=None))
-    with pytest.raises(errors.Unavailable, match=r"2 places: n1 \(\), n2 \(\)"):
+def places(monkeypatch, *nodes, bodies=None):
+    """Let leases be granted at these nodes, and note what was asked for."""
+    endpoints = [
+        {"node": node, "environment": "default", "host": "h", "port": 1, "token": "t"} for node in nodes
+    ]
+    names = {node: f"{node}/Fake device" for node in nodes}
+    shares = [
+        {"device": f"dev_{name}", "name": name, "node": node, "environment": "default"}
+        for node, name in names.items()
+    ]
+    body = {**lease("active"), "endpoints": endpoints[::-1], "shares": shares}
+
+    def grant(*_, json=None, **__):
+        if json is not None and bodies is not None:
+            bodies.append(json)
+        return Answer(body=body, retry_after_s=None)
+
+    monkeypatch.setattr(ClockedPool, "request", grant)
+
+
+def test_a_lease_in_several_places_is_one_context_over_all_devices(granting, monkeypatch):
+    broker, answers = granting
+    places(monkeypatch, "n1", "n2")
+    answers += [FakeConnection(), FakeConnection()]
+    first, second = list(answers)
+    with broker.acquire(count=2) as ctx:
+        assert [device.node for device in ctx.devices] == ["n2", "n1"]
+        assert cl.Context(ctx.devices[1:])._session is ctx._session
+        assert (ctx.migrations, ctx.migrated_bytes) == (0, 0)
+    assert not ctx._session.is_open
+    assert not first.is_open
+    assert not second.is_open
+
+
+def test_several_chosen_devices_of_the_pool_are_leased_together(granting, monkeypatch):
+    broker, answers = granting
+    bodies = []
+    broker._rest.items = [item(f"{node}/Fake device", node=node) for node in ("n1", "n2")]
+    places(monkeypatch, "n1", "n2", bodies=bodies)
+    answers += [FakeConnection(), FakeConnection()]
+    (platform,) = broker.get_platforms()
+    with cl.Context(platform.get_devices()) as ctx:
+        assert ctx.devices == platform.get_devices()
+        assert cl.Context(platform.get_devices()[:1])._session is ctx._session
+    assert (bodies[0]["devices"], bodies[0]["count"]) == (["dev_n1/Fake device", "dev_n2/Fake device"], 2)
+
+
+def test_a_node_that_cannot_be_reached_leaves_no_session_on_the_others(fake, granting, monkeypatch):
+    broker, answers = granting
+    places(monkeypatch, "n1", "n2")
+    answers += [fake, errors.ConnectError("nobody there")]
+    with pytest.raises(errors.ConnectError):
         broker.acquire(count=2)
+    assert not fake.is_open
+
+
+@pytest.mark.parametrize(("nodes", "told"), [((), "no endpoint"), (("n1",), "without a device")])
+def test_a_lease_without_a_device_is_the_pools_error(granting, monkeypatch, nodes, told):
+    broker, answers = granting
+    places(monkeypatch, *nodes)
+    answers += [FakeConnection([])]
+    with pytest.raises(errors.RemoteProtocolError, match=told):
+        broker.acquire()
 
 
 def test_a_keeper_is_not_started_by_a_fake_context(ctx):

@@ -1,5 +1,7 @@
 """Events: what is known is not asked, failures say what failed, times are the device's."""
 
+import queue as queue_module
+
 import pytest
 
 import accelpool as cl
@@ -115,6 +117,17 @@ def test_a_callback_on_a_known_end_is_called_at_once(event):
     heard = []
     event.set_callback(cl.command_execution_status.COMPLETE, heard.append)
     assert heard == [0]
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    (b"four", 0), (cl.MemoryError("clEnqueueReadBuffer", -4), -4), (cl.errors.SessionLost("gone"), -2),
+])  # fmt: skip
+def test_a_callback_on_a_copy_to_the_host_comes_when_the_bytes_are_in_place(fake, ctx, content, told):
+    fake.content, into, heard = content, bytearray(4), queue_module.Queue()
+    buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 4)
+    copy = cl.enqueue_copy(cl.CommandQueue(ctx), into, buffer, is_blocking=False)
+    copy.set_callback(0, lambda status: heard.put((status, bytes(into))))
+    assert heard.get(timeout=5) == (told, content if isinstance(content, bytes) else bytes(4))
 
 
 def test_a_callback_needs_a_status_to_wait_for(event):

@@ -69,12 +69,14 @@ COMPILED = {
 }
 PYTHON = [
     "choose_devices",
+    "create_image",
     "create_some_context",
     "enqueue_barrier",
     "enqueue_copy",
     "enqueue_fill",
     "enqueue_fill_buffer",
     "enqueue_marker",
+    "image_from_array",
     "Program.build",
     "Kernel.set_scalar_arg_dtypes",
     "Kernel.get_work_group_info",

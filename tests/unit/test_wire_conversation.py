@@ -21,9 +21,16 @@ WELCOME = m.Welcome(1, [], "s", m.Limits(), [])
 
 # Where each message leads from each state; what is not here may not come. Answers need a question: see below.
 ALLOWED: dict[State, dict[type[m.Message], State]] = {
-    State.NEW: {m.Hello: State.GREETED, m.SessionQuery: State.ASKED, m.Refused: State.CLOSED},
+    State.NEW: {
+        m.Hello: State.GREETED,
+        m.SessionQuery: State.ASKED,
+        m.Deliver: State.OFFERED,
+        m.Refused: State.CLOSED,
+    },
     State.GREETED: {m.Welcome: State.OPEN, m.Refused: State.CLOSED},
     State.ASKED: {m.Refused: State.CLOSED},
+    State.OFFERED: {m.Awaited: State.AWAITED, m.Refused: State.CLOSED},
+    State.AWAITED: {m.Refused: State.CLOSED},
     State.OPEN: {
         **dict.fromkeys((*POSTED, *REPLIES, m.EventDone), State.OPEN),
         **dict.fromkeys((m.Goodbye, m.Refused, m.SessionEnding), State.CLOSED),
@@ -34,7 +41,8 @@ ALLOWED: dict[State, dict[type[m.Message], State]] = {
 
 def example(kind: type[m.Message]) -> m.Message:
     """Return some message of a kind: its required fields, and the defaults of the others."""
-    values: dict[Any, Any] = {int: 7, str: "s", bytes: b"p", list: [], m.Limits: m.Limits()}
+    values: dict[Any, Any] = {int: 7, str: "s", bytes: b"p", bool: True, list: [], m.Limits: m.Limits()}
+    values[m.ImageFormat] = m.ImageFormat(1, 2)
     required = [field.type for field in msgspec.structs.fields(kind) if field.required]
     return kind(*(values[get_origin(type) or type] for type in required))
 
@@ -87,6 +95,22 @@ def test_receiving(state: State, kind: type[m.Message], role: Role) -> None:
 def test_every_message_belongs_to_one_side() -> None:
     assert set(CLIENT_KINDS) == OF_CLIENT
     assert not OF_CLIENT & set(WORKER_KINDS)
+
+
+def test_a_delivery_is_over_when_it_is_answered() -> None:
+    ours, theirs = Conversation(Role.CLIENT), Conversation(Role.WORKER)
+    deliver, done = m.Deliver("s", bytes(16)), m.Done(0)
+    assert theirs.receive(memoryview(ours.send(deliver, 5))[PREFIX_BYTES:], 5) == deliver
+    assert ours.receive(memoryview(theirs.send(m.Awaited()))[PREFIX_BYTES:]) == m.Awaited()
+    assert ours.receive(memoryview(theirs.send(done))[PREFIX_BYTES:]) == done
+    assert (ours.state, theirs.state) == (State.CLOSED, State.CLOSED)
+
+
+def test_a_delivery_is_message_0() -> None:
+    with pytest.raises(LocalProtocolError, match="Done answers command 1"):
+        in_state(Role.WORKER, State.AWAITED).send(m.Done(1))
+    with pytest.raises(RemoteProtocolError, match="Done answers command 1"):
+        in_state(Role.CLIENT, State.AWAITED).receive(body_of(m.Done(1)))
 
 
 # ---- questions and answers -------------------------------------------------------------------------------

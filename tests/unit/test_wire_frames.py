@@ -20,7 +20,7 @@ from accelpool_wire.frames import PREFIX, PREFIX_BYTES, READ_BUFFER_BYTES, Frame
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
 MESSAGES: tuple[type[m.Message], ...] = m.kinds(m.Message)
-RECORDS = (m.Device, m.Limits, m.LocalMemory, m.ArgInfo, m.WorkGroupInfo, m.KernelInfo)
+RECORDS = (m.Device, m.Limits, m.ImageFormat, m.LocalMemory, m.ArgInfo, m.WorkGroupInfo, m.KernelInfo)
 
 
 # ---- the golden frames of the document -------------------------------------------------------------------
@@ -62,7 +62,13 @@ GOLDEN = list(golden_frames())
 def conversation_before(golden: Golden, role: Role) -> Conversation:
     """Return one side's conversation at the point where the message may come."""
     conversation = Conversation(role)
-    states = {m.Hello: State.NEW, m.SessionQuery: State.NEW, m.Welcome: State.GREETED}
+    states = {
+        m.Hello: State.NEW,
+        m.SessionQuery: State.NEW,
+        m.Deliver: State.NEW,
+        m.Welcome: State.GREETED,
+        m.Awaited: State.OFFERED,
+    }
     conversation.state = states.get(type(golden.message), State.OPEN)
     answered = getattr(golden.message, "command", None)
     if answered is not None:
@@ -77,6 +83,9 @@ ASKED: dict[type[m.Message], type[m.Message]] = {
     m.Built: m.BuildProgram,
     m.Binaries: m.GetProgramBinaries,
     m.EventState: m.GetEvent,
+    m.ImageFormats: m.GetSupportedImageFormats,
+    m.SubDevices: m.CreateSubDevices,
+    m.Info: m.GetInfo,
 }
 
 

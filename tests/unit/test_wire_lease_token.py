@@ -18,6 +18,7 @@ CLAIMS = LeaseClaims(
     node="n1",
     shares=(ShareClaim(device="gpu-0", epoch=3, memory_bytes=1 << 30, compute=0.5),),
     expires_at=1.75e9,
+    peers=("10.0.0.2:7000", "[fd00::3]:7000"),
 )
 
 
@@ -41,6 +42,7 @@ def test_token_has_the_documented_form() -> None:
         "node": "n1",
         "shares": [{"device": "gpu-0", "epoch": 3, "memory_bytes": 1 << 30, "compute": 0.5}],
         "expires_at": 1.75e9,
+        "peers": ["10.0.0.2:7000", "[fd00::3]:7000"],
     }
     assert body == urlsafe_b64encode(msgspec.json.encode(claims)).decode()
     assert signature == urlsafe_b64encode(sign(body.encode())).decode()
@@ -87,6 +89,19 @@ def test_signed_nonsense_is_refused(body: bytes) -> None:
 def test_claims_of_a_later_version_are_read() -> None:
     body = msgspec.json.encode({**msgspec.to_builtins(CLAIMS), "new": [1]})
     assert decode(with_body(body), verify) == CLAIMS
+
+
+def test_claims_of_a_version_without_peers_are_read() -> None:
+    known = msgspec.to_builtins(CLAIMS)
+    del known["peers"]
+    assert decode(with_body(msgspec.json.encode(known)), verify).peers == ()
+
+
+@pytest.mark.parametrize("peers", ["10.0.0.2:7000", [1], None])
+def test_peers_that_are_no_list_of_strings_are_refused(peers: object) -> None:
+    body = msgspec.json.encode({**msgspec.to_builtins(CLAIMS), "peers": peers})
+    with pytest.raises(Unauthorized, match="claims are malformed"):
+        decode(with_body(body), verify)
 
 
 def test_too_long_a_token_is_refused_unread() -> None:

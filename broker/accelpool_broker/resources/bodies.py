@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from accelpool_broker.models import Node, Share
+from accelpool_broker.models import Device, Node, Share
 from accelpool_broker.resources.context import instant, services
 from accelpool_broker.services.devices import SeenDevice
 from accelpool_broker.services.endpoints import endpoints
@@ -67,7 +67,12 @@ def device_body(seen: SeenDevice) -> Body:
         "fault": device.fault,
         "free": {"memory_bytes": seen.free_memory_bytes, "compute": seen.free_compute},
         "lease": seen.lease,
+        "loaded_image": _image_body(device) if seen.is_image_known else None,
     }
+
+
+def _image_body(device: Device) -> Body:
+    return {"sha256": device.loaded_sha256, "since": instant(device.loaded_at)}
 
 
 def lease_body(seen: SeenLease) -> Body:

@@ -9,7 +9,7 @@ from apiflask.fields import Boolean, Dict, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range
 from marshmallow import ValidationError, validates_schema
 
-from accelpool_broker.resources.schemas import MAX_INT
+from accelpool_broker.resources.fields import MAX_INT
 from accelpool_broker.services.compute_objects import LaunchStatus
 from accelpool_broker.services.kernel_args import MAX_LOCAL_BYTES
 

@@ -28,7 +28,7 @@ blueprint = APIBlueprint("leases", __name__, tag="Leases")
 @blueprint.doc(summary="Ask for devices")
 def post_lease(json_data: dict[str, Any], query_data: dict[str, Any], headers_data: dict[str, Any]) -> Any:
     """Answer with an active lease, or with a queued one after at most `wait_s`."""
-    request = LeaseRequest(**json_data)
+    request = LeaseRequest(**{**json_data, "devices": tuple(json_data["devices"])})
     seen = services().leases.create(request, key=headers_data["key"], wait_s=query_data["wait_s"])
     return bodies.lease_body(seen), 201, {"Location": f"/leases/{seen.lease.id}", **retry_hint(seen.is_early)}
 

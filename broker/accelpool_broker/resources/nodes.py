@@ -7,21 +7,27 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from accelpool_broker.resources import bodies, schemas
+from accelpool_broker.resources import bodies, node_schemas, schemas
 from accelpool_broker.resources.context import listing, page, read_cursor, services, write_cursor
-from accelpool_broker.services.nodes import DeviceReport, EndedSession, Registration, Report
+from accelpool_broker.services.nodes import (
+    DeviceReport,
+    EndedSession,
+    LoadedImage,
+    Registration,
+    Report,
+)
 from accelpool_wire.errors import Invalid
 
 blueprint = APIBlueprint("nodes", __name__, tag="Nodes")
 
 
 @blueprint.put("/nodes/<name>")
-@blueprint.input(schemas.NodeIn)
-@blueprint.output(schemas.Registered)
+@blueprint.input(node_schemas.NodeIn)
+@blueprint.output(node_schemas.Registered)
 @blueprint.doc(summary="Register a node and its devices (scope node)")
 def put_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Idempotent. With another `boot_id` than before, the agent was restarted: its leases are lost."""
-    if schemas.NODE_NAME.fullmatch(name) is None:
+    if node_schemas.NODE_NAME.fullmatch(name) is None:
         raise Invalid(f"{name!r} is no node name: 1 to 64 of A-Z a-z 0-9 . _ -")
     services().nodes.register(name, _registration(json_data))
     settings = services().settings
@@ -34,8 +40,8 @@ def put_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.post("/nodes/<name>/reconcile")
-@blueprint.input(schemas.ReportIn)
-@blueprint.output(schemas.WorkOut)
+@blueprint.input(node_schemas.ReportIn)
+@blueprint.output(node_schemas.WorkOut)
 @blueprint.doc(summary="Tell what a node runs, be told what it should run (scope node)")
 def reconcile_node(name: str, json_data: dict[str, Any]) -> Any:
     """Each call is a heartbeat. Answers at once if the node's revision is not `seen_revision`."""
@@ -102,5 +108,9 @@ def _report(data: dict[str, Any]) -> Report:
             for ended in data["ended"]
         ),
         device_faults=data["device_faults"],
+        loaded_images={
+            device: LoadedImage(sha256=image["sha256"], since=image["since"])
+            for device, image in data["loaded_images"].items()
+        },
         seen_revision=data["seen_revision"],
     )

@@ -1,66 +1,44 @@
-"""The JSON of nodes, devices and leases. Schemas check form; services check facts.
+"""The JSON of nodes, devices and leases, as users see them. Schemas check form; services check facts.
 
 Sizes are bytes, durations seconds, instants RFC 3339 in UTC. Unknown members are refused.
 """
 
 from __future__ import annotations
 
-import re
+from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range
-from marshmallow import INCLUDE
+from marshmallow import INCLUDE, ValidationError, post_load, validates_schema
 
 from accelpool_broker.models import LeaseState, NodeState
+from accelpool_broker.resources.fields import MAX_DEVICES, about, count_field, instant_field, text_field
 from accelpool_broker.services.devices import DeviceState
 
 KINDS = ("gpu", "cpu", "accelerator", "custom")
-CAUSES = ("goodbye", "disconnected", "refused", "ended", "crashed", "hung")
-MAX_INT = 2**63 - 1
-MAX_DEVICES = 256
-MAX_SESSIONS = 4096
-MAX_NAME = 255
-MAX_TEXT = 4096
 MAX_WAIT_S = 25.0
 TTL_S = Range(5, 86400)
-NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def _count(low: int = 0, high: int = MAX_INT, **options: object) -> Integer:
-    return Integer(strict=True, validate=Range(low, high), **options)  # type: ignore[arg-type]  # passed on
-
-
-def _text(longest: int = MAX_NAME, shortest: int = 0, **options: object) -> String:
-    return String(validate=Length(shortest, longest), **options)  # type: ignore[arg-type]  # passed on
-
-
-def _instant(**options: object) -> String:
-    return String(metadata={"format": "date-time"}, **options)  # type: ignore[arg-type]  # passed on
-
-
-def _about(description: str) -> dict[str, str]:
-    return {"description": description}
 
 
 class IdempotencyKey(Schema):
     """A request repeated with the same key gives the same thing."""
 
-    key = _text(
+    key = text_field(
         255,
         1,
         load_default=None,
         data_key="Idempotency-Key",
-        metadata=_about("a name of the client's choice for this request, to repeat it safely"),
+        metadata=about("a name of the client's choice for this request, to repeat it safely"),
     )
 
 
 class ListQuery(Schema):
     """Where a list starts, and how much of it is wanted."""
 
-    limit = Integer(load_default=100, validate=Range(1, 500), metadata=_about("items on a page"))
-    cursor = _text(
-        load_default=None, allow_none=True, metadata=_about("the `next_cursor` of the page before this one")
+    limit = Integer(load_default=100, validate=Range(1, 500), metadata=about("items on a page"))
+    cursor = text_field(
+        load_default=None, allow_none=True, metadata=about("the `next_cursor` of the page before this one")
     )
 
 
@@ -68,7 +46,7 @@ class DeviceQuery(ListQuery):
     """Which devices are wanted."""
 
     kind = String(load_default=None, validate=OneOf(KINDS))
-    node = _text(load_default=None)
+    node = text_field(load_default=None)
     free = Boolean(load_default=None)
 
 
@@ -84,7 +62,7 @@ class WaitQuery(Schema):
     wait_s = Float(
         load_default=0.0,
         validate=Range(0, MAX_WAIT_S),
-        metadata=_about(
+        metadata=about(
             "seconds; the answer comes at once when it changes, and Retry-After says if it could not wait"
         ),
     )
@@ -96,101 +74,15 @@ class WaitQuery(Schema):
 class Address(Schema):
     """Where a node accepts data plane connections."""
 
-    host = _text(255, 1, required=True)
-    port = _count(1, 65535, required=True)
+    host = text_field(255, 1, required=True)
+    port = count_field(1, 65535, required=True)
 
 
 class Capacity(Schema):
     """What a device has."""
 
-    memory_bytes = _count(required=True)
-    compute_units = _count(required=True)
-
-
-class DeviceIn(Schema):
-    """A device as its node describes it."""
-
-    name = _text(255, 1, required=True)
-    environment = _text(64, 1, required=True)
-    kind = String(required=True, validate=OneOf(KINDS))
-    api = _text(16, 1, required=True)
-    attributes = Dict(keys=_text(), values=Raw(allow_none=True), load_default=dict)
-    capacity = Nested(Capacity, required=True)
-    fault = _text(MAX_TEXT, load_default="")
-
-
-class NodeIn(Schema):
-    """What an agent says of its node when it starts."""
-
-    address = Nested(Address, required=True)
-    version = _text(64, load_default="")
-    boot_id = _text(128, 1, required=True)
-    devices = List(Nested(DeviceIn), required=True, validate=Length(0, MAX_DEVICES))
-
-
-class Registered(Schema):
-    """What an agent needs to know to begin."""
-
-    name = String()
-    public_key = String(metadata={"description": "base64 of the raw Ed25519 key that signs lease tokens"})
-    heartbeat_s = Float()
-    lost_after_s = Float()
-
-
-class SessionIn(Schema):
-    """A live session."""
-
-    id = _text(128, 1, required=True)
-    lease = _text(64, 1, required=True)
-    devices = List(_text(255, 1), load_default=list, validate=Length(0, MAX_DEVICES))
-    started_at = Raw(load_default=None, allow_none=True)
-
-
-class EndedIn(Schema):
-    """A session that ended since the last report."""
-
-    id = _text(128, 1, required=True)
-    lease = _text(64, 1, required=True)
-    cause = String(required=True, validate=OneOf(CAUSES))
-    detail = _text(MAX_TEXT, load_default="")
-
-
-class ReportIn(Schema):
-    """What an agent runs."""
-
-    boot_id = _text(128, 1, required=True)
-    sequence = _count(required=True)
-    sessions = List(Nested(SessionIn), load_default=list, validate=Length(0, MAX_SESSIONS))
-    ended = List(Nested(EndedIn), load_default=list, validate=Length(0, MAX_SESSIONS))
-    device_faults = Dict(
-        keys=_text(255, 1), values=_text(MAX_TEXT), load_default=dict, validate=Length(0, MAX_DEVICES)
-    )
-    seen_revision = _count(load_default=None, allow_none=True)
-    wait_s = Float(load_default=0.0, validate=Range(0, 10))
-
-
-class WorkShare(Schema):
-    """A device of a lease, as its node is told."""
-
-    name = String()
-    epoch = Integer()
-    memory_bytes = Integer()
-    compute = Float()
-
-
-class WorkLease(Schema):
-    """An active lease, as its node is told."""
-
-    id = String()
-    devices = List(Nested(WorkShare))
-    expires_at = _instant()
-
-
-class WorkOut(Schema):
-    """What a node should run."""
-
-    revision = Integer()
-    leases = List(Nested(WorkLease))
+    memory_bytes = count_field(required=True)
+    compute_units = count_field(required=True)
 
 
 class NodeOut(Schema):
@@ -200,7 +92,7 @@ class NodeOut(Schema):
     state = String(validate=OneOf([state.value for state in NodeState]))
     address = Nested(Address)
     version = String()
-    last_seen_at = _instant()
+    last_seen_at = instant_field()
     device_count = Integer()
 
 
@@ -221,6 +113,13 @@ class Free(Schema):
     compute = Float()
 
 
+class LoadedImageOut(Schema):
+    """The binary that was loaded on a device last: for FPGAs what the card is programmed with."""
+
+    sha256 = String(metadata=about("of the binary, in hexadecimal"))
+    since = instant_field()
+
+
 class DeviceOut(Schema):
     """A device, and what it is doing."""
 
@@ -236,6 +135,11 @@ class DeviceOut(Schema):
     fault = String()
     free = Nested(Free)
     lease = String(allow_none=True)
+    loaded_image = Nested(
+        LoadedImageOut,
+        allow_none=True,
+        metadata=about("what was loaded from a binary last; null if unknown"),
+    )
 
 
 class DeviceList(Schema):
@@ -249,17 +153,22 @@ class DeviceList(Schema):
 
 
 class LeaseIn(Schema):
-    """What a client asks for: whole devices, all of one node."""
+    """What a client asks for: whole devices, together or not at all."""
 
-    kind = String(load_default="any", validate=OneOf([*KINDS, "any"]), metadata=_about("what to compute on"))
-    count = _count(1, MAX_DEVICES, load_default=1, metadata=_about("how many devices"))
-    memory_bytes = _count(
-        1, load_default=None, allow_none=True, metadata=_about("what each must have; null for any")
+    kind = String(load_default="any", validate=OneOf([*KINDS, "any"]), metadata=about("what to compute on"))
+    count = count_field(
+        1,
+        MAX_DEVICES,
+        load_default=1,
+        metadata=about("how many devices: at one endpoint if they are free at one, else at several"),
+    )
+    memory_bytes = count_field(
+        1, load_default=None, allow_none=True, metadata=about("what each must have; null for any")
     )
     ttl_s = Float(
         load_default=60.0,
         validate=TTL_S,
-        metadata=_about(
+        metadata=about(
             "how long it lasts from its grant or last renewal, and, queued, from its last reading"
         ),
     )
@@ -267,28 +176,48 @@ class LeaseIn(Schema):
         load_default=None,
         allow_none=True,
         validate=Range(0, 7 * 86400),
-        metadata=_about("withdraw it if it was not granted by then; null for as long as it is read"),
+        metadata=about("withdraw it if it was not granted by then; null for as long as it is read"),
     )
     ends_with_session = Boolean(
         load_default=False,
-        metadata=_about(
+        metadata=about(
             "release it when the client of its last session leaves; for clients of the data plane"
         ),
     )
-    device = _text(
+    device = text_field(
         320,
         1,
         load_default=None,
         allow_none=True,
-        metadata=_about("the id of a device, to have that one; null for any that fits"),
+        metadata=about("the id of a device, to have that one; null for any that fits"),
     )
-    client = _text(load_default="", metadata=_about("a name to show in lists of leases"))
+    devices = List(
+        text_field(32, 1),
+        load_default=list,
+        validate=Length(0, MAX_DEVICES),
+        metadata=about("the ids of devices, to have all of these and no others; `count` is their number"),
+    )
+    client = text_field(load_default="", metadata=about("a name to show in lists of leases"))
+
+    @validates_schema
+    def _check(self, data: dict[str, Any], **_: Any) -> None:
+        chosen = data["devices"]
+        if chosen and data["device"] is not None:
+            raise ValidationError("give either one device or several", "devices")
+        if len(set(chosen)) < len(chosen):
+            raise ValidationError("each device is given once", "devices")
+        if chosen and data["count"] not in (1, len(chosen)):
+            raise ValidationError(f"{len(chosen)} devices are given, {data['count']} asked for", "count")
+
+    @post_load
+    def _count_devices(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "count": len(data["devices"]) or data["count"]}
 
 
 class RenewIn(Schema):
     """How long a lease is to last from now."""
 
-    ttl_s = Float(required=True, validate=TTL_S, metadata=_about("seconds from now"))
+    ttl_s = Float(required=True, validate=TTL_S, metadata=about("seconds from now"))
 
 
 class ShareOut(Schema):
@@ -328,10 +257,10 @@ class LeaseOut(Schema):
     ttl_s = Float()
     ends_with_session = Boolean()
     client = String()
-    created_at = _instant()
-    granted_at = _instant(allow_none=True)
-    expires_at = _instant(allow_none=True)
-    ended_at = _instant(allow_none=True)
+    created_at = instant_field()
+    granted_at = instant_field(allow_none=True)
+    expires_at = instant_field(allow_none=True)
+    ended_at = instant_field(allow_none=True)
     shares = List(Nested(ShareOut))
     endpoints = List(Nested(EndpointOut))
 
@@ -358,17 +287,17 @@ class Problem(Schema):
 
         unknown = INCLUDE
 
-    type = String(required=True, metadata={"format": "uri", **_about("which problem it is, for programs")})
-    title = String(required=True, metadata=_about("the same in a few words, for people"))
-    status = Integer(required=True, metadata=_about("the HTTP status"))
-    detail = String(required=True, metadata=_about("what happened here, for people"))
-    instance = String(required=True, metadata=_about("the path of what it is about"))
-    errors = Dict(keys=String(), values=Raw(), metadata=_about("invalid: what is wrong, by member"))
-    devices = Dict(keys=String(), values=Raw(), metadata=_about("unsatisfiable: why not, by device"))
-    routine = String(metadata=_about("compute-failed: OpenCL's function"))
-    code = Integer(metadata=_about("compute-failed: OpenCL's error code"))
-    name = String(metadata=_about("compute-failed: the error code's name"))
-    build_log = String(metadata=_about("compute-failed: what the compiler said"))
-    size_bytes = Integer(metadata=_about("invalid: the size of the buffer that was overrun"))
-    offset = Integer(metadata=_about("invalid: where in the buffer it would have begun"))
-    request_id = String(metadata=_about("internal: what to look for in the broker's log"))
+    type = String(required=True, metadata={"format": "uri", **about("which problem it is, for programs")})
+    title = String(required=True, metadata=about("the same in a few words, for people"))
+    status = Integer(required=True, metadata=about("the HTTP status"))
+    detail = String(required=True, metadata=about("what happened here, for people"))
+    instance = String(required=True, metadata=about("the path of what it is about"))
+    errors = Dict(keys=String(), values=Raw(), metadata=about("invalid: what is wrong, by member"))
+    devices = Dict(keys=String(), values=Raw(), metadata=about("unsatisfiable: why not, by device"))
+    routine = String(metadata=about("compute-failed: OpenCL's function"))
+    code = Integer(metadata=about("compute-failed: OpenCL's error code"))
+    name = String(metadata=about("compute-failed: the error code's name"))
+    build_log = String(metadata=about("compute-failed: what the compiler said"))
+    size_bytes = Integer(metadata=about("invalid: the size of the buffer that was overrun"))
+    offset = Integer(metadata=about("invalid: where in the buffer it would have begun"))
+    request_id = String(metadata=about("internal: what to look for in the broker's log"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -59,8 +59,15 @@ class Access:
         if scope != needed:
             raise Forbidden(f"this needs a token of scope {needed}, the given one has {scope}")
 
-    def lease_token(self, lease: Lease, node: str, shares: list[Share]) -> str:
-        """Return the capability for these shares of an active lease, all on one node."""
+    def lease_token(self, lease: Lease, node: str, shares: list[Share], peers: Iterable[str]) -> str:
+        """Return the capability for these shares of an active lease, all on one node.
+
+        Args:
+            lease: The lease.
+            node: The name of the shares' node.
+            shares: What the token opens.
+            peers: The addresses of the lease's other endpoints.
+        """
         assert lease.expires_at is not None
         claims = lease_token.LeaseClaims(
             lease=lease.id,
@@ -75,6 +82,7 @@ class Access:
                 for share in shares
             ),
             expires_at=lease.expires_at,
+            peers=tuple(peers),
         )
         return lease_token.encode(claims, self._key.sign)
 

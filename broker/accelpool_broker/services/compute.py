@@ -1,4 +1,7 @@
-"""REST compute: one data plane connection per lease, opened at its first call, closed at the lease's end."""
+"""REST compute: one data plane connection per lease, opened at its first call, closed at the lease's end.
+
+It goes to the lease's first endpoint; the devices of the others are for clients of the data plane.
+"""
 
 from __future__ import annotations
 

@@ -33,6 +33,12 @@ class SeenDevice:
         return self.device.memory_bytes if self.state == DeviceState.FREE else 0
 
     @property
+    def is_image_known(self) -> bool:
+        """Whether its node can tell which binary was loaded on it last."""
+        is_known = self.state not in (DeviceState.FAULTY, DeviceState.LOST)
+        return is_known and self.device.loaded_sha256 is not None
+
+    @property
     def free_compute(self) -> float:
         """What part of its compute can be leased now."""
         return 1.0 if self.state == DeviceState.FREE else 0.0

@@ -1,10 +1,14 @@
-"""Where sessions under a lease are opened: one endpoint per node and driver environment."""
+"""Where sessions under a lease are opened: one endpoint per node and driver environment.
+
+The first endpoint is that of the lease's first device. Each endpoint's token names the addresses of the
+others, so that a node lets a session send buffers there and nowhere else.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelpool_broker.models import Lease, LeaseState, Share
+from accelpool_broker.models import Lease, LeaseState, Node, Share
 from accelpool_broker.services.access import Access
 
 
@@ -26,13 +30,22 @@ def endpoints(lease: Lease, access: Access) -> list[Endpoint]:
     groups: dict[tuple[str, str], list[Share]] = {}
     for share in lease.shares:
         groups.setdefault((share.device.node_name, share.device.environment), []).append(share)
+    addresses = {key: address(shares[0].device.node) for key, shares in groups.items()}
     return [
         Endpoint(
-            node=name,
-            environment=environment,
+            node=key[0],
+            environment=key[1],
             host=shares[0].device.node.host,
             port=shares[0].device.node.port,
-            token=access.lease_token(lease, name, shares),
+            token=access.lease_token(
+                lease, key[0], shares, dict.fromkeys(addresses[other] for other in groups if other != key)
+            ),
         )
-        for (name, environment), shares in groups.items()
+        for key, shares in groups.items()
     ]
+
+
+def address(node: Node) -> str:
+    """Return a node's data plane address as "host:port", with an IPv6 address in brackets."""
+    host = f"[{node.host}]" if ":" in node.host else node.host
+    return f"{host}:{node.port}"

@@ -45,6 +45,7 @@ class LeaseRequest:
     queue_timeout_s: float | None = None
     ends_with_session: bool = False
     device: str | None = None
+    devices: tuple[str, ...] = ()
     client: str = ""
 
     def sha256(self) -> str:
@@ -168,6 +169,7 @@ class Leases:
             count=request.count,
             memory_bytes=request.memory_bytes,
             device=request.device,
+            devices=list(request.devices),
             ttl_s=request.ttl_s,
             ends_with_session=request.ends_with_session,
             client=request.client,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
+from accelpool_broker.scheduler import loss
 from accelpool_broker.services.pool import Change, Pool
 from accelpool_wire.errors import Conflict, NotFound
 
@@ -57,6 +58,14 @@ class EndedSession:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoadedImage:
+    """The binary that was loaded on a device last: its SHA-256 in hexadecimal, and since when it is there."""
+
+    sha256: str
+    since: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What an agent runs: an older one than the newest seen is a heartbeat only."""
 
@@ -65,6 +74,7 @@ class Report:
     sessions: tuple[tuple[str, str], ...] = ()
     ended: tuple[EndedSession, ...] = ()
     device_faults: dict[str, str] = field(default_factory=dict)
+    loaded_images: dict[str, LoadedImage] = field(default_factory=dict)
     seen_revision: int | None = None
 
 
@@ -161,6 +171,7 @@ class Nodes:
             if fault is not None and fault != device.fault:
                 device.fault = fault
                 change.needs_scheduling = True
+            _note_image(device, report.loaded_images.get(device.name))
         held = {lease.id: lease for lease in change.tx.leases_on(name)} if report.ended else {}
         for ended in report.ended:
             lease = held.get(ended.lease)
@@ -178,9 +189,16 @@ class Nodes:
 
     def _lose_leases(self, change: Change, node: Node) -> None:
         for lease in change.tx.leases_on(node.name):
-            self._pool.end(change, lease, LeaseState.LOST, f"the agent of node {node.name} restarted")
+            nodes = {share.device.node_name for share in lease.shares}
+            self._pool.end(change, lease, LeaseState.LOST, loss(node.name, "restarted", nodes))
         for device in change.tx.devices_of(node.name):
             device.epoch += 1
+            _note_image(device, None)  # the machine may have been restarted, too
+
+
+def _note_image(device: Device, image: LoadedImage | None) -> None:
+    device.loaded_sha256 = None if image is None else image.sha256
+    device.loaded_at = None if image is None else image.since
 
 
 def _update_devices(change: Change, node: str, reports: Sequence[DeviceReport]) -> None:

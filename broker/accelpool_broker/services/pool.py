@@ -201,6 +201,7 @@ def request_view(lease: Lease) -> scheduler.Request:
         count=lease.count,
         memory_bytes=lease.memory_bytes,
         device=lease.device,
+        devices=tuple(lease.devices),
         withdraw_at=lease.withdraw_at,
         unread_at=lease.read_until + lease.ttl_s,
     )

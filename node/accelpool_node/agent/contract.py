@@ -76,14 +76,27 @@ class EndedReport(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class LoadedImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The binary that a device was loaded with last: its SHA-256, and since when (Unix, s) it is there."""
+
+    sha256: str
+    since: float
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs on the node; `device_faults` has every device, "" for a healthy one."""
+    """What runs on the node.
+
+    Attributes:
+        device_faults: Of every device, "" for a healthy one.
+        loaded_images: Of the devices of which it is known.
+    """
 
     boot_id: str
     sequence: int
     sessions: list[SessionReport]
     ended: list[EndedReport]
     device_faults: dict[str, str]
+    loaded_images: dict[str, LoadedImage]
     seen_revision: int | None
     wait_s: float
 

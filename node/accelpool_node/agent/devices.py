@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport
+from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport, LoadedImage
 from accelpool_node.discover import Listed
 from accelpool_node.drivers import BUNDLED
 from accelpool_wire.messages import InfoValue
@@ -81,15 +82,20 @@ class NodeDevice:
 
 
 class Devices:
-    """The devices of the node and their faults.
+    """The devices of the node, their faults, and what is loaded on them.
 
     Args:
         devices: All of them; their reports hold the faults known at first.
+
+    Attributes:
+        faults: Why a device does not work, "" if it does, by its name on the node.
+        loaded_images: What a device was loaded with last, where that is known, by its name on the node.
     """
 
     def __init__(self, devices: Iterable[NodeDevice] = ()) -> None:
         self._devices = {device.name: device for device in devices}
         self.faults = {device.name: device.report.fault for device in self._devices.values()}
+        self.loaded_images: dict[str, LoadedImage] = {}
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -107,7 +113,22 @@ class Devices:
         fault = fault[:MAX_FAULT]  # the broker refuses reports with longer ones
         is_news = self.faults[name] != fault
         self.faults[name] = fault
+        if fault:
+            self.forget_loaded_images([name])
         return is_news
+
+    def set_loaded_image(self, name: str, sha256: str, now: float) -> bool:
+        """Take note of what a device was loaded with, at an instant (Unix, s); whether that is news."""
+        known = self.loaded_images.get(name)
+        if self.faults[name] or (known is not None and known.sha256 == sha256):
+            return False
+        self.loaded_images[name] = LoadedImage(sha256=sha256, since=now)
+        return True
+
+    def forget_loaded_images(self, names: Iterable[str]) -> None:
+        """Take note that nobody knows any more what is loaded on devices."""
+        for name in names:
+            self.loaded_images.pop(name, None)
 
     def faulty(self) -> list[NodeDevice]:
         """Return the devices that may work again some day."""
@@ -199,7 +220,7 @@ def attributes(device: Listed) -> dict[str, AttributeValue]:
     return found
 
 
-def _readable(name: str, value: int | str | list[int]) -> AttributeValue:
+def _readable(name: str, value: int | str | list[Any]) -> AttributeValue:
     if name in TRUTHS:
         return bool(value)
     return value.strip() if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What a client's first frame may be, and whether the client is let in. No I/O.
+"""What the first frame of a connection may be, and whether a client is let in. No I/O.
 
 Whatever is wrong is raised as a `ProblemError`; the listener tells the client its type and detail.
 """
@@ -19,17 +19,28 @@ from accelpool_node.agent.devices import Devices
 from accelpool_node.control import SessionShare
 from accelpool_wire.conversation import VERSION
 from accelpool_wire.errors import Forbidden, Invalid, Unavailable
-from accelpool_wire.frames import PREFIX
+from accelpool_wire.frames import PREFIX, PREFIX_BYTES
 from accelpool_wire.lease_token import LeaseClaims, decode
-from accelpool_wire.messages import Hello, Refused, SessionQuery
+from accelpool_wire.messages import (
+    MAX_TICKET_BYTES,
+    MIN_TICKET_BYTES,
+    Deliver,
+    Hello,
+    Limits,
+    Refused,
+    SessionQuery,
+)
 
 MAX_BODY_BYTES = 80 * 1024
 MAX_SHARES = 64
 MAX_DETAIL = 2000  # characters: what a client sent, repeated to it, must not fill the socket
 
-Verify: TypeAlias = Callable[[bytes, bytes], bool]
+MAX_PAYLOAD_BYTES = Limits().payload_bytes
 
-_decoder: msgspec.msgpack.Decoder[Hello | SessionQuery] = msgspec.msgpack.Decoder(Hello | SessionQuery)
+Verify: TypeAlias = Callable[[bytes, bytes], bool]
+First: TypeAlias = Hello | SessionQuery | Deliver
+
+_decoder: msgspec.msgpack.Decoder[First] = msgspec.msgpack.Decoder(Hello | SessionQuery | Deliver)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +58,11 @@ class Admission:
     environment: str
     devices: tuple[str, ...]
     shares: tuple[SessionShare, ...]
+
+    def name_of(self, backend_name: str) -> str | None:
+        """Return the name on the node of one of its devices, given the backend's; None for any other."""
+        names = (share.device for share in self.shares)
+        return dict(zip(names, self.devices, strict=True)).get(backend_name)
 
 
 def verifier(public_key: str) -> Verify:
@@ -74,29 +90,41 @@ def body_bytes(prefix: bytes) -> int:
     """Return the length of the body that follows a frame's prefix.
 
     Raises:
-        Invalid: The first frame may not have such lengths.
+        Invalid: The first frame may not have such a body.
     """
-    body, payload = PREFIX.unpack(prefix)
-    if payload:
-        raise Invalid(f"the first frame has no payload, not {payload} bytes")
+    body, _ = PREFIX.unpack(prefix)
     if not 0 < body <= MAX_BODY_BYTES:
         raise Invalid(f"the first frame's body has 1 to {MAX_BODY_BYTES} bytes, not {body}")
     return int(body)
 
 
-def read_first(body: bytes) -> Hello | SessionQuery:
-    """Return a client's first message.
+def read_first(frame: bytes) -> First:
+    """Return the first message of a connection, from its frame without the payload.
 
     Raises:
-        Invalid: It is neither Hello nor SessionQuery, or Hello offers no version spoken here.
+        Invalid: It is neither Hello nor SessionQuery nor Deliver, Hello offers no version spoken here, or the
+            payload or the ticket is not as long as may be.
     """
     try:
-        message = _decoder.decode(body)
+        message = _decoder.decode(frame[PREFIX_BYTES:])
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Invalid(f"the first message is neither Hello nor SessionQuery: {error}") from error
+        raise Invalid(f"the first message is neither Hello nor SessionQuery nor Deliver: {error}") from error
+    _, payload = PREFIX.unpack_from(frame)
+    if isinstance(message, Deliver):
+        _check_delivery(message, payload)
+    elif payload:
+        raise Invalid(f"the first frame has no payload, not {payload} bytes")
     if isinstance(message, Hello) and VERSION not in message.versions:
         raise Invalid(f"this node speaks version {VERSION}, the client offers {message.versions[:8]}")
     return message
+
+
+def _check_delivery(message: Deliver, payload: int) -> None:
+    if not 0 < payload <= MAX_PAYLOAD_BYTES:
+        raise Invalid(f"a delivery has 1 to {MAX_PAYLOAD_BYTES} bytes, not {payload}")
+    if not MIN_TICKET_BYTES <= len(message.ticket) <= MAX_TICKET_BYTES:
+        expected = f"{MIN_TICKET_BYTES} to {MAX_TICKET_BYTES}"
+        raise Invalid(f"a ticket has {expected} bytes, not {len(message.ticket)}")
 
 
 def refusal(problem: str, detail: str) -> bytes:

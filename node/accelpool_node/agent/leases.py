@@ -106,4 +106,6 @@ class LeaseTable:
 def _ending(id: str, granted: GrantedLease | None, now: float) -> ProblemError:
     if granted is not None and granted.has_expired(now):
         return LeaseExpired(f"lease {id} was not renewed in time")
-    return LeaseRevoked(f"lease {id} has ended: it was released, or taken back by the pool")
+    return LeaseRevoked(
+        f"lease {id} has ended: it was released, taken back by the pool, or lost with another of its nodes"
+    )

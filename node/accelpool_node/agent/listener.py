@@ -13,10 +13,9 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from accelpool_node.agent.handshake import body_bytes, read_first, refusal
+from accelpool_node.agent.handshake import First, body_bytes, read_first, refusal
 from accelpool_wire.errors import Invalid, ProblemError, ReadError, Unavailable
 from accelpool_wire.frames import PREFIX_BYTES
-from accelpool_wire.messages import Hello, SessionQuery
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ ACCEPT_PAUSE_S = 0.1
 FAREWELL_S = 0.5
 FAREWELL_BYTES = 64 * 1024
 
-Serve: TypeAlias = Callable[[Hello | SessionQuery, bytes, socket.socket], Awaitable[None]]
+Serve: TypeAlias = Callable[[First, bytes, socket.socket], Awaitable[None]]
 
 
 def listen(address: tuple[str, int]) -> socket.socket:
@@ -95,7 +94,7 @@ class Listener:
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 frame = await self._read_frame(client)
-                first = read_first(frame[PREFIX_BYTES:])
+                first = read_first(frame)
                 await self._serve(first, frame, client)
             except ProblemError as error:
                 await _refuse(client, error)

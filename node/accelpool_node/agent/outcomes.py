@@ -53,6 +53,7 @@ class Session:
         started_at: Seconds since the Unix epoch.
         opened_at: The same instant on the monotonic clock.
         heard_at: When the worker was last heard of, on the monotonic clock.
+        traffic: The bytes that it has moved, as last heard.
         last_word: What the worker said of the end.
         told: What the agent told the worker to end with.
         verdict: Why the agent killed it as hung.
@@ -68,6 +69,7 @@ class Session:
     started_at: float
     opened_at: float
     heard_at: float
+    traffic: control.Traffic = field(default_factory=control.Traffic)
     last_word: control.Ended | None = None
     told: ProblemError | None = None
     verdict: str = ""
@@ -96,3 +98,11 @@ def conclude(session: Session) -> Outcome:
     else:
         cause, detail = CRASHED, f"worker {worker.pid} of session {session.id} {worker.ending}"
     return Outcome(id=session.id, lease=session.lease, cause=cause, problem=type, detail=detail[:MAX_DETAIL])
+
+
+def describe_traffic(traffic: control.Traffic) -> str:
+    """Return in words how many bytes a session has moved."""
+    return (
+        f"{traffic.from_client} bytes came from its client and {traffic.to_client} went there, "
+        f"{traffic.from_peers} came from other nodes and {traffic.to_peers} went there"
+    )

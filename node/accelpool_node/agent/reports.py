@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from accelpool_node.agent.contract import EndedReport, Report, SessionReport
+from accelpool_node.agent.contract import EndedReport, LoadedImage, Report, SessionReport
 from accelpool_node.agent.outcomes import Outcome, Session
 
 MAX_ENDED = 4096
@@ -35,6 +35,7 @@ class Reporter:
         self,
         sessions: Iterable[Session],
         faults: Mapping[str, str],
+        loaded_images: Mapping[str, LoadedImage],
         *,
         seen_revision: int | None,
         wait_s: float,
@@ -55,6 +56,7 @@ class Reporter:
             ],
             ended=list(self._ended.values()),
             device_faults=dict(faults),
+            loaded_images=dict(loaded_images),
             seen_revision=seen_revision,
             wait_s=wait_s,
         )

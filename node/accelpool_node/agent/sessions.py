@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from accelpool_node import control
 from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.handshake import Admission
-from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude
+from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude, describe_traffic
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.agent.workers import Worker
@@ -36,6 +36,7 @@ class Sessions:
         check: Called with an admission right before its session opens; raises if its lease has ended.
         on_change: Called when a session has begun.
         on_end: Called with the session and how it ended, when it has.
+        on_loaded: Called when a session has loaded a device with a binary.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Sessions:
         check: Callable[[Admission], None],
         on_change: Callable[[], None],
         on_end: Callable[[Session, Outcome], None],
+        on_loaded: Callable[[Session, control.Loaded], None] = lambda _session, _loaded: None,
     ) -> None:
         self.running: dict[str, Session] = {}
         self._settings = settings
@@ -55,6 +57,7 @@ class Sessions:
         self._check = check
         self._on_change = on_change
         self._on_end = on_end
+        self._on_loaded = on_loaded
         self._opening: Counter[str] = Counter()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
 
@@ -95,7 +98,12 @@ class Sessions:
             opened_at=now,
             heard_at=now,
         )
-        order = control.Serve(session=session.id, shares=list(admission.shares), hello=frame)
+        order = control.Serve(
+            session=session.id,
+            shares=list(admission.shares),
+            hello=frame,
+            peers=admission.claims.peers,
+        )
         try:
             self._check(admission)
             client.setblocking(True)
@@ -113,6 +121,21 @@ class Sessions:
         log.info("session %s of lease %s runs in worker %d", session.id, session.lease, worker.pid)
         self._on_change()
         return session
+
+    def deliver(self, id: str, frame: bytes, stream: socket.socket) -> None:
+        """Hand another node's connection to the worker of a session.
+
+        Raises:
+            NotFound: No such session takes it; which there are is not told.
+        """
+        session = self.running.get(id)
+        if session is None or not session.has_begun or session.told is not None:
+            raise NotFound(control.NOBODY_AWAITS)
+        try:
+            session.worker.send(control.Delivery(frame), (stream.fileno(),))
+        except OSError as error:
+            log.warning("worker %d takes no delivery: %s", session.worker.pid, error)
+            raise NotFound(control.NOBODY_AWAITS) from error
 
     async def _is_served(self, session: Session) -> bool:
         """Whether the worker took its client over; one that hangs, or died of something, does not."""
@@ -162,11 +185,15 @@ class Sessions:
         session.heard_at = time.monotonic()
         session.has_begun = True
         session.settled.set()
+        if isinstance(message, (control.Alive, control.Ended)):
+            session.traffic = message.traffic
         if isinstance(message, control.Ended):
             session.last_word = message
             asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
         elif isinstance(message, control.Alive) and message.busy_s > self._settings.command_limit_s:
             self._condemn(session, f"a command ran longer than {self._settings.command_limit_s:g} s")
+        elif isinstance(message, control.Loaded):
+            self._on_loaded(session, message)
         elif isinstance(message, control.WantBuilder):
             self._connect_builder(session)
 
@@ -205,10 +232,11 @@ class Sessions:
         outcome = conclude(session)
         log.log(
             logging.WARNING if outcome.cause in SUSPICIOUS else logging.INFO,
-            "session of lease %s is over (%s): %s",
+            "session of lease %s is over (%s): %s; %s",
             outcome.lease,
             outcome.cause,
             outcome.detail,
+            describe_traffic(session.traffic),
         )
         del self.running[session.id]
         self._outcomes[session.id] = outcome

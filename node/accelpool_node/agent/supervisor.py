@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from accelpool_node import control
 from accelpool_node.agent.broker_link import BrokerCalls, BrokerLink
 from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.contract import Address, Registered, Registration, Report, Work
 from accelpool_node.agent.devices import Devices
 from accelpool_node.agent.discovery import Discovery
-from accelpool_node.agent.handshake import Admission, Verify, admit, read_token, verifier
+from accelpool_node.agent.handshake import Admission, First, Verify, admit, read_token, verifier
 from accelpool_node.agent.health import Health
 from accelpool_node.agent.leases import LeaseTable
 from accelpool_node.agent.listener import Listener
@@ -33,7 +34,7 @@ from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_wire.errors import Unavailable
-from accelpool_wire.messages import Hello, SessionQuery
+from accelpool_wire.messages import Deliver, SessionQuery
 from accelpool_wire.version import __version__
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class Agent:
             check=self._check,
             on_change=self._changed,
             on_end=self._session_ended,
+            on_loaded=self._loaded,
         )
         self._health = Health(devices, environments, discovery, settings.reprobe_s, self._health_changed)
         self._listener = Listener(stream, self._serve, settings.handshake_limit_s)
@@ -155,16 +157,19 @@ class Agent:
         await self._processes.kill_all(KILL_LIMIT_S)
         if self._verify is not None:
             faults = dict.fromkeys(self._devices.faults, SHUTTING_DOWN)
-            await self._link.say_farewell(
-                self._reporter.report(self._sessions.running.values(), faults, seen_revision=None, wait_s=0.0)
-            )
+            running = self._sessions.running.values()
+            report = self._reporter.report(running, faults, {}, seen_revision=None, wait_s=0.0)
+            await self._link.say_farewell(report)
 
     # ---- clients ---------------------------------------------------------------------------------
 
-    async def _serve(self, first: Hello | SessionQuery, frame: bytes, client: socket.socket) -> None:
-        """Let a client in, or raise why not."""
+    async def _serve(self, first: First, frame: bytes, client: socket.socket) -> None:
+        """Let a client, or another node's delivery, in, or raise why not."""
         if not self._is_open:
             raise Unavailable(SHUTTING_DOWN)
+        if isinstance(first, Deliver):
+            self._sessions.deliver(first.session, frame, client)
+            return
         if self._verify is None or not self._leases.is_known:
             raise Unavailable("the node has not heard from its broker yet")
         claims = read_token(first.token, node=self._settings.name, verify=self._verify)
@@ -185,8 +190,16 @@ class Agent:
     def _changed(self) -> None:
         self._link.changed()
 
+    def _loaded(self, session: Session, loaded: control.Loaded) -> None:
+        name = session.admission.name_of(loaded.device)
+        if name is not None and self._devices.set_loaded_image(name, loaded.sha256, time.time()):
+            log.info("device %s was loaded with %s", name, loaded.sha256)
+            self._link.changed()
+
     def _session_ended(self, session: Session, outcome: Outcome) -> None:
         self._reporter.add(outcome)
+        if outcome.cause in SUSPICIOUS:
+            self._devices.forget_loaded_images(session.admission.devices)  # and probing loads a program, too
         if self._is_open:
             self._link.changed()
             if outcome.cause in SUSPICIOUS:
@@ -218,7 +231,11 @@ class Agent:
 
     def _report(self, seen_revision: int | None, wait_s: float) -> Report:
         return self._reporter.report(
-            self._sessions.running.values(), self._devices.faults, seen_revision=seen_revision, wait_s=wait_s
+            self._sessions.running.values(),
+            self._devices.faults,
+            self._devices.loaded_images,
+            seen_revision=seen_revision,
+            wait_s=wait_s,
         )
 
     def _registered(self, registered: Registered) -> None:

@@ -4,10 +4,24 @@ __main__     loads the driver, waits for its session, tells the agent how it end
 service      the session's connection: frames in, frames out
 session      what each message does, and what becomes of a failure
 commands     launches, copies, fills, markers, reads, writes
+payloads     where each payload goes, and to whom
+images       makes images and samplers, checked before a driver sees them
+image_commands  copies from, to and between images, fills
+rectangles   copies of rectangles in buffers
 kernel_args  what a kernel's arguments are set to, checked
+image_args   the same of images and samplers
+builds       makes, builds, compiles and links programs, and tells what is known of them
+prebuilt     makes programs of what the builder built
+builder_link the way to the builder
 holdings     makes, finds and lets go of what the session holds
 objects      the session's objects by handle, and the failures that stick to them
 ledger       the device memory that they take, to the byte
 transfers    bulk bytes between the connection and device memory
 completion   waiting for commands without keeping the connection waiting
+peers        buffers to and from sessions on other nodes, in threads
+peer_regions the regions that these read and fill, and the events of their commands
+peer_line    one delivery's connection
+arrivals     which delivery is for which region
+user_events  events that the client sets
+gates        which commands wait for those that are not set, so that nobody waits for these commands
 """

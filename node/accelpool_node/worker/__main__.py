@@ -6,6 +6,7 @@ python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
@@ -13,11 +14,14 @@ import threading
 import time
 from typing import NoReturn
 
+import msgspec
+
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
 from accelpool_node.worker.builder_link import BuilderLink
 from accelpool_node.worker.objects import Share
+from accelpool_node.worker.parting import as_client_sees
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
@@ -25,7 +29,6 @@ from accelpool_wire import messages as m
 ALIVE_EVERY_S = 1.0
 END_PATIENCE_S = 1.0
 AGENT_GONE = 3
-GLOBAL_MEM_SIZE, MAX_MEM_ALLOC_SIZE = 0x101F, 0x1010
 
 
 def main() -> NoReturn:
@@ -85,23 +88,16 @@ def _serve(
         return control.Ended(control.Cause.ENDED, detail)
     shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
     builder = BuilderLink(lambda: control.send(agent, control.WantBuilder()))
-    session = Session(backend, shares, limits, service.reply, builder)
-    threading.Thread(target=_obey, args=(agent, service, builder), daemon=True).start()
+    session = Session(backend, shares, limits, service.reply, products=builder, addresses=order.peers)
+    threading.Thread(target=_obey, args=(agent, service, session, builder), daemon=True).start()
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
-    service.welcome([_as_client_sees(share) for share in shares])
-    return service.run(session)
+    service.welcome([as_client_sees(share) for share in shares])
+    ended = service.run(session)
+    _tell_loaded_images(agent, session)
+    return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
 
 
-def _as_client_sees(share: Share) -> m.Device:
-    """Return a device whose reported memory is the share's."""
-    device, size = share.device, share.memory_bytes
-    largest = device.info.get(MAX_MEM_ALLOC_SIZE)
-    info = {**device.info, GLOBAL_MEM_SIZE: size}
-    info[MAX_MEM_ALLOC_SIZE] = min(size, largest) if isinstance(largest, int) else size
-    return m.Device(device.name, device.platform, info)
-
-
-def _obey(agent: socket.socket, service: Service, builder: BuilderLink) -> None:
+def _obey(agent: socket.socket, service: Service, session: Session, builder: BuilderLink) -> None:
     """Do what the agent says; exit with it."""
     while True:
         try:
@@ -110,12 +106,27 @@ def _obey(agent: socket.socket, service: Service, builder: BuilderLink) -> None:
             received = None
         if received is None:
             _exit(AGENT_GONE)
-        if isinstance(received[0], control.Builder):
-            builder.offer(received[1])
-        elif isinstance(received[0], control.End):
-            service.end(received[0].problem, received[0].detail)
+        order, descriptors = received
+        if isinstance(order, control.Builder):
+            builder.offer(descriptors)
+            continue
+        if isinstance(order, control.Delivery) and descriptors:  # none: there was no room for one more
+            session.peers.announce(socket.socket(fileno=descriptors.pop(0)), order.frame)
+        for unwanted in descriptors:
+            os.close(unwanted)
+        if isinstance(order, control.End):
+            service.end(order.problem, order.detail)
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
-            _leave(agent, control.Ended(control.Cause.ENDED, received[0].detail))
+            _tell_loaded_images(agent, session)
+            traffic = service.traffic(session.peers)
+            _leave(agent, control.Ended(control.Cause.ENDED, order.detail, traffic))
+
+
+def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
+    """Tell the agent what devices were loaded with; that the agent is gone is noticed elsewhere."""
+    with contextlib.suppress(OSError):
+        for device, sha256 in session.loaded_images.take_news().items():
+            control.send(agent, control.Loaded(device, sha256))
 
 
 def _report(agent: socket.socket, service: Service, session: Session) -> None:
@@ -126,12 +137,13 @@ def _report(agent: socket.socket, service: Service, session: Session) -> None:
     pause = threading.Event()
     while not pause.wait(ALIVE_EVERY_S):
         busy_s = service.busy_s()
+        traffic = service.traffic(session.peers)
+        _tell_loaded_images(agent, session)
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
-            _leave(
-                agent, control.Ended(control.Cause.DISCONNECTED, f"while at one command for {busy_s:.0f} s")
-            )
+            detail = f"while at one command for {busy_s:.0f} s"
+            _leave(agent, control.Ended(control.Cause.DISCONNECTED, detail, traffic))
         try:
-            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s())))
+            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s()), traffic))
         except OSError:
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from accelpool_node.backends.base import Backend
@@ -9,11 +10,13 @@ from accelpool_node.worker.holdings import Holdings, check_region
 from accelpool_node.worker.kernel_args import check_args, set_args
 from accelpool_node.worker.objects import BufferObject, QueueObject
 from accelpool_node.worker.transfers import Intake, Outlet, Transfers
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
 MAX_DIMENSIONS = 3
+MIGRATION_FLAGS = 3  # HOST, CONTENT_UNDEFINED
 LOCAL_MEM_SIZE = 0x1023
 
 
@@ -24,22 +27,29 @@ class Commands:
         backend: Whose queues these are.
         holdings: The session's objects.
         transfers: Moves bulk bytes.
+        user_events: Knows which commands wait for user events.
         limits: What the client may ask for at most.
     """
 
-    def __init__(self, backend: Backend, holdings: Holdings, transfers: Transfers, limits: m.Limits) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        holdings: Holdings,
+        transfers: Transfers,
+        user_events: UserEvents,
+        limits: m.Limits,
+    ) -> None:
         self._backend = backend
         self._holdings = holdings
         self._transfers = transfers
+        self._user_events = user_events
         self._limits = limits
         self._local_limit = holdings.largest_info(LOCAL_MEM_SIZE)
 
     def set_kernel_args(self, message: m.SetKernelArgs) -> None:
         """Set some arguments of a kernel."""
         kernel = self._holdings.kernels.get(message.kernel, "clSetKernelArg")
-        set_args(
-            self._backend, self._holdings.buffers, kernel, message.first, message.args, self._local_limit
-        )
+        set_args(self._backend, self._holdings, kernel, message.first, message.args, self._local_limit)
 
     def enqueue_nd_range_kernel(self, message: m.EnqueueNDRangeKernel, command: int) -> None:
         """Launch a kernel, setting all its arguments first if the message has them."""
@@ -52,7 +62,7 @@ class Commands:
             if len(message.args) != kernel.info.num_args:
                 what = f"kernel {kernel.info.name} takes {kernel.info.num_args}, not {len(message.args)}"
                 raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
-            set_args(self._backend, holdings.buffers, kernel, 0, message.args, self._local_limit)
+            set_args(self._backend, holdings, kernel, 0, message.args, self._local_limit)
         else:
             check_args(kernel, routine)
         event = self._backend.enqueue_nd_range_kernel(
@@ -123,6 +133,24 @@ class Commands:
         )
         self._enqueued(queue, command, message.event, event)
 
+    def enqueue_migrate_mem_objects(self, message: m.EnqueueMigrateMemObjects, command: int) -> None:
+        """Bring memory objects to a device."""
+        routine, holdings = "clEnqueueMigrateMemObjects", self._holdings
+        queue = holdings.queue(message.queue, routine)
+        count, limit = len(message.mem_objects), self._limits.wait_list
+        if not 1 <= count <= limit or message.flags & ~MIGRATION_FLAGS:
+            what = f"{count} memory objects with flags {message.flags:#x}; 1 to {limit} are possible"
+            raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+        memories = [self._memory(handle, routine) for handle in message.mem_objects]
+        self._claim(message.event, routine)
+        wait_for = holdings.wait_list(message.wait_for, routine)
+        event = self._backend.enqueue_migrate_mem_objects(queue.handle, memories, message.flags, wait_for)
+        self._enqueued(queue, command, message.event, event)
+
+    def _memory(self, handle: int, routine: str) -> Any:
+        image = self._holdings.images.items.get(handle)
+        return (image or self._holdings.buffers.get(handle, routine)).handle
+
     def flush(self, message: m.Flush) -> None:
         """Submit what is enqueued."""
         self._backend.flush(self._holdings.queue(message.queue, "clFlush").handle)
@@ -132,7 +160,8 @@ class Commands:
     def open_write(self, message: m.EnqueueWriteBuffer, size: int) -> Intake:
         """Return where the payload of a write goes."""
         queue, buffer, wait_for = self._write_target(message, size)
-        return self._transfers.open_write(queue, buffer, message.offset, size, wait_for)
+        gate = self._user_events.gate(message, queue)
+        return self._transfers.open_write(queue, buffer, message.offset, size, wait_for, gate)
 
     def enqueue_write_buffer(
         self, message: m.EnqueueWriteBuffer, intake: Intake | None, command: int
@@ -140,7 +169,8 @@ class Commands:
         """Enqueue a write whose payload has arrived."""
         queue, buffer, wait_for = self._write_target(message, intake.view.nbytes if intake else 0)
         if intake is not None:
-            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for)
+            gate = self._user_events.gate(message, queue)
+            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for, gate)
             self._enqueued(queue, command, message.event, event)
 
     def _write_target(
@@ -161,16 +191,52 @@ class Commands:
         check_region(buffer, message.offset, message.size, routine)
         self._claim(message.event, routine)
         wait_for = holdings.wait_list(message.wait_for, routine)
+        gate = self._user_events.gate(message, queue)
         outlet = self._transfers.open_read(
-            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking
+            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking, gate=gate
         )
-        self._enqueued(queue, command, message.event, outlet.event)
+        return self._read_on(message, queue, outlet, command)
+
+    # ---- for commands that other modules have ------------------------------------------------------------
+
+    def begin(self, message: Any, routine: str) -> tuple[QueueObject, list[Any] | None]:
+        """Return the queue and the wait list of a command, once its event may have its handle."""
+        queue = self._holdings.queue(message.queue, routine)
+        self._claim(message.event, routine)
+        return queue, self._holdings.wait_list(message.wait_for, routine)
+
+    def end(self, message: Any, queue: QueueObject, event: Any, command: int) -> None:
+        """Note the event of a command that is enqueued."""
+        self._enqueued(queue, command, message.event, event)
+
+    def stage_write(self, message: Any, queue: QueueObject, size: int, routine: str) -> Intake:
+        """Return host memory for the payload of a write."""
+        return self._transfers.stage_write(size, self._user_events.gate(message, queue), routine)
+
+    def end_write(self, message: Any, queue: QueueObject, intake: Intake, event: Any, command: int) -> None:
+        """Note the event of a write that is enqueued, and what it holds in host memory."""
+        self._transfers.note_staged(intake, event, self._user_events.gate(message, queue))
+        self.end(message, queue, event, command)
+
+    def read(
+        self, message: Any, queue: QueueObject, size: int, enqueue: Callable[[memoryview], Any], command: int
+    ) -> Outlet:
+        """Enqueue a read by calling what enqueues it; return where its bytes will be."""
+        gate = self._user_events.gate(message, queue)
+        return self._read_on(message, queue, self._transfers.stage_read(size, enqueue, gate), command)
+
+    def _read_on(self, message: Any, queue: QueueObject, outlet: Outlet, command: int) -> Outlet:
+        """Note the event of a read that is enqueued, and have it begin."""
+        outlet.event = self._user_events.gated(message, queue, outlet.event)
+        self.end(message, queue, outlet.event, command)
         try:
             self._backend.flush(queue.handle)
         except Exception:
             self._transfers.close_read(outlet, queue)
             raise
         return outlet
+
+    # ---- each command's event ----------------------------------------------------------------------------
 
     def _claim(self, handle: int, routine: str) -> None:
         """Check, before anything is enqueued, that a command's event may have its handle."""

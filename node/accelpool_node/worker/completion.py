@@ -3,6 +3,9 @@
 A wait in the session's own thread is over soonest, for no other thread has to wake up; but while it lasts,
 the connection is not served. So a queue whose last wait was short is waited for at once, and any other in a
 thread of its own: when a queue's commands turn from short to long, the connection is kept waiting once.
+
+What waits for a user event that is not set is not waited for at all before it is: see `gates`. And while any
+is unset no wait is done in the session's own thread, which alone can set it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.objects import FailedEvent, Pace, SpanEvent
+from accelpool_node.worker.gates import GatedEvent, TransferEvent, UserEvent, gate_of
+from accelpool_node.worker.objects import FailedEvent, Pace, SpanEvent, driver_event
+from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
 
 SHORT_S = 500e-6
@@ -28,10 +33,12 @@ class Completion:
     Args:
         backend: Whose events these are.
         limit: How many answers may be awaited at once: the conversation's limit. As many threads watch.
+        may_wait_here: Says whether the session's own thread may wait for a device now.
     """
 
-    def __init__(self, backend: Backend, limit: int) -> None:
+    def __init__(self, backend: Backend, limit: int, may_wait_here: Callable[[], bool]) -> None:
         self._backend = backend
+        self.may_wait_here = may_wait_here
         self._answers = ThreadPoolExecutor(limit, thread_name_prefix="answer")
         self._watches = ThreadPoolExecutor(limit, thread_name_prefix="watch")
         self._started: dict[int, float] = {}
@@ -46,8 +53,11 @@ class Completion:
         """Return OpenCL's execution status of any event of a session. Never raises."""
         if isinstance(event, FailedEvent):
             return event.failure.code
+        if isinstance(event, GatedEvent) and event.failure is not None:
+            is_own = isinstance(event, (UserEvent, TransferEvent))
+            return event.failure.code if is_own else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
         try:
-            return self._backend.event_status(event.last if isinstance(event, SpanEvent) else event)
+            return self._backend.event_status(driver_event(event))
         except Error as error:
             return error.code
 
@@ -55,6 +65,8 @@ class Completion:
         """Return [queued, submit, start, end] in ns of a complete event, or None."""
         if isinstance(event, FailedEvent):
             return None
+        if isinstance(event, GatedEvent):
+            event = event.event
         if not isinstance(event, SpanEvent):
             return self._backend.event_times(event)
         first, last = self._backend.event_times(event.first), self._backend.event_times(event.last)
@@ -63,12 +75,14 @@ class Completion:
     def wait(self, event: Any) -> None:
         """Block until an event is complete or failed."""
         if not isinstance(event, FailedEvent):
-            self._backend.wait(event.last if isinstance(event, SpanEvent) else event)
+            self._backend.wait(driver_event(event))
 
     def when_complete(
         self, event: Any, then: Callable[[], None], pace: Pace, *, is_watch: bool = False
     ) -> None:
         """Call `then` once an event is complete or failed: here if that is soon, else from a thread.
+
+        Behind a gate nobody waits before it is open.
 
         Args:
             event: Any event of a session.
@@ -77,8 +91,12 @@ class Completion:
             is_watch: Nobody awaits an answer. Answers have threads of their own, so that no number of watched
                 events keeps them waiting.
         """
+        gate = gate_of(event)
+        if gate is not None:
+            gate.park(functools.partial(self.in_turn, [(event, then)], is_watch=is_watch))
+            return
         started = time.perf_counter()
-        if pace.expected_s <= SHORT_S:
+        if pace.expected_s <= SHORT_S and self.may_wait_here():
             self.wait(event)
         elif self.status(event) > 0:
             self.in_turn([(event, functools.partial(_learn, pace, started, then))], is_watch=is_watch)

@@ -6,25 +6,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.worker.gates import TransferEvent, closed
 from accelpool_node.worker.ledger import Ledger
+from accelpool_node.worker.loaded_images import hashes_of
 from accelpool_node.worker.objects import (
     BufferObject,
     ContextObject,
     EarlierFailure,
     FailedEvent,
     Failure,
+    ImageObject,
     KernelObject,
     ProgramObject,
     QueueObject,
+    SamplerObject,
     Share,
-    SpanEvent,
     Table,
+    driver_event,
+    failure_of,
 )
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
-OUT_OF_ORDER = 1 << 0
+OUT_OF_ORDER, ON_DEVICE, ON_DEVICE_DEFAULT = 1 << 0, 1 << 2, 1 << 3
+DEVICE_ENQUEUE_CAPABILITIES, ON_DEVICE_PROPERTIES, ON_DEVICE_MAX_SIZE = 0x1070, 0x104E, 0x1050
 
 
 class Holdings:
@@ -46,6 +52,8 @@ class Holdings:
         self.contexts: Table[ContextObject] = Table("context", ErrorCode.INVALID_CONTEXT, count)
         self.queues: Table[QueueObject] = Table("command queue", ErrorCode.INVALID_COMMAND_QUEUE, count)
         self.buffers: Table[BufferObject] = Table("buffer", ErrorCode.INVALID_MEM_OBJECT, count)
+        self.images: Table[ImageObject] = Table("image", ErrorCode.INVALID_MEM_OBJECT, count)
+        self.samplers: Table[SamplerObject] = Table("sampler", ErrorCode.INVALID_SAMPLER, count)
         self.programs: Table[ProgramObject] = Table("program", ErrorCode.INVALID_PROGRAM, count)
         self.kernels: Table[KernelObject] = Table("kernel", ErrorCode.INVALID_KERNEL, count)
         self.events: Table[Any] = Table("event", ErrorCode.INVALID_EVENT, count)
@@ -56,11 +64,13 @@ class Holdings:
         """Make a context over devices of the session."""
         routine = "clCreateContext"
         self.contexts.claim(message.context, routine)
-        shares = [self._share(place, routine) for place in dict.fromkeys(message.devices)]
+        shares = [self.share(place, routine) for place in dict.fromkeys(message.devices)]
         if not shares:
             raise error_for(routine, ErrorCode.INVALID_VALUE, "a context over no device")
-        handle = self._backend.create_context([share.device for share in shares])
-        self.contexts.items[message.context] = ContextObject(handle=handle, shares=shares)
+        devices = [share.device for share in shares]
+        handle = self._backend.create_context(devices)
+        wholes = list({id(whole): whole for share in shares for whole in [share.whole or share]}.values())
+        self.contexts.items[message.context] = ContextObject(handle=handle, shares=wholes, devices=devices)
 
     def create_command_queue(self, message: m.CreateCommandQueue) -> None:
         """Make a command queue on a device of a context."""
@@ -68,9 +78,15 @@ class Holdings:
         self.queues.claim(message.queue, routine)
         context = self.contexts.get(message.context, routine)
         device = self.device_of(context, message.device, routine)
-        handle = self._backend.create_command_queue(context.handle, device, message.properties)
-        is_in_order = not message.properties & OUT_OF_ORDER
-        self.queues.items[message.queue] = QueueObject(handle=handle, is_in_order=is_in_order)
+        check_on_device(device, message, routine)
+        handle = self._backend.create_command_queue(context.handle, device, message.properties, message.size)
+        self.queues.items[message.queue] = QueueObject(
+            handle=handle,
+            is_in_order=not message.properties & OUT_OF_ORDER,
+            context=context,
+            device=device,
+            is_on_device=bool(message.properties & ON_DEVICE),
+        )
 
     def create_buffer(self, message: m.CreateBuffer, content: memoryview | None) -> None:
         """Make a buffer, within the share of each device of its context."""
@@ -108,9 +124,13 @@ class Holdings:
         program = ProgramObject(handle=handle, context=context, source=message.source)
         self.programs.items[message.program] = program
 
-    def create_program_with_binary(self, message: m.CreateProgramWithBinary, content: memoryview) -> None:
+    def create_program_with_binary(
+        self, message: m.CreateProgramWithBinary, content: memoryview | None
+    ) -> None:
         """Make a program from binaries, one after the other in `content`."""
         routine = "clCreateProgramWithBinary"
+        if content is None:
+            raise error_for(routine, ErrorCode.INVALID_VALUE, "no binaries came with it")
         self.programs.claim(message.program, routine)
         context = self.contexts.get(message.context, routine)
         devices = [self.device_of(context, place, routine) for place in message.devices]
@@ -122,7 +142,10 @@ class Holdings:
             binaries.append(bytes(content[:size]))
             content = content[size:]
         handle = self._backend.create_program_with_binary(context.handle, devices, binaries)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context)
+        hashes = hashes_of(devices, binaries)
+        self.programs.items[message.program] = ProgramObject(
+            handle=handle, context=context, is_linkable=True, binary_hashes=hashes
+        )
 
     def create_kernel(self, message: m.CreateKernel) -> None:
         """Make a kernel of a built program."""
@@ -139,7 +162,9 @@ class Holdings:
             what = f"kernel {info.name} has {info.num_args} arguments; the limit is {limit}"
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
-        self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info, program=program)
+        self.kernels.items[message.kernel] = KernelObject(
+            handle=handle, info=info, context=program.context, program=program
+        )
 
     def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:
         """Return where a message would have put an object, and under which handle."""
@@ -152,7 +177,14 @@ class Holdings:
                 return [(self.buffers, message.buffer)]
             case m.CreateSubBuffer():
                 return [(self.buffers, message.sub_buffer)]
-            case m.CreateProgramWithSource() | m.CreateProgramWithBinary():
+            case m.CreateImage():
+                return [(self.images, message.image)]
+            case m.CreateSampler():
+                return [(self.samplers, message.sampler)]
+            case (
+                m.CreateProgramWithSource() | m.CreateProgramWithBinary() | m.CreateProgramWithIL()
+                | m.CreateProgramWithBuiltInKernels() | m.LinkProgram()
+            ):  # fmt: skip
                 return [(self.programs, message.program)]
             case m.CreateKernel():
                 return [(self.kernels, message.kernel)]
@@ -161,20 +193,40 @@ class Holdings:
     # ---- finding -----------------------------------------------------------------------------------------
 
     def queue(self, handle: int, routine: str) -> QueueObject:
+        """Return a queue for its next command: nothing of it is being sent, and it is held if it must be."""
+        queue = self.queue_as_it_is(handle, routine)
+        if queue.loose:
+            self.hold(queue)
+        return queue
+
+    def queue_as_it_is(self, handle: int, routine: str) -> QueueObject:
         """Return a queue, once nothing of it is being sent."""
         queue = self.queues.get(handle, routine)
+        if queue.is_on_device:
+            what = f"queue {handle} is on its device: only kernels enqueue to it"
+            raise error_for(routine, ErrorCode.INVALID_COMMAND_QUEUE, what)
         sending = queue.sending
         if sending is not None:
             sending.wait()
         return queue
 
+    def hold(self, queue: QueueObject) -> None:
+        """Have what follows in an in-order queue wait for its transfers to and from other nodes."""
+        loose = [transfer for transfer in queue.loose if not transfer.gate.is_open]
+        if loose:
+            barrier = self._backend.enqueue_barrier(queue.handle, [transfer.event for transfer in loose])
+            gate = closed(transfer.gate for transfer in loose)
+            assert gate is not None, "they are not open"
+            queue.newest = TransferEvent(event=barrier, gate=gate)
+        queue.loose = []
+
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:
         """Return a device by its place in the session; it must be one of the context's."""
-        share = self._share(place, routine)
-        if share not in context.shares:
+        device = self.share(place, routine).device
+        if not any(device is known for known in context.devices):
             what = f"device {place} is not one of the context's"
             raise error_for(routine, ErrorCode.INVALID_DEVICE, what)
-        return share.device
+        return device
 
     def wait_list(self, handles: list[int] | None, routine: str) -> list[Any] | None:
         """Return the backend's events of a wait list.
@@ -216,16 +268,32 @@ class Holdings:
         if event is None:
             what = f"handle {handle} is no event of this session"
             raise error_for(routine, ErrorCode.INVALID_EVENT_WAIT_LIST, what)
-        if isinstance(event, FailedEvent):
+        failure = failure_of(event)
+        if failure is not None:
             code = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
-            raise EarlierFailure(routine, code, event.failure)
-        return event.last if isinstance(event, SpanEvent) else event
+            raise EarlierFailure(routine, code, failure)
+        return driver_event(event)
 
-    def _share(self, place: int, routine: str) -> Share:
+    def share(self, place: int, routine: str) -> Share:
+        """Return a device's share by its place in the session."""
         if not 0 <= place < len(self._shares):
             what = f"there is no device {place}; the session has {len(self._shares)}"
             raise error_for(routine, ErrorCode.INVALID_DEVICE, what)
         return self._shares[place]
+
+    def device(self, place: int) -> BackendDevice:
+        """Return a device by its place in the session."""
+        return self.share(place, "clGetDeviceInfo").device
+
+    def count_shares(self) -> int:
+        """Return how many devices the session has, sub-devices included."""
+        return len(self._shares)
+
+    def add_shares(self, shares: Sequence[Share]) -> int:
+        """Have more devices, sub-devices of those there are; return the first one's place."""
+        first = len(self._shares)
+        self._shares += shares
+        return first
 
     # ---- letting go --------------------------------------------------------------------------------------
 
@@ -244,7 +312,10 @@ class Holdings:
             if isinstance(found, BufferObject):
                 found.handle = None
                 self._let_go(found)
+            elif isinstance(found, SamplerObject):
+                found.handle = None
             elif isinstance(found, QueueObject):
+                found.is_released = True
                 unreported = unreported or found.failure
                 leaving = [*self._leaving, found]
                 self._leaving = [queue for queue in leaving if not self.ledger.is_idle(queue)]
@@ -252,7 +323,7 @@ class Holdings:
 
     def _pop(self, handle: int) -> Any:
         tables: tuple[Table[Any], ...] = (
-            self.buffers, self.kernels, self.programs, self.queues, self.contexts,
+            self.buffers, self.kernels, self.programs, self.queues, self.contexts, self.images, self.samplers,
         )  # fmt: skip
         return next((item for table in tables if (item := table.pop(handle)) is not None), None)
 
@@ -273,3 +344,19 @@ def check_region(buffer: BufferObject, offset: int, size: int, routine: str) -> 
     if offset < 0 or size <= 0 or offset + size > buffer.size:
         what = f"{size} bytes at offset {offset} do not lie within a buffer of {buffer.size} bytes"
         raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+
+
+def check_on_device(device: BackendDevice, message: m.CreateCommandQueue, routine: str) -> None:
+    """Refuse an on-device queue where the device has none, or none so large: drivers crash on it."""
+    if not message.properties & (ON_DEVICE | ON_DEVICE_DEFAULT) and not message.size:
+        return
+    known = device.info.get(ON_DEVICE_PROPERTIES), device.info.get(DEVICE_ENQUEUE_CAPABILITIES)
+    if not message.properties & ON_DEVICE or not message.properties & OUT_OF_ORDER:
+        what = f"properties {message.properties:#x}, size {message.size}: a queue on a device is out of order"
+        raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+    if not known[0] or known[1] == 0:
+        raise error_for(routine, ErrorCode.INVALID_QUEUE_PROPERTIES, f"{device.name} has no on-device queues")
+    largest = device.info.get(ON_DEVICE_MAX_SIZE)
+    if not 0 <= message.size <= (largest if isinstance(largest, int) else 0):
+        what = f"a queue of {message.size} bytes; {device.name} has them up to {largest}"
+        raise error_for(routine, ErrorCode.INVALID_QUEUE_PROPERTIES, what)

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, LocalSize
-from accelpool_node.worker.objects import BufferObject, KernelObject, Table
+from accelpool_node.worker.holdings import Holdings
+from accelpool_node.worker.image_args import check_image, is_image, is_sampler
+from accelpool_node.worker.objects import Argument, BufferObject, ImageObject, KernelObject, SamplerObject
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
@@ -18,12 +20,17 @@ GLOBAL, LOCAL, CONSTANT, PRIVATE = 0x119B, 0x119C, 0x119D, 0x119E
 UNSET = object()
 SCALAR_BYTES = {"char": 1, "short": 2, "int": 4, "long": 8, "half": 2, "float": 4, "double": 8}
 VALUE_TYPE = re.compile(rf"(?:u|unsigned )?(?P<scalar>{'|'.join(SCALAR_BYTES)})(?P<count>2|3|4|8|16)?")
+NOUNS = {
+    BufferObject: ("a buffer", ErrorCode.INVALID_MEM_OBJECT),
+    ImageObject: ("an image", ErrorCode.INVALID_MEM_OBJECT),
+    SamplerObject: ("a sampler", ErrorCode.INVALID_SAMPLER),
+}
 EXPECTED = {GLOBAL: "a buffer", CONSTANT: "a buffer", LOCAL: "local memory", PRIVATE: "a value"}
 
 
 def set_args(
     backend: Backend,
-    buffers: Table[BufferObject],
+    holdings: Holdings,
     kernel: KernelObject,
     first: int,
     args: Sequence[m.KernelArg],
@@ -33,18 +40,18 @@ def set_args(
 
     Args:
         backend: Where the kernel is.
-        buffers: The session's buffers.
+        holdings: The session's objects.
         kernel: Whose arguments.
         first: The place of the first.
         args: What they are set to.
         local_limit: Bytes of local memory that a device has.
 
     Raises:
-        LogicError: INVALID_ARG_INDEX, INVALID_ARG_VALUE, INVALID_ARG_SIZE or INVALID_MEM_OBJECT, naming the
-            argument and what was expected.
+        LogicError: INVALID_ARG_INDEX, INVALID_ARG_VALUE, INVALID_ARG_SIZE, INVALID_MEM_OBJECT or
+            INVALID_SAMPLER, naming the argument and what was expected.
         RuntimeError: OUT_OF_RESOURCES: more local memory than a device has.
     """
-    known, known_buffers = kernel.args, buffers.items
+    known, known_buffers = kernel.args, holdings.buffers.items
     for index, arg in enumerate(args, first):
         if type(arg) is int:
             if arg in known_buffers and known.get(index) is known_buffers[arg]:
@@ -54,25 +61,26 @@ def set_args(
         known.pop(index, None)
         if type(arg) is m.LocalMemory:
             _check_local(kernel, index, arg.size, local_limit)
-        known[index] = _set_arg(backend, buffers, kernel, index, arg)
+        known[index] = _set_arg(backend, holdings, kernel, index, arg)
 
 
 def check_args(kernel: KernelObject, routine: str) -> None:
-    """Refuse a launch with an argument that is not set, or a buffer that was released since it was set."""
+    """Refuse a launch with an argument that is not set, or an object that was released since it was set."""
     args = kernel.args
     if len(args) < kernel.info.num_args:
         missing = [index for index in range(kernel.info.num_args) if index not in args]
         what = f"of kernel {kernel.info.name}'s {kernel.info.num_args} arguments these are not set: {missing}"
         raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
     for index, arg in args.items():
-        if type(arg) is BufferObject and arg.handle is None:
-            what = f"argument {index} of kernel {kernel.info.name} is a buffer that was released"
-            raise error_for(routine, ErrorCode.INVALID_MEM_OBJECT, what)
+        if isinstance(arg, (BufferObject, SamplerObject)) and arg.handle is None:
+            noun, code = NOUNS[type(arg)]
+            what = f"argument {index} of kernel {kernel.info.name} is {noun} that was released"
+            raise error_for(routine, code, what)
 
 
 def _set_arg(
-    backend: Backend, buffers: Table[BufferObject], kernel: KernelObject, index: int, arg: m.KernelArg
-) -> BufferObject | m.LocalMemory | bytes | None:
+    backend: Backend, holdings: Holdings, kernel: KernelObject, index: int, arg: m.KernelArg
+) -> Argument:
     """Set one argument; return what it is now."""
     info = kernel.info
     if not 0 <= index < info.num_args:
@@ -80,9 +88,9 @@ def _set_arg(
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_INDEX, what)
     if info.args:
         _check_kind(info, index, arg)
-    known = buffers.get(arg, ROUTINE) if isinstance(arg, int) else arg
+    known = _object(holdings, info, index, arg) if isinstance(arg, int) else arg
     value: Any = known
-    if isinstance(known, BufferObject):
+    if isinstance(known, (BufferObject, SamplerObject)):
         value = known.handle
     elif isinstance(known, m.LocalMemory):
         value = LocalSize(size=known.size)
@@ -94,9 +102,33 @@ def _set_arg(
     return known
 
 
+def _object(holdings: Holdings, info: m.KernelInfo, index: int, handle: int) -> BufferObject | SamplerObject:
+    """Return the object of a handle; of the argument's kind, where that is known."""
+    if not info.args:
+        tables = (holdings.images, holdings.samplers)
+        found = next((table.items[handle] for table in tables if handle in table.items), None)
+        return found or holdings.buffers.get(handle, ROUTINE)
+    known = info.args[index]
+    if is_sampler(known):
+        return holdings.samplers.get(handle, ROUTINE)
+    if is_image(known):
+        image = holdings.images.get(handle, ROUTINE)
+        check_image(info, index, image)
+        return image
+    return holdings.buffers.get(handle, ROUTINE)
+
+
 def _check_kind(info: m.KernelInfo, index: int, arg: m.KernelArg) -> None:
     """Refuse an argument of the wrong kind: drivers crash on some."""
     known = info.args[index]
+    if is_image(known) or is_sampler(known):
+        if not isinstance(arg, int):
+            code = ErrorCode.INVALID_SAMPLER if is_sampler(known) else ErrorCode.INVALID_MEM_OBJECT
+            what = (
+                f"argument {index} ({known.type_name} {known.name}) of kernel {info.name} must be an object"
+            )
+            raise error_for(ROUTINE, code, f"{what} of that type, not {_kind_of(arg)}")
+        return
     fits = {
         GLOBAL: isinstance(arg, int) or arg is None,
         CONSTANT: isinstance(arg, int) or arg is None,

@@ -12,18 +12,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelpool_node.backends.base import Backend
-from accelpool_node.worker.objects import ContextObject, QueueObject, SpanEvent
+from accelpool_node.worker.gates import Gate, closed
+from accelpool_node.worker.objects import ContextObject, QueueObject, driver_event
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retiring:
-    """Bytes that are free once some events are complete."""
+    """Bytes that are free once some events are complete, which may be behind a gate."""
 
     context: ContextObject
     size: int
     events: list[Any]
+    gate: Gate | None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a user event must be set first."""
+        return self.gate is not None and not self.gate.is_open
 
 
 class Ledger:
@@ -46,7 +53,7 @@ class Ledger:
         for share in context.shares:
             missing = share.used_bytes + size - share.memory_bytes
             if missing > 0 and missing <= sum(
-                item.size for item in self._retiring if share in item.context.shares
+                item.size for item in self._retiring if share in item.context.shares and not item.is_held
             ):
                 self._reclaim(context, size)
             if share.used_bytes + size > share.memory_bytes:
@@ -72,7 +79,8 @@ class Ledger:
         """Give bytes back once everything now in the queues is complete."""
         events = [event for queue in queues for event in self._last_events(queue) if not self._is_over(event)]
         if events:
-            self._retiring.append(Retiring(context=context, size=size, events=events))
+            gate = closed(queue.gate for queue in queues)
+            self._retiring.append(Retiring(context=context, size=size, events=events, gate=gate))
         else:
             self.give(context, size)
 
@@ -81,9 +89,11 @@ class Ledger:
         return all(self._is_over(event) for event in self._last_events(queue))
 
     def _reclaim(self, context: ContextObject, size: int) -> None:
-        """Wait for retiring bytes, oldest first, until `size` bytes fit or none are left."""
-        while self._retiring and not _fits(context, size):
-            item = self._retiring.popleft()
+        """Wait for retiring bytes, oldest first, until `size` bytes fit or only held ones are left."""
+        for item in [item for item in self._retiring if not item.is_held]:
+            if _fits(context, size):
+                return
+            self._retiring.remove(item)
             for event in item.events:
                 self._backend.wait(event)
             self.give(item.context, item.size)
@@ -97,7 +107,7 @@ class Ledger:
                 return [self._backend.enqueue_marker(queue.handle, None)]
             except Error:
                 return []  # the queue takes nothing any more
-        return [queue.newest.last if isinstance(queue.newest, SpanEvent) else queue.newest]
+        return [*(transfer.event for transfer in queue.loose), driver_event(queue.newest)]
 
     def _is_over(self, event: Any) -> bool:
         try:

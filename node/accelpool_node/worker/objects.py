@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from accelpool_node.backends.base import BackendDevice
+from accelpool_node.worker.gates import Gate, GatedEvent
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
-from accelpool_wire.messages import KernelInfo, LocalMemory
+from accelpool_wire.image_layout import ImageLayout
+from accelpool_wire.messages import ImageFormat, KernelInfo, LocalMemory
 
 T = TypeVar("T")
 
@@ -55,21 +57,39 @@ class SpanEvent:
     last: Any
 
 
+def driver_event(event: Any) -> Any:
+    """Return the backend's event whose end is that of a session's event, which is no `FailedEvent`."""
+    if isinstance(event, GatedEvent):
+        event = event.event
+    return event.last if isinstance(event, SpanEvent) else event
+
+
+def failure_of(event: Any) -> Failure | None:
+    """Return what is known, without the driver, of why a session's event has failed."""
+    return event.failure if isinstance(event, (FailedEvent, GatedEvent)) else None
+
+
 @dataclass(kw_only=True, slots=True)
 class Share:
-    """The memory of one device that the session may allocate, and what it has allocated."""
+    """The memory of one device that the session may allocate, and what it has allocated.
+
+    A sub-device's share is a name for that of the device it is part of: `whole`.
+    """
 
     device: BackendDevice
     memory_bytes: int
     used_bytes: int = 0
+    whole: Share | None = None
 
 
 @dataclass(kw_only=True, slots=True)
 class ContextObject:
-    """A context and the shares of its devices."""
+    """A context, its devices, the shares it takes from, and by device a queue of ours where transfers end."""
 
     handle: Any
     shares: list[Share]
+    devices: list[BackendDevice]
+    side_queues: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,20 +99,48 @@ class Pace:
     expected_s: float = float("inf")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LooseTransfer:
+    """A transfer between nodes that what follows it in its in-order queue has yet to be held back for.
+
+    Attributes:
+        buffer: Whose region it is; of a region of a buffer, that buffer.
+        event: The backend's user event that ends with it.
+        gate: Opens with it.
+    """
+
+    buffer: BufferObject
+    event: Any
+    gate: Gate
+
+
 @dataclass(kw_only=True, slots=True)
 class QueueObject:
     """A command queue, its newest event, and the first failure since the last report.
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
+    Only kernels enqueue to one that `is_on_device`.
+    `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
+    `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
+    `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
     """
 
     handle: Any
     is_in_order: bool
+    context: ContextObject
+    device: BackendDevice
+    is_on_device: bool = False
     sending: threading.Event | None = None
     newest: Any = None
     newest_command: int = 0
     failure: Failure | None = None
     pace: Pace = field(default_factory=Pace)
+    gate: Gate | None = None
+    barrier: Gate | None = None
+    cause: Gate | None = None
+    loose: list[LooseTransfer] = field(default_factory=list)
+    told: Any = None
+    is_released: bool = False
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -109,29 +157,52 @@ class BufferObject:
     holders: int = 1
 
 
+@dataclass(kw_only=True, slots=True, eq=False)
+class ImageObject(BufferObject):
+    """An image, which takes memory and is let go as a buffer is; its parent is the buffer that it is over."""
+
+    format: ImageFormat
+    layout: ImageLayout
+    flags: int
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class SamplerObject:
+    """A sampler; `handle` is None once it is released, for a kernel's arguments."""
+
+    handle: Any
+
+
 @dataclass(kw_only=True, slots=True)
 class ProgramObject:
-    """A program and, once built, its kernels.
+    """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such.
 
-    `source` is None if it was not made from source. `logs` are those of its product if it was made of one:
-    its handle is then a program made from binaries.
+    It `is_linkable` if it is compiled, or may be. `source` is None if it was not made from source. `options`
+    and `logs` are those of its product if it is made of one now: its handle is then a program from binaries.
     """
 
     handle: Any
     context: ContextObject
     source: str | None = None
+    options: str = ""
     logs: list[str] | None = None
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
+    binary_hashes: dict[str, str] = field(default_factory=dict)
+    is_linkable: bool = False
+
+
+Argument: TypeAlias = BufferObject | SamplerObject | LocalMemory | bytes | None
 
 
 @dataclass(kw_only=True, slots=True)
 class KernelObject:
-    """A kernel, what is known of its arguments, and the arguments set."""
+    """A kernel, its program, what is known of its arguments, and the arguments set."""
 
     handle: Any
     info: KernelInfo
-    program: ProgramObject | None = None
-    args: dict[int, BufferObject | LocalMemory | bytes | None] = field(default_factory=dict)
+    context: ContextObject
+    program: ProgramObject
+    args: dict[int, Argument] = field(default_factory=dict)
 
 
 class Table(Generic[T]):

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 
-from accelpool_node.control import Cause, Ended
+from accelpool_node.control import Cause, Ended, Traffic
+from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
 from accelpool_wire.channel import Channel, prepare
@@ -71,6 +72,15 @@ class Service:
 
     def _is_closed(self) -> bool:
         return self._conversation.state is State.CLOSED
+
+    def traffic(self, peers: Peers) -> Traffic:
+        """Return the bytes moved so far: here with the client, and with other nodes."""
+        return Traffic(
+            from_client=self._channel.bytes_received,
+            to_client=self._channel.bytes_sent,
+            from_peers=peers.bytes_received,
+            to_peers=peers.bytes_sent,
+        )
 
     def busy_s(self) -> float:
         """How long the message now handled has been, in seconds; 0 between messages."""

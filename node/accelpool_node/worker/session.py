@@ -8,7 +8,9 @@ with it, once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -17,10 +19,21 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.builds import Builds
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
+from accelpool_node.worker.gates import TransferEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.objects import EarlierFailure, FailedEvent, Failure, Pace, QueueObject, Share
+from accelpool_node.worker.image_commands import ImageCommands
+from accelpool_node.worker.images import Images
+from accelpool_node.worker.loaded_images import LoadedImages
+from accelpool_node.worker.objects import EarlierFailure, Failure, Pace, QueueObject, Share, failure_of
+from accelpool_node.worker.parting import Parting
+from accelpool_node.worker.payloads import Opener, Payloads
+from accelpool_node.worker.peer_line import Patience
+from accelpool_node.worker.peer_regions import PeerRegions
+from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.prebuilt import Prebuilt, Products
-from accelpool_node.worker.transfers import Intake, Transfers
+from accelpool_node.worker.rectangles import Rectangles
+from accelpool_node.worker.transfers import Outlet, Transfers
+from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, FrameTooLarge, error_for
@@ -28,7 +41,6 @@ from accelpool_wire.errors import Error, FrameTooLarge, error_for
 WATCHERS = 32  # events of one message that are waited for each by itself; more take turns
 MAX_WHAT = 256 * 1024  # characters of a build log, or of what went wrong, that are sent
 MAX_KEPT = 2000  # characters of what stays with a handle: there may be a million
-ANSWERED = (m.Finish, m.BuildProgram, m.GetProgramBinaries, m.GetEvent, m.Sync, m.EnqueueReadBuffer)
 
 
 class Reply(Protocol):
@@ -48,6 +60,13 @@ class Session:
         limits: What the client may ask for at most.
         reply: Sends answers and pushes.
         products: Where products of builds come from that were made elsewhere, or None.
+        addresses: Where buffers may be sent to: "host:port", IPv6 in brackets.
+        patience: How long transfers between nodes wait for what.
+
+    Attributes:
+        completion: Knows how far commands are.
+        loaded_images: What is loaded on the devices.
+        peers: Moves buffers to and from other nodes.
     """
 
     def __init__(
@@ -56,44 +75,91 @@ class Session:
         shares: Sequence[Share],
         limits: m.Limits,
         reply: Reply,
+        *,
         products: Products | None = None,
+        addresses: Sequence[str] = (),
+        patience: Patience | None = None,
     ) -> None:
-        self.completion = Completion(backend, limits.pending)
+        self.completion = Completion(backend, limits.pending, lambda: not user_events.unset)
         self._backend = backend
         self._limits = limits
         self._reply = reply
         self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
-        commands = self._commands = Commands(backend, self._holdings, transfers, limits)
-        builds = Builds(backend, self._holdings, Prebuilt(backend, self._holdings, products), reply)
+        user_events = self._user_events = UserEvents(backend, self._holdings)
+        commands = Commands(backend, self._holdings, transfers, user_events, limits)
+        images = Images(backend, self._holdings, reply)
+        image_commands = ImageCommands(backend, self._holdings, commands)
+        rectangles = Rectangles(backend, self._holdings, commands)
+        openers: dict[type[m.Message], Opener] = {
+            m.EnqueueWriteBuffer: commands.open_write,
+            m.EnqueueWriteImage: image_commands.open_write,
+            m.EnqueueWriteBufferRect: rectangles.open_write,
+        }
+        payloads = self._payloads = Payloads(self._holdings, images, limits, openers)
+        self.loaded_images = LoadedImages()
+        self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
+        regions = PeerRegions(
+            backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
+        )
+        self.peers = Peers(regions, addresses, patience or Patience())
+        prebuilt = Prebuilt(backend, self._holdings, products)
+        builds = self._builds = Builds(backend, self._holdings, prebuilt, self.loaded_images, reply)
+        parting = Parting(backend, self._holdings, reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()
-        self._intake: Intake | None = None
-        self._content: memoryview | None = None
         self._makers: dict[type[m.Message], Callable[[Any], None]] = {
             m.CreateContext: self._holdings.create_context,
             m.CreateCommandQueue: self._holdings.create_command_queue,
-            m.CreateBuffer: self._create_buffer,
+            m.CreateBuffer: payloads.with_content(self._holdings.create_buffer),
             m.CreateSubBuffer: self._holdings.create_sub_buffer,
+            m.CreateImage: payloads.with_content(images.create_image),
+            m.CreateSampler: images.create_sampler,
             m.CreateProgramWithSource: self._holdings.create_program_with_source,
-            m.CreateProgramWithBinary: self._create_program_with_binary,
+            m.CreateProgramWithBinary: payloads.with_content(self._holdings.create_program_with_binary),
+            m.CreateProgramWithIL: payloads.with_content(builds.create_program_with_il),
+            m.CreateProgramWithBuiltInKernels: builds.create_program_with_built_in_kernels,
             m.CreateKernel: self._holdings.create_kernel,
             m.SetKernelArgs: commands.set_kernel_args,
-            m.Release: self._release,
+            m.CreateUserEvent: user_events.create,
             m.Flush: commands.flush,
             m.WatchEvents: self._watch_events,
+            m.UnloadPlatformCompiler: parting.unload_platform_compiler,
+            m.SetDefaultDeviceCommandQueue: parting.set_default_device_command_queue,
         }
         self._numbered: dict[type[m.Message], Callable[[Any, int], None]] = {
             m.EnqueueNDRangeKernel: commands.enqueue_nd_range_kernel,
-            m.EnqueueWriteBuffer: self._enqueue_write_buffer,
-            m.EnqueueReadBuffer: self._enqueue_read_buffer,
+            m.EnqueueWriteBuffer: payloads.writing(commands.enqueue_write_buffer),
+            m.EnqueueReadBuffer: self._reading("clEnqueueReadBuffer", commands.enqueue_read_buffer),
             m.EnqueueCopyBuffer: commands.enqueue_copy_buffer,
             m.EnqueueFillBuffer: commands.enqueue_fill_buffer,
+            m.EnqueueWriteImage: payloads.writing(image_commands.enqueue_write_image),
+            m.EnqueueReadImage: self._reading("clEnqueueReadImage", image_commands.enqueue_read_image),
+            m.EnqueueCopyImage: image_commands.enqueue_copy_image,
+            m.EnqueueCopyImageToBuffer: image_commands.enqueue_copy_image_to_buffer,
+            m.EnqueueCopyBufferToImage: image_commands.enqueue_copy_buffer_to_image,
+            m.EnqueueFillImage: image_commands.enqueue_fill_image,
+            m.EnqueueWriteBufferRect: payloads.writing(rectangles.enqueue_write_buffer_rect),
+            m.EnqueueReadBufferRect: self._reading(
+                "clEnqueueReadBufferRect", rectangles.enqueue_read_buffer_rect
+            ),
+            m.EnqueueCopyBufferRect: rectangles.enqueue_copy_buffer_rect,
+            m.SendBuffer: self.peers.send_buffer,
+            m.ReceiveBuffer: self.peers.receive_buffer,
             m.EnqueueMarker: commands.enqueue_marker,
             m.EnqueueBarrier: commands.enqueue_barrier,
+            m.EnqueueMigrateMemObjects: commands.enqueue_migrate_mem_objects,
+            m.Release: self._release,
+            m.SetUserEventStatus: user_events.set_status,
             m.Finish: self._finish,
             m.BuildProgram: builds.build_program,
-            m.GetProgramBinaries: builds.get_program_binaries,
+            m.CompileProgram: builds.compile_program,
+            m.LinkProgram: builds.link_program,
+            m.GetProgramBinaries: self._get_program_binaries,
+            m.GetSupportedImageFormats: images.get_supported_image_formats,
+            m.SetProgramSpecializationConstant: builds.set_specialization_constant,
+            m.GetInfo: builds.get_info,
+            m.CreateSubDevices: parting.create_sub_devices,
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
         }
@@ -102,26 +168,30 @@ class Session:
 
     def open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         """Return where a message's payload goes, or None if it failed already and nobody wants it."""
-        self._intake = self._content = None
+        with self._turn:
+            return self._open_payload(message, size, command)
+
+    def _open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
         try:
-            if isinstance(message, m.EnqueueWriteBuffer):
-                self._intake = self._commands.open_write(message, size)
-                return self._intake.view
-            self._check_content(message, size)
-            self._content = memoryview(bytearray(size))
-            return self._content
+            return self._payloads.open(message, size)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
             return None
 
     def execute(self, message: m.Message, command: int) -> None:
         """Do what a message asks for. A failure sticks or is answered; it is never raised."""
+        with self._turn:
+            self._execute(message, command)
+
+    def _execute(self, message: m.Message, command: int) -> None:
         kind = type(message)
         try:
             if kind in self._numbered:
                 self._numbered[kind](message, command)
             else:
                 self._makers[kind](message)
+            if self._user_events.unset:
+                self._user_events.note(message, command)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
             self._stick(message, _as_error(error, message), command)
 
@@ -132,18 +202,21 @@ class Session:
         if isinstance(error, EarlierFailure):
             culprit, what = error.failure.command, error.what
         else:
-            limit = MAX_WHAT if isinstance(message, ANSWERED) else MAX_KEPT
+            limit = MAX_WHAT if isinstance(message, m.Synchronous) else MAX_KEPT
             culprit, what = command, f"command {command} ({type(message).__name__}): {error.what[:limit]}"
         failure = Failure(command=culprit, routine=error.routine, code=error.code, what=what)
         for table, handle in self._holdings.made_by(message):
             table.fail(handle, failure)
         if not isinstance(message, m.GetEvent):
             self._holdings.fail_event(getattr(message, "event", 0), failure)
-        if isinstance(message, ANSWERED):
+        if isinstance(message, m.Synchronous):
             self._answer_failed(command, failure)
             return
-        queue = self._holdings.queues.items.get(getattr(message, "queue", 0))
-        if queue is None:
+        self._stick_to(self._holdings.queues.items.get(getattr(message, "queue", 0)), failure)
+
+    def _stick_to(self, queue: QueueObject | None, failure: Failure) -> None:
+        """Leave a failure with a queue, or with the session if there is none."""
+        if queue is None or queue.is_released:
             self._failure = self._failure or failure
         else:
             queue.failure = queue.failure or failure
@@ -170,61 +243,40 @@ class Session:
         self._answer_failed(command, failure)
         return True
 
-    def _release(self, message: m.Release) -> None:
+    def _release(self, message: m.Release, command: int) -> None:
+        self._user_events.release(message, command)
         unreported = self._holdings.release(message)
         self._failure = self._failure or unreported
 
-    # ---- what has a payload ------------------------------------------------------------------------------
+    # ---- reads -------------------------------------------------------------------------------------------
 
-    def _check_content(self, message: m.Message, size: int) -> None:
-        """Refuse a payload that cannot become a buffer's content, or binaries, before it is received."""
-        if isinstance(message, m.CreateBuffer):
-            routine, expected, limit = "clCreateBuffer", message.size, message.size
-            context = self._holdings.contexts.get(message.context, routine)
-            self._holdings.ledger.check(context, message.size, routine)
+    def _reading(self, routine: str, enqueue: Callable[[Any, int], Outlet]) -> Callable[[Any, int], None]:
+        """Return what carries out a read, given what enqueues it."""
+
+        def read(message: Any, command: int) -> None:
+            queue = self._holdings.queue(message.queue, routine)
+            if not self._surface(command, queue, message.event):
+                outlet = enqueue(message, command)
+                then = functools.partial(self._send, routine, outlet, queue, command)
+                self.completion.when_complete(outlet.event, then, queue.pace)
+
+        return read
+
+    def _send(self, routine: str, outlet: Outlet, queue: QueueObject, command: int) -> None:
+        """Answer a read that is complete."""
+        status = self.completion.status(outlet.event)
+        if status < 0:
+            failure = _run_failure(command, routine, status)
+            if (cause := failure_of(outlet.event)) is not None:
+                failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
+            self._answer_failed(command, failure)
         else:
-            routine, limit = "clCreateProgramWithBinary", self._limits.staged_bytes
-            expected = sum(getattr(message, "sizes", ()))
-        if size != expected or size > limit:
-            what = f"a payload of {size} bytes; the message says {expected}, the limit is {limit}"
-            raise error_for(routine, ErrorCode.INVALID_VALUE, what)
-
-    def _take_content(self) -> memoryview | None:
-        content, self._content = self._content, None
-        return content
-
-    def _create_buffer(self, message: m.CreateBuffer) -> None:
-        self._holdings.create_buffer(message, self._take_content())
-
-    def _create_program_with_binary(self, message: m.CreateProgramWithBinary) -> None:
-        content = self._take_content()
-        if content is None:
-            raise error_for("clCreateProgramWithBinary", ErrorCode.INVALID_VALUE, "no binaries came with it")
-        self._holdings.create_program_with_binary(message, content)
-
-    def _enqueue_write_buffer(self, message: m.EnqueueWriteBuffer, command: int) -> None:
-        intake, self._intake = self._intake, None
-        self._commands.enqueue_write_buffer(message, intake, command)
-
-    def _enqueue_read_buffer(self, message: m.EnqueueReadBuffer, command: int) -> None:
-        queue = self._holdings.queue(message.queue, "clEnqueueReadBuffer")
-        if self._surface(command, queue, message.event):
-            return
-        outlet = self._commands.enqueue_read_buffer(message, command)
-
-        def send() -> None:
-            status = self.completion.status(outlet.event)
-            if status < 0:
-                self._answer_failed(command, _run_failure(command, "clEnqueueReadBuffer", status))
-            else:
-                self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
-            try:
-                self._transfers.close_read(outlet, queue)
-            except Error as error:
-                failure = Failure(command=command, routine=error.routine, code=error.code, what=error.what)
-                queue.failure = queue.failure or failure
-
-        self.completion.when_complete(outlet.event, send, queue.pace)
+            self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
+        try:
+            self._transfers.close_read(outlet, queue)
+        except Error as error:
+            failure = Failure(command=command, routine=error.routine, code=error.code, what=error.what)
+            queue.failure = queue.failure or failure
 
     # ---- events ------------------------------------------------------------------------------------------
 
@@ -234,7 +286,8 @@ class Session:
             raise error_for("clWaitForEvents", ErrorCode.INVALID_VALUE, what)
         with contextlib.suppress(Error):  # what is wrong with a queue is for its own commands to say
             for queue in self._holdings.queues.items.values():
-                self._backend.flush(queue.handle)
+                if not queue.is_on_device:
+                    self._backend.flush(queue.handle)
         status, pending = self.completion.status, []
         for handle in message.events:
             event = self._holdings.event_or_failure(handle)
@@ -242,7 +295,11 @@ class Session:
                 self._push_done(handle, event)
             elif handle not in self._watched:
                 self._watched.add(handle)
-                pending.append((event, functools.partial(self._push_done, handle, event)))
+                wait = (event, functools.partial(self._push_done, handle, event))
+                if gate_of(event) is None:
+                    pending.append(wait)
+                else:
+                    self.completion.when_complete(*wait, Pace(), is_watch=True)
         for event, push in pending[:WATCHERS]:
             pace = self._pace_of(event) if len(pending) == 1 else Pace()
             self.completion.when_complete(event, push, pace, is_watch=True)
@@ -267,9 +324,10 @@ class Session:
     def _state_of(self, event: Any) -> tuple[int, list[int] | None, list[str] | None]:
         """Return an event's status, times and failure; a failure told is reported."""
         status = self.completion.status(event)
-        if isinstance(event, FailedEvent):
-            self._forget(event.failure)
-            return status, None, [event.failure.routine, event.failure.what]
+        failure = failure_of(event)
+        if failure is not None:
+            self._forget(failure)
+            return status, None, [failure.routine, failure.what]
         if status < 0:
             return status, None, ["clWaitForEvents", "the command failed while it ran"]
         return status, self.completion.times(event) if status == 0 else None, None
@@ -283,11 +341,13 @@ class Session:
         newest, number = queue.newest, queue.newest_command
         if not queue.is_in_order:
             newest = self._backend.enqueue_marker(queue.handle, None)
+        newest = self._user_events.gated(message, queue, newest)
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)
-            if status < 0 and queue.failure is None:
-                queue.failure = _run_failure(number, "clFinish", status)
+            if status < 0 and newest is not queue.told and not isinstance(newest, TransferEvent):
+                queue.told = newest  # once is enough
+                queue.failure = queue.failure or _run_failure(number, "clFinish", status)
             if not self._surface(command, queue):
                 self._reply(m.Done(command))
 
@@ -295,6 +355,10 @@ class Session:
             answer()
         else:
             self.completion.when_complete(newest, answer, queue.pace)
+
+    def _get_program_binaries(self, message: m.GetProgramBinaries, command: int) -> None:
+        binaries = self._builds.get_program_binaries(message)
+        self._reply(m.Binaries(command, [len(binary) for binary in binaries]), b"".join(binaries))
 
     def _sync(self, _message: m.Sync, command: int) -> None:
         failures = [queue.failure for queue in self._holdings.queues.items.values() if queue.failure]

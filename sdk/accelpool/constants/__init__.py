@@ -65,6 +65,7 @@ from accelpool.constants.program import (
     program_binary_type,
     program_build_info,
     program_info,
+    program_kind,
 )
 from accelpool.constants.status import (
     status_code,
@@ -116,6 +117,7 @@ __all__ = [
     "program_binary_type",
     "program_build_info",
     "program_info",
+    "program_kind",
     "queue_properties",
     "sampler_info",
     "sampler_properties",

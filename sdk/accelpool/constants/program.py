@@ -10,6 +10,15 @@ from __future__ import annotations
 from accelpool.constants.base import Constants
 
 
+class program_kind(Constants):
+    """What a program is made from."""
+
+    UNKNOWN = 0
+    SOURCE = 1
+    BINARY = 2
+    IL = 3
+
+
 class program_info(Constants):
     """What can be asked of a program."""
 

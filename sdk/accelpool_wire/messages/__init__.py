@@ -24,6 +24,10 @@ from accelpool_wire.messages.base import *
 from accelpool_wire.messages.commands import *
 from accelpool_wire.messages.events import *
 from accelpool_wire.messages.handshake import *
+from accelpool_wire.messages.images import *
 from accelpool_wire.messages.memory import *
+from accelpool_wire.messages.peers import *
+from accelpool_wire.messages.program_parts import *
 from accelpool_wire.messages.programs import *
+from accelpool_wire.messages.rectangles import *
 from accelpool_wire.messages.replies import *

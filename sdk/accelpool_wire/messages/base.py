@@ -9,7 +9,7 @@ from typing import ClassVar, TypeAlias, TypeVar
 import msgspec
 
 Handle: TypeAlias = int
-InfoValue: TypeAlias = int | str | bool | list[int] | None
+InfoValue: TypeAlias = int | str | bool | list[int | tuple[int, str]] | None
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):

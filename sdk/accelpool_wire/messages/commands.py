@@ -104,6 +104,16 @@ class EnqueueBarrier(Posted, frozen=True, tag=26):
     wait_for: list[Handle] | None = None
 
 
+class EnqueueMigrateMemObjects(Posted, frozen=True, tag=38):
+    """Tell the device of the queue to have memory objects at hand; `flags` is OpenCL's bit field."""
+
+    queue: Handle
+    mem_objects: list[Handle]
+    flags: int = 0
+    event: Handle = 0
+    wait_for: list[Handle] | None = None
+
+
 class Flush(Posted, frozen=True, tag=27):
     """Submit what is enqueued."""
 

@@ -13,6 +13,20 @@ class WatchEvents(Posted, frozen=True, tag=28):
     events: list[Handle]
 
 
+class CreateUserEvent(Posted, frozen=True, tag=36):
+    """Make an event that the client completes with SetUserEventStatus."""
+
+    event: Handle
+    context: Handle
+
+
+class SetUserEventStatus(Posted, frozen=True, tag=37):
+    """Complete a user event (0), or end it with an error code (negative)."""
+
+    event: Handle
+    status: int
+
+
 class EventState(Reply, frozen=True, tag=65):
     """An event's execution status (OpenCL's number, negative for an error) and its profiling times.
 

@@ -15,12 +15,13 @@ class CreateContext(Posted, frozen=True, tag=10):
 
 
 class CreateCommandQueue(Posted, frozen=True, tag=11):
-    """Make a command queue; `properties` is OpenCL's bit field."""
+    """Make a command queue; `properties` is OpenCL's bit field, `size` an on-device queue's bytes."""
 
     queue: Handle
     context: Handle
     device: int
     properties: int = 0
+    size: int = 0
 
 
 class CreateBuffer(Posted, frozen=True, tag=12):

@@ -1,4 +1,4 @@
-"""Programs and kernels."""
+"""Programs and kernels; `program_parts` has compiling, linking and what can be asked of them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class LocalMemory(Part, frozen=True):
     size: int
 
 
-# A buffer by its handle, the bytes of a scalar or struct, local memory, or a null buffer.
+# A buffer, image or sampler by its handle, the bytes of a scalar or struct, local memory, or a null buffer.
 KernelArg: TypeAlias = int | bytes | LocalMemory | None
 
 

@@ -14,12 +14,14 @@ from typing import Protocol
 from accelpool_node.backends.base.commands import Commands
 from accelpool_node.backends.base.devices import Devices
 from accelpool_node.backends.base.events import Events
+from accelpool_node.backends.base.images import Images
 from accelpool_node.backends.base.memory import MemoryObjects
 from accelpool_node.backends.base.programs import Programs
+from accelpool_node.backends.base.rectangles import Rectangles
 from accelpool_node.backends.base.types import BackendDevice, Bytes, LocalSize
 
 
-class Backend(Devices, MemoryObjects, Programs, Commands, Events, Protocol):
+class Backend(Devices, MemoryObjects, Images, Programs, Commands, Rectangles, Events, Protocol):
     """A driver API behind OpenCL's words."""
 
     name: str

@@ -79,6 +79,12 @@ class Commands(Protocol):
         """End a mapping."""
         ...
 
+    def enqueue_migrate_mem_objects(
+        self, queue: Queue, memories: Sequence[Memory], flags: int, wait_for: Sequence[Event] | None
+    ) -> Event:
+        """Bring memory objects to the queue's device, or to the host; `flags` is OpenCL's bit field."""
+        ...
+
     def enqueue_marker(self, queue: Queue, wait_for: Sequence[Event] | None) -> Event:
         """Return an event complete when the given ones are, or all before it."""
         ...

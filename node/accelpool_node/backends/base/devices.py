@@ -23,6 +23,20 @@ class Devices(Protocol):
         """Return a context over devices of one platform."""
         ...
 
-    def create_command_queue(self, context: Context, device: BackendDevice, properties: int) -> Queue:
-        """Return a command queue; `properties` is OpenCL's bit field."""
+    def create_sub_devices(self, device: BackendDevice, properties: Sequence[int]) -> list[BackendDevice]:
+        """Part a device; `properties` are OpenCL's without the last 0."""
+        ...
+
+    def device_and_host_timer(self, device: BackendDevice) -> tuple[int, int]:
+        """Return the device's and the host's clock at the same moment, in ns."""
+        ...
+
+    def create_command_queue(
+        self, context: Context, device: BackendDevice, properties: int, size: int = 0
+    ) -> Queue:
+        """Return a command queue; `properties` is OpenCL's bit field, `size` an on-device queue's bytes."""
+        ...
+
+    def set_default_device_command_queue(self, context: Context, device: BackendDevice, queue: Queue) -> None:
+        """Make an on-device queue its device's default."""
         ...

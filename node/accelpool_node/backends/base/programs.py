@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from accelpool_node.backends.base.types import BackendDevice, Context, Kernel, LocalSize, Memory, Program
-from accelpool_wire.messages import KernelInfo
+from accelpool_node.backends.base.types import (
+    BackendDevice,
+    Context,
+    Kernel,
+    LocalSize,
+    Memory,
+    Program,
+    Sampler,
+)
+from accelpool_wire.messages import InfoValue, KernelInfo
 
 
 class Programs(Protocol):
@@ -22,12 +30,54 @@ class Programs(Protocol):
         """Return a program from one binary per device, not yet built."""
         ...
 
+    def create_program_with_il(self, context: Context, il: bytes) -> Program:
+        """Return a program from an intermediate language, not yet built."""
+        ...
+
+    def create_program_with_built_in_kernels(
+        self, context: Context, devices: Sequence[BackendDevice], names: str
+    ) -> Program:
+        """Return a program from built-in kernels; the names are separated by semicolons."""
+        ...
+
+    def set_specialization_constant(self, program: Program, constant: int, value: bytes) -> None:
+        """Set a specialization constant by its id."""
+        ...
+
     def build_program(self, program: Program, devices: Sequence[BackendDevice], options: str) -> None:
         """Compile and link.
 
         Raises:
             RuntimeError: BUILD_PROGRAM_FAILURE, with the build logs in `what`.
         """
+        ...
+
+    def compile_program(
+        self,
+        program: Program,
+        devices: Sequence[BackendDevice],
+        options: str,
+        headers: Sequence[tuple[str, Program]],
+    ) -> None:
+        """Compile, to be linked; `headers` are programs from source and the names that include them.
+
+        Raises:
+            RuntimeError: COMPILE_PROGRAM_FAILURE, with the build logs in `what`.
+        """
+        ...
+
+    def link_program(
+        self, context: Context, programs: Sequence[Program], devices: Sequence[BackendDevice], options: str
+    ) -> Program:
+        """Return a program linked from compiled ones, executable or a library.
+
+        Raises:
+            RuntimeError: LINK_PROGRAM_FAILURE.
+        """
+        ...
+
+    def unload_platform_compiler(self, device: BackendDevice) -> None:
+        """Let the compiler of a device's platform free what it holds."""
         ...
 
     def build_logs(self, program: Program) -> list[str]:
@@ -38,6 +88,14 @@ class Programs(Protocol):
         """Return one binary per device of a built program."""
         ...
 
+    def program_info(self, program: Program, name: int) -> InfoValue:
+        """Return the value of an info of a program that is a number or a text."""
+        ...
+
+    def build_info(self, program: Program, device: BackendDevice, name: int) -> InfoValue:
+        """Return the value of an info of a program's build for a device."""
+        ...
+
     def program_kernels(self, program: Program) -> list[KernelInfo]:
         """Return what the compiler and the devices say of each kernel of a built program."""
         ...
@@ -46,6 +104,21 @@ class Programs(Protocol):
         """Return a kernel of a built program."""
         ...
 
-    def set_kernel_arg(self, kernel: Kernel, index: int, value: Memory | bytes | LocalSize | None) -> None:
-        """Set one argument: a buffer, the bytes of a scalar or struct, local memory, or a null buffer."""
+    def set_kernel_arg(
+        self, kernel: Kernel, index: int, value: Memory | Sampler | bytes | LocalSize | None
+    ) -> None:
+        """Set one argument.
+
+        It is a memory object, a sampler, the bytes of a scalar or struct, local memory, or a null buffer.
+        """
+        ...
+
+    def work_group_info(self, kernel: Kernel, device: BackendDevice, name: int) -> InfoValue:
+        """Return the value of a work-group info of a kernel on a device."""
+        ...
+
+    def sub_group_info(
+        self, kernel: Kernel, device: BackendDevice, name: int, given: Sequence[int]
+    ) -> InfoValue:
+        """Return the value of a sub-group info; `given` is what it is asked for: a local size, a count."""
         ...

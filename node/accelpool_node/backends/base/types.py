@@ -10,6 +10,7 @@ from accelpool_wire.messages import InfoValue
 Context: TypeAlias = Any
 Queue: TypeAlias = Any
 Memory: TypeAlias = Any
+Sampler: TypeAlias = Any
 Program: TypeAlias = Any
 Kernel: TypeAlias = Any
 Event: TypeAlias = Any

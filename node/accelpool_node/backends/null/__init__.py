@@ -10,11 +10,13 @@ from __future__ import annotations
 from accelpool_node.backends.null.commands import Commands
 from accelpool_node.backends.null.devices import Devices
 from accelpool_node.backends.null.events import Events
+from accelpool_node.backends.null.images import Images
 from accelpool_node.backends.null.memory import MemoryObjects
 from accelpool_node.backends.null.programs import Programs
+from accelpool_node.backends.null.rectangles import Rectangles
 
 
-class NullBackend(Devices, MemoryObjects, Programs, Commands, Events):
+class NullBackend(Devices, MemoryObjects, Images, Programs, Commands, Rectangles, Events):
     """Devices that compute nothing; see `base.Backend` for the methods.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.null.objects import (
@@ -13,7 +12,8 @@ from accelpool_node.backends.null.objects import (
     NullBuffer,
     NullEvent,
     NullKernel,
-    complete,
+    NullQueue,
+    enqueue,
     refused,
     region_of,
 )
@@ -27,7 +27,7 @@ class Commands:
 
     def enqueue_nd_range_kernel(
         self,
-        queue: Any,
+        queue: NullQueue,
         kernel: NullKernel,
         global_size: Sequence[int],
         local_size: Sequence[int] | None,
@@ -46,11 +46,11 @@ class Commands:
             raise refused(routine, ErrorCode.INVALID_GLOBAL_OFFSET, str(offset))
         if local_size and not _divides(local_size, global_size):
             raise refused(routine, ErrorCode.INVALID_WORK_GROUP_SIZE, f"{local_size} in {global_size}")
-        return complete(queue)
+        return enqueue(queue, wait_for)
 
     def enqueue_write_buffer(
         self,
-        queue: Any,
+        queue: NullQueue,
         buffer: NullBuffer,
         content: Bytes,
         offset: int,
@@ -58,19 +58,23 @@ class Commands:
     ) -> NullEvent:
         """Copy in."""
         region = region_of("clEnqueueWriteBuffer", buffer, offset, len(content))
-        region[:] = content
-        return complete(queue)
+        return enqueue(queue, wait_for, lambda: _assign(region, content))
 
     def enqueue_read_buffer(
-        self, queue: Any, buffer: NullBuffer, target: Bytes, offset: int, wait_for: Sequence[NullEvent] | None
+        self,
+        queue: NullQueue,
+        buffer: NullBuffer,
+        target: Bytes,
+        offset: int,
+        wait_for: Sequence[NullEvent] | None,
     ) -> NullEvent:
         """Copy out."""
-        memoryview(target)[:] = region_of("clEnqueueReadBuffer", buffer, offset, len(target))
-        return complete(queue)
+        region = region_of("clEnqueueReadBuffer", buffer, offset, len(target))
+        return enqueue(queue, wait_for, lambda: _assign(memoryview(target), region))
 
     def enqueue_copy_buffer(
         self,
-        queue: Any,
+        queue: NullQueue,
         source: NullBuffer,
         target: NullBuffer,
         source_offset: int,
@@ -84,12 +88,11 @@ class Commands:
         region = region_of(routine, target, target_offset, size)
         if source is target and abs(source_offset - target_offset) < size:
             raise refused(routine, ErrorCode.MEM_COPY_OVERLAP, f"{size} bytes")
-        region[:] = content
-        return complete(queue)
+        return enqueue(queue, wait_for, lambda: _assign(region, content))
 
     def enqueue_fill_buffer(
         self,
-        queue: Any,
+        queue: NullQueue,
         buffer: NullBuffer,
         pattern: bytes,
         offset: int,
@@ -100,12 +103,12 @@ class Commands:
         routine = "clEnqueueFillBuffer"
         if len(pattern) not in PATTERN_BYTES or size % len(pattern) or offset % len(pattern):
             raise refused(routine, ErrorCode.INVALID_VALUE, f"{size} bytes at {offset} by {len(pattern)}")
-        region_of(routine, buffer, offset, size)[:] = pattern * (size // len(pattern))
-        return complete(queue)
+        region = region_of(routine, buffer, offset, size)
+        return enqueue(queue, wait_for, lambda: _assign(region, pattern * (size // len(pattern))))
 
     def enqueue_map_buffer(
         self,
-        queue: Any,
+        queue: NullQueue,
         buffer: NullBuffer,
         flags: int,
         offset: int,
@@ -113,22 +116,40 @@ class Commands:
         wait_for: Sequence[NullEvent] | None,
     ) -> tuple[NullBuffer, memoryview, NullEvent]:
         """Return the memory itself."""
-        return buffer, region_of("clEnqueueMapBuffer", buffer, offset, size), complete(queue)
+        view = region_of("clEnqueueMapBuffer", buffer, offset, size)
+        return buffer, view, enqueue(queue, wait_for)
 
-    def enqueue_unmap(self, queue: Any, mapping: NullBuffer) -> NullEvent:
+    def enqueue_unmap(self, queue: NullQueue, mapping: NullBuffer) -> NullEvent:
         """Do nothing."""
-        return complete(queue)
+        return enqueue(queue, None)
 
-    def enqueue_marker(self, queue: Any, wait_for: Sequence[NullEvent] | None) -> NullEvent:
-        """Do nothing."""
-        return complete(queue)
+    def enqueue_migrate_mem_objects(
+        self,
+        queue: NullQueue,
+        memories: Sequence[NullBuffer],
+        flags: int,
+        wait_for: Sequence[NullEvent] | None,
+    ) -> NullEvent:
+        """Leave everything where it is."""
+        return enqueue(queue, wait_for)
 
-    def enqueue_barrier(self, queue: Any, wait_for: Sequence[NullEvent] | None) -> NullEvent:
+    def enqueue_marker(self, queue: NullQueue, wait_for: Sequence[NullEvent] | None) -> NullEvent:
         """Do nothing."""
-        return complete(queue)
+        return enqueue(queue, wait_for, awaits_all=not wait_for)
 
-    def flush(self, queue: Any) -> None:
+    def enqueue_barrier(self, queue: NullQueue, wait_for: Sequence[NullEvent] | None) -> NullEvent:
         """Do nothing."""
+        event = enqueue(queue, wait_for, awaits_all=not wait_for)
+        if event.status > 0:
+            queue.barrier = event
+        return event
+
+    def flush(self, queue: NullQueue) -> None:
+        """Do nothing."""
+
+
+def _assign(target: memoryview, content: Bytes) -> None:
+    target[:] = content
 
 
 def _divides(local_size: Sequence[int], global_size: Sequence[int]) -> bool:

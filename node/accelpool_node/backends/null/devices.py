@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base.types import BackendDevice
-from accelpool_node.backends.null.objects import MAX_GROUP, MEMORY_BYTES
+from accelpool_node.backends.null.objects import BUILT_IN, MAX_GROUP, MEMORY_BYTES, NullQueue, refused
+from accelpool_wire.codes import ErrorCode
 from accelpool_wire.messages import InfoValue
 
 # OpenCL's numbers of the infos that clients check against, and this device's answers.
@@ -17,6 +19,12 @@ INFO: dict[int, InfoValue] = {
     0x1004: MAX_GROUP,  # MAX_WORK_GROUP_SIZE
     0x1005: [MAX_GROUP, MAX_GROUP, 64],  # MAX_WORK_ITEM_SIZES
     0x1010: MEMORY_BYTES,  # MAX_MEM_ALLOC_SIZE
+    0x1011: 8192,  # IMAGE2D_MAX_WIDTH
+    0x1012: 8192,  # IMAGE2D_MAX_HEIGHT
+    0x1013: 2048,  # IMAGE3D_MAX_WIDTH
+    0x1014: 2048,  # IMAGE3D_MAX_HEIGHT
+    0x1015: 2048,  # IMAGE3D_MAX_DEPTH
+    0x1016: 1,  # IMAGE_SUPPORT
     0x1019: 1024,  # MEM_BASE_ADDR_ALIGN, in bits
     0x101F: MEMORY_BYTES,  # GLOBAL_MEM_SIZE
     0x1023: 32768,  # LOCAL_MEM_SIZE
@@ -26,6 +34,10 @@ INFO: dict[int, InfoValue] = {
     0x102D: "0",  # DRIVER_VERSION
     0x102F: "OpenCL 1.2 accelpool null",  # VERSION
     0x1030: "",  # EXTENSIONS
+    0x103E: 1,  # LINKER_AVAILABLE
+    0x103F: BUILT_IN,  # BUILT_IN_KERNELS
+    0x1040: 65536,  # IMAGE_MAX_BUFFER_SIZE
+    0x1041: 2048,  # IMAGE_MAX_ARRAY_SIZE
 }
 PLATFORM: dict[int, InfoValue] = {
     0x0901: "OpenCL 1.2 accelpool null",
@@ -61,6 +73,21 @@ class Devices:
         """Return the devices."""
         return tuple(devices)
 
-    def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
-        """Return the properties."""
-        return properties
+    def create_sub_devices(self, device: BackendDevice, properties: Sequence[int]) -> list[BackendDevice]:
+        """Refuse: one compute unit has no parts."""
+        raise refused("clCreateSubDevices", ErrorCode.DEVICE_PARTITION_FAILED, device.name)
+
+    def device_and_host_timer(self, device: BackendDevice) -> tuple[int, int]:
+        """Return the host's clock as both."""
+        now = time.monotonic_ns()
+        return now, now
+
+    def create_command_queue(
+        self, context: Any, device: BackendDevice, properties: int, size: int = 0
+    ) -> Any:
+        """Return a queue with the properties."""
+        return NullQueue(properties=properties)
+
+    def set_default_device_command_queue(self, context: Any, device: BackendDevice, queue: Any) -> None:
+        """Refuse: there are no on-device queues."""
+        raise refused("clSetDefaultDeviceCommandQueue", ErrorCode.INVALID_OPERATION, device.name)

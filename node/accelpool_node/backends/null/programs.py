@@ -9,9 +9,11 @@ from typing import Any
 from accelpool_node.backends.base.types import BackendDevice, LocalSize
 from accelpool_node.backends.null.objects import MAX_GROUP, NullBuffer, NullKernel, NullProgram, refused
 from accelpool_wire.codes import ErrorCode
-from accelpool_wire.messages import KernelInfo, WorkGroupInfo
+from accelpool_wire.errors import Error
+from accelpool_wire.messages import InfoValue, KernelInfo, WorkGroupInfo
 
-KERNEL = re.compile(r"\b(?:__)?kernel\s+void\s+(\w+)\s*\(([^)]*)\)")
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)".*$', re.MULTILINE)
+KERNEL = re.compile(r"\b(?:__)?kernel\s+void\s+([\w.]+)\s*\(([^)]*)\)")
 
 
 class Programs:
@@ -27,12 +29,57 @@ class Programs:
         """Return the source that the binary is."""
         return NullProgram(source=binaries[0].decode("utf-8", "replace"))
 
+    def create_program_with_il(self, context: Any, il: bytes) -> NullProgram:
+        """Refuse: no intermediate language is known."""
+        raise refused(
+            "clCreateProgramWithIL", ErrorCode.INVALID_OPERATION, "no intermediate language is known"
+        )
+
+    def create_program_with_built_in_kernels(
+        self, context: Any, devices: Sequence[BackendDevice], names: str
+    ) -> NullProgram:
+        """Return source of kernels with these names."""
+        return NullProgram(source="".join(f"kernel void {name}() {{}}" for name in names.split(";")))
+
+    def set_specialization_constant(self, program: NullProgram, constant: int, value: bytes) -> None:
+        """Refuse: no program has one."""
+        raise refused("clSetProgramSpecializationConstant", ErrorCode.INVALID_PROGRAM, str(constant))
+
     def build_program(self, program: NullProgram, devices: Sequence[BackendDevice], options: str) -> None:
         """Find the kernels; source without any does not build."""
         found = {name: _count_args(args) for name, args in KERNEL.findall(program.source)}
         if not found:
             raise refused("clBuildProgram", ErrorCode.BUILD_PROGRAM_FAILURE, "no kernel in the source")
         program.kernels = found
+
+    def compile_program(
+        self,
+        program: NullProgram,
+        devices: Sequence[BackendDevice],
+        options: str,
+        headers: Sequence[tuple[str, NullProgram]],
+    ) -> None:
+        """Put the headers in the place of the lines that include them; all must be there."""
+        known = dict(headers)
+        for name in INCLUDE.findall(program.source):
+            if name not in known:
+                raise refused("clCompileProgram", ErrorCode.COMPILE_PROGRAM_FAILURE, f"no header {name}")
+        program.source = INCLUDE.sub(lambda found: known[found[1]].source, program.source)
+
+    def link_program(
+        self, context: Any, programs: Sequence[NullProgram], devices: Sequence[BackendDevice], options: str
+    ) -> NullProgram:
+        """Return a program of all their kernels; without any it is no executable."""
+        linked = NullProgram(source="\n".join(program.source for program in programs))
+        if "-create-library" not in options.split():
+            try:
+                self.build_program(linked, devices, "")
+            except Error as error:
+                raise refused("clLinkProgram", ErrorCode.LINK_PROGRAM_FAILURE, error.what) from error
+        return linked
+
+    def unload_platform_compiler(self, device: BackendDevice) -> None:
+        """Do nothing: there is none."""
 
     def build_logs(self, program: NullProgram) -> list[str]:
         """Return one empty log."""
@@ -41,6 +88,14 @@ class Programs:
     def program_binaries(self, program: NullProgram) -> list[bytes]:
         """Return the source."""
         return [program.source.encode()]
+
+    def program_info(self, program: NullProgram, name: int) -> InfoValue:
+        """Return 0: no program has constructors."""
+        return 0
+
+    def build_info(self, program: NullProgram, device: BackendDevice, name: int) -> InfoValue:
+        """Return 0: no program has variables."""
+        return 0
 
     def program_kernels(self, program: NullProgram) -> list[KernelInfo]:
         """Return names and argument counts."""
@@ -60,6 +115,16 @@ class Programs:
         if not 0 <= index < kernel.count:
             raise refused("clSetKernelArg", ErrorCode.INVALID_ARG_INDEX, str(index))
         kernel.args[index] = value
+
+    def work_group_info(self, kernel: NullKernel, device: BackendDevice, name: int) -> InfoValue:
+        """Refuse: only custom kernels have a global size, and these have none."""
+        raise refused("clGetKernelWorkGroupInfo", ErrorCode.INVALID_VALUE, hex(name))
+
+    def sub_group_info(
+        self, kernel: NullKernel, device: BackendDevice, name: int, given: Sequence[int]
+    ) -> InfoValue:
+        """Refuse: there are no sub-groups."""
+        raise refused("clGetKernelSubGroupInfo", ErrorCode.INVALID_OPERATION, hex(name))
 
 
 def _count_args(args: str) -> int:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from accelpool_node.backends.opencl.commands import Commands
 from accelpool_node.backends.opencl.devices import Devices
 from accelpool_node.backends.opencl.events import Events
+from accelpool_node.backends.opencl.images import Images
 from accelpool_node.backends.opencl.memory import MemoryObjects
 from accelpool_node.backends.opencl.programs import Programs
+from accelpool_node.backends.opencl.rectangles import Rectangles
 
 
-class OpenCLBackend(Devices, MemoryObjects, Programs, Commands, Events):
+class OpenCLBackend(Devices, MemoryObjects, Images, Programs, Commands, Rectangles, Events):
     """OpenCL devices of this process's driver environment; see `base.Backend` for the methods."""
 
     name = "opencl"

@@ -81,6 +81,13 @@ class Commands:
         """End a mapping."""
         return mapping.base.release(queue)
 
+    @translated("clEnqueueMigrateMemObjects")
+    def enqueue_migrate_mem_objects(
+        self, queue: Any, memories: Sequence[Any], flags: int, wait_for: Sequence[Any] | None
+    ) -> Any:
+        """Migrate."""
+        return raw.enqueue_migrate_mem_objects(queue, list(memories), flags, wait_for)
+
     @translated("clEnqueueMarkerWithWaitList")
     def enqueue_marker(self, queue: Any, wait_for: Sequence[Any] | None) -> Any:
         """Enqueue a marker."""

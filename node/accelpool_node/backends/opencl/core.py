@@ -34,6 +34,11 @@ def translated(routine: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return decorate
 
 
+def plain(value: Any) -> int | tuple[int, str]:
+    """Return a number, or a name with its version, as it travels."""
+    return (value.version, value.name) if isinstance(value, raw.NameVersion) else int(value)
+
+
 def _routine(error: cl.Error, expected: str) -> str:
     """Return the OpenCL function that failed; PyOpenCL sometimes names its own instead."""
     return error.routine if error.routine.startswith("cl") else expected

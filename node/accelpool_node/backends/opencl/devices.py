@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pyopencl as cl
 
 from accelpool_node.backends.base.types import BackendDevice
-from accelpool_node.backends.opencl.core import raw, translated
+from accelpool_node.backends.opencl.core import plain, raw, translated
 from accelpool_node.backends.opencl.probe import probe
 from accelpool_wire.messages import InfoValue
 
@@ -19,12 +20,16 @@ KINDS = (
     (cl.device_type.CPU, "cpu"),
     (cl.device_type.CUSTOM, "custom"),
 )
+INFO_PARTS = (int, raw.NameVersion)
 # PoCL writes half of this bit field; in the other half is what was in memory: bits of an address.
 KNOWN_BITS = {0x1070: 0x3}  # CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES
 
 
 class Devices:
     """Devices, contexts and command queues."""
+
+    def __init__(self) -> None:
+        self._parted = itertools.count(1)
 
     @translated("clGetDeviceIDs")
     def devices(self) -> list[BackendDevice]:
@@ -56,10 +61,36 @@ class Devices:
         """Return a `pyopencl.Context`."""
         return cl.Context([device.handle for device in devices])
 
+    @translated("clCreateSubDevices")
+    def create_sub_devices(self, device: BackendDevice, properties: Sequence[int]) -> list[BackendDevice]:
+        """Return `pyopencl.Device`s."""
+        parts = device.handle.create_sub_devices([*properties, 0])
+        first = next(self._parted) if parts else 0
+        return [
+            _describe(f"{device.name}/{first}.{index}", device.handle.platform, part)
+            for index, part in enumerate(parts)
+        ]
+
+    @translated("clGetDeviceAndHostTimer")
+    def device_and_host_timer(self, device: BackendDevice) -> tuple[int, int]:
+        """Ask the driver."""
+        on_device, on_host = device.handle.device_and_host_timer()
+        return int(on_device), int(on_host)
+
     @translated("clCreateCommandQueueWithProperties")
-    def create_command_queue(self, context: Any, device: BackendDevice, properties: int) -> Any:
+    def create_command_queue(
+        self, context: Any, device: BackendDevice, properties: int, size: int = 0
+    ) -> Any:
         """Return a `pyopencl.CommandQueue`."""
-        return raw.CommandQueue(context, device.handle, properties)
+        if not size:
+            return raw.CommandQueue(context, device.handle, properties)
+        given = [cl.queue_properties.PROPERTIES, properties, cl.queue_properties.SIZE, size]
+        return raw.CommandQueue(context, device.handle, given)
+
+    @translated("clSetDefaultDeviceCommandQueue")
+    def set_default_device_command_queue(self, context: Any, device: BackendDevice, queue: Any) -> None:
+        """Set it."""
+        context.set_default_device_command_queue(device.handle, queue)
 
 
 def _describe(name: str, platform: cl.Platform, device: cl.Device) -> BackendDevice:
@@ -85,8 +116,10 @@ def _infos(queried: Any, names: type) -> dict[int, InfoValue]:
             value = queried.get_info(number)
         except (cl.Error, ValueError):
             continue  # unknown to this driver
-        if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
-            values[number] = [int(part) for part in value]
+        if isinstance(value, (list, tuple)) and all(isinstance(part, INFO_PARTS) for part in value):
+            values[number] = [plain(part) for part in value]
+        elif isinstance(value, cl.DeviceTopologyAmd):
+            values[number] = [value.bus, value.device, value.function]
         elif isinstance(value, int) and number in KNOWN_BITS:
             values[number] = value & KNOWN_BITS[number]
         elif isinstance(value, (bool, int, str)):

@@ -12,10 +12,26 @@ from accelpool_node.backends.opencl.core import translated
 class Events:
     """How far commands are."""
 
+    @translated("clCreateUserEvent")
+    def create_user_event(self, context: Any) -> Any:
+        """Return a `pyopencl.UserEvent`."""
+        return cl.UserEvent(context)
+
+    @translated("clSetUserEventStatus")
+    def set_user_event_status(self, event: Any, status: int) -> None:
+        """Set the status."""
+        event.set_status(status)
+
     @translated("clGetEventInfo")
     def event_status(self, event: Any) -> int:
-        """Ask for the status."""
-        return int(event.command_execution_status)
+        """Ask for the status; Intel's runtime calls complete what waited for an event that has failed."""
+        status = int(event.command_execution_status)
+        if status == 0:
+            try:
+                event.wait()
+            except cl.Error as error:
+                return int(error.code)
+        return status
 
     def event_times(self, event: Any) -> list[int] | None:
         """Ask for the four times."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyopencl as cl
 
 from accelpool_node.backends.base.types import BackendDevice, LocalSize
 from accelpool_node.backends.opencl.core import raw, translated, what_of
-from accelpool_wire.errors import error_for
-from accelpool_wire.messages import ArgInfo, KernelInfo, WorkGroupInfo
+from accelpool_wire.errors import Error, error_for
+from accelpool_wire.messages import ArgInfo, InfoValue, KernelInfo, WorkGroupInfo
 
 KEEP_ARG_INFO = "-cl-kernel-arg-info"
+PROGRAM_INFOS = (cl.program_info.SCOPE_GLOBAL_CTORS_PRESENT, cl.program_info.SCOPE_GLOBAL_DTORS_PRESENT)
 
 
 class Programs:
@@ -31,14 +33,73 @@ class Programs:
         """Return a core program."""
         return raw._Program(context, [device.handle for device in devices], list(binaries))
 
+    @translated("clCreateProgramWithIL")
+    def create_program_with_il(self, context: Any, il: bytes) -> Any:
+        """Return a core program."""
+        return raw._create_program_with_il(context, il)
+
+    @translated("clCreateProgramWithBuiltInKernels")
+    def create_program_with_built_in_kernels(
+        self, context: Any, devices: Sequence[BackendDevice], names: str
+    ) -> Any:
+        """Return a core program."""
+        handles = [device.handle for device in devices]
+        return raw._Program.create_with_built_in_kernels(context, handles, names)
+
+    @translated("clSetProgramSpecializationConstant")
+    def set_specialization_constant(self, program: Any, constant: int, value: bytes) -> None:
+        """Set it, of a program from SPIR-V: some drivers end their process over others."""
+        if program.kind() != cl.program_kind.IL:
+            routine, what = "clSetProgramSpecializationConstant", "the program is not from SPIR-V"
+            raise error_for(routine, cl.status_code.INVALID_PROGRAM, what)
+        program.set_specialization_constant(constant, value)
+
     @translated("clBuildProgram")
     def build_program(self, program: Any, devices: Sequence[BackendDevice], options: str) -> None:
         """Compile and link, asking the compiler to keep the argument info."""
-        is_source = program.kind() == cl.program_kind.SOURCE
-        if is_source and KEEP_ARG_INFO not in options.split():
-            options = f"{options} {KEEP_ARG_INFO}".strip()
+        with self._telling(program):
+            program._build(_encoded(program, options), [device.handle for device in devices])
+
+    @translated("clCompileProgram")
+    def compile_program(
+        self,
+        program: Any,
+        devices: Sequence[BackendDevice],
+        options: str,
+        headers: Sequence[tuple[str, Any]],
+    ) -> None:
+        """Compile, asking the compiler to keep the argument info."""
+        with self._telling(program):
+            handles = [device.handle for device in devices]
+            program.compile(_encoded(program, options), handles, list(headers))
+
+    @translated("clLinkProgram")
+    def link_program(
+        self, context: Any, programs: Sequence[Any], devices: Sequence[BackendDevice], options: str
+    ) -> Any:
+        """Return a core program.
+
+        PyOpenCL's error holds the program of a failed link, and releases it when the error goes; Intel's
+        runtime does not survive that. So the error stays, past the interpreter's end.
+        """
         try:
-            program._build(options.encode(), [device.handle for device in devices])
+            handles = [device.handle for device in devices]
+            return raw._Program.link(context, list(programs), options.encode(), handles)
+        except cl.Error as error:
+            for record in error.args:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(record))
+            raise
+
+    @translated("clUnloadPlatformCompiler")
+    def unload_platform_compiler(self, device: BackendDevice) -> None:
+        """Tell the driver."""
+        raw.unload_platform_compiler(device.handle.platform)
+
+    @contextlib.contextmanager
+    def _telling(self, program: Any) -> Iterator[None]:
+        """Have a failure to compile tell what the compiler said."""
+        try:
+            yield
         except cl.Error as error:
             logs = "\n".join(log for log in self.build_logs(program) if log.strip())
             raise error_for(error.routine, error.code, logs or what_of(error)) from error
@@ -52,6 +113,19 @@ class Programs:
     def program_binaries(self, program: Any) -> list[bytes]:
         """Return one binary per device."""
         return [bytes(binary) for binary in program.get_info(cl.program_info.BINARIES)]
+
+    @translated("clGetProgramInfo")
+    def program_info(self, program: Any, name: int) -> InfoValue:
+        """Ask the driver."""
+        if name not in PROGRAM_INFOS:
+            raise _unknown("clGetProgramInfo", name)
+        return int(program.get_info(name))
+
+    @translated("clGetProgramBuildInfo")
+    def build_info(self, program: Any, device: BackendDevice, name: int) -> InfoValue:
+        """Ask the driver."""
+        value = program.get_build_info(device.handle, name)
+        return value if isinstance(value, str) else int(value)
 
     @translated("clGetKernelInfo")
     def program_kernels(self, program: Any) -> list[KernelInfo]:
@@ -77,10 +151,45 @@ class Programs:
         else:
             kernel.set_arg(index, value)
 
+    @translated("clGetKernelWorkGroupInfo")
+    def work_group_info(self, kernel: Any, device: BackendDevice, name: int) -> InfoValue:
+        """Ask the driver."""
+        return _number_or_numbers(kernel.get_work_group_info(name, device.handle))
+
+    @translated("clGetKernelSubGroupInfo")
+    def sub_group_info(
+        self, kernel: Any, device: BackendDevice, name: int, given: Sequence[int]
+    ) -> InfoValue:
+        """Ask the driver."""
+        info = cl.kernel_sub_group_info
+        needed: Any = None
+        if name in (info.MAX_SUB_GROUP_SIZE_FOR_NDRANGE, info.SUB_GROUP_COUNT_FOR_NDRANGE):
+            needed = list(given)
+        elif name == info.LOCAL_SIZE_FOR_SUB_GROUP_COUNT:
+            (needed,) = given
+        return _number_or_numbers(kernel.get_sub_group_info(device.handle, name, needed))
+
+
+def _unknown(routine: str, name: int) -> Error:
+    return error_for(routine, cl.status_code.INVALID_VALUE, f"there is no info {name:#x} to ask for")
+
+
+def _number_or_numbers(value: Any) -> InfoValue:
+    return [int(part) for part in value] if isinstance(value, (list, tuple)) else int(value)
+
+
+def _encoded(program: Any, options: str) -> bytes:
+    """Return options for a compiler, that of a source being asked to keep the argument info."""
+    if program.kind() == cl.program_kind.SOURCE and KEEP_ARG_INFO not in options.split():
+        options = f"{options} {KEEP_ARG_INFO}".strip()
+    return options.encode()
+
 
 def _build_log(program: Any, device: cl.Device) -> str:
     try:
         return program.get_build_info(device, cl.program_build_info.LOG) or ""
+    except cl.Error:
+        return ""  # PoCL has none of a program that it never compiled
     except UnicodeDecodeError:
         return "(the compiler's log is not UTF-8)"
 
@@ -99,7 +208,7 @@ def _describe_kernel(kernel: Any, devices: list[cl.Device]) -> KernelInfo:
         count,
         attributes,
         args,
-        [_describe_work_group(kernel, device) for device in devices],
+        [_work_group_on(kernel, device) for device in devices],
     )
 
 
@@ -112,6 +221,13 @@ def _describe_arg(kernel: Any, index: int) -> ArgInfo:
         ask(index, info.ACCESS_QUALIFIER),
         ask(index, info.TYPE_QUALIFIER),
     )
+
+
+def _work_group_on(kernel: Any, device: cl.Device) -> WorkGroupInfo:
+    try:
+        return _describe_work_group(kernel, device)
+    except cl.Error:
+        return WorkGroupInfo(0, [0, 0, 0], 0, 0, 0)  # not built for this device
 
 
 def _describe_work_group(kernel: Any, device: cl.Device) -> WorkGroupInfo:

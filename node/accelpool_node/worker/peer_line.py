@@ -1,0 +1,214 @@
+"""A connection between two nodes, for one delivery: what its two ends say, each within a bounded time.
+
+Nobody sends the payload before it is asked for, so bytes flow as fast as the network takes them, or not at
+all: a side that takes or gives nothing for `stall_s` is stuck.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import dataclass
+from types import TracebackType
+
+from accelpool_wire import messages as m
+from accelpool_wire.channel import connect, prepare
+from accelpool_wire.conversation import Conversation, Role
+from accelpool_wire.errors import ReadError, RemoteProtocolError, Timeout, WriteError, problem
+from accelpool_wire.frames import PREFIX, PREFIX_BYTES
+
+CHUNK_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 16 * 1024
+MAX_DETAIL = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a transfer between nodes waits for what.
+
+    Attributes:
+        connect_s: For the other node to take a connection.
+        match_s: For the other half: a delivery for a ReceiveBuffer, or a ReceiveBuffer for a delivery.
+        start_s: For the other side's device: to have the content, or to have the region free.
+        stall_s: For a byte, or the last word, once bytes flow.
+    """
+
+    connect_s: float = 10.0
+    match_s: float = 60.0
+    start_s: float = 600.0
+    stall_s: float = 30.0
+
+
+class PeerLine:
+    """One end of a delivery's connection; a context manager that closes it.
+
+    Args:
+        stream: Connected; owned from now on.
+        conversation: Of this end.
+        patience: How long to wait for what.
+
+    Attributes:
+        moved_bytes: How many bytes of the payload have left, or arrived.
+    """
+
+    def __init__(self, stream: socket.socket, conversation: Conversation, patience: Patience) -> None:
+        prepare(stream)
+        if stream.family in (socket.AF_INET, socket.AF_INET6):  # both sides always have room: see above
+            limit_ms = int(patience.stall_s * 1000)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_ms)
+        self.moved_bytes = 0
+        self._stream = stream
+        self._conversation = conversation
+        self._patience = patience
+
+    def __enter__(self) -> PeerLine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    # ---- who delivers ------------------------------------------------------------------------------------
+
+    @classmethod
+    def offer(cls, address: tuple[str, int], deliver: m.Deliver, size: int, patience: Patience) -> PeerLine:
+        """Connect to another node and say what is to be delivered.
+
+        Raises:
+            ConnectError, Timeout, WriteError: The node does not answer.
+        """
+        line = cls(connect(address, patience.connect_s), Conversation(Role.CLIENT), patience)
+        try:
+            line._say(deliver, size)
+        except BaseException:
+            line._stream.close()
+            raise
+        return line
+
+    def await_go_ahead(self) -> None:
+        """Wait until the other side asks for the payload.
+
+        Raises:
+            ProblemError: It refused.
+            Timeout, ReadError: It did not say anything in time, or is gone.
+            RemoteProtocolError: It broke the rules.
+        """
+        self._hear(self._patience.start_s)
+
+    def send_payload(self, view: memoryview) -> None:
+        """Send the payload, as it lies in memory, and wait until the other side has it in place.
+
+        Raises:
+            ProblemError: It refused.
+            Timeout, ReadError, WriteError: It is stuck, or gone.
+            RemoteProtocolError: It broke the rules.
+        """
+        self._stream.settimeout(self._patience.stall_s)
+        try:
+            while self.moved_bytes < view.nbytes:
+                self.moved_bytes += self._stream.send(view[self.moved_bytes : self.moved_bytes + CHUNK_BYTES])
+        except TimeoutError as error:
+            raise self._stuck("took", error) from error
+        except OSError as error:
+            raise WriteError(f"the connection broke: {error.strerror or error}") from error
+        self._hear(self._patience.start_s)
+
+    # ---- who receives ------------------------------------------------------------------------------------
+
+    @classmethod
+    def answer(
+        cls, stream: socket.socket, frame: bytes, patience: Patience
+    ) -> tuple[PeerLine, m.Deliver, int]:
+        """Return this end of a delivery's connection, its first message, and the length of its payload.
+
+        Raises:
+            RemoteProtocolError: The frame is no Deliver.
+        """
+        if len(frame) <= PREFIX_BYTES:
+            raise RemoteProtocolError(f"a frame of {len(frame)} bytes is no delivery")
+        _, size = PREFIX.unpack_from(frame)
+        conversation = Conversation(Role.WORKER)
+        message = conversation.receive(memoryview(frame)[PREFIX_BYTES:], size)
+        if not isinstance(message, m.Deliver):
+            raise RemoteProtocolError(f"{type(message).__name__} is no delivery")
+        return cls(stream, conversation, patience), message, size
+
+    def receive_payload(self, view: memoryview) -> None:
+        """Ask for the payload and receive it to its place.
+
+        Raises:
+            Timeout, ReadError, WriteError: The other side is stuck, or gone.
+        """
+        self._say(m.Awaited())
+        self._stream.settimeout(self._patience.start_s)
+        try:
+            while self.moved_bytes < view.nbytes:
+                count = self._stream.recv_into(view[self.moved_bytes :])
+                if not count:
+                    raise ReadError(f"it closed after {self.moved_bytes} of {view.nbytes} bytes")
+                if not self.moved_bytes:
+                    self._stream.settimeout(self._patience.stall_s)
+                self.moved_bytes += count
+        except TimeoutError as error:
+            raise self._stuck("gave", error) from error
+        except OSError as error:
+            raise ReadError(f"the connection broke: {error.strerror or error}") from error
+
+    def confirm(self) -> None:
+        """Say that the payload is in place.
+
+        Raises:
+            WriteError: The other side is gone.
+        """
+        self._say(m.Done(0))
+
+    def refuse(self, problem: str, detail: str) -> None:
+        """Say that the payload is not wanted, if the other side still listens."""
+        with contextlib.suppress(Timeout, WriteError):
+            self._say(m.Refused(problem, detail[:MAX_DETAIL]))
+        with contextlib.suppress(OSError):
+            self._stream.shutdown(socket.SHUT_WR)
+
+    # ---- frames ------------------------------------------------------------------------------------------
+
+    def _say(self, message: m.Message, payload_bytes: int = 0) -> None:
+        """Send a message's head, which is small: the stream has room for it."""
+        self._stream.settimeout(self._patience.stall_s)
+        try:
+            self._stream.sendall(self._conversation.send(message, payload_bytes))
+        except TimeoutError as error:
+            raise self._stuck("took", error) from error
+        except OSError as error:
+            raise WriteError(f"the connection broke: {error.strerror or error}") from error
+
+    def _hear(self, limit_s: float) -> m.Message:
+        """Return the other side's next message; a refusal is raised."""
+        self._stream.settimeout(limit_s)
+        body_bytes, payload_bytes = PREFIX.unpack(self._read(PREFIX_BYTES))
+        if not 0 < body_bytes <= MAX_ANSWER_BYTES:
+            raise RemoteProtocolError(
+                f"an answer of {body_bytes} bytes; 1 to {MAX_ANSWER_BYTES} are possible"
+            )
+        message = self._conversation.receive(memoryview(self._read(body_bytes)), payload_bytes)
+        if isinstance(message, m.Refused):
+            raise problem(message.problem, message.detail)
+        return message
+
+    def _read(self, count: int) -> bytes:
+        content = bytearray()
+        try:
+            while len(content) < count:
+                part = self._stream.recv(count - len(content))
+                if not part:
+                    raise ReadError("it closed the connection without a word")
+                content += part
+        except TimeoutError as error:
+            raise self._stuck("said", error) from error
+        except OSError as error:
+            raise ReadError(f"the connection broke: {error.strerror or error}") from error
+        return bytes(content)
+
+    def _stuck(self, did: str, error: OSError) -> Timeout:
+        limit = f" for {self._stream.gettimeout():g} s" if error.errno is None else ""
+        return Timeout(f"it {did} nothing{limit}; {self.moved_bytes} bytes were through")

@@ -1,0 +1,278 @@
+"""How long transfers between nodes wait, how many there may be, and what they leave alone meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from accelpool_node.control import NOBODY_AWAITS
+from accelpool_node.worker import arrivals, peer_regions
+from accelpool_node.worker.peer_line import Patience
+from accelpool_wire import messages as m
+from accelpool_wire.codes import ErrorCode
+from accelpool_wire.testing import frame
+
+from ..conftest import wait_until
+from .peer_rig import new_ticket
+from .raw_client import RawClient
+from .scripted_device import BUFFER, CONTEXT, LARGE, QUEUE, Device, failure, fill, read
+
+SIZE = 100
+SOON = Patience(connect_s=5, match_s=0.2, start_s=0.2, stall_s=0.2)
+
+
+class Node:
+    """What stands for another node: connections to and from a session on a scripted device."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(10)
+        self.port = self.listener.getsockname()[1]
+        self.device = Device([f"127.0.0.1:{self.port}"], patience)
+        self.streams: list[socket.socket] = []
+
+    def send(self, event: int = 60, size: int = SIZE, buffer: int = BUFFER) -> int:
+        """Have the session send a region here."""
+        return self.device.say(
+            m.SendBuffer(QUEUE, buffer, 0, size, "127.0.0.1", self.port, "ses_x", new_ticket(), event)
+        )
+
+    def receive(self, ticket: bytes, event: int = 60, buffer: int = BUFFER, size: int = SIZE) -> int:
+        """Have the session await a region."""
+        return self.device.say(m.ReceiveBuffer(QUEUE, buffer, 0, size, ticket, event))
+
+    def accept(self) -> RawClient:
+        """Take the session's connection, and its Deliver."""
+        stream, _ = self.listener.accept()
+        self.streams.append(stream)
+        assert b"ses_x" in stream.recv(1000)
+        return RawClient(stream)
+
+    def deliver(self, ticket: bytes, size: int = SIZE) -> RawClient:
+        """Deliver to the session, as its agent would hand the connection on."""
+        near, far = socket.socketpair()
+        self.streams.append(near)
+        self.device.session.peers.announce(far, frame(m.Deliver("s", ticket), bytes(size))[:-size])
+        return RawClient(near)
+
+    def failure_of(self, event: int) -> tuple[int, str]:
+        """Wait for an event's failure: its code and text."""
+
+        def state() -> Any:
+            return self.device.ask(m.GetEvent(event))
+
+        wait_until(lambda: state().status < 0)
+        found = state()
+        return found.status, found.failure[1]
+
+    def close(self) -> None:
+        self.device.end_all()
+        for stream in (*self.streams, self.listener):
+            stream.close()
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """A session of the usual patience."""
+    with contextlib.closing(Node(Patience())) as node:
+        yield node
+
+
+@pytest.fixture
+def hasty() -> Iterator[Node]:
+    """A session of little patience."""
+    with contextlib.closing(Node(SOON)) as node:
+        yield node
+
+
+# ---- time ------------------------------------------------------------------------------------------------
+
+
+def test_a_region_whose_delivery_does_not_come_is_given_up(hasty: Node) -> None:
+    hasty.receive(new_ticket())
+    code, text = hasty.failure_of(60)
+    assert (code, "no delivery of its ticket came within 0.2 s" in text) == (ErrorCode.OUT_OF_RESOURCES, True)
+    hasty.receive(ticket := new_ticket(), event=61)
+    assert hasty.deliver(ticket).receive() == (m.Awaited(), b"")
+
+
+def test_a_delivery_that_nobody_awaits_is_refused_and_told_nothing(hasty: Node) -> None:
+    assert hasty.deliver(new_ticket()).receive() == (m.Refused("not-found", NOBODY_AWAITS), b"")
+
+
+def test_a_ticket_works_once(hasty: Node) -> None:
+    hasty.receive(ticket := new_ticket())
+    first = hasty.deliver(ticket)
+    assert first.receive() == (m.Awaited(), b"")
+    first.send(bytes(SIZE))
+    assert first.receive() == (m.Done(0), b"")
+    assert hasty.deliver(ticket).receive() == (m.Refused("not-found", NOBODY_AWAITS), b"")
+
+
+def test_a_sender_that_has_nothing_to_give_is_given_up(hasty: Node) -> None:
+    hasty.receive(ticket := new_ticket())
+    peer = hasty.deliver(ticket)
+    assert "it gave nothing for 0.2 s; 0 bytes were through" in hasty.failure_of(60)[1]
+    assert peer.receive() == (m.Awaited(), b"")
+    answer, _ = peer.receive()
+    assert isinstance(answer, m.Refused)
+    assert answer.problem == "unavailable"
+
+
+def test_a_sender_that_stops_in_the_middle_is_given_up(hasty: Node) -> None:
+    hasty.receive(ticket := new_ticket())
+    hasty.deliver(ticket).send(bytes(30))
+    assert "it gave nothing for 0.2 s; 30 bytes were through" in hasty.failure_of(60)[1]
+
+
+def test_a_receiver_that_is_never_ready_is_given_up(hasty: Node) -> None:
+    hasty.send()
+    hasty.accept()
+    assert "it said nothing for 0.2 s; 0 bytes were through" in hasty.failure_of(60)[1]
+
+
+def test_a_receiver_that_takes_nothing_is_given_up(hasty: Node) -> None:
+    large = 8 << 20
+    hasty.device.say(m.CreateBuffer(5, CONTEXT, 1, large))
+    hasty.send(size=large, buffer=5)
+    hasty.accept().say(m.Awaited())
+    assert "it took nothing for 0.2 s" in hasty.failure_of(60)[1]
+
+
+# ---- number ----------------------------------------------------------------------------------------------
+
+
+def test_of_too_many_deliveries_that_nobody_awaits_the_oldest_goes(node: Node) -> None:
+    tickets = [new_ticket() for _ in range(arrivals.MAX_WAITING + 1)]
+    peers = [node.deliver(ticket) for ticket in tickets]
+    assert peers[0].receive() == (m.Refused("not-found", NOBODY_AWAITS), b"")
+    node.receive(tickets[1])
+    assert peers[1].receive() == (m.Awaited(), b"")
+
+
+def test_transfers_past_the_limit_are_refused(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_regions, "MAX_PENDING", 2)
+    for event in (60, 61, 62):
+        node.receive(new_ticket(), event)
+    code, text = node.failure_of(62)
+    assert (code, "2 transfers between nodes are under way" in text) == (ErrorCode.OUT_OF_RESOURCES, True)
+    for event in (60, 61):
+        state = node.device.ask(m.GetEvent(event))
+        assert isinstance(state, m.EventState)
+        assert state.status > 0
+
+
+# ---- what else the session does meanwhile ----------------------------------------------------------------
+
+
+def test_a_session_that_waits_for_another_node_is_served_and_does_not_count_as_hung(node: Node) -> None:
+    node.receive(ticket := new_ticket())
+    finish, read_back = node.device.say(m.Finish(QUEUE)), node.device.say(read())
+    assert node.device.ask(m.Sync()) == m.Done(read_back + 1)
+    assert (node.device.find(finish), node.device.find(read_back)) == (None, None)
+    assert node.device.session.completion.oldest_s() == 0.0
+    peer = node.deliver(ticket)
+    assert peer.receive() == (m.Awaited(), b"")
+    peer.send(b"x" * SIZE)
+    assert node.device.answer_to(finish) == m.Done(finish)
+    assert isinstance(node.device.answer_to(read_back), m.Data)
+
+
+def test_a_region_in_use_here_is_asked_for_when_it_is_free(node: Node) -> None:
+    node.device.backend.is_holding = True
+    node.receive(ticket := new_ticket())
+    node.device.backend.is_holding = False
+    peer = node.deliver(ticket)
+    peer.stream.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        peer.receive()
+    node.device.backend.running[-1].end()
+    peer.stream.settimeout(10)
+    assert peer.receive() == (m.Awaited(), b"")
+
+
+def test_writes_and_releases_go_on_behind_a_transfer(node: Node) -> None:
+    node.receive(ticket := new_ticket())
+    node.device.say(m.EnqueueWriteBuffer(QUEUE, BUFFER, 0, 61), bytes(LARGE))
+    node.device.say(m.CreateBuffer(5, CONTEXT, 1, 1000))
+    node.device.say(fill(buffer=5))
+    node.device.say(m.Release([5, QUEUE]))
+    node.device.say(m.Release([QUEUE]))
+    peer = node.deliver(ticket)
+    assert peer.receive() == (m.Awaited(), b"")
+    peer.send(b"x" * SIZE)
+    assert peer.receive() == (m.Done(0), b"")
+    assert isinstance(node.device.ask(m.Sync()), m.Done)
+
+
+def test_a_failure_after_its_queue_is_gone_is_the_sessions(hasty: Node) -> None:
+    command = hasty.receive(new_ticket(), event=0)
+    hasty.device.say(m.Release([QUEUE]))
+
+    def failed() -> bool:
+        answer = hasty.device.ask(m.Sync())
+        return isinstance(answer, m.Failed) and answer.culprit == command
+
+    wait_until(failed)
+
+
+def test_the_sender_may_be_gone_once_its_content_is_here(node: Node) -> None:
+    node.receive(ticket := new_ticket())
+    peer = node.deliver(ticket)
+    assert peer.receive() == (m.Awaited(), b"")
+    peer.send(b"x" * SIZE)
+    peer.stream.close()
+    finish = node.device.say(m.Finish(QUEUE))
+    assert node.device.answer_to(finish) == m.Done(finish)
+
+
+# ---- a device that fails ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["enqueue_map_buffer", "create_user_event", "flush"])
+def test_what_cannot_be_enqueued_is_the_commands_failure(node: Node, method: str) -> None:
+    node.device.backend.raising[method] = failure(ErrorCode.OUT_OF_HOST_MEMORY)
+    node.receive(new_ticket())
+    node.device.backend.raising.clear()
+    assert node.failure_of(60)[0] == ErrorCode.OUT_OF_HOST_MEMORY
+    assert isinstance(node.device.ask(m.Finish(QUEUE)), m.Done)
+
+
+def test_a_mapping_that_fails_is_told_to_both_sides(node: Node) -> None:
+    node.device.backend.is_holding = True
+    node.receive(ticket := new_ticket())
+    node.device.backend.is_holding = False
+    node.device.backend.running[-1].end(ErrorCode.MAP_FAILURE)
+    answer, _ = node.deliver(ticket).receive()
+    assert isinstance(answer, m.Refused)
+    assert answer.problem == "unavailable"
+    assert node.failure_of(60)[0] == ErrorCode.MAP_FAILURE
+
+
+def test_content_that_does_not_get_to_the_device_is_no_success(node: Node) -> None:
+    node.receive(ticket := new_ticket())
+    node.device.backend.raising["enqueue_unmap"] = failure(ErrorCode.OUT_OF_RESOURCES)
+    peer = node.deliver(ticket)
+    assert peer.receive() == (m.Awaited(), b"")
+    peer.send(bytes(SIZE))
+    assert isinstance(peer.receive()[0], m.Refused)
+    assert "the test said so" in node.failure_of(60)[1]
+
+
+def test_an_event_that_the_driver_does_not_complete_is_told(node: Node) -> None:
+    command = node.receive(ticket := new_ticket())
+    node.device.backend.raising["set_user_event_status"] = failure(ErrorCode.OUT_OF_RESOURCES)
+    peer = node.deliver(ticket)
+    assert peer.receive() == (m.Awaited(), b"")
+    peer.send(bytes(SIZE))
+    assert peer.receive() == (m.Done(0), b"")
+
+    def failed() -> bool:
+        answer = node.device.ask(m.Sync())
+        return isinstance(answer, m.Failed) and answer.culprit == command
+
+    wait_until(failed)
