@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,46 +13,12 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
 
 from ..conftest import wait_until
-from ..integration.builder_rig import Builder
 from ..integration.wire_client import Client
-from ..integration.worker_rig import Target, Worker
 from .conftest import SOURCE
 
 LIMIT_S = 60.0
 HEADER = "an_accelpool_header.h"
 SMALL = "#ifndef N\n#define N 2\n#endif\n__kernel void twice(__global int *a) { a[get_global_id(0)] *= N; }\n"
-
-
-@pytest.fixture(scope="module")
-def builder(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    """A builder for the device under test."""
-    with Builder(target, tmp_path_factory.mktemp("builder") / "own") as builder:
-        assert builder.able == [target.device]
-        yield builder
-
-
-@pytest.fixture
-def counted(builder: Builder) -> Callable[[], tuple[int, int]]:
-    """Returns the hits and misses since the test began."""
-    before = builder.counts()
-
-    def since() -> tuple[int, int]:
-        now = builder.counts()
-        return now.hits - before.hits, now.misses - before.misses
-
-    return since
-
-
-@pytest.fixture
-def connect(target: Target, builder: Builder) -> Iterator[Callable[[], Client]]:
-    """Opens sessions whose workers may ask the builder."""
-    with contextlib.ExitStack() as stack:
-
-        def open_one() -> Client:
-            worker = stack.enter_context(Worker(target, connect_builder=builder.connect))
-            return Client(stack.enter_context(worker.connect()))
-
-        yield open_one
 
 
 @pytest.fixture

@@ -115,7 +115,8 @@ class Prebuilt:
         if name == LOG:
             place = next(place for place, known in enumerate(program.context.devices) if known is device)
             return "".join(program.logs[place : place + 1])
-        return {STATUS: SUCCESS, OPTIONS: program.options, BINARY_TYPE: EXECUTABLE}[name]
+        told: dict[int, InfoValue] = {STATUS: SUCCESS, OPTIONS: program.options, BINARY_TYPE: EXECUTABLE}
+        return told[name]
 
     def _has_kernels(self, program: ProgramObject) -> bool:
         return any(kernel.program is program for kernel in self._holdings.kernels.items.values())
