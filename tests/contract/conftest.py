@@ -16,6 +16,7 @@ from ..conftest import wait_until
 from ..integration.builder_rig import Builder
 from ..integration.wire_client import Client
 from ..integration.worker_rig import SHARE_BYTES, Target, Worker, healthy_targets
+from .image_painter import Painter
 
 SOURCE = """
 typedef struct { int scale; float shift; int spare[2]; } Recipe;
@@ -54,6 +55,7 @@ __kernel void spin(__global uint *out, ulong rounds)
     out[0] = x;
 }
 """
+IMAGE_SUPPORT = 0x1016  # CL_DEVICE_IMAGE_SUPPORT
 RUNNING = 1
 LONG_ROUNDS = 120_000_000  # of `spin`: a fraction of a second
 LONG = LONG_ROUNDS.to_bytes(8, "little")
@@ -189,6 +191,14 @@ def open_session(target: Target) -> Iterator[Callable[..., Client]]:
             return Client(stack.enter_context(worker.connect(memory_bytes)))
 
         yield open_one
+
+
+@pytest.fixture
+def painter(client: Client, context: int, queue: int) -> Painter:
+    """A client that knows images, on a device that has them."""
+    if not client.connection.devices[0].info.get(IMAGE_SUPPORT):
+        pytest.skip("the device has no images: it refuses them, see test_backend_image_refusals.py")
+    return Painter(client, context, queue)
 
 
 # ---- the builder ------------------------------------------------------------------------------------

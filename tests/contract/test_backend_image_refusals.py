@@ -10,13 +10,8 @@ from accelpool_wire.errors import Error, LogicError
 from accelpool_wire.image_layout import IMAGE1D, IMAGE1D_BUFFER, IMAGE2D, IMAGE2D_ARRAY, IMAGE3D
 
 from ..integration.wire_client import READ_WRITE, WAIT_S, Client
+from .conftest import IMAGE_SUPPORT
 from .image_painter import CLAMP_TO_EDGE, NEAREST, RGBA_F, START, Painter, pixels
-
-
-@pytest.fixture
-def painter(client: Client, context: int, queue: int) -> Painter:
-    return Painter(client, context, queue)
-
 
 HUGE = (1 << 64) - 1
 BAD_REGIONS = [
@@ -171,3 +166,17 @@ def test_a_failed_image_fails_what_uses_it(painter: Painter) -> None:
     image = painter.image([0, 0, 0])
     painter.client.post(m.EnqueueFillImage(painter.queue, image, bytes(16), START, [1, 1, 1]))
     assert painter.failure() == ("clCreateImage", DESCRIPTOR)
+
+
+def test_images_are_where_the_device_says_so_and_refused_elsewhere(
+    client: Client, context: int, queue: int
+) -> None:
+    painter = Painter(client, context, queue)
+    has_images = client.connection.devices[0].info.get(IMAGE_SUPPORT)
+    for make, routine in (
+        (lambda: painter.image([4, 4, 1]), "clCreateImage"),
+        (painter.sampler, "clCreateSamplerWithProperties"),
+    ):
+        make()
+        expected = [] if has_images else [(routine, ErrorCode.INVALID_OPERATION)]
+        assert [(error.routine, error.code) for error in client.failures()] == expected

@@ -36,11 +36,6 @@ EXTENTS = {
 KINDS = list(EXTENTS)
 
 
-@pytest.fixture
-def painter(client: Client, context: int, queue: int) -> Painter:
-    return Painter(client, context, queue)
-
-
 def part(content: bytes, extent: Sequence[int], origin: Sequence[int], region: Sequence[int]) -> bytes:
     """Return a region's pixels of a whole image's."""
     found = b""
@@ -139,6 +134,7 @@ def test_formats_are_told_and_work(painter: Painter) -> None:
     assert RGBA_F in answer.formats
 
 
+@pytest.mark.usefixtures("painter")
 def test_an_image_gives_its_memory_back(open_session: Callable[..., Client]) -> None:
     client = open_session(memory_bytes=400_000)
     context = client.context()
