@@ -6,6 +6,8 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     Ready(devices)             ────▶     the driver is loaded: the worker is warm
                                ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
     Alive(busy_s, traffic)     ────▶     at once, then every second while serving
+    WantBuilder                ────▶     before its first build
+                               ◀────     Builder + a connection to it (SCM_RIGHTS), if there is one
                                ◀────     Delivery(frame) + another node's connection, for the session
     Loaded(device, sha256)     ────▶     with `Alive` and before `Ended`, if a program was built from a binary
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
@@ -107,6 +109,14 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     detail: str
 
 
+class WantBuilder(msgspec.Struct, frozen=True, tag="want-builder"):
+    """The worker has no connection to the builder of its driver environment, and a program to build."""
+
+
+class Builder(msgspec.Struct, frozen=True, tag="builder"):
+    """The connection to the builder comes with the packet; without one there is no builder now."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """The session is over."""
 
@@ -115,8 +125,8 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     traffic: Traffic = Traffic()
 
 
-ToWorker = Serve | Delivery | End
-ToAgent = Ready | Alive | Loaded | Ended
+ToWorker = Serve | Delivery | Builder | End
+ToAgent = Ready | Alive | WantBuilder | Loaded | Ended
 
 _decoder_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _decoder_to_agent: msgspec.json.Decoder[ToAgent] = msgspec.json.Decoder(ToAgent)

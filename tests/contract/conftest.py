@@ -13,6 +13,7 @@ from accelpool_wire.client import Connection
 from accelpool_wire.errors import Error
 
 from ..conftest import wait_until
+from ..integration.builder_rig import Builder
 from ..integration.wire_client import Client
 from ..integration.worker_rig import SHARE_BYTES, Target, Worker, healthy_targets
 from .image_painter import Painter
@@ -198,3 +199,38 @@ def painter(client: Client, context: int, queue: int) -> Painter:
     if not client.connection.devices[0].info.get(IMAGE_SUPPORT):
         pytest.skip("the device has no images: it refuses them, see test_backend_image_refusals.py")
     return Painter(client, context, queue)
+
+
+# ---- the builder ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def builder(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    """A builder for the device under test."""
+    with Builder(target, tmp_path_factory.mktemp("builder") / "own") as builder:
+        assert builder.able == [target.device]
+        yield builder
+
+
+@pytest.fixture
+def counted(builder: Builder) -> Callable[[], tuple[int, int]]:
+    """Returns the hits and misses since the test began."""
+    before = builder.counts()
+
+    def since() -> tuple[int, int]:
+        now = builder.counts()
+        return now.hits - before.hits, now.misses - before.misses
+
+    return since
+
+
+@pytest.fixture
+def connect(target: Target, builder: Builder) -> Iterator[Callable[[], Client]]:
+    """Opens sessions whose workers may ask the builder."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one() -> Client:
+            worker = stack.enter_context(Worker(target, connect_builder=builder.connect))
+            return Client(stack.enter_context(worker.connect()))
+
+        yield open_one

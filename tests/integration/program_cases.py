@@ -18,7 +18,7 @@ HEADER = "inline int seven(void) { return 7; }"
 INCLUDING = '#include "my/header.h"\n__kernel void f(__global int *a) { a[0] = seven() + N; }'
 LIBRARY = "int nine(void) { return 9; }"
 CALLING = "int nine(void); __kernel void f(__global int *a) { a[0] = nine(); }"
-SHARED = {
+OTHER_HERE = {
     "MAX_MEM_ALLOC_SIZE",
     "GLOBAL_MEM_SIZE",
     "SVM_CAPABILITIES",
@@ -139,7 +139,7 @@ INFOS = {
 
 def infos(queried, names, numbers):
     """Return every info of a device or platform that sharing it does not change."""
-    return {name: told(queried, getattr(numbers, name)) for name in names if name not in SHARED}
+    return {name: told(queried, getattr(numbers, name)) for name in names if name not in OTHER_HERE}
 
 
 def told(queried, number):

@@ -11,6 +11,7 @@ from accelpool_node.backends.null import NullBackend
 from accelpool_node.backends.null.objects import NullBuffer
 from accelpool_node.worker.objects import Share
 from accelpool_node.worker.peer_line import Patience
+from accelpool_node.worker.prebuilt import Products
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
 from accelpool_wire.errors import Error, error_for
@@ -44,8 +45,8 @@ class ScriptedBackend(NullBackend):
         raising: What a method raises, by its name.
     """
 
-    def __init__(self) -> None:
-        super().__init__(1)
+    def __init__(self, count: int = 1) -> None:
+        super().__init__(count)
         self.is_holding = False
         self.running: list[ScriptedEvent] = []
         self.raising: dict[str, BaseException] = {}
@@ -113,23 +114,37 @@ class Device:
     Args:
         addresses: Where it may send buffers to.
         patience: How long its transfers between nodes wait for what.
+        products: Where its builds come from.
+        count: How many devices it has.
         limits: Other limits than usual.
 
     Attributes:
         backend: The device.
+        shares: The session's devices.
         answers: What the session has said.
     """
 
     def __init__(
-        self, addresses: Sequence[str] = (), patience: Patience | None = None, **limits: int
+        self,
+        addresses: Sequence[str] = (),
+        patience: Patience | None = None,
+        products: Products | None = None,
+        count: int = 1,
+        **limits: int,
     ) -> None:
-        self.backend = ScriptedBackend()
+        self.backend = ScriptedBackend(count)
         self.limits = m.Limits(**limits)
         self.answers: list[m.Message] = []
         self.refused: dict[type[m.Message], Error | Exception] = {}
-        share = Share(device=self.backend.devices()[0], memory_bytes=SHARE_BYTES)
+        self.shares = [Share(device=known, memory_bytes=SHARE_BYTES) for known in self.backend.devices()]
         self._session = Session(
-            self.backend, [share], self.limits, self._reply, addresses=addresses, patience=patience
+            self.backend,
+            self.shares,
+            self.limits,
+            self._reply,
+            products=products,
+            addresses=addresses,
+            patience=patience,
         )
         self._command = 0
         self.say(m.CreateContext(CONTEXT, [0]))

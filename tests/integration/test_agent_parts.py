@@ -28,6 +28,7 @@ from accelpool_wire.errors import LeaseExpired, QuotaExceeded, Unavailable
 from accelpool_wire.lease_token import LeaseClaims
 
 LIMIT_S = 10.0
+NO_BUILDER = {"x": SimpleNamespace(pid=0, start=lambda: None, connect=lambda: None)}
 
 # Stubs of the worker and the discovery child; `behave` stands for what a test makes them do.
 WORKER = """
@@ -108,6 +109,7 @@ async def run_session(bench, during=None, **limits):
     sessions = Sessions(
         make_settings(bench, **limits),
         {"x": pool},
+        NO_BUILDER,
         check=lambda admission: None,
         on_change=lambda: None,
         on_end=lambda session, outcome: over.set_result(outcome),
@@ -156,6 +158,7 @@ def test_a_client_gets_another_worker_if_the_first_does_not_take_it_over(bench, 
         sessions = Sessions(
             make_settings(bench, begin_limit_s=0.5),
             {"x": make_pool(bench)},
+            NO_BUILDER,
             check=lambda admission: None,
             on_change=lambda: None,
             on_end=lambda session, outcome: ended.append(outcome.cause),

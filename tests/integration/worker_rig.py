@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +104,7 @@ class Worker:
         peers: Where it may send buffers to.
         heard: Everything that it said since Ready.
         ready: What it said first.
+        connect_builder: Returns a connection to a builder when it wants one, or None.
     """
 
     target: Target
@@ -111,6 +112,7 @@ class Worker:
     session: str = "S1"
     peers: tuple[str, ...] = ()
     heard: list[control.ToAgent] = field(default_factory=list)
+    connect_builder: Callable[[], socket.socket | None] = lambda: None
     ready: control.Ready = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
     agent: socket.socket = field(init=False)
@@ -172,8 +174,17 @@ class Worker:
         try:
             while (message := control.receive_at_agent(self.agent)) is not None:
                 self.heard.append(message)
+                if isinstance(message, control.WantBuilder):
+                    self._offer(self.connect_builder())
         except OSError:
             return  # closed by this side
+
+    def _offer(self, connection: socket.socket | None) -> None:
+        if connection is None:
+            control.send(self.agent, control.Builder())
+            return
+        with connection:
+            control.send(self.agent, control.Builder(), (connection.fileno(),))
 
     def ended(self, timeout_s: float = 10.0) -> control.Ended:
         """Wait for its last word, here without the traffic, and its exit."""

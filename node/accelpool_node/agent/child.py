@@ -24,12 +24,21 @@ ORPHAN = 4
 def main() -> None:
     """Run a module as `__main__`, tied to the agent's life."""
     agent, module = int(sys.argv[1]), sys.argv[2]
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != agent:
-        sys.exit(ORPHAN)
+    die_with(agent)
     _expect_the_worst()
     sys.argv[:] = [module, *sys.argv[3:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent's thread ends; exit if that is over already.
+
+    Args:
+        parent: The parent's process id.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(ORPHAN)
 
 
 def _expect_the_worst() -> None:

@@ -136,6 +136,19 @@ class Devices:
             device for device in self._devices.values() if self.faults[device.name] and device.backend_name
         ]
 
+    def built_for(self, environment: str) -> list[str]:
+        """Return the backend's names of an environment's devices for which programs are built apart.
+
+        Those that work and are no accelerators: one of these keeps whatever was loaded on it last.
+        """
+        return [
+            device.backend_name
+            for device in self._devices.values()
+            if device.environment == environment
+            and not self.faults[device.name]
+            and device.report.kind != "accelerator"
+        ]
+
     def environments_in_use(self) -> set[str]:
         """Return the environments that have at least one healthy device."""
         return {device.environment for device in self._devices.values() if not self.faults[device.name]}

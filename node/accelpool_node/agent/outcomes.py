@@ -60,6 +60,7 @@ class Session:
         over: Set once the process has ended.
         settled: Set once the worker has taken its client over, or its process has ended without.
         has_begun: Whether the worker has taken its client over.
+        builder: The process id of the builder that it has a connection to, or 0.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Session:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     has_begun: bool = False
+    builder: int = 0
 
     @property
     def lease(self) -> str:

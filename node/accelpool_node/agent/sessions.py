@@ -12,6 +12,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 
 from accelpool_node import control
+from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude, describe_traffic
 from accelpool_node.agent.settings import Settings
@@ -31,6 +32,7 @@ class Sessions:
     Args:
         settings: Limits.
         pools: Warm workers by driver environment.
+        builders: The builders by driver environment.
         check: Called with an admission right before its session opens; raises if its lease has ended.
         on_change: Called when a session has begun.
         on_end: Called with the session and how it ended, when it has.
@@ -41,6 +43,7 @@ class Sessions:
         self,
         settings: Settings,
         pools: Mapping[str, WarmPool],
+        builders: Mapping[str, Builder],
         *,
         check: Callable[[Admission], None],
         on_change: Callable[[], None],
@@ -50,6 +53,7 @@ class Sessions:
         self.running: dict[str, Session] = {}
         self._settings = settings
         self._pools = pools
+        self._builders = builders
         self._check = check
         self._on_change = on_change
         self._on_end = on_end
@@ -75,6 +79,7 @@ class Sessions:
                 worker = await self._pools[admission.environment].take()
                 session = self._begin(worker, admission, frame, client)
                 if session and await self._is_served(session):
+                    self._builders[admission.environment].start()
                     return session
         finally:
             self._opening -= Counter({lease: 1})
@@ -189,6 +194,22 @@ class Sessions:
             self._condemn(session, f"a command ran longer than {self._settings.command_limit_s:g} s")
         elif isinstance(message, control.Loaded):
             self._on_loaded(session, message)
+        elif isinstance(message, control.WantBuilder):
+            self._connect_builder(session)
+
+    def _connect_builder(self, session: Session) -> None:
+        """Give a worker a connection to the builder, one per life of that, or say that there is none."""
+        builder = self._builders[session.admission.environment]
+        connection = builder.connect() if session.builder != builder.pid or not builder.pid else None
+        try:
+            if connection is None:
+                session.worker.send(control.Builder())
+                return
+            with connection:
+                session.worker.send(control.Builder(), (connection.fileno(),))
+            session.builder = builder.pid
+        except OSError:
+            return  # the worker is gone, or does not listen: it waits no longer than it wants to
 
     def _watch(self, session: Session) -> None:
         """Kill the worker if it has been silent too long, else look again when that could next be."""
@@ -223,4 +244,6 @@ class Sessions:
             self._outcomes.popitem(last=False)
         session.over.set()
         session.settled.set()
+        if session.builder:
+            self._builders[session.admission.environment].ask_counts()
         self._on_end(session, outcome)

@@ -8,6 +8,7 @@ shut down  end sessions, tell the broker, leave no process
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import secrets
 import socket
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 
 from accelpool_node import control
 from accelpool_node.agent.broker_link import BrokerCalls, BrokerLink
+from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.contract import Address, Registered, Registration, Report, Work
 from accelpool_node.agent.devices import Devices
 from accelpool_node.agent.discovery import Discovery
@@ -92,9 +94,15 @@ class Agent:
             )
             for name, environment in environments.items()
         }
+        folder = settings.state_dir.absolute() / "builders"
+        self._builders = {
+            name: Builder(environment, processes, folder / name, functools.partial(devices.built_for, name))
+            for name, environment in environments.items()
+        }
         self._sessions = Sessions(
             settings,
             self._pools,
+            self._builders,
             check=self._check,
             on_change=self._changed,
             on_end=self._session_ended,
@@ -135,6 +143,8 @@ class Agent:
         self._is_open = False
         for pool in self._pools.values():
             pool.close()
+        for builder in self._builders.values():
+            builder.close()
         sessions = tuple(self._sessions.running.values())
         for session in sessions:
             self._sessions.end(session, Unavailable(SHUTTING_DOWN))

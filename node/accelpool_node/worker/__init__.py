@@ -10,6 +10,9 @@ image_commands  copies from, to and between images, fills
 rectangles   copies of rectangles in buffers
 kernel_args  what a kernel's arguments are set to, checked
 image_args   the same of images and samplers
+builds       makes, builds, compiles and links programs, and tells what is known of them
+prebuilt     makes programs of what the builder built
+builder_link the way to the builder
 holdings     makes, finds and lets go of what the session holds
 objects      the session's objects by handle, and the failures that stick to them
 ledger       the device memory that they take, to the byte

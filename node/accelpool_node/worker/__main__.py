@@ -19,6 +19,7 @@ import msgspec
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
+from accelpool_node.worker.builder_link import BuilderLink
 from accelpool_node.worker.objects import Share
 from accelpool_node.worker.parting import as_client_sees
 from accelpool_node.worker.service import Service
@@ -86,8 +87,9 @@ def _serve(
         service.end("unavailable", detail)
         return control.Ended(control.Cause.ENDED, detail)
     shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
-    session = Session(backend, shares, limits, service.reply, addresses=order.peers)
-    threading.Thread(target=_obey, args=(agent, service, session), daemon=True).start()
+    builder = BuilderLink(lambda: control.send(agent, control.WantBuilder()))
+    session = Session(backend, shares, limits, service.reply, products=builder, addresses=order.peers)
+    threading.Thread(target=_obey, args=(agent, service, session, builder), daemon=True).start()
     threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
     service.welcome([as_client_sees(share) for share in shares])
     ended = service.run(session)
@@ -95,7 +97,7 @@ def _serve(
     return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
 
 
-def _obey(agent: socket.socket, service: Service, session: Session) -> None:
+def _obey(agent: socket.socket, service: Service, session: Session, builder: BuilderLink) -> None:
     """Do what the agent says; exit with it."""
     while True:
         try:
@@ -105,11 +107,14 @@ def _obey(agent: socket.socket, service: Service, session: Session) -> None:
         if received is None:
             _exit(AGENT_GONE)
         order, descriptors = received
-        if isinstance(order, control.Delivery):
-            if not descriptors:
-                continue  # there was no room for one more: the agent's copy is closed already
-            session.peers.announce(socket.socket(fileno=descriptors[0]), order.frame)
-        elif isinstance(order, control.End):
+        if isinstance(order, control.Builder):
+            builder.offer(descriptors)
+            continue
+        if isinstance(order, control.Delivery) and descriptors:  # none: there was no room for one more
+            session.peers.announce(socket.socket(fileno=descriptors.pop(0)), order.frame)
+        for unwanted in descriptors:
+            os.close(unwanted)
+        if isinstance(order, control.End):
             service.end(order.problem, order.detail)
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
             _tell_loaded_images(agent, session)

@@ -13,6 +13,7 @@ from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.loaded_images import LoadedImages
 from accelpool_node.worker.objects import ContextObject, ProgramObject
+from accelpool_node.worker.prebuilt import Prebuilt
 from accelpool_node.worker.spirv import check_spirv
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -33,6 +34,7 @@ class Builds:
     Args:
         backend: Where the programs are.
         holdings: The session's objects.
+        prebuilt: Makes programs of products, where there are any.
         loaded_images: Takes note of binaries that are built for devices.
         reply: Sends answers.
     """
@@ -41,11 +43,13 @@ class Builds:
         self,
         backend: Backend,
         holdings: Holdings,
+        prebuilt: Prebuilt,
         loaded_images: LoadedImages,
         reply: Callable[[m.Message], None],
     ) -> None:
         self._backend = backend
         self._holdings = holdings
+        self._prebuilt = prebuilt
         self._loaded_images = loaded_images
         self._reply = reply
 
@@ -107,6 +111,10 @@ class Builds:
         Raises:
             RuntimeError: BUILD_PROGRAM_FAILURE, with the build logs in `what`.
         """
+        if self._prebuilt.load(program, devices, options):
+            program.is_linkable = False
+            return
+        self._prebuilt.unload(program, devices, "clBuildProgram")
         self._backend.build_program(program.handle, devices, options)
         self._loaded_images.note_build(devices, program.binary_hashes)
         program.kernels = {kernel.name: kernel for kernel in self._backend.program_kernels(program.handle)}
@@ -126,9 +134,11 @@ class Builds:
             what = f"a header's name has 1 to {MAX_NAME} characters, none of them NUL"
             raise error_for(routine, ErrorCode.INVALID_VALUE, what)
         sources = [self._of_context(program.context, header, routine) for header in headers]
-        if not all(source.is_source for source in sources):
+        if any(source.source is None for source in sources):
             raise error_for(routine, ErrorCode.INVALID_PROGRAM, "a header is a program from source")
-        included = [(name, source.handle) for name, source in zip(names, sources, strict=True)]
+        self._prebuilt.unload(program, devices, routine)
+        handles = [self._prebuilt.source_handle(source) for source in sources]
+        included = list(zip(names, handles, strict=True))
         self._backend.compile_program(program.handle, devices, message.options, included)
         program.kernels, program.is_linkable = {}, True
         self._answer(command, program)
@@ -157,7 +167,7 @@ class Builds:
         self._answer(command, program)
 
     def _answer(self, command: int, program: ProgramObject) -> None:
-        logs = [log[:MAX_LOG] for log in self._backend.build_logs(program.handle)]
+        logs = [log[:MAX_LOG] for log in self._prebuilt.logs(program)]
         self._reply(m.Built(command, list(program.kernels.values()), logs))
 
     # ---- asking ------------------------------------------------------------------------------------------
@@ -175,7 +185,7 @@ class Builds:
             routine = "clGetProgramBuildInfo"
             program = holdings.programs.get(message.handle, routine)
             device = holdings.device_of(program.context, message.device, routine)
-            return backend.build_info(program.handle, device, name)
+            return self._prebuilt.build_info(program, device, name)
         if message.about == m.TIMERS:
             return list(backend.device_and_host_timer(holdings.device(message.device)))
         routine = "clGetKernelWorkGroupInfo" if message.about == m.WORK_GROUP else "clGetKernelSubGroupInfo"

@@ -121,7 +121,8 @@ class Holdings:
         self.programs.claim(message.program, routine)
         context = self.contexts.get(message.context, routine)
         handle = self._backend.create_program_with_source(context.handle, message.source)
-        self.programs.items[message.program] = ProgramObject(handle=handle, context=context, is_source=True)
+        program = ProgramObject(handle=handle, context=context, source=message.source)
+        self.programs.items[message.program] = program
 
     def create_program_with_binary(
         self, message: m.CreateProgramWithBinary, content: memoryview | None
@@ -161,7 +162,9 @@ class Holdings:
             what = f"kernel {info.name} has {info.num_args} arguments; the limit is {limit}"
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
-        self.kernels.items[message.kernel] = KernelObject(handle=handle, info=info, context=program.context)
+        self.kernels.items[message.kernel] = KernelObject(
+            handle=handle, info=info, context=program.context, program=program
+        )
 
     def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:
         """Return where a message would have put an object, and under which handle."""

@@ -177,14 +177,17 @@ class SamplerObject:
 class ProgramObject:
     """A program and, once built, its kernels; the `hashes_of` its binaries if it is made from such.
 
-    It `is_linkable` if it is compiled, or may be.
+    It `is_linkable` if it is compiled, or may be. `source` is None if it was not made from source. `options`
+    and `logs` are those of its product if it is made of one now: its handle is then a program from binaries.
     """
 
     handle: Any
     context: ContextObject
+    source: str | None = None
+    options: str = ""
+    logs: list[str] | None = None
     kernels: dict[str, KernelInfo] = field(default_factory=dict)
     binary_hashes: dict[str, str] = field(default_factory=dict)
-    is_source: bool = False
     is_linkable: bool = False
 
 
@@ -193,11 +196,12 @@ Argument: TypeAlias = BufferObject | SamplerObject | LocalMemory | bytes | None
 
 @dataclass(kw_only=True, slots=True)
 class KernelObject:
-    """A kernel, what is known of its arguments, and the arguments set."""
+    """A kernel, its program, what is known of its arguments, and the arguments set."""
 
     handle: Any
     info: KernelInfo
     context: ContextObject
+    program: ProgramObject
     args: dict[int, Argument] = field(default_factory=dict)
 
 

@@ -30,6 +30,7 @@ from accelpool_node.worker.payloads import Opener, Payloads
 from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.peer_regions import PeerRegions
 from accelpool_node.worker.peers import Peers
+from accelpool_node.worker.prebuilt import Prebuilt, Products
 from accelpool_node.worker.rectangles import Rectangles
 from accelpool_node.worker.transfers import Outlet, Transfers
 from accelpool_node.worker.user_events import UserEvents
@@ -58,6 +59,7 @@ class Session:
         shares: The session's devices with the memory that may be allocated on each.
         limits: What the client may ask for at most.
         reply: Sends answers and pushes.
+        products: Where products of builds come from that were made elsewhere, or None.
         addresses: Where buffers may be sent to: "host:port", IPv6 in brackets.
         patience: How long transfers between nodes wait for what.
 
@@ -74,6 +76,7 @@ class Session:
         limits: m.Limits,
         reply: Reply,
         *,
+        products: Products | None = None,
         addresses: Sequence[str] = (),
         patience: Patience | None = None,
     ) -> None:
@@ -100,7 +103,8 @@ class Session:
             backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
         )
         self.peers = Peers(regions, addresses, patience or Patience())
-        builds = self._builds = Builds(backend, self._holdings, self.loaded_images, reply)
+        prebuilt = Prebuilt(backend, self._holdings, products)
+        builds = self._builds = Builds(backend, self._holdings, prebuilt, self.loaded_images, reply)
         parting = Parting(backend, self._holdings, reply)
         self._failure: Failure | None = None
         self._watched: set[int] = set()

@@ -14,6 +14,7 @@ from accelpool_wire.messages import InfoValue, KernelInfo, WorkGroupInfo
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)".*$', re.MULTILINE)
 KERNEL = re.compile(r"\b(?:__)?kernel\s+void\s+([\w.]+)\s*\(([^)]*)\)")
+OPTIONS, LOG, BINARY_TYPE, EXECUTABLE = 0x1182, 0x1183, 0x1184, 4
 
 
 class Programs:
@@ -94,8 +95,13 @@ class Programs:
         return 0
 
     def build_info(self, program: NullProgram, device: BackendDevice, name: int) -> InfoValue:
-        """Return 0: no program has variables."""
-        return 0
+        """Return what little there is: no texts, and no variables."""
+        known: dict[int, InfoValue] = {
+            OPTIONS: "",
+            LOG: "",
+            BINARY_TYPE: EXECUTABLE if program.kernels else 0,
+        }
+        return known.get(name, 0)
 
     def program_kernels(self, program: NullProgram) -> list[KernelInfo]:
         """Return names and argument counts."""

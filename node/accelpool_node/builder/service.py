@@ -1,0 +1,138 @@
+"""What a builder answers: a product that it keeps, one that is made now, or that the worker has to build.
+
+On a device whose driver takes long to make binaries of a program (PoCL compiles each kernel only then) the
+worker builds at once, as it would without a builder, and the product is made meanwhile for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+import msgspec
+
+from accelpool_node.builder import messages as b
+from accelpool_node.builder.control import Counts
+from accelpool_node.builder.eligibility import objection
+from accelpool_node.builder.store import Store, key_of
+
+log = logging.getLogger(__name__)
+
+MAX_AT_ONCE = 4
+MAX_DEVICES = 64
+TRIAL = 3  # the nursery's own are 1 and 2
+
+
+class Service:
+    """Answers workers.
+
+    Args:
+        make: Makes an encoded build and returns its encoded product; raises ConnectionError if it fails.
+        store: The products that are kept.
+        at_once: How many builds may be under way; whoever comes later builds for himself.
+    """
+
+    def __init__(
+        self, make: Callable[[bytes], Awaitable[bytes]], store: Store, at_once: int = MAX_AT_ONCE
+    ) -> None:
+        self._make = make
+        self._store = store
+        self._at_once = at_once
+        self._able: frozenset[b.DeviceId] = frozenset()
+        self._dear: frozenset[b.DeviceId] = frozenset()
+        self._making: dict[bytes, asyncio.Task[bytes]] = {}
+        self._counts = Counts()
+
+    def counts(self) -> Counts:
+        """Return what was done, and what is kept."""
+        return msgspec.structs.replace(self._counts, entries=len(self._store), bytes=self._store.bytes)
+
+    async def try_devices(self, devices: Iterable[b.DeviceId]) -> list[str]:
+        """See which devices' drivers make programs from binaries; only for these is anything built.
+
+        Returns:
+            Their names.
+        """
+        able, dear = [], []
+        for device in devices:
+            try:
+                product = b.decode_answer(await self._make(b.encode(b.trial_of(device, TRIAL))))
+            except ConnectionError as error:
+                log.warning("programs for %s cannot be made from binaries: %s", device.name, error)
+            else:
+                able.append(device)
+                if isinstance(product, b.Product) and product.is_dear:
+                    dear.append(device)
+        self._able, self._dear = frozenset(able), frozenset(dear)
+        return [device.name for device in able]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one worker, a build at a time, until it goes or sends nonsense."""
+        try:
+            while (content := await b.read(reader, b.MAX_BUILD_BYTES)) is not None:
+                await b.write(writer, await self._answer(b.decode_build(content)))
+        except (ValueError, OSError) as error:
+            log.warning("a worker's connection ends: %s", error)
+        finally:
+            writer.close()
+
+    async def _answer(self, build: b.Build) -> bytes:
+        """Return an encoded Product or Declined."""
+        why = self._objection(build)
+        if why:
+            return self._decline(why)
+        key = key_of(build)
+        product = self._store.get(key)
+        if product is not None:
+            self._count(hits=1)
+            return product
+        making, is_first = self._making.get(key), key not in self._making
+        if making is None and len(self._making) >= self._at_once:
+            return self._decline(f"{self._at_once} builds are under way, which is the limit")
+        is_deferred = not self._dear.isdisjoint(build.devices)
+        if making is None:
+            build = msgspec.structs.replace(build, is_deferred=is_deferred)
+            making = self._making[key] = asyncio.create_task(self._make_and_keep(key, build))
+            making.add_done_callback(_retrieve)
+        if is_deferred:
+            return self._decline("it is made for whoever asks next")
+        try:
+            product = await asyncio.shield(making)
+        except ConnectionError as error:
+            return self._decline(str(error))
+        self._count(hits=0 if is_first else 1)
+        return product
+
+    def _objection(self, build: b.Build) -> str:
+        if build.is_trial or build.is_deferred:
+            return "only the builder itself tries drivers and defers builds"
+        if not 0 < len(build.devices) <= MAX_DEVICES or not self._able.issuperset(build.devices):
+            return "not all of the devices are here and take programs as binaries"
+        return objection(build.source, build.options)
+
+    async def _make_and_keep(self, key: bytes, build: b.Build) -> bytes:
+        """Return the product of a build; it is made though whoever asked first is gone."""
+        try:
+            product = await self._make(b.encode(build))
+            self._store.put(key, product)
+            self._count(misses=1)
+            return product
+        finally:
+            del self._making[key]
+
+    def _decline(self, why: str) -> bytes:
+        self._count(declined=1)
+        return b.encode(b.Declined(why=why[: b.MAX_WHY]))
+
+    def _count(self, *, hits: int = 0, misses: int = 0, declined: int = 0) -> None:
+        counts = self._counts
+        self._counts = Counts(
+            hits=counts.hits + hits, misses=counts.misses + misses, declined=counts.declined + declined
+        )
+
+
+def _retrieve(making: asyncio.Task[bytes]) -> None:
+    """Look at how a build ended for which nobody may have waited."""
+    if not making.cancelled() and (error := making.exception()) is not None:
+        log.debug("a build failed: %s", error)
