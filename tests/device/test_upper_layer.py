@@ -237,8 +237,8 @@ def test_a_device_without_shared_virtual_memory_says_so(cl: Any, context: Any) -
 
     assert not has_coarse_grain_buffer_svm(context.devices[0])
     assert not has_fine_grain_system_svm(context.devices[0])
-    with pytest.raises(AttributeError, match="has no SVMAllocation yet"):
-        cl.SVMAllocation  # noqa: B018 - the look-up is the test
+    with pytest.raises(cl.LogicError, match="INVALID_OPERATION"):
+        cl.SVMAllocation(context, 64, 0, cl.svm_mem_flags.READ_WRITE)
 
 
 CLIENT = """
