@@ -72,7 +72,7 @@ class _Expansion:
             if path is None:
                 lines.append(line)
             elif path not in inside:
-                content = _guarded(self._read(path), path)
+                content = _guarded(self._read(path), path, list(self.texts).index(path))
                 lines += [self.expanded(content, path.parent, (*inside, path)), f"#line {number + 1}"]
         return "\n".join(lines)
 
@@ -112,12 +112,15 @@ def _matched(source: str) -> Iterator[tuple[int, str, re.Match[str] | None]]:
                 in_comment = mark == "/*"
 
 
-def _guarded(content: str, path: Path) -> str:
-    """Return a file's content with `#pragma once`, which means nothing inside another file, spelt out."""
+def _guarded(content: str, path: Path, number: int) -> str:
+    """Return a file's content with `#pragma once`, which means nothing inside another file, spelt out.
+
+    Files of one name are told apart by their numbers; where they lie is nobody's business.
+    """
     rest = ONCE.sub("", content)
     if rest == content:
         return content
-    guard = "ACCELPOOL_INCLUDED_" + re.sub(r"\W", "_", path.name).upper()
+    guard = f"ACCELPOOL_INCLUDED_{number}_" + re.sub(r"\W", "_", path.name).upper()
     return f"#ifndef {guard}\n#define {guard}\n{rest}\n#endif"
 
 

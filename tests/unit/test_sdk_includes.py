@@ -37,6 +37,16 @@ def test_files_are_found_in_folders_and_beside_the_including_file(folder):
     ]
 
 
+def test_files_of_one_name_are_both_included_once_each(folder):
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "same.h").write_text(f"#pragma once\nint {name};")
+    got = lines('#include "one/same.h"\n#include "two/same.h"\n#include "one/same.h"', folder)
+    first, second, third = (line for line in got if line.startswith("#ifndef"))
+    assert first == third != second
+    assert {"int one;", "int two;"} <= set(got)
+
+
 @pytest.mark.parametrize(
     "source",
     [

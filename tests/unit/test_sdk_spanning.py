@@ -80,6 +80,16 @@ def test_a_program_built_for_one_node_runs_there_alone(fakes, ctx, queues):
     assert caught.value.code == cl.status_code.INVALID_PROGRAM_EXECUTABLE
 
 
+def test_a_program_built_for_one_node_after_the_other_runs_on_both(fakes, ctx, queues):
+    program = cl.Program(ctx, "source")
+    for fake, device in zip(fakes, ctx.devices, strict=True):
+        fake.answers[m.BuildProgram] = built(kernel_info("work"))
+        program.build(devices=[device])
+    for fake, queue in zip(fakes, queues, strict=True):
+        program.work(queue, (1,), None)
+        assert count(fake, m.EnqueueNDRangeKernel) == 1
+
+
 def test_binaries_go_to_the_nodes_of_their_devices_and_come_back_in_order(fakes, ctx):
     program = cl.Program(ctx, ctx.devices[::-1], [b"second", b"first"])
     assert [fake.payloads[-1] for fake in fakes] == [b"first", b"second"]

@@ -84,6 +84,6 @@ def test_files_take_the_place_of_lines_including_them(
     monkeypatch.setattr(includes, "pyopencl_folder", lambda: tmp_path)
     source = "#include <pyopencl-a.h>\n#include <other.h>\n  # include <pyopencl-more/b.cl>\nlast"
     got = includes.with_includes(source).split("\n")
-    guard = "ACCELPOOL_INCLUDED_PYOPENCL_A_H"
+    guard = "ACCELPOOL_INCLUDED_0_PYOPENCL_A_H"
     first = [f"#ifndef {guard}", f"#define {guard}", "", "int a;", "#endif", "#line 2", "#include <other.h>"]
     assert got == [*first, "int c;", "#line 2", "int b;", "#line 4", "last"]

@@ -127,8 +127,8 @@ class Asks:
 
         def together(answers: Answers) -> m.Message:
             built = merged(answers, order)
-            program.built = list(local)
-            program.kernels = {kernel.name: kernel for kernel in built.kernels}
+            program.built = list(dict.fromkeys([*program.built, *local]))
+            program.kernels |= {kernel.name: kernel for kernel in built.kernels}
             return built
 
         messages = {part: msgspec.structs.replace(message, devices=each) for part, each in local.items()}
