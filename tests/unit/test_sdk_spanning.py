@@ -100,6 +100,16 @@ def test_binaries_go_to_the_nodes_of_their_devices_and_come_back_in_order(fakes,
     assert program.build().binaries == [b"of the second", b"of the first"]
 
 
+def test_binaries_are_in_the_order_of_the_context_s_devices(fakes, ctx):
+    for fake in fakes:
+        fake.answers[m.BuildProgram] = built(kernel_info("work"))
+    fakes[0].fetch_binaries = lambda program: [b"of the first"]
+    fakes[1].fetch_binaries = lambda program: [b"of the second"]
+    program = cl.Program(cl.Context(ctx.devices[::-1]), "source").build()
+    assert program.devices == ctx.devices[::-1]
+    assert program.binaries == [b"of the second", b"of the first"]
+
+
 # ---- buffers -----------------------------------------------------------------------------------------
 
 

@@ -86,9 +86,6 @@ class Payloads:
             routine, expected, limit = "clCreateBuffer", message.size, message.size
             context = self._holdings.contexts.get(message.context, routine)
             self._holdings.ledger.check(context, message.size, routine)
-        elif isinstance(message, m.CreateProgramWithIL):
-            check_size(size, "clCreateProgramWithIL")
-            return
         else:
             routine, limit = "clCreateProgramWithBinary", self._limits.staged_bytes
             expected = sum(getattr(message, "sizes", ()))

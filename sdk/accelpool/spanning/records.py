@@ -61,11 +61,13 @@ class ContextRecord:
 
     Attributes:
         handle: Its handle, the same in all its parts.
+        devices: Its devices, as the session numbers them.
         places: Its devices, by part, as the part numbers them.
         movers: The queues that migrations are commands of: by part, and by whether they send.
     """
 
     handle: int
+    devices: list[int]
     places: dict[int, list[int]]
     movers: dict[tuple[int, bool], QueueRecord] = field(default_factory=dict)
 

@@ -157,7 +157,9 @@ class Router:
 
     def _create_context(self, message: m.CreateContext, _: Bulk | None) -> list[Action]:
         places = self.local(message.devices)
-        self._contexts[message.context] = ContextRecord(handle=message.context, places=places)
+        self._contexts[message.context] = ContextRecord(
+            handle=message.context, devices=message.devices, places=places
+        )
         self._parts_of[message.context] = list(places)
         return [Step(part, m.CreateContext(message.context, devices)) for part, devices in places.items()]
 
@@ -225,8 +227,7 @@ class Router:
         self, message: m.CreateProgramWithSource | m.CreateProgramWithIL, payload: Bulk | None
     ) -> list[Action]:
         context = self.context(message.context)
-        devices = [place for place, at in enumerate(self._places) if at[1] in context.places.get(at[0], ())]
-        self.add_program(message.program, context, devices)
+        self.add_program(message.program, context, context.devices)
         return [Step(part, message, payload) for part in context.parts]
 
     def _create_program_with_built_in_kernels(
