@@ -106,7 +106,6 @@ class Completion:
     def in_turn(self, waits: Sequence[tuple[Any, Callable[[], None]]], *, is_watch: bool = False) -> None:
         """Wait for events one after the other, in a thread of its own, and call what belongs to each."""
         number = next(self._numbers)
-        self._started[number] = time.monotonic()
         (self._watches if is_watch else self._answers).submit(self._follow, number, waits)
 
     def _follow(self, number: int, waits: Sequence[tuple[Any, Callable[[], None]]]) -> None:
