@@ -6,46 +6,14 @@ import pytest
 
 from accelpool_broker.models import LeaseState
 from accelpool_broker.scheduler import (
-    Decisions,
     DeviceView,
     LeaseView,
     NodeView,
     Request,
     Share,
-    decide,
     unfit,
 )
-
-GIB = 1 << 30
-
-
-def device(id: str, kind: str = "gpu", node: str = "n1", **options: object) -> DeviceView:
-    fields = {"name": id, "environment": "opencl", "memory_bytes": 8 * GIB, **options}
-    return DeviceView(id=id, kind=kind, node=node, **fields)  # type: ignore[arg-type]  # a test's shorthand
-
-
-def request(order: int, **options: object) -> Request:
-    return Request(id=f"r{order}", order=order, **options)  # type: ignore[arg-type]  # a test's shorthand
-
-
-def lease(*devices: str, id: str = "a", expires_at: float = 1000.0, node: str = "n1") -> LeaseView:
-    return LeaseView(id=id, expires_at=expires_at, devices=devices, nodes=(node,))
-
-
-def plan(
-    devices: list[DeviceView],
-    queue: list[Request],
-    leases: list[LeaseView] | None = None,
-    nodes: list[NodeView] | None = None,
-    now: float = 0.0,
-) -> Decisions:
-    known = nodes or [NodeView(name=name, lost_at=100.0) for name in sorted({d.node for d in devices})]
-    return decide(nodes=known, devices=devices, leases=leases or [], queue=queue, now=now)
-
-
-def granted(decisions: Decisions) -> dict[str, list[str]]:
-    return {grant.lease: [share.device for share in grant.shares] for grant in decisions.grants}
-
+from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
 
 GPU, CPU, FPGA, OWN = (
     device("gpu"), device("cpu", "cpu"), device("fpga", "accelerator"), device("own", "custom")
@@ -131,7 +99,8 @@ def test_a_request_that_the_pool_has_too_few_devices_for_keeps_none_from_later_o
 def test_a_lease_over_several_nodes_is_lost_with_any_of_them() -> None:
     devices = [device("a"), device("b", node="n2")]
     nodes = [NodeView(name="n1", lost_at=100.0), NodeView(name="n2", lost_at=10.0)]
-    both = LeaseView(id="x", expires_at=1000.0, devices=("a", "b"), nodes=("n1", "n2"))
+    shares = (Share(device="a", memory_bytes=8 * GIB), Share(device="b", memory_bytes=8 * GIB))
+    both = LeaseView(id="x", expires_at=1000.0, shares=shares, nodes=("n1", "n2"))
     decisions = plan(devices, [request(1)], [both], nodes, now=10.0)
     assert [(end.state, end.reason) for end in decisions.ends] == [
         (
@@ -140,15 +109,6 @@ def test_a_lease_over_several_nodes_is_lost_with_any_of_them() -> None:
         )
     ]
     assert granted(decisions) == {"r1": ["a"]}
-
-
-def test_a_share_has_the_memory_asked_for_or_all_of_it() -> None:
-    devices = [device("a"), device("b")]
-    decisions = plan(devices, [request(1, memory_bytes=GIB), request(2)])
-    assert [grant.shares for grant in decisions.grants] == [
-        (Share(device="a", memory_bytes=GIB, compute=1.0),),
-        (Share(device="b", memory_bytes=8 * GIB, compute=1.0),),
-    ]
 
 
 def test_requests_are_served_in_order_of_arrival() -> None:

@@ -1,0 +1,61 @@
+"""Who gets which device, and what has ended: a pure function of the pool's state and the time.
+
+    decide(inventory, leases, queue, tenants, policy, now) -> Decisions
+
+1. What has ended, or has to: see `endings`.
+2. Whose turn it is: see `fairness`, `quotas` and `serving`.
+3. Which devices: see `fitness`, `selector` and `placement`.
+4. Who has to yield: see `preemption`.
+
+No clock, no database, no randomness; the order of the input does not matter.
+"""
+
+from accelpool_broker.scheduler.decide import decide
+from accelpool_broker.scheduler.decisions import Decisions, End, Grant, Wait
+from accelpool_broker.scheduler.endings import loss
+from accelpool_broker.scheduler.inventory import Inventory
+from accelpool_broker.scheduler.reasons import unfit, unfit_in
+from accelpool_broker.scheduler.selector import selector
+from accelpool_broker.scheduler.views import (
+    ANY,
+    WHOLE,
+    Demand,
+    DeviceView,
+    LeaseView,
+    NodeView,
+    Notice,
+    Placement,
+    Policy,
+    Quota,
+    Request,
+    Share,
+    TenantView,
+    Why,
+)
+
+__all__ = [
+    "ANY",
+    "WHOLE",
+    "Decisions",
+    "Demand",
+    "DeviceView",
+    "End",
+    "Grant",
+    "Inventory",
+    "LeaseView",
+    "NodeView",
+    "Notice",
+    "Placement",
+    "Policy",
+    "Quota",
+    "Request",
+    "Share",
+    "TenantView",
+    "Wait",
+    "Why",
+    "decide",
+    "loss",
+    "selector",
+    "unfit",
+    "unfit_in",
+]

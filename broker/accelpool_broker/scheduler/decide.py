@@ -1,0 +1,105 @@
+"""The scheduler's one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from accelpool_broker.scheduler.decisions import Decisions
+from accelpool_broker.scheduler.endings import Endings, Words, deadline, end_leases, withdraw
+from accelpool_broker.scheduler.fairness import Fairness
+from accelpool_broker.scheduler.inventory import Inventory
+from accelpool_broker.scheduler.placement import Chooser
+from accelpool_broker.scheduler.preemption import Preemption
+from accelpool_broker.scheduler.quotas import Quotas
+from accelpool_broker.scheduler.room import Room
+from accelpool_broker.scheduler.serving import Served, Server
+from accelpool_broker.scheduler.views import (
+    FOREVER,
+    LeaseView,
+    Notice,
+    Policy,
+    Request,
+    TenantView,
+    Why,
+)
+
+
+def decide(
+    *,
+    inventory: Inventory,
+    leases: Iterable[LeaseView],
+    queue: Iterable[Request],
+    tenants: Iterable[TenantView] = (),
+    policy: Policy | None = None,
+    now: float,
+    explain: Collection[str] | None = None,
+) -> Decisions:
+    """Return what is to be done with the pool at the instant `now`.
+
+    Args:
+        inventory: Nodes and devices.
+        leases: All active leases.
+        queue: All queued requests.
+        tenants: Those that have a weight, a use, a quota or rules of their own.
+        policy: The operator's rules.
+        now: Seconds since the Unix epoch.
+        explain: The ids of the requests whose reason to wait is wanted in full; None for all.
+    """
+    policy = policy or Policy()
+    tenants = tuple(tenants)
+    alive = {node.name: node.lost_at for node in inventory.nodes.values() if node.lost_at is not None}
+    lost = frozenset(name for name, at in alive.items() if at <= now)
+    endings = end_leases(leases, lost, now)
+    waiting, withdrawn = withdraw(queue, now)
+    quotas = Quotas(tenants, endings.active, now=now)
+    Words(inventory.nodes, tenants, quotas, policy, now).tell(endings)
+    closed = {
+        name for name, node in inventory.nodes.items() if node.is_cordoned or name not in alive or name in lost
+    } | (set(inventory.on_node) - set(inventory.nodes))  # fmt: skip
+    room = Room(inventory, closed, endings.active)
+    chooser = Chooser(room)
+    fairness = Fairness(tenants, endings.active, inventory, now=now, half_life_s=policy.half_life_s)
+    preemption = Preemption(room, chooser, fairness, policy, now)
+    served = Server(
+        room=room,
+        chooser=chooser,
+        fairness=fairness,
+        quotas=quotas,
+        preemption=preemption,
+        policy=policy,
+        explain=explain,
+    ).serve(waiting)
+    _preempt(endings, served, policy, now)
+    granted = {grant.lease for grant in served.grants}
+    deadlines = [*endings.deadlines, *preemption.deadlines]
+    deadlines += [alive[name] for name in alive if name not in lost]
+    deadlines += [deadline(request) for request in waiting if request.id not in granted]
+    wake_at = min((at for at in deadlines if at > now), default=FOREVER)
+    return Decisions(
+        lost_nodes=tuple(sorted(lost)),
+        ends=(*endings.ends, *withdrawn),
+        grants=tuple(served.grants),
+        waits=tuple(served.waits),
+        notices=tuple(endings.notices),
+        withdrawn_notices=tuple(endings.withdrawn_notices),
+        wake_at=None if wake_at == FOREVER else wake_at,
+    )
+
+
+def _preempt(endings: Endings, served: Served, policy: Policy, now: float) -> None:
+    """Tell leases that they have to yield; take it back where nobody needs it any more."""
+    told = {notice.lease for notice in endings.notices}
+    for lease in endings.active:
+        if lease.id in served.victims:
+            if lease.notice is None and lease.id not in told:
+                request = served.victims[lease.id]
+                reason = f"it was preempted: request {request.id} of priority {request.priority} comes before it"
+                notice = Notice(
+                    lease=lease.id, why=Why.PREEMPTED, reason=reason, revoke_at=now + policy.grace_s
+                )
+                endings.notices.append(notice)
+                endings.deadlines.append(notice.revoke_at)
+        elif lease.notice is not None and lease.notice.why is Why.PREEMPTED:
+            endings.withdrawn_notices.append(lease.id)
+
+

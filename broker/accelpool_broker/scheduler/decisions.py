@@ -1,0 +1,64 @@
+"""What the scheduler says is to be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelpool_broker.models import LeaseState
+from accelpool_broker.scheduler.views import Notice, Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """The queued lease becomes active with these shares.
+
+    Attributes:
+        alternative: Which of its alternatives they serve, from 0.
+        is_backfill: Whether some of the devices were kept for earlier requests.
+    """
+
+    lease: str
+    shares: tuple[Share, ...]
+    alternative: int = 0
+    is_backfill: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """The lease ends, in this state and for this reason."""
+
+    lease: str
+    state: LeaseState
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """The queued lease waits, at this position (from 1) and for this reason."""
+
+    lease: str
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """What is to be done now.
+
+    Attributes:
+        lost_nodes: Nodes that no longer answer.
+        ends: Leases and requests that end.
+        grants: Requests that become active.
+        waits: Requests that wait, in the order in which they will be served.
+        notices: What active leases are told.
+        withdrawn_notices: Ids of leases whose notice no longer holds.
+        wake_at: When the next thing ends by itself, None if nothing does.
+    """
+
+    lost_nodes: tuple[str, ...]
+    ends: tuple[End, ...]
+    grants: tuple[Grant, ...]
+    waits: tuple[Wait, ...]
+    notices: tuple[Notice, ...]
+    withdrawn_notices: tuple[str, ...]
+    wake_at: float | None

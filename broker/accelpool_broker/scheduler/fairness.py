@@ -1,0 +1,101 @@
+"""Whose turn it is: tenants by what they have used and have now, for their weight.
+
+A tenant's use is the average number of devices that it had, older times counting less: half after each half-life.
+What it has now comes on top, so that within one pass devices are dealt out in turn. Tenants are a tree: below each
+tenant its own tenants share what it gets. Of two the one with less use for its weight comes first.
+
+    score(tenant) = (average + running) / weight         order: the scores from the root down, compared one by one
+
+Sources: decayed usage as in Slurm's multifactor priority (half-life of past usage); the share of the scarcest
+resource that counts for a part of a device: Ghodsi et al., Dominant Resource Fairness, NSDI 2011.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from math import exp, log
+
+from accelpool_broker.scheduler.inventory import Inventory
+from accelpool_broker.scheduler.views import WHOLE, LeaseView, Share, TenantView
+
+Score = tuple[float, ...]
+
+
+@lru_cache(maxsize=4096)
+def path(tenant: str) -> tuple[str, ...]:
+    """Return a tenant's name after those of all tenants above it, from the root down."""
+    parts = tenant.split("/")
+    return tuple("/".join(parts[: number + 1]) for number in range(len(parts)))
+
+
+def size_of(shares: Iterable[Share], inventory: Inventory) -> float:
+    """Return how many devices some shares are: of each device the larger of its parts of memory and compute."""
+    size = 0.0
+    for share in shares:
+        place = inventory.places.get(share.device)
+        total = inventory.memory_bytes[place] if place is not None else 0
+        of_memory = share.memory_bytes / total if total else 0.0
+        size += max(of_memory, share.compute_ppm / WHOLE)
+    return size
+
+
+def decayed(used_device_s: float, rate: float, elapsed_s: float, half_life_s: float) -> float:
+    """Return the decayed use after some time in which `rate` devices were in use, in device-seconds."""
+    kept = exp(-elapsed_s * log(2) / half_life_s)
+    return used_device_s * kept + rate * half_life_s / log(2) * (1 - kept)
+
+
+class Fairness:
+    """The use of all tenants at one instant; grants of the pass are added."""
+
+    def __init__(
+        self,
+        tenants: Iterable[TenantView],
+        leases: Iterable[LeaseView],
+        inventory: Inventory,
+        *,
+        now: float,
+        half_life_s: float,
+    ) -> None:
+        self._tenants = {tenant.name: tenant for tenant in tenants}
+        self._running: dict[str, float] = {}
+        self._average: dict[str, float] = {}
+        own: dict[str, float] = {}
+        for lease in leases:
+            own[lease.tenant] = own.get(lease.tenant, 0.0) + size_of(lease.shares, inventory)
+        for name, size in own.items():
+            self.add(name, size)
+        for tenant in self._tenants.values():
+            elapsed_s = max(0.0, now - tenant.used_at)
+            used = decayed(tenant.used_device_s, own.get(tenant.name, 0.0), elapsed_s, half_life_s)
+            for name in path(tenant.name):
+                self._average[name] = self._average.get(name, 0.0) + used * log(2) / half_life_s
+
+    def add(self, tenant: str, size: float) -> None:
+        """Note that a tenant has so many devices more."""
+        for name in path(tenant):
+            self._running[name] = self._running.get(name, 0.0) + size
+
+    def score(self, tenant: str) -> Score:
+        """Return what orders tenants: the lowest comes first."""
+        return tuple(
+            (self._average.get(name, 0.0) + self._running.get(name, 0.0)) / self._weight(name)
+            for name in path(tenant)
+        )
+
+    def may_reclaim(self, claimant: str, wanted: float, holder: str, held: float) -> bool:
+        """Whether a tenant that has too little may take a lease from one that has too much.
+
+        Afterwards it must still have no more for its weight than the other, or the two would take turns for ever.
+        """
+        ours, theirs = path(claimant), path(holder)
+        for mine, other in zip(ours, theirs, strict=False):
+            if mine != other:
+                after = (self._running.get(mine, 0.0) + wanted) / self._weight(mine)
+                return after <= (self._running.get(other, 0.0) - held) / self._weight(other)
+        return False
+
+    def _weight(self, name: str) -> float:
+        tenant = self._tenants.get(name)
+        return tenant.weight if tenant is not None else 1.0

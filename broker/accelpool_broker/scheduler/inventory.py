@@ -1,0 +1,93 @@
+"""The pool's devices, prepared for scheduling: sorted by preference, and grouped by what demands can tell apart.
+
+An inventory serves any number of decisions, as long as nodes and devices stay what they are. A pool has many devices
+and few kinds of them: a demand is compared with one device of each kind, and its candidates are remembered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from accelpool_broker.scheduler import fitness
+from accelpool_broker.scheduler.selector import selector
+from accelpool_broker.scheduler.views import Demand, DeviceView, NodeView
+
+KIND_RANK = {"gpu": 0, "accelerator": 1, "cpu": 2, "custom": 3}
+MAX_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The places of devices that could serve a demand, in order of preference; the same object for the same devices."""
+
+    places: tuple[int, ...]
+    members: frozenset[int]
+
+
+class Inventory:
+    """The pool's devices; a place is a device's index in `devices`, which are in order of preference.
+
+    GPUs come first, then the smallest devices that will do, then those first by name.
+    """
+
+    def __init__(self, nodes: Iterable[NodeView], devices: Iterable[DeviceView]) -> None:
+        self.nodes = {node.name: node for node in nodes}
+        self.devices = sorted(devices, key=_preference)
+        self.places = {device.id: place for place, device in enumerate(self.devices)}
+        self.memory_bytes = [device.memory_bytes for device in self.devices]
+        self.on_node: dict[str, list[int]] = {}
+        kinds: dict[str, list[int]] = {}
+        for place, device in enumerate(self.devices):
+            self.on_node.setdefault(device.node, []).append(place)
+            kinds.setdefault(self._kind(device), []).append(place)
+        self._kinds = list(kinds.values())
+        self._found: dict[Demand, Candidates] = {}
+        self._candidates: dict[tuple[int, ...], Candidates] = {}
+
+    def candidates(self, demand: Demand) -> Candidates:
+        """Return the devices that could serve a demand."""
+        key = replace(demand, count=1, memory_ppm=None, compute_ppm=None, image="", placement=Demand.placement)
+        found = self._found.get(key)
+        if found is None:
+            if len(self._found) >= MAX_REMEMBERED:
+                self._found.clear()
+                self._candidates.clear()
+            found = self._found[key] = self._find(key)
+        return found
+
+    def mismatch(self, demand: Demand, place: int) -> str:
+        """Return why a device is of no use to a demand, "" if it is of use."""
+        device = self.devices[place]
+        return fitness.mismatch(demand, device, self.nodes.get(device.node))
+
+    def _find(self, demand: Demand) -> Candidates:
+        if demand.device is not None or demand.devices or (
+            demand.where and selector(demand.where).is_particular
+        ):  # fmt: skip
+            places = tuple(
+                place for place in range(len(self.devices)) if not self.mismatch(demand, place)
+            )
+            return Candidates(places, frozenset(places))
+        matching = tuple(
+            number for number, kind in enumerate(self._kinds) if not self.mismatch(demand, kind[0])
+        )
+        known = self._candidates.get(matching)
+        if known is None:
+            places = tuple(sorted(place for number in matching for place in self._kinds[number]))
+            known = self._candidates[matching] = Candidates(places, frozenset(places))
+        return known
+
+    def _kind(self, device: DeviceView) -> str:
+        """Return what demands can tell of a device beside its name and its node's."""
+        node = self.nodes.get(device.node)
+        facts = {**fitness.facts(device, node), "id": "", "name": "", "node": ""}
+        facts["fault"] = device.fault
+        facts["taints"] = () if node is None else node.taints
+        return json.dumps(facts, sort_keys=True, default=str)
+
+
+def _preference(device: DeviceView) -> tuple[int, int, str, str, str, str]:
+    rank = KIND_RANK.get(device.kind, len(KIND_RANK))
+    return (rank, device.memory_bytes, device.node, device.environment, device.name, device.id)

@@ -1,0 +1,86 @@
+"""What people are told: why a request waits, and why it can never be served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from accelpool_broker.scheduler.inventory import Inventory
+from accelpool_broker.scheduler.placement import Chooser
+from accelpool_broker.scheduler.room import Room
+from accelpool_broker.scheduler.views import Demand, DeviceView, NodeView, Placement, Request
+
+
+def unfit(
+    request: Request, devices: Iterable[DeviceView], nodes: Iterable[NodeView] = ()
+) -> dict[str, str]:
+    """Return why each device could never serve the request, by id; empty if some could, now or later."""
+    return unfit_in(request, Inventory(nodes, devices))
+
+
+def unfit_in(request: Request, inventory: Inventory) -> dict[str, str]:
+    """Return why each device of an inventory could never serve the request, by id; empty if some could."""
+    told: list[dict[str, str]] = []
+    for demand in request.alternatives:
+        usable = inventory.candidates(demand)
+        rooms = _rooms(demand, usable.places, inventory)
+        if max((len(room) for room in rooms), default=0) >= demand.count:
+            return {}
+        reasons = {device.id: inventory.mismatch(demand, place) for place, device in enumerate(inventory.devices)}
+        for place in usable.places:
+            reasons[inventory.devices[place].id] = _too_few(demand, rooms)
+        told.append(reasons)
+    if len(told) == 1:
+        return told[0]
+    return {
+        device.id: "; ".join(f"alternative {number}: {reasons[device.id]}" for number, reasons in enumerate(told, 1))
+        for device in inventory.devices
+    }
+
+
+def _rooms(demand: Demand, places: Sequence[int], inventory: Inventory) -> list[list[int]]:
+    """Return groups of places of which one must be large enough."""
+    if demand.placement is not Placement.SAME_NODE:
+        return [list(places)]
+    groups: dict[str, list[int]] = {}
+    for place in places:
+        groups.setdefault(inventory.devices[place].node, []).append(place)
+    return list(groups.values())
+
+
+def _too_few(demand: Demand, rooms: Sequence[Sequence[int]]) -> str:
+    where = "no node has more than" if demand.placement is Placement.SAME_NODE else "the pool has"
+    most = max((len(room) for room in rooms), default=0)
+    return f"it would do, but of {demand.count} wanted at once {where} {most}"
+
+
+def why_waiting(request: Request, room: Room) -> str:
+    """Return why a request waits, one alternative after the other."""
+    reasons = [_why_waiting(demand, room) for demand in request.alternatives]
+    if len(reasons) == 1:
+        return reasons[0]
+    return "; ".join(f"alternative {number}: {reason}" for number, reason in enumerate(reasons, 1))
+
+
+def _why_waiting(demand: Demand, room: Room) -> str:
+    suitable = room.inventory.candidates(demand).places
+    wanted = "" if demand.count == 1 else f", {demand.count} wanted at once"
+    if demand.count > 1 and demand.placement is Placement.SAME_NODE:
+        wanted += " on one node"
+    noun = "device" if len(suitable) == 1 else "devices"
+    if not suitable:
+        return "no device of the pool would do at present"
+    if len(suitable) < demand.count:
+        return f"{len(suitable)} {noun} would do at present{wanted}"
+    counts = {"free": 0, "leased": 0, "kept for earlier requests": 0, "cordoned": 0, "on a node that does not answer": 0}
+    free = set(Chooser(room).open_places(demand, may_pass=True))
+    nodes = room.inventory.nodes
+    for place in suitable:
+        if not room.is_open[place]:
+            node = nodes.get(room.inventory.devices[place].node)
+            counts["cordoned" if node is not None and node.is_cordoned else "on a node that does not answer"] += 1
+        elif place not in free:
+            counts["leased"] += 1
+        else:
+            counts["kept for earlier requests" if place in room.kept_for else "free"] += 1
+    parts = [f"{number} {what}" for what, number in counts.items() if number]
+    return f"{len(suitable)} {noun} would do: {', '.join(parts)}{wanted}"

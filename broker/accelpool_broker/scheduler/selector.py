@@ -1,0 +1,89 @@
+"""Expressions over devices: the Common Expression Language, as Kubernetes selects devices.
+
+    device.kind == "gpu" && device.memory_bytes >= 40 * GiB
+    device.attributes.vendor.startsWith("NVIDIA") && "cl_khr_fp64" in device.attributes.extensions
+    device.labels.rack == "b7"
+
+`device` has id, name, node, environment, kind, memory_bytes, compute_units, attributes (what its driver says) and labels
+(what its node's operator says). An expression is checked when it is compiled; one that fails on a device, such as by
+asking for an attribute that it lacks, does not hold for that device.
+
+Source: https://cel.dev, the language's specification; its own limit of iterations bounds an expression's work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+
+from accelpool_wire.errors import Invalid
+
+MAX_EXPRESSION = 2000  # characters
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+NAMES_ONE = re.compile(r"\bdevice\s*(\.\s*(id|name|node)\b|\[|\)|$|[^.\w\s])")
+
+
+class Selector:
+    """A compiled expression.
+
+    Args:
+        expression: Its text.
+
+    Attributes:
+        is_particular: Whether it may tell devices apart that differ in nothing but id, name and node.
+
+    Raises:
+        Invalid: It is no valid expression, or its value is no truth value.
+    """
+
+    def __init__(self, expression: str) -> None:
+        if len(expression) > MAX_EXPRESSION:
+            raise Invalid(f"`where` has {len(expression)} characters; {MAX_EXPRESSION} are possible")
+        try:
+            compiled = _environment().compile(expression)
+        except RuntimeError as error:
+            raise Invalid(f"`where` is no valid expression: {_first_line(error)}") from error
+        if compiled.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
+            raise Invalid(f"`where` must be true or false for a device; it is of type {compiled.return_type().name()}")
+        self._compiled = compiled
+        self.is_particular = NAMES_ONE.search(expression) is not None
+
+    def why_not(self, device: Mapping[str, Any]) -> str:
+        """Return why the expression does not hold for a device, "" if it does."""
+        try:
+            result = self._compiled.eval(data={"device": device, **UNITS})
+        except RuntimeError as error:  # such as for too many iterations
+            return f"`where` cannot be told for it: {_first_line(error)}"
+        value = result.value()
+        if value is True:
+            return ""
+        if value is False:
+            return "`where` is false for it"
+        if result.type() == cel.Type.ERROR:
+            return f"`where` cannot be told for it: {_first_line(value)}"
+        return f"`where` is {value!r} for it, not true or false"
+
+
+@lru_cache(maxsize=1024)
+def selector(expression: str) -> Selector:
+    """Return the compiled expression.
+
+    Raises:
+        Invalid: It is no valid expression, or its value is no truth value.
+    """
+    return Selector(expression)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> cel.Env:
+    device = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    return cel.NewEnv(variables={"device": device, **dict.fromkeys(UNITS, cel.Type.INT)})
+
+
+def _first_line(error: object) -> str:
+    text = str(error).removeprefix("INVALID_ARGUMENT: ERROR: <input>:")
+    return text.partition("\n")[0]

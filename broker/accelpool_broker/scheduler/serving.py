@@ -1,0 +1,188 @@
+"""Serving the queue: who gets devices now, who waits and for what, who has to yield.
+
+Requests are served by priority; within one the tenant comes first that has the least for its weight; within a tenant
+in order of arrival. A request that has to wait keeps devices for itself: those that it could have now, if it needs
+more, and those on which others have parts, so that they are not dealt out for ever in small pieces. Requests that end
+soon by themselves, or that yield when they are asked to, may have what is kept (backfill).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
+
+from accelpool_broker.scheduler import fitness
+from accelpool_broker.scheduler.decisions import Grant, Wait
+from accelpool_broker.scheduler.fairness import Fairness, size_of
+from accelpool_broker.scheduler.placement import Chooser
+from accelpool_broker.scheduler.preemption import Preemption
+from accelpool_broker.scheduler.quotas import Quotas
+from accelpool_broker.scheduler.reasons import why_waiting
+from accelpool_broker.scheduler.room import Room
+from accelpool_broker.scheduler.views import Demand, LeaseView, Placement, Policy, Request, Share
+
+
+@dataclass
+class Served:
+    """What came of the queue; `victims` are the leases that have to yield, by id, and to which request."""
+
+    grants: list[Grant] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
+    victims: dict[str, Request] = field(default_factory=dict)
+
+
+class Server:
+    """Serves the queue once.
+
+    Args:
+        room: What is free.
+        fairness: Whose turn it is.
+        quotas: What tenants may have.
+        preemption: Who yields.
+        policy: The rules.
+        explain: The ids of the requests whose reason is wanted in full, None for all.
+    """
+
+    def __init__(
+        self,
+        *,
+        room: Room,
+        chooser: Chooser,
+        fairness: Fairness,
+        quotas: Quotas,
+        preemption: Preemption,
+        policy: Policy,
+        explain: Collection[str] | None,
+    ) -> None:
+        self._room = room
+        self._chooser = chooser
+        self._fairness = fairness
+        self._quotas = quotas
+        self._preemption = preemption
+        self._policy = policy
+        self._explain = explain
+        self._kept = 0
+        self._served = Served()
+
+    def serve(self, waiting: Iterable[Request]) -> Served:
+        """Return what comes of the waiting requests."""
+        for request in in_turn(waiting, self._fairness):
+            over_quota = self._grant(request)
+            if over_quota is not None:
+                self._wait(request, over_quota)
+        return self._served
+
+    def _grant(self, request: Request) -> str | None:
+        """Grant a request with its first alternative that can be served now; None if it was granted.
+
+        Returns:
+            Else which quota it would exceed, "" if none.
+        """
+        over_quota = ""
+        may_pass = self._may_pass(request)
+        for number, demand in enumerate(request.alternatives):
+            chosen = self._chooser.choose(demand, may_pass=may_pass)
+            if not chosen:
+                over_quota = over_quota or self._quotas.why_not(request.tenant, self._chooser.example(demand))
+                continue
+            shares = tuple(share for _, share in chosen)
+            over_quota = self._quotas.why_not(request.tenant, shares)
+            if not over_quota:
+                self._take(request, number, chosen)
+                return None
+        return over_quota
+
+    def _take(self, request: Request, number: int, chosen: Sequence[tuple[int, Share]]) -> None:
+        shares = tuple(share for _, share in chosen)
+        is_backfill = any(place in self._room.kept_for for place, _ in chosen)
+        for place, share in chosen:
+            self._room.take(place, share)
+        self._fairness.add(request.tenant, size_of(shares, self._room.inventory))
+        self._quotas.add(request.tenant, shares)
+        self._served.grants.append(
+            Grant(lease=request.id, shares=shares, alternative=number, is_backfill=is_backfill)
+        )
+
+    def _may_pass(self, request: Request) -> bool:
+        if request.is_preemptible:
+            return True
+        return request.duration_s is not None and request.duration_s <= self._policy.backfill_s
+
+    def _wait(self, request: Request, over_quota: str) -> None:
+        reason = over_quota
+        if not reason and (self._explain is None or request.id in self._explain):
+            reason = why_waiting(request, self._room)
+        self._served.waits.append(
+            Wait(lease=request.id, position=len(self._served.waits) + 1, reason=reason)
+        )
+        if not over_quota and self._kept < self._policy.keep_depth:
+            self._keep(request)
+
+    def _keep(self, request: Request) -> None:
+        """Keep devices for a request: of those of its first alternative that the pool can ever serve."""
+        for demand in request.alternatives:
+            candidates = self._room.inventory.candidates(demand)
+            if len(candidates.places) < demand.count:
+                continue
+            places = self._sacrificed(request, demand)
+            places += self._gathered(demand, demand.count - len(places))
+            self._room.keep(places, request.id)
+            self._kept += len(places) > 0
+            return
+
+    def _sacrificed(self, request: Request, demand: Demand) -> list[int]:
+        """Return the places of leases that have to yield to the request, and note that they do."""
+        found = self._preemption.find(request, demand)
+        for sacrifice in found:
+            for lease in sacrifice.leases:
+                self._served.victims.setdefault(lease.id, request)
+        return [sacrifice.place for sacrifice in found]
+
+    def _gathered(self, demand: Demand, missing: int) -> list[int]:
+        """Return up to so many places that are free for a demand, or partly free."""
+        single = replace(demand, count=1)
+        free = self._chooser.open_places(single, may_pass=False) if demand.count > 1 else []
+        members = self._room.inventory.candidates(demand).members
+        compute = self._room.compute_ppm
+        parted = [
+            place
+            for place in self._room.parted
+            if place in members and self._room.is_open[place] and place not in self._room.kept_for
+        ]
+        parted.sort(key=lambda place: (-compute[place], place))
+        places = list(dict.fromkeys((*free, *parted)))
+        if demand.placement is Placement.SAME_NODE and places:
+            places = self._on_best_node(places, set(free))
+        return places[:missing]
+
+    def _on_best_node(self, places: Sequence[int], free: Collection[int]) -> list[int]:
+        """Return those of the places that are on the node with the most free ones."""
+        devices = self._room.inventory.devices
+        count: dict[str, int] = {}
+        for place in places:
+            count[devices[place].node] = count.get(devices[place].node, 0) + (place in free)
+        best = min(count, key=lambda node: (-count[node], node))
+        return [place for place in places if devices[place].node == best]
+
+
+def in_turn(waiting: Iterable[Request], fairness: Fairness) -> Iterator[Request]:
+    """Yield requests in the order in which they are served, as long as the fairness is told of what they get."""
+    by_priority: dict[int, dict[str, deque[Request]]] = {}
+    for request in sorted(waiting, key=lambda request: request.order):
+        tenants = by_priority.setdefault(request.priority, {})
+        tenants.setdefault(request.tenant, deque()).append(request)
+    for priority in sorted(by_priority, reverse=True):
+        tenants = by_priority[priority]
+        heap = [(fairness.score(name), requests[0].order, name) for name, requests in tenants.items()]
+        heapify(heap)
+        while heap:
+            score, order, name = heappop(heap)
+            now = fairness.score(name)
+            if now != score:
+                heappush(heap, (now, order, name))  # it, or one beside it, got something meanwhile
+                continue
+            yield tenants[name].popleft()
+            if tenants[name]:
+                heappush(heap, (fairness.score(name), tenants[name][0].order, name))
