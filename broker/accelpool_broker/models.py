@@ -4,10 +4,14 @@
     nodes      machines with devices; `revision` counts the changes of what a node should run
     devices    devices of nodes; `epoch` counts their grants
     leases     requests and leases; `number` is the order of arrival
-    shares     which lease has, or had, which device; at most one active share per device, by a unique index
+    shares     which lease has, or had, which part of which device
     sessions   live sessions, as the agents last reported them
+    tenants    who is charged: weight, quota, what was used
 
-Instants are seconds since the Unix epoch, sizes bytes. This module imports nothing of ours.
+No device can be over-committed: triggers on `shares` keep `used_memory_bytes` and `used_compute_ppm` of `devices`, and
+checks there hold them within what the device has.
+
+Instants are seconds since the Unix epoch, sizes bytes, parts of a device millionths of it. This module imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -64,7 +68,12 @@ class NodeState(StrEnum):
 class Base(DeclarativeBase):
     """The base of all tables."""
 
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012 - SQLAlchemy's own form
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own form
+        dict[str, Any]: JSON,
+        dict[str, str]: JSON,
+        list[str]: JSON,
+        list[dict[str, Any]]: JSON,
+    }
 
 
 class Token(Base):
@@ -78,7 +87,7 @@ class Token(Base):
 
 
 class Node(Base):
-    """A machine with devices."""
+    """A machine with devices; its operator may close it to new leases (cordon), and say when old ones end (drain)."""
 
     __tablename__ = "nodes"
 
@@ -91,13 +100,17 @@ class Node(Base):
     last_seen_at: Mapped[float]
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
     sequence: Mapped[int] = mapped_column(BigInteger, default=-1)
+    labels: Mapped[dict[str, str]] = mapped_column(default=dict)
+    taints: Mapped[list[str]] = mapped_column(default=list)
+    is_cordoned: Mapped[bool] = mapped_column(default=False)
+    drain_at: Mapped[float | None] = mapped_column(default=None)
 
 
 class Device(Base):
     """A device of a node; `is_present` is False once its node no longer reports it.
 
     `loaded_sha256` is the SHA-256 of the binary that was loaded on it last, `loaded_at` when that was; both
-    are None if nobody knows.
+    are None if nobody knows. What active leases have of it is kept by the database: it is only read here.
     """
 
     __tablename__ = "devices"
@@ -118,12 +131,24 @@ class Device(Base):
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
     loaded_sha256: Mapped[str | None] = mapped_column(String(64))
     loaded_at: Mapped[float | None]
+    used_memory_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    used_compute_ppm: Mapped[int] = mapped_column(server_default="0")
 
     node: Mapped[Node] = relationship(lazy="raise")
 
 
 class Lease(Base):
-    """A request for devices, and what became of it."""
+    """A request for devices, and what became of it.
+
+    Attributes:
+        alternatives: What would serve it, the best first: the fields of a demand that were given.
+        alternative: Which of them it was granted, from 0.
+        charged_at: Up to when its tenant was charged.
+        ends_at: When it ends however often it is renewed.
+        notice_why: Why it was told that it will end, "" if it was not; with the reason, and when.
+        busy_s: How long its devices had work in all, as the agents said last.
+        idle_since: Since when they have had too little.
+    """
 
     __tablename__ = "leases"
     __table_args__ = (
@@ -135,20 +160,29 @@ class Lease(Base):
     id: Mapped[str] = mapped_column(String(32), unique=True)
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str]
-    kind: Mapped[str] = mapped_column(String(16))
-    count: Mapped[int]
-    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    device: Mapped[str | None]
-    devices: Mapped[list[str]] = mapped_column(default=list)
+    tenant: Mapped[str] = mapped_column(String(255))
+    priority: Mapped[int]
+    is_preemptible: Mapped[bool]
+    alternatives: Mapped[list[dict[str, Any]]]
+    alternative: Mapped[int | None]
+    is_backfill: Mapped[bool] = mapped_column(default=False)
     ttl_s: Mapped[float]
+    max_duration_s: Mapped[float | None]
     ends_with_session: Mapped[bool]
     client: Mapped[str]
     created_at: Mapped[float]
     read_until: Mapped[float]
     withdraw_at: Mapped[float | None]
     granted_at: Mapped[float | None]
+    charged_at: Mapped[float | None]
     expires_at: Mapped[float | None]
+    ends_at: Mapped[float | None]
     ended_at: Mapped[float | None]
+    notice_why: Mapped[str] = mapped_column(String(16), default="")
+    notice_reason: Mapped[str] = mapped_column(default="")
+    revoke_at: Mapped[float | None]
+    busy_s: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    idle_since: Mapped[float | None]
     idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
     request_sha256: Mapped[str] = mapped_column(String(64))
 
@@ -160,13 +194,7 @@ class Share(Base):
 
     __tablename__ = "shares"
     __table_args__ = (
-        Index(
-            "one_active_share_per_device",
-            "device_id",
-            unique=True,
-            sqlite_where=text("is_active = 1"),
-            postgresql_where=text("is_active"),
-        ),
+        Index("shares_by_device", "device_id", "is_active"),
         Index("shares_by_lease", "lease_id"),
     )
 
@@ -174,7 +202,7 @@ class Share(Base):
     lease_id: Mapped[str] = mapped_column(ForeignKey("leases.id", ondelete="CASCADE"))
     device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
     memory_bytes: Mapped[int] = mapped_column(BigInteger)
-    compute: Mapped[float]
+    compute_ppm: Mapped[int]
     epoch: Mapped[int] = mapped_column(BigInteger)
     is_active: Mapped[bool]
 
@@ -190,3 +218,26 @@ class Session(Base):
     node_name: Mapped[str] = mapped_column(ForeignKey("nodes.name"), primary_key=True)
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     lease_id: Mapped[str] = mapped_column(String(32))
+
+
+class Tenant(Base):
+    """Who is charged; the name of one below another starts with that one's, and a slash.
+
+    Attributes:
+        used_device_s: Decayed use as of `used_at`, without that of running leases.
+        spent_device_s: What its quota of device-hours counts, without running leases.
+    """
+
+    __tablename__ = "tenants"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    weight: Mapped[float] = mapped_column(default=1.0)
+    max_priority: Mapped[int] = mapped_column(default=0)
+    quota_devices: Mapped[float | None]
+    quota_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    quota_device_hours: Mapped[float | None]
+    idle_after_s: Mapped[float | None]
+    used_device_s: Mapped[float] = mapped_column(default=0.0)
+    spent_device_s: Mapped[float] = mapped_column(default=0.0)
+    used_at: Mapped[float] = mapped_column(default=0.0)
+    created_at: Mapped[float] = mapped_column(default=0.0)

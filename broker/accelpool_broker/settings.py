@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelpool_broker.scheduler import Policy
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -24,6 +26,7 @@ class Settings:
         max_sessions: Data plane connections for REST compute at once, and calls that wait for launches.
         compute_timeout_s: How long a REST compute call waits for a node's answer.
         keep_ended_s: How long ended leases can still be read.
+        policy: The rules of the scheduler.
     """
 
     state_dir: Path | None = None
@@ -39,3 +42,4 @@ class Settings:
     max_sessions: int = 32
     compute_timeout_s: float = 120.0
     keep_ended_s: float = 7 * 24 * 3600.0
+    policy: Policy = Policy()

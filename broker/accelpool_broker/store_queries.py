@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session as Database
 from sqlalchemy.orm import joinedload, selectinload
 
-from accelpool_broker.models import Base, Device, Lease, LeaseState, Node, NodeState, Session, Share, Token
+from accelpool_broker.models import (
+    Base,
+    Device,
+    Lease,
+    LeaseState,
+    Node,
+    NodeState,
+    Session,
+    Share,
+    Tenant,
+    Token,
+)
 
 OPEN_STATES = (LeaseState.QUEUED, LeaseState.ACTIVE)
 
@@ -44,6 +55,18 @@ class Transaction:
     def tokens(self) -> Sequence[Token]:
         """Return all tokens."""
         return self._database.scalars(select(Token)).all()
+
+    # ---- tenants
+
+    def tenant(self, name: str) -> Tenant | None:
+        """Return the tenant of this name."""
+        return self._database.get(Tenant, name)
+
+    def tenants(self, *, after: str = "", limit: int | None = None) -> Sequence[Tenant]:
+        """Return tenants in order of name."""
+        return self._database.scalars(
+            select(Tenant).where(Tenant.name > after).order_by(Tenant.name).limit(limit)
+        ).all()
 
     # ---- nodes and devices
 
@@ -99,8 +122,8 @@ class Transaction:
         if node is not None:
             query = query.where(Device.node_name == node)
         if is_free is not None:
-            leased = exists().where(Share.device_id == Device.id, Share.is_active)
-            free = ~leased & (Device.fault == "") & (Node.state == NodeState.READY)
+            is_unused = Device.used_compute_ppm == 0
+            free = is_unused & (Device.fault == "") & (Node.state == NodeState.READY)
             query = query.where(free if is_free else ~free)
         query = query.options(joinedload(Device.node)).order_by(Device.number).limit(limit)
         return self._database.scalars(query).all()
@@ -136,22 +159,28 @@ class Transaction:
         """Return all queued and active leases, without their shares."""
         return self._database.scalars(select(Lease).where(Lease.state.in_(OPEN_STATES))).all()
 
-    def active_shares(self) -> dict[str, list[tuple[str, str]]]:
-        """Return, by active lease, its devices as pairs of device id and node name."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for lease, device, node in self._database.execute(
-            select(Share.lease_id, Share.device_id, Device.node_name)
+    def active_shares(self) -> dict[str, list[tuple[str, int, int, str]]]:
+        """Return, by active lease, its shares: device id, memory in bytes, compute in ppm, node name."""
+        found: dict[str, list[tuple[str, int, int, str]]] = {}
+        for lease, *share in self._database.execute(
+            select(Share.lease_id, Share.device_id, Share.memory_bytes, Share.compute_ppm, Device.node_name)
             .join(Share.device)
             .where(Share.is_active)
+            .order_by(Share.number)
         ):
-            found.setdefault(lease, []).append((device, node))
+            found.setdefault(lease, []).append((share[0], share[1], share[2], share[3]))
         return found
 
-    def lease_of_device(self, device: str) -> str | None:
-        """Return the id of the lease that has the device now."""
-        return self._database.scalars(
-            select(Share.lease_id).where(Share.device_id == device, Share.is_active)
-        ).one_or_none()
+    def leases_of_devices(self, devices: Iterable[str]) -> dict[str, list[str]]:
+        """Return, by device, the ids of the leases that have parts of it now, the oldest first."""
+        found: dict[str, list[str]] = {}
+        for device, lease in self._database.execute(
+            select(Share.device_id, Share.lease_id)
+            .where(Share.device_id.in_(list(devices)), Share.is_active)
+            .order_by(Share.number)
+        ):
+            found.setdefault(device, []).append(lease)
+        return found
 
     def leases_on(self, node: str) -> Sequence[Lease]:
         """Return the active leases that have devices of the node, with their shares."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
 
 from accelpool_broker.models import TRANSITIONS, Base, Device, Lease, LeaseState, Node, Share
+from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.store import SqliteStore, Store
 from accelpool_wire.errors import Conflict, Unavailable
 
@@ -38,15 +40,23 @@ def device(id: str = "d1") -> Device:
 
 def lease(id: str, state: LeaseState = LeaseState.ACTIVE, key: str | None = None) -> Lease:
     return Lease(
-        id=id, state=state, reason="", kind="any", count=1, ttl_s=60.0, ends_with_session=False, client="",
-        created_at=0.0, read_until=0.0, request_sha256="", idempotency_key=key, shares=[],
+        id=id, state=state, reason="", tenant="t", priority=0, is_preemptible=False, alternatives=[{}], ttl_s=60.0,
+        ends_with_session=False, client="", created_at=0.0, read_until=0.0, request_sha256="", idempotency_key=key, shares=[],
     )  # fmt: skip
 
 
-def share(lease_id: str, device_id: str = "d1", *, is_active: bool = True) -> Share:
+def share(
+    lease_id: str,
+    device_id: str = "d1",
+    *,
+    memory_bytes: int = 1,
+    compute_ppm: int = WHOLE,
+    is_active: bool = True,
+) -> Share:
     return Share(
-        lease_id=lease_id, device_id=device_id, memory_bytes=1, compute=1.0, epoch=1, is_active=is_active
-    )
+        lease_id=lease_id, device_id=device_id, memory_bytes=memory_bytes, compute_ppm=compute_ppm, epoch=1,
+        is_active=is_active,
+    )  # fmt: skip
 
 
 def fill(store: Store) -> None:
@@ -90,7 +100,35 @@ def test_a_device_cannot_be_leased_twice_at_once(store: Store) -> None:
     with pytest.raises(Conflict), store.write() as tx:
         tx.add(share("l2"))
     with store.read() as tx:
-        assert tx.active_shares() == {"l1": [("d1", "n1")]}
+        assert tx.active_shares() == {"l1": [("d1", 1, WHOLE, "n1")]}
+
+
+@pytest.mark.parametrize(
+    ("memory_bytes", "compute_ppm", "fits"),
+    [(1 << 39, WHOLE // 2, True), ((1 << 39) + 1, 1, False), (1, WHOLE // 2 + 1, False)],
+)
+def test_parts_of_a_device_fit_up_to_the_last_byte_and_millionth(
+    store: Store, memory_bytes: int, compute_ppm: int, fits: bool
+) -> None:
+    fill(store)
+    with store.write() as tx:
+        tx.add(share("l1", memory_bytes=1 << 39, compute_ppm=WHOLE // 2))
+    with nullcontext() if fits else pytest.raises(Conflict), store.write() as tx:
+        tx.add(share("l2", memory_bytes=memory_bytes, compute_ppm=compute_ppm))
+    with store.read() as tx:
+        [found] = tx.devices()
+        assert found.used_compute_ppm == (WHOLE if fits else WHOLE // 2)
+
+
+def test_a_share_cannot_grow_into_what_others_have(store: Store) -> None:
+    fill(store)
+    with store.write() as tx:
+        tx.add(share("l1", compute_ppm=WHOLE // 2))
+        grown = share("l2", compute_ppm=WHOLE // 2)
+        tx.add(grown)
+    with pytest.raises(Conflict), store.write() as tx:
+        grown = tx.lease("l2").shares[0]
+        grown.compute_ppm += 1
 
 
 def test_a_device_can_be_leased_again_afterwards(store: Store) -> None:
@@ -100,7 +138,7 @@ def test_a_device_can_be_leased_again_afterwards(store: Store) -> None:
     with store.write() as tx:
         tx.add(share("l2"))
     with store.read() as tx:
-        assert tx.lease_of_device("d1") == "l2"
+        assert tx.leases_of_devices(["d1"]) == {"d1": ["l2"]}
 
 
 def test_an_idempotency_key_names_one_lease(store: Store) -> None:

@@ -55,7 +55,11 @@ def test_memory_alone_can_be_what_is_short() -> None:
 
 
 def test_a_part_goes_to_the_fullest_device_that_has_room() -> None:
-    leases = [lease("a", id="x", compute=0.25), lease("b", id="y", compute=0.5), lease("c", id="z", compute=0.75)]
+    leases = [
+        lease("a", id="x", compute=0.25),
+        lease("b", id="y", compute=0.5),
+        lease("c", id="z", compute=0.75),
+    ]
     devices = [device(name) for name in "abcd"]
     assert granted(plan(devices, [request(1, compute_ppm=500_000)], leases)) == {"r1": ["b"]}
 
@@ -89,7 +93,11 @@ NVIDIA: dict[str, Any] = {"attributes": {"vendor": "NVIDIA", "extensions": ["cl_
     ],
 )
 def test_an_expression_chooses_devices(where: str, expected: list[str]) -> None:
-    devices = [device("a"), device("b", memory_bytes=16 * GIB), device("c", node="n2", memory_bytes=9 * GIB, **NVIDIA)]
+    devices = [
+        device("a"),
+        device("b", memory_bytes=16 * GIB),
+        device("c", node="n2", memory_bytes=9 * GIB, **NVIDIA),
+    ]
     nodes = [NodeView(name="n1", lost_at=9.0), NodeView(name="n2", lost_at=9.0, labels={"rack": "r2"})]
     assert granted(plan(devices, [request(1, where=where)], nodes=nodes)) == {"r1": expected}
 
@@ -112,7 +120,10 @@ def test_a_wrong_expression_is_refused_with_its_error(where: str, said: str) -> 
     ("where", "reason"),
     [
         ('device.kind == "cpu"', "`where` is false for it"),
-        ("device.attributes.nope == 1", '`where` cannot be told for it: NOT_FOUND: Key not found in map : "nope"'),
+        (
+            "device.attributes.nope == 1",
+            '`where` cannot be told for it: NOT_FOUND: Key not found in map : "nope"',
+        ),
         ("device.memory_bytes", f"`where` is {8 * GIB} for it, not true or false"),
         (
             "[1,2,3,4,5,6,7,8,9,10].all(a, {0}.all(b, {0}.all(c, {0}.all(d, {0}.all(e, true)))))".format(
@@ -127,8 +138,14 @@ def test_an_expression_that_holds_for_no_device_is_told_per_device(where: str, r
 
 
 def test_the_first_alternative_that_can_be_served_is() -> None:
-    devices = [device("big", memory_bytes=40 * GIB), device("s1", memory_bytes=20 * GIB), device("s2", memory_bytes=20 * GIB)]
-    wanted = request(1, Demand(memory_bytes=20 * GIB, count=2, is_exclusive=True), memory_bytes=40 * GIB, is_exclusive=True)
+    devices = [
+        device("big", memory_bytes=40 * GIB),
+        device("s1", memory_bytes=20 * GIB),
+        device("s2", memory_bytes=20 * GIB),
+    ]
+    wanted = request(
+        1, Demand(memory_bytes=20 * GIB, count=2, is_exclusive=True), memory_bytes=40 * GIB, is_exclusive=True
+    )
     (first,) = plan(devices, [wanted]).grants
     assert (first.alternative, [share.device for share in first.shares]) == (0, ["big"])
     (second,) = plan(devices, [wanted], [lease("big")]).grants
@@ -162,7 +179,11 @@ def on_nodes(*nodes: str) -> list[DeviceView]:
 def test_several_devices_lie_as_asked_for(
     placement: Placement, taken: list[str], expected: list[str] | None
 ) -> None:
-    devices = on_nodes("n1", "n1", "n2", "n2", "n2") if placement is Placement.PACK else on_nodes("n1", "n1", "n2", "n2")
+    devices = (
+        on_nodes("n1", "n1", "n2", "n2", "n2")
+        if placement is Placement.PACK
+        else on_nodes("n1", "n1", "n2", "n2")
+    )
     leases = [lease(name, id=f"l{name}") for name in taken]
     found = granted(plan(devices, [request(1, count=2, placement=placement)], leases))
     assert found == ({} if expected is None else {"r1": expected})
@@ -184,7 +205,9 @@ def test_taints_keep_out_who_does_not_tolerate_them() -> None:
     assert unfit(request(1), [device("a")], nodes) == {
         "a": "its node has the taint maintenance, which the request does not tolerate"
     }
-    assert granted(plan([device("a")], [request(1, tolerates=("maintenance",))], nodes=nodes)) == {"r1": ["a"]}
+    assert granted(plan([device("a")], [request(1, tolerates=("maintenance",))], nodes=nodes)) == {
+        "r1": ["a"]
+    }
 
 
 def test_a_cordoned_node_takes_no_new_leases_and_keeps_its_own() -> None:

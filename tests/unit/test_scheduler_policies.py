@@ -25,7 +25,9 @@ def test_higher_priorities_are_served_first() -> None:
 
 
 def test_tenants_take_turns_within_one_pass() -> None:
-    queue = [request(order, tenant="a") for order in (1, 2, 3)] + [request(order, tenant="b") for order in (4, 5)]
+    queue = [request(order, tenant="a") for order in (1, 2, 3)] + [
+        request(order, tenant="b") for order in (4, 5)
+    ]
     devices = [device(f"d{number}") for number in range(4)]
     assert sorted(granted(plan(devices, queue))) == ["r1", "r2", "r4", "r5"]
 
@@ -39,7 +41,10 @@ def test_a_tenant_of_twice_the_weight_gets_twice_as_much() -> None:
 
 @pytest.mark.parametrize(("elapsed_s", "first"), [(0.0, "b"), (20 * 7 * DAY, "a")])
 def test_past_use_counts_and_is_forgotten_with_time(elapsed_s: float, first: str) -> None:
-    tenants = [TenantView(name="a", used_device_s=1e5), TenantView(name="b", used_device_s=10.0, used_at=elapsed_s)]
+    tenants = [
+        TenantView(name="a", used_device_s=1e5),
+        TenantView(name="b", used_device_s=10.0, used_at=elapsed_s),
+    ]
     queue = [request(1, tenant="a", unread_at=1e9), request(2, tenant="b", unread_at=1e9)]
     nodes = [NodeView(name="n1", lost_at=1e9)]
     decisions = plan([device("d")], queue, nodes=nodes, tenants=tenants, now=elapsed_s)
@@ -68,7 +73,9 @@ def test_tenants_below_one_share_what_it_gets() -> None:
         (Quota(device_hours=0.5), "tenant t has used up its quota of 0.5 device-hours"),
     ],
 )
-def test_a_quota_binds_a_tenant_and_all_below_it_and_keeps_nothing_from_others(quota: Quota, reason: str) -> None:
+def test_a_quota_binds_a_tenant_and_all_below_it_and_keeps_nothing_from_others(
+    quota: Quota, reason: str
+) -> None:
     tenants = [TenantView(name="t", quota=quota), TenantView(name="t/u", spent_device_s=1800.0)]
     queue = [request(1, tenant="t/u"), request(2, tenant="other")]
     devices = [device("a"), device("b")]
@@ -104,9 +111,16 @@ def test_a_large_request_is_not_passed_for_ever_by_small_ones_on_parts() -> None
 
 @pytest.mark.parametrize(
     ("options", "is_granted"),
-    [({}, False), ({"duration_s": 600.0}, True), ({"duration_s": 601.0}, False), ({"is_preemptible": True}, True)],
+    [
+        ({}, False),
+        ({"duration_s": 600.0}, True),
+        ({"duration_s": 601.0}, False),
+        ({"is_preemptible": True}, True),
+    ],
 )
-def test_what_is_kept_goes_to_those_who_end_soon_or_yield(options: dict[str, object], is_granted: bool) -> None:
+def test_what_is_kept_goes_to_those_who_end_soon_or_yield(
+    options: dict[str, object], is_granted: bool
+) -> None:
     devices = [device("a"), device("b")]
     decisions = plan(devices, [request(1, count=2), request(2, **options)], [lease("a")])
     assert [grant.is_backfill for grant in decisions.grants] == ([True] if is_granted else [])
@@ -127,7 +141,9 @@ def test_a_higher_priority_ends_a_preemptible_lease_after_a_grace_time() -> None
     assert [(n.lease, n.why, n.reason, n.revoke_at) for n in decisions.notices] == [
         ("a", Why.PREEMPTED, "it was preempted: request r1 of priority 1 comes before it", 120.0)
     ]
-    ended = plan([device("a")], [request(1, priority=1)], [lease("a", notice=told(Why.PREEMPTED, 95.0))], now=95.0)
+    ended = plan(
+        [device("a")], [request(1, priority=1)], [lease("a", notice=told(Why.PREEMPTED, 95.0))], now=95.0
+    )
     assert [(end.lease, end.state, end.reason) for end in ended.ends] == [("a", LeaseState.REVOKED, "said")]
     assert granted(ended) == {"r1": ["a"]}
 
@@ -148,13 +164,18 @@ def test_others_run_on(running: dict[str, object], claim: dict[str, object]) -> 
 
 
 def test_a_lease_too_young_to_yield_is_looked_at_again_when_it_is_old_enough() -> None:
-    decisions = plan([device("a")], [request(1, priority=1)], [lease("a", is_preemptible=True, granted_at=29.0)], now=88.0)
+    decisions = plan(
+        [device("a")], [request(1, priority=1)], [lease("a", is_preemptible=True, granted_at=29.0)], now=88.0
+    )
     assert decisions.wake_at == 89.0
 
 
 def test_the_lowest_priority_yields_first_and_no_more_than_needed() -> None:
     devices = [device(name) for name in "abc"]
-    leases = [lease(name, id=name, is_preemptible=True, priority=priority) for name, priority in zip("abc", (2, 1, 3), strict=True)]
+    leases = [
+        lease(name, id=name, is_preemptible=True, priority=priority)
+        for name, priority in zip("abc", (2, 1, 3), strict=True)
+    ]
     decisions = plan(devices, [request(1, priority=5)], leases, now=90.0)
     assert [notice.lease for notice in decisions.notices] == ["b"]
 
@@ -176,7 +197,10 @@ def test_a_notice_is_taken_back_when_nobody_needs_it() -> None:
 
 def test_a_tenant_with_too_much_yields_to_one_with_too_little_and_not_back() -> None:
     devices = [device("a"), device("b")]
-    leases = [lease("a", id="a", tenant="t", is_preemptible=True), lease("b", id="b", tenant="t", is_preemptible=True)]
+    leases = [
+        lease("a", id="a", tenant="t", is_preemptible=True),
+        lease("b", id="b", tenant="t", is_preemptible=True),
+    ]
     decisions = plan(devices, [request(9, tenant="u")], leases, now=90.0)
     assert len(decisions.notices) == 1
     swapped = [leases[0], lease("b", id="b", tenant="u", is_preemptible=True)]
@@ -205,6 +229,10 @@ def test_idle_leases_are_told_by_the_rule_of_the_nearest_tenant_and_the_word_is_
     idle = lease("a", tenant="t/u/v", idle_since=10.0)
     assert plan([device("a")], [], [idle], nodes, now=69.0, tenants=tenants).wake_at == 70.0
     (notice,) = plan([device("a")], [], [idle], nodes, now=70.0, tenants=tenants).notices
-    assert (notice.why, notice.revoke_at, notice.reason) == (Why.IDLE, 100.0, "it was idle for more than 60 s")
+    assert (notice.why, notice.revoke_at, notice.reason) == (
+        Why.IDLE,
+        100.0,
+        "it was idle for more than 60 s",
+    )
     busy = lease("a", tenant="t/u/v", notice=told(Why.IDLE, 100.0))
     assert plan([device("a")], [], [busy], nodes, now=80.0, tenants=tenants).withdrawn_notices == ("a",)

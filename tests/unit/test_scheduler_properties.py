@@ -53,7 +53,11 @@ demands = st.builds(
 @st.composite
 def pools(draw: st.DrawFn) -> dict[str, Any]:
     nodes = [
-        NodeView(name=name, lost_at=draw(st.none() | times), is_cordoned=draw(st.sampled_from([False] * 3 + [True])))
+        NodeView(
+            name=name,
+            lost_at=draw(st.none() | times),
+            is_cordoned=draw(st.sampled_from([False] * 3 + [True])),
+        )
         for name in NODES[: draw(st.integers(1, 3))]
     ]
     devices = [
@@ -107,7 +111,9 @@ def leases_on(draw: st.DrawFn, devices: list[DeviceView]) -> list[LeaseView]:
             tenant=draw(st.sampled_from(TENANTS)),
             is_preemptible=draw(st.booleans()),
             notice=draw(
-                st.sampled_from([None, None, Notice(lease=f"l{at}", why=Why.PREEMPTED, reason="", revoke_at=150.0)])
+                st.sampled_from(
+                    [None, None, Notice(lease=f"l{at}", why=Why.PREEMPTED, reason="", revoke_at=150.0)]
+                )
             ),
         )
         for at in range(0, len(parts), size)
@@ -216,15 +222,15 @@ def test_only_preemptible_leases_that_have_run_long_enough_yield_and_nobody_is_t
 def test_several_devices_spread_no_further_than_they_have_to(pool: dict[str, Any]) -> None:
     """The first request of the queue has the choice of all free devices."""
     near = [
-        replace(request, alternatives=(replace(request.alternatives[0], placement=Placement.NEAR),), tenant="x")
+        replace(
+            request, alternatives=(replace(request.alternatives[0], placement=Placement.NEAR),), tenant="x"
+        )
         for request in pool["queue"][:1]
     ]
     pool["queue"] = near
     decisions = decisions_of(pool)
     ended = {end.lease for end in decisions.ends}
-    taken = {
-        share.device for lease in pool["leases"] if lease.id not in ended for share in lease.shares
-    }
+    taken = {share.device for lease in pool["leases"] if lease.id not in ended for share in lease.shares}
     closed = {node.name for node in pool["nodes"] if node.is_cordoned}
     answering = {n.name for n in pool["nodes"] if n.lost_at is not None and n.lost_at > NOW} - closed
     for grant in decisions.grants:
@@ -232,7 +238,9 @@ def test_several_devices_spread_no_further_than_they_have_to(pool: dict[str, Any
         free = [
             device
             for device in pool["devices"]
-            if device.node in answering and device.id not in taken and not unfit(alone, [device], pool["nodes"])
+            if device.node in answering
+            and device.id not in taken
+            and not unfit(alone, [device], pool["nodes"])
         ]
         chosen = {share.device for share in grant.shares}
         if not chosen <= {device.id for device in free}:
@@ -265,7 +273,10 @@ def test_what_was_decided_once_and_done_is_not_decided_again(pool: dict[str, Any
     notices = {notice.lease: notice for notice in decisions.notices}
     granted = {grant.lease for grant in decisions.grants}
     active = [
-        replace(lease, notice=notices.get(lease.id, None if lease.id in decisions.withdrawn_notices else lease.notice))
+        replace(
+            lease,
+            notice=notices.get(lease.id, None if lease.id in decisions.withdrawn_notices else lease.notice),
+        )
         for lease in pool["leases"]
         if lease.id not in ended
     ]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from accelpool_broker.models import Device, Node, Share
+from accelpool_broker.models import Device, Lease, LeaseState, Node, Share
 from accelpool_broker.resources.context import instant, services
+from accelpool_broker.resources.demands import demand_bodies
+from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.services.devices import SeenDevice
 from accelpool_broker.services.endpoints import endpoints
 from accelpool_broker.services.leases import SeenLease
 from accelpool_broker.services.nodes import Work
+from accelpool_broker.services.views import notice_of
 
 Body = dict[str, Any]
 
@@ -39,7 +42,7 @@ def work_body(work: Work) -> Body:
                         "name": share.device.name,
                         "epoch": share.epoch,
                         "memory_bytes": share.memory_bytes,
-                        "compute": share.compute,
+                        "compute": share.compute_ppm / WHOLE,
                     }
                     for share in lease.shares
                     if share.device.node_name == work.node
@@ -66,7 +69,7 @@ def device_body(seen: SeenDevice) -> Body:
         "state": seen.state.value,
         "fault": device.fault,
         "free": {"memory_bytes": seen.free_memory_bytes, "compute": seen.free_compute},
-        "lease": seen.lease,
+        "leases": list(seen.leases),
         "loaded_image": _image_body(device) if seen.is_image_known else None,
     }
 
@@ -83,10 +86,15 @@ def lease_body(seen: SeenLease) -> Body:
         "state": lease.state,
         "reason": seen.reason,
         "position": seen.position,
-        "kind": lease.kind,
-        "count": lease.count,
-        "memory_bytes": lease.memory_bytes,
+        "tenant": lease.tenant,
+        "priority": lease.priority,
+        "preemptible": lease.is_preemptible,
+        "alternatives": demand_bodies(lease),
+        "alternative": lease.alternative,
         "ttl_s": lease.ttl_s,
+        "max_duration_s": lease.max_duration_s,
+        "ends_at": instant(lease.ends_at),
+        "notice": _notice_body(lease),
         "ends_with_session": lease.ends_with_session,
         "client": lease.client,
         "created_at": instant(lease.created_at),
@@ -98,6 +106,13 @@ def lease_body(seen: SeenLease) -> Body:
     }
 
 
+def _notice_body(lease: Lease) -> Body | None:
+    notice = notice_of(lease) if lease.state == LeaseState.ACTIVE else None
+    if notice is None:
+        return None
+    return {"why": notice.why.value, "reason": notice.reason, "revoke_at": instant(notice.revoke_at)}
+
+
 def _share_body(share: Share) -> Body:
     return {
         "device": share.device.id,
@@ -106,7 +121,7 @@ def _share_body(share: Share) -> Body:
         "environment": share.device.environment,
         "kind": share.device.kind,
         "memory_bytes": share.memory_bytes,
-        "compute": share.compute,
+        "compute": share.compute_ppm / WHOLE,
         "epoch": share.epoch,
         "attributes": share.device.attributes,
     }

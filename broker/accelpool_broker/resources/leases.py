@@ -6,7 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from accelpool_broker.resources import bodies, schemas
+from accelpool_broker.resources import bodies, lease_schemas, schemas
 from accelpool_broker.resources.context import (
     listing,
     page,
@@ -15,27 +15,27 @@ from accelpool_broker.resources.context import (
     services,
     write_cursor,
 )
-from accelpool_broker.services.leases import LeaseRequest
+from accelpool_broker.resources.demands import read_request
 
 blueprint = APIBlueprint("leases", __name__, tag="Leases")
 
 
 @blueprint.post("/leases")
-@blueprint.input(schemas.LeaseIn)
+@blueprint.input(lease_schemas.LeaseIn)
 @blueprint.input(schemas.WaitQuery, location="query")
-@blueprint.input(schemas.IdempotencyKey, location="headers")
-@blueprint.output(schemas.LeaseOut, status_code=201)
+@blueprint.input(lease_schemas.IdempotencyKey, location="headers")
+@blueprint.output(lease_schemas.LeaseOut, status_code=201)
 @blueprint.doc(summary="Ask for devices")
 def post_lease(json_data: dict[str, Any], query_data: dict[str, Any], headers_data: dict[str, Any]) -> Any:
     """Answer with an active lease, or with a queued one after at most `wait_s`."""
-    request = LeaseRequest(**{**json_data, "devices": tuple(json_data["devices"])})
+    request = read_request(json_data)
     seen = services().leases.create(request, key=headers_data["key"], wait_s=query_data["wait_s"])
     return bodies.lease_body(seen), 201, {"Location": f"/leases/{seen.lease.id}", **retry_hint(seen.is_early)}
 
 
 @blueprint.get("/leases")
-@blueprint.input(schemas.LeaseQuery, location="query")
-@blueprint.output(schemas.LeaseList)
+@blueprint.input(lease_schemas.LeaseQuery, location="query")
+@blueprint.output(lease_schemas.LeaseList)
 @blueprint.doc(summary="List leases, newest first")
 def list_leases(query_data: dict[str, Any]) -> dict[str, Any]:
     """List leases, all or those in one state."""
@@ -51,7 +51,7 @@ def list_leases(query_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.get("/leases/<id>")
 @blueprint.input(schemas.WaitQuery, location="query")
-@blueprint.output(schemas.LeaseOut)
+@blueprint.output(lease_schemas.LeaseOut)
 @blueprint.doc(summary="Show a lease; wait for a queued one")
 def get_lease(id: str, query_data: dict[str, Any]) -> Any:
     """Show a lease; one that is queued after at most `wait_s`, or as soon as it no longer is."""
@@ -60,8 +60,8 @@ def get_lease(id: str, query_data: dict[str, Any]) -> Any:
 
 
 @blueprint.patch("/leases/<id>")
-@blueprint.input(schemas.RenewIn)
-@blueprint.output(schemas.LeaseOut)
+@blueprint.input(lease_schemas.RenewIn)
+@blueprint.output(lease_schemas.LeaseOut)
 @blueprint.doc(summary="Renew a lease")
 def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Let an active lease last `ttl_s` from now."""
@@ -69,7 +69,7 @@ def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.delete("/leases/<id>")
-@blueprint.output(schemas.LeaseOut)
+@blueprint.output(lease_schemas.LeaseOut)
 @blueprint.doc(summary="Give a lease back, or withdraw a request")
 def delete_lease(id: str) -> dict[str, Any]:
     """Idempotent: a lease that has ended stays as it is."""

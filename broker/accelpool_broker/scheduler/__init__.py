@@ -14,7 +14,7 @@ from accelpool_broker.scheduler.decide import decide
 from accelpool_broker.scheduler.decisions import Decisions, End, Grant, Wait
 from accelpool_broker.scheduler.endings import loss
 from accelpool_broker.scheduler.inventory import Inventory
-from accelpool_broker.scheduler.reasons import unfit, unfit_in
+from accelpool_broker.scheduler.reasons import never_within_quota, unfit, unfit_in
 from accelpool_broker.scheduler.selector import selector
 from accelpool_broker.scheduler.views import (
     ANY,
@@ -55,6 +55,7 @@ __all__ = [
     "Why",
     "decide",
     "loss",
+    "never_within_quota",
     "selector",
     "unfit",
     "unfit_in",

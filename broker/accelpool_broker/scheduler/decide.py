@@ -93,7 +93,9 @@ def _preempt(endings: Endings, served: Served, policy: Policy, now: float) -> No
         if lease.id in served.victims:
             if lease.notice is None and lease.id not in told:
                 request = served.victims[lease.id]
-                reason = f"it was preempted: request {request.id} of priority {request.priority} comes before it"
+                reason = (
+                    f"it was preempted: request {request.id} of priority {request.priority} comes before it"
+                )
                 notice = Notice(
                     lease=lease.id, why=Why.PREEMPTED, reason=reason, revoke_at=now + policy.grace_s
                 )
@@ -101,5 +103,3 @@ def _preempt(endings: Endings, served: Served, policy: Policy, now: float) -> No
                 endings.deadlines.append(notice.revoke_at)
         elif lease.notice is not None and lease.notice.why is Why.PREEMPTED:
             endings.withdrawn_notices.append(lease.id)
-
-

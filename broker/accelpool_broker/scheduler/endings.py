@@ -1,10 +1,10 @@
 """What has ended, or has to end: nodes that are silent, leases past their time, requests that nobody wants any more.
 
-    a lease on a node that does not answer                 lost
-    not renewed in time, or past its longest duration      expired
-    told to end, and the grace time is over                revoked
-    on a node that is drained, idle for too long, or of
-    a tenant without device-hours left                     told to end; the word is taken back if that changes
+a lease on a node that does not answer                 lost
+not renewed in time, or past its longest duration      expired
+told to end, and the grace time is over                revoked
+on a node that is drained, idle for too long, or of
+a tenant without device-hours left                     told to end; the word is taken back if that changes
 """
 
 from __future__ import annotations

@@ -40,10 +40,15 @@ def size_of(shares: Iterable[Share], inventory: Inventory) -> float:
     return size
 
 
-def decayed(used_device_s: float, rate: float, elapsed_s: float, half_life_s: float) -> float:
-    """Return the decayed use after some time in which `rate` devices were in use, in device-seconds."""
-    kept = exp(-elapsed_s * log(2) / half_life_s)
-    return used_device_s * kept + rate * half_life_s / log(2) * (1 - kept)
+def decayed(used_device_s: float, elapsed_s: float, half_life_s: float) -> float:
+    """Return what is left of a use after some time, in device-seconds."""
+    return used_device_s * exp(-max(0.0, elapsed_s) * log(2) / half_life_s)
+
+
+def charge(devices: float, elapsed_s: float, half_life_s: float) -> float:
+    """Return the decayed use of so many devices in use until now, in device-seconds."""
+    full = half_life_s / log(2)
+    return devices * full * (1 - exp(-max(0.0, elapsed_s) / full))
 
 
 class Fairness:
@@ -61,16 +66,21 @@ class Fairness:
         self._tenants = {tenant.name: tenant for tenant in tenants}
         self._running: dict[str, float] = {}
         self._average: dict[str, float] = {}
-        own: dict[str, float] = {}
+        running: dict[str, float] = {}
+        used = {
+            tenant.name: decayed(tenant.used_device_s, now - tenant.used_at, half_life_s)
+            for tenant in self._tenants.values()
+        }
         for lease in leases:
-            own[lease.tenant] = own.get(lease.tenant, 0.0) + size_of(lease.shares, inventory)
-        for name, size in own.items():
-            self.add(name, size)
-        for tenant in self._tenants.values():
-            elapsed_s = max(0.0, now - tenant.used_at)
-            used = decayed(tenant.used_device_s, own.get(tenant.name, 0.0), elapsed_s, half_life_s)
-            for name in path(tenant.name):
-                self._average[name] = self._average.get(name, 0.0) + used * log(2) / half_life_s
+            size = size_of(lease.shares, inventory)
+            running[lease.tenant] = running.get(lease.tenant, 0.0) + size
+            owed = charge(size, now - lease.charged_at, half_life_s)
+            used[lease.tenant] = used.get(lease.tenant, 0.0) + owed
+        for tenant_name, size in running.items():
+            self.add(tenant_name, size)
+        for tenant_name, device_s in used.items():
+            for name in path(tenant_name):
+                self._average[name] = self._average.get(name, 0.0) + device_s * log(2) / half_life_s
 
     def add(self, tenant: str, size: float) -> None:
         """Note that a tenant has so many devices more."""

@@ -48,7 +48,9 @@ class Inventory:
 
     def candidates(self, demand: Demand) -> Candidates:
         """Return the devices that could serve a demand."""
-        key = replace(demand, count=1, memory_ppm=None, compute_ppm=None, image="", placement=Demand.placement)
+        key = replace(
+            demand, count=1, memory_ppm=None, compute_ppm=None, image="", placement=Demand.placement
+        )
         found = self._found.get(key)
         if found is None:
             if len(self._found) >= MAX_REMEMBERED:
@@ -66,9 +68,7 @@ class Inventory:
         if demand.device is not None or demand.devices or (
             demand.where and selector(demand.where).is_particular
         ):  # fmt: skip
-            places = tuple(
-                place for place in range(len(self.devices)) if not self.mismatch(demand, place)
-            )
+            places = tuple(place for place in range(len(self.devices)) if not self.mismatch(demand, place))
             return Candidates(places, frozenset(places))
         matching = tuple(
             number for number, kind in enumerate(self._kinds) if not self.mismatch(demand, kind[0])

@@ -92,9 +92,11 @@ class Chooser:
             return self._emptiest(demand, may_pass) if free is None else free
         tightest = self._room.tightest(
             demand.compute_ppm or 1,
-            lambda place: place in candidates.members
-            and self._is_usable(place, may_pass)
-            and self._has_room(demand, place),
+            lambda place: (
+                place in candidates.members
+                and self._is_usable(place, may_pass)
+                and self._has_room(demand, place)
+            ),
         )
         return self._first_free(candidates, may_pass) if tightest is None else tightest
 
@@ -164,9 +166,7 @@ class Chooser:
     def _has_room(self, demand: Demand, place: int) -> bool:
         """Whether a part of a device is free on it."""
         memory_bytes, compute_ppm = fitness.part_of(demand, self._inventory.memory_bytes[place])
-        return (
-            self._room.memory_bytes[place] >= memory_bytes and self._room.compute_ppm[place] >= compute_ppm
-        )
+        return self._room.memory_bytes[place] >= memory_bytes and self._room.compute_ppm[place] >= compute_ppm
 
     def _is_usable(self, place: int, may_pass: bool) -> bool:
         return bool(self._room.is_open[place]) and (may_pass or place not in self._room.kept_for)

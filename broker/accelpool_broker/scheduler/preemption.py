@@ -40,9 +40,7 @@ class Sacrifice:
 class Preemption:
     """Finds leases that yield to requests, within one pass."""
 
-    def __init__(
-        self, room: Room, chooser: Chooser, fairness: Fairness, policy: Policy, now: float
-    ) -> None:
+    def __init__(self, room: Room, chooser: Chooser, fairness: Fairness, policy: Policy, now: float) -> None:
         self._room = room
         self._chooser = chooser
         self._fairness = fairness
@@ -101,9 +99,7 @@ class Preemption:
                     lacks_ppm -= share.compute_ppm
         return Sacrifice(place=place, leases=tuple(chosen)) if lacks_bytes <= 0 and lacks_ppm <= 0 else None
 
-    def _yielding(
-        self, leases: Sequence[LeaseView], request: Request, demand: Demand
-    ) -> list[LeaseView]:
+    def _yielding(self, leases: Sequence[LeaseView], request: Request, demand: Demand) -> list[LeaseView]:
         found = [lease for lease in leases if self._yields(lease, request, demand)]
         return sorted(
             found, key=lambda lease: (lease.notice is None, lease.priority, -lease.granted_at, lease.id)

@@ -31,14 +31,12 @@ class Quotas:
         self._use: dict[str, _Use] = {name: _Use() for name in self._quotas}
         if not self._quotas:
             return
-        since = {tenant.name: tenant.used_at for tenant in tenants}
         own = {tenant.name: _Use(spent_device_s=tenant.spent_device_s) for tenant in tenants}
         for lease in leases:
             use = own.setdefault(lease.tenant, _Use())
             use.take(lease.shares)
-            started = max(since.get(lease.tenant, lease.granted_at), lease.granted_at)
             compute_ppm = sum(share.compute_ppm for share in lease.shares)
-            use.spent_device_s += compute_ppm / WHOLE * max(0.0, now - started)
+            use.spent_device_s += compute_ppm / WHOLE * max(0.0, now - lease.charged_at)
         for name, use in own.items():
             for above in self._uses(name):
                 above.compute_ppm += use.compute_ppm

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from accelpool_broker.scheduler.inventory import Inventory
 from accelpool_broker.scheduler.placement import Chooser
+from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import Demand, DeviceView, NodeView, Placement, Request
+from accelpool_broker.scheduler.views import Demand, DeviceView, NodeView, Placement, Request, TenantView
 
 
-def unfit(
-    request: Request, devices: Iterable[DeviceView], nodes: Iterable[NodeView] = ()
-) -> dict[str, str]:
+def unfit(request: Request, devices: Iterable[DeviceView], nodes: Iterable[NodeView] = ()) -> dict[str, str]:
     """Return why each device could never serve the request, by id; empty if some could, now or later."""
     return unfit_in(request, Inventory(nodes, devices))
 
@@ -25,16 +25,32 @@ def unfit_in(request: Request, inventory: Inventory) -> dict[str, str]:
         rooms = _rooms(demand, usable.places, inventory)
         if max((len(room) for room in rooms), default=0) >= demand.count:
             return {}
-        reasons = {device.id: inventory.mismatch(demand, place) for place, device in enumerate(inventory.devices)}
+        reasons = {
+            device.id: inventory.mismatch(demand, place) for place, device in enumerate(inventory.devices)
+        }
         for place in usable.places:
             reasons[inventory.devices[place].id] = _too_few(demand, rooms)
         told.append(reasons)
     if len(told) == 1:
         return told[0]
     return {
-        device.id: "; ".join(f"alternative {number}: {reasons[device.id]}" for number, reasons in enumerate(told, 1))
+        device.id: "; ".join(
+            f"alternative {number}: {reasons[device.id]}" for number, reasons in enumerate(told, 1)
+        )
         for device in inventory.devices
     }
+
+
+def never_within_quota(request: Request, inventory: Inventory, tenants: Sequence[TenantView]) -> str:
+    """Return which quota the request exceeds by itself, whatever alternative is taken; "" if it does not."""
+    fresh = [replace(tenant, spent_device_s=0.0) for tenant in tenants]
+    chooser = Chooser(Room(inventory, (), ()))
+    reason = ""
+    for demand in request.alternatives:
+        reason = Quotas(fresh, (), now=0.0).why_not(request.tenant, chooser.example(demand))
+        if not reason:
+            return ""
+    return reason
 
 
 def _rooms(demand: Demand, places: Sequence[int], inventory: Inventory) -> list[list[int]]:
@@ -71,13 +87,21 @@ def _why_waiting(demand: Demand, room: Room) -> str:
         return "no device of the pool would do at present"
     if len(suitable) < demand.count:
         return f"{len(suitable)} {noun} would do at present{wanted}"
-    counts = {"free": 0, "leased": 0, "kept for earlier requests": 0, "cordoned": 0, "on a node that does not answer": 0}
+    counts = {
+        "free": 0,
+        "leased": 0,
+        "kept for earlier requests": 0,
+        "cordoned": 0,
+        "on a node that does not answer": 0,
+    }
     free = set(Chooser(room).open_places(demand, may_pass=True))
     nodes = room.inventory.nodes
     for place in suitable:
         if not room.is_open[place]:
             node = nodes.get(room.inventory.devices[place].node)
-            counts["cordoned" if node is not None and node.is_cordoned else "on a node that does not answer"] += 1
+            counts[
+                "cordoned" if node is not None and node.is_cordoned else "on a node that does not answer"
+            ] += 1
         elif place not in free:
             counts["leased"] += 1
         else:

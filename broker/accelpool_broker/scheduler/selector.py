@@ -48,7 +48,9 @@ class Selector:
         except RuntimeError as error:
             raise Invalid(f"`where` is no valid expression: {_first_line(error)}") from error
         if compiled.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-            raise Invalid(f"`where` must be true or false for a device; it is of type {compiled.return_type().name()}")
+            raise Invalid(
+                f"`where` must be true or false for a device; it is of type {compiled.return_type().name()}"
+            )
         self._compiled = compiled
         self.is_particular = NAMES_ONE.search(expression) is not None
 

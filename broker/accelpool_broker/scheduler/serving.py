@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 
-from accelpool_broker.scheduler import fitness
 from accelpool_broker.scheduler.decisions import Grant, Wait
 from accelpool_broker.scheduler.fairness import Fairness, size_of
 from accelpool_broker.scheduler.placement import Chooser
@@ -21,7 +20,7 @@ from accelpool_broker.scheduler.preemption import Preemption
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.reasons import why_waiting
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import Demand, LeaseView, Placement, Policy, Request, Share
+from accelpool_broker.scheduler.views import Demand, Placement, Policy, Request, Share
 
 
 @dataclass
@@ -114,9 +113,7 @@ class Server:
         reason = over_quota
         if not reason and (self._explain is None or request.id in self._explain):
             reason = why_waiting(request, self._room)
-        self._served.waits.append(
-            Wait(lease=request.id, position=len(self._served.waits) + 1, reason=reason)
-        )
+        self._served.waits.append(Wait(lease=request.id, position=len(self._served.waits) + 1, reason=reason))
         if not over_quota and self._kept < self._policy.keep_depth:
             self._keep(request)
 

@@ -105,6 +105,7 @@ class LeaseView:
     Attributes:
         nodes: The names of its devices' nodes.
         order: Its place in the order of arrival.
+        charged_at: Up to when its tenant was charged for it.
         ends_at: When it ends however often it is renewed, None for never.
         is_backfill: Whether it was granted devices that were kept for earlier requests.
         idle_since: Since when its devices have had too little to do, None if they have enough.
@@ -120,6 +121,7 @@ class LeaseView:
     priority: int = 0
     is_preemptible: bool = False
     granted_at: float = 0.0
+    charged_at: float = 0.0
     ends_at: float | None = None
     is_backfill: bool = False
     idle_since: float | None = None
@@ -207,8 +209,8 @@ class TenantView:
 
     Attributes:
         weight: Its part of what tenants beside it want too.
-        used_device_s: Decayed device-seconds, as of `used_at`; running leases come on top.
-        spent_device_s: Device-seconds that its quota counts, as of `used_at`; running leases come on top.
+        used_device_s: Decayed device-seconds as of `used_at`; what running leases were not charged for comes on top.
+        spent_device_s: Device-seconds that its quota counts; what running leases were not charged for comes on top.
         idle_after_s: How long its leases may idle, None for ever.
     """
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from accelpool_broker.models import Lease, Scope, Share, Token
+from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.state_dir import sha256
 from accelpool_broker.store import Store
 from accelpool_wire import lease_token
@@ -77,7 +78,7 @@ class Access:
                     device=share.device.name,
                     epoch=share.epoch,
                     memory_bytes=share.memory_bytes,
-                    compute=share.compute,
+                    compute=share.compute_ppm / WHOLE,
                 )
                 for share in shares
             ),

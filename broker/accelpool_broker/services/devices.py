@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from accelpool_broker.models import Device, NodeState
+from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.services.pool import Pool
 from accelpool_wire.errors import NotFound
 
@@ -21,16 +23,17 @@ class DeviceState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SeenDevice:
-    """A device, what it is doing, and the id of the lease that has it."""
+    """A device, what it is doing, and the ids of the leases that have parts of it."""
 
     device: Device
     state: DeviceState
-    lease: str | None
+    leases: tuple[str, ...]
 
     @property
     def free_memory_bytes(self) -> int:
         """How much of its memory can be leased now."""
-        return self.device.memory_bytes if self.state == DeviceState.FREE else 0
+        free = self.device.memory_bytes - self.device.used_memory_bytes
+        return free if self.state in (DeviceState.FREE, DeviceState.LEASED) else 0
 
     @property
     def is_image_known(self) -> bool:
@@ -41,7 +44,8 @@ class SeenDevice:
     @property
     def free_compute(self) -> float:
         """What part of its compute can be leased now."""
-        return 1.0 if self.state == DeviceState.FREE else 0.0
+        free = (WHOLE - self.device.used_compute_ppm) / WHOLE
+        return free if self.state in (DeviceState.FREE, DeviceState.LEASED) else 0.0
 
 
 class Devices:
@@ -56,7 +60,7 @@ class Devices:
             device = tx.device(id)
             if device is None:
                 raise NotFound(f"there is no device {id}", instance=f"/devices/{id}")
-            return _see(device, tx.lease_of_device(id))
+            return _see(device, tx.leases_of_devices([id]).get(id, ()))
 
     def page(
         self, *, kind: str | None, node: str | None, is_free: bool | None, after: int, limit: int
@@ -64,15 +68,15 @@ class Devices:
         """Return devices in order of registration."""
         with self._pool.store.read() as tx:
             devices = tx.device_page(kind=kind, node=node, is_free=is_free, after=after, limit=limit)
-            held = {device: lease for lease, pairs in tx.active_shares().items() for device, _ in pairs}
-            return [_see(device, held.get(device.id)) for device in devices]
+            held = tx.leases_of_devices(device.id for device in devices)
+            return [_see(device, held.get(device.id, ())) for device in devices]
 
 
-def _see(device: Device, lease: str | None) -> SeenDevice:
+def _see(device: Device, leases: Sequence[str]) -> SeenDevice:
     if device.node.state == NodeState.LOST:
         state = DeviceState.LOST
     elif device.fault:
         state = DeviceState.FAULTY
     else:
-        state = DeviceState.FREE if lease is None else DeviceState.LEASED
-    return SeenDevice(device=device, state=state, lease=lease)
+        state = DeviceState.LEASED if leases else DeviceState.FREE
+    return SeenDevice(device=device, state=state, leases=tuple(leases))

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 
 from accelpool_broker import scheduler
 from accelpool_broker.models import Lease, LeaseState
-from accelpool_broker.services.pool import Change, Pool, device_view, request_view
+from accelpool_broker.scheduler import Demand
+from accelpool_broker.services.pool import Change, Pool
+from accelpool_broker.services.views import request_view, tenant_view, write_demand
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import (
     Conflict,
@@ -22,6 +24,7 @@ from accelpool_wire.errors import (
     Unsatisfiable,
 )
 
+DEFAULT_TENANT = "default"
 READ_SLACK = 0.25  # a read is noted once it prolongs the request by this part of its ttl_s
 
 ENDED: dict[str, type[ProblemError]] = {
@@ -36,16 +39,16 @@ ENDED: dict[str, type[ProblemError]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseRequest:
-    """What a client asks for; fields as in the REST API."""
+    """What a client asks for; `alternatives` are what would serve it, the best first."""
 
-    kind: str = scheduler.ANY
-    count: int = 1
-    memory_bytes: int | None = None
+    alternatives: tuple[Demand, ...] = (Demand(),)
+    tenant: str = DEFAULT_TENANT
+    priority: int = 0
+    is_preemptible: bool = False
     ttl_s: float = 60.0
+    max_duration_s: float | None = None
     queue_timeout_s: float | None = None
     ends_with_session: bool = False
-    device: str | None = None
-    devices: tuple[str, ...] = ()
     client: str = ""
 
     def sha256(self) -> str:
@@ -165,12 +168,12 @@ class Leases:
             id=f"lse_{secrets.token_urlsafe(12)}",
             state=LeaseState.QUEUED,
             reason="",
-            kind=request.kind,
-            count=request.count,
-            memory_bytes=request.memory_bytes,
-            device=request.device,
-            devices=list(request.devices),
+            tenant=request.tenant,
+            priority=request.priority,
+            is_preemptible=request.is_preemptible,
+            alternatives=[write_demand(demand) for demand in request.alternatives],
             ttl_s=request.ttl_s,
+            max_duration_s=request.max_duration_s,
             ends_with_session=request.ends_with_session,
             client=request.client,
             created_at=now,
@@ -187,16 +190,20 @@ class Leases:
         return lease
 
     def _check_satisfiable(self, tx: Transaction, lease: Lease) -> None:
-        devices = [device_view(device) for device in tx.devices()]
-        if not devices:
+        inventory = self._pool.inventory(tx)
+        if not inventory.devices:
             raise Unsatisfiable("the pool has no devices: no node has registered any", devices={})
-        reasons = scheduler.unfit(request_view(lease), devices)
+        wanted = request_view(lease)
+        reasons = scheduler.unfit_in(wanted, inventory)
         if reasons:
-            names = {device.id: f"{device.node}/{device.name}" for device in devices}
+            names = {device.id: f"{device.node}/{device.name}" for device in inventory.devices}
             told = "; ".join(f"{names[id]}: {why}" for id, why in sorted(reasons.items())[:8])
             raise Unsatisfiable(
-                f"none of the pool's {len(devices)} devices could ever serve this: {told}", devices=reasons
+                f"none of the pool's {len(names)} devices could ever serve this: {told}", devices=reasons
             )
+        excess = scheduler.never_within_quota(wanted, inventory, [tenant_view(t) for t in tx.tenants()])
+        if excess:
+            raise Unsatisfiable(f"the quota does not allow this, ever: {excess}", devices={})
 
     def _note_read(self, lease: Lease, wait_s: float) -> None:
         """Keep a queued request alive, without a write for every single read."""
@@ -217,7 +224,8 @@ class Leases:
     def _see(self, tx: Transaction, leases: Sequence[Lease]) -> list[SeenLease]:
         waits: dict[str, scheduler.Wait] = {}
         if any(lease.state == LeaseState.QUEUED for lease in leases):
-            decisions = self._pool.decide(tx, self._pool.clock.now())
+            wanted = {lease.id for lease in leases}
+            decisions = self._pool.decide(tx, self._pool.clock.now(), explain=wanted)
             waits = {wait.lease: wait for wait in decisions.waits}
         return [
             SeenLease(lease=lease, position=waits[lease.id].position, reason=waits[lease.id].reason)

@@ -6,13 +6,15 @@ open a transaction ─▶ the caller's changes ─▶ the scheduler decides ─�
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from accelpool_broker import scheduler
 from accelpool_broker.clock import Clock
-from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, Node, NodeState, Share
+from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, NodeState, Share
+from accelpool_broker.services import accounts
+from accelpool_broker.services.views import device_view, lease_view, node_view, request_view, tenant_view
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
@@ -83,10 +85,9 @@ class Pool:
             grace = change.now + self.settings.lost_after_s
             for lease in change.tx.open_leases():
                 lease.read_until = max(lease.read_until, grace)
-                if lease.expires_at is not None:
-                    lease.expires_at = max(lease.expires_at, grace)
-                if lease.withdraw_at is not None:
-                    lease.withdraw_at = max(lease.withdraw_at, grace)
+                for name in ("expires_at", "ends_at", "withdraw_at", "revoke_at"):
+                    at = getattr(lease, name)
+                    setattr(lease, name, None if at is None else max(at, grace))
             for node in change.tx.nodes():
                 if node.state == NodeState.READY:
                     node.last_seen_at = max(node.last_seen_at, change.now)
@@ -94,6 +95,7 @@ class Pool:
 
     def end(self, change: Change, lease: Lease, state: LeaseState, reason: str) -> None:
         """End a lease, or withdraw a request."""
+        accounts.settle(change.tx, lease, change.now, self.settings.policy.half_life_s)
         _move(lease, state)
         lease.reason = reason
         lease.ended_at = change.now
@@ -104,26 +106,33 @@ class Pool:
         change.ended.add(lease.id)
         change.needs_scheduling = True
 
-    def decide(self, tx: Transaction, now: float) -> scheduler.Decisions:
+    def decide(
+        self, tx: Transaction, now: float, *, explain: Collection[str] | None = ()
+    ) -> scheduler.Decisions:
         """Return what the scheduler would do now; nothing is changed."""
         held = tx.active_shares()
         leases = tx.open_leases()
         return scheduler.decide(
-            nodes=[self._node_view(node) for node in tx.nodes()],
-            devices=[device_view(device) for device in tx.devices()],
+            inventory=self.inventory(tx),
             leases=[
-                lease_view(lease.id, lease.expires_at, held.get(lease.id, ()))
+                lease_view(lease, held.get(lease.id, ()))
                 for lease in leases
-                if lease.expires_at is not None
+                if lease.state == LeaseState.ACTIVE
             ],
             queue=[request_view(lease) for lease in leases if lease.state == LeaseState.QUEUED],
+            tenants=[tenant_view(tenant) for tenant in tx.tenants()],
+            policy=self.settings.policy,
             now=now,
+            explain=explain,
         )
 
-    def _node_view(self, node: Node) -> scheduler.NodeView:
-        is_ready = node.state == NodeState.READY
-        lost_at = node.last_seen_at + self.settings.lost_after_s if is_ready else None
-        return scheduler.NodeView(name=node.name, lost_at=lost_at)
+    def inventory(self, tx: Transaction) -> scheduler.Inventory:
+        """Return nodes and devices as the scheduler sees them."""
+        lost_after_s = self.settings.lost_after_s
+        return scheduler.Inventory(
+            [node_view(node, lost_after_s) for node in tx.nodes()],
+            [device_view(device) for device in tx.devices()],
+        )
 
     def _schedule(self, change: Change) -> None:
         change.tx.flush()
@@ -135,23 +144,36 @@ class Pool:
             node.state = NodeState.LOST
             change.nodes.add(name)
         for end in decisions.ends:
-            lease = change.tx.lease(end.lease)
-            assert lease is not None
-            self.end(change, lease, end.state, end.reason)
+            self.end(change, _known(change.tx, end.lease), end.state, end.reason)
+        self._tell(change, decisions)
         change.tx.flush()  # devices are free in the database before they are granted again
         if decisions.grants:
             devices = {device.id: device for device in change.tx.devices()}
             for grant in decisions.grants:
                 self._grant(change, grant, devices)
 
+    def _tell(self, change: Change, decisions: scheduler.Decisions) -> None:
+        for notice in decisions.notices:
+            lease = _known(change.tx, notice.lease)
+            lease.notice_why, lease.notice_reason = notice.why, notice.reason
+            lease.revoke_at = notice.revoke_at
+            change.leases.add(lease.id)
+            change.nodes.update(share.device.node_name for share in lease.shares)
+        for id in decisions.withdrawn_notices:
+            lease = _known(change.tx, id)
+            lease.notice_why, lease.notice_reason, lease.revoke_at = "", "", None
+            change.leases.add(lease.id)
+
     def _grant(self, change: Change, grant: scheduler.Grant, devices: dict[str, Device]) -> None:
-        lease = change.tx.lease(grant.lease)
-        assert lease is not None
+        lease = _known(change.tx, grant.lease)
         _move(lease, LeaseState.ACTIVE)
         lease.reason = ""
-        lease.granted_at = change.now
+        lease.alternative, lease.is_backfill = grant.alternative, grant.is_backfill
+        lease.granted_at = lease.charged_at = change.now
         lease.expires_at = expires_at = change.now + lease.ttl_s
-        change.wake_at = expires_at if change.wake_at is None else min(change.wake_at, expires_at)
+        lease.ends_at = None if lease.max_duration_s is None else change.now + lease.max_duration_s
+        ends_at = expires_at if lease.ends_at is None else min(expires_at, lease.ends_at)
+        change.wake_at = ends_at if change.wake_at is None else min(change.wake_at, ends_at)
         for share in grant.shares:
             device = devices[share.device]
             device.epoch += 1
@@ -160,7 +182,7 @@ class Pool:
                 Share(
                     device=device,
                     memory_bytes=share.memory_bytes,
-                    compute=share.compute,
+                    compute_ppm=share.compute_ppm,
                     epoch=device.epoch,
                     is_active=True,
                 )
@@ -168,43 +190,10 @@ class Pool:
         change.leases.add(lease.id)
 
 
-def device_view(device: Device) -> scheduler.DeviceView:
-    """Return the scheduler's view of a device."""
-    return scheduler.DeviceView(
-        id=device.id,
-        name=device.name,
-        node=device.node_name,
-        environment=device.environment,
-        kind=device.kind,
-        memory_bytes=device.memory_bytes,
-        fault=device.fault,
-    )
-
-
-def lease_view(id: str, expires_at: float, held: Iterable[tuple[str, str]]) -> scheduler.LeaseView:
-    """Return the scheduler's view of an active lease that has these devices, as (id, node)."""
-    held = tuple(held)
-    return scheduler.LeaseView(
-        id=id,
-        expires_at=expires_at,
-        devices=tuple(device for device, _ in held),
-        nodes=tuple(node for _, node in held),
-    )
-
-
-def request_view(lease: Lease) -> scheduler.Request:
-    """Return the scheduler's view of a queued lease."""
-    return scheduler.Request(
-        id=lease.id,
-        order=lease.number,
-        kind=lease.kind,
-        count=lease.count,
-        memory_bytes=lease.memory_bytes,
-        device=lease.device,
-        devices=tuple(lease.devices),
-        withdraw_at=lease.withdraw_at,
-        unread_at=lease.read_until + lease.ttl_s,
-    )
+def _known(tx: Transaction, id: str) -> Lease:
+    lease = tx.lease(id)
+    assert lease is not None
+    return lease
 
 
 def _move(lease: Lease, state: LeaseState) -> None:
