@@ -19,7 +19,17 @@ from accelpool_broker import api_description, json_body, problems
 from accelpool_broker.body_slots import BodySlots
 from accelpool_broker.clock import Clock, SystemClock
 from accelpool_broker.models import Scope
-from accelpool_broker.resources import buffers, devices, health, kernels, launches, leases, nodes, programs
+from accelpool_broker.resources import (
+    buffers,
+    devices,
+    health,
+    kernels,
+    launches,
+    leases,
+    nodes,
+    programs,
+    tenants,
+)
 from accelpool_broker.resources.context import EXTENSION, services
 from accelpool_broker.resources.fields import MAX_INT
 from accelpool_broker.resources.schemas import Problem
@@ -32,6 +42,7 @@ BLUEPRINTS = (
     nodes.blueprint,
     devices.blueprint,
     leases.blueprint,
+    tenants.blueprint,
     kernels.blueprint,
     programs.blueprint,
     buffers.blueprint,

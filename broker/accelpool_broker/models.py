@@ -8,10 +8,11 @@
     sessions   live sessions, as the agents last reported them
     tenants    who is charged: weight, quota, what was used
 
-No device can be over-committed: triggers on `shares` keep `used_memory_bytes` and `used_compute_ppm` of `devices`, and
-checks there hold them within what the device has.
+No device can be over-committed: triggers on `shares` keep `used_memory_bytes` and `used_compute_ppm` of
+`devices`, and checks there hold them within what the device has.
 
-Instants are seconds since the Unix epoch, sizes bytes, parts of a device millionths of it. This module imports nothing of ours.
+Instants are seconds since the Unix epoch, sizes bytes, parts of a device millionths of it. This module
+imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Token(Base):
 
 
 class Node(Base):
-    """A machine with devices; its operator may close it to new leases (cordon), and say when old ones end (drain)."""
+    """A machine with devices; its operator may close it to new leases, and say when old ones have to end."""
 
     __tablename__ = "nodes"
 

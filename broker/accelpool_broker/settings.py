@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelpool_broker.scheduler import Policy
@@ -42,4 +42,4 @@ class Settings:
     max_sessions: int = 32
     compute_timeout_s: float = 120.0
     keep_ended_s: float = 7 * 24 * 3600.0
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)

@@ -144,6 +144,7 @@ class Transaction:
         self,
         *,
         states: Collection[str] | None = None,
+        tenant: str | None = None,
         before: int | None = None,
         limit: int | None = None,
     ) -> Sequence[Lease]:
@@ -151,6 +152,8 @@ class Transaction:
         query = select(Lease).order_by(Lease.number.desc()).limit(limit)
         if states is not None:
             query = query.where(Lease.state.in_(list(states)))
+        if tenant is not None:
+            query = query.where(Lease.tenant == tenant)
         if before is not None:
             query = query.where(Lease.number < before)
         return self._database.scalars(_with_shares(query)).all()

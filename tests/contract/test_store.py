@@ -40,8 +40,9 @@ def device(id: str = "d1") -> Device:
 
 def lease(id: str, state: LeaseState = LeaseState.ACTIVE, key: str | None = None) -> Lease:
     return Lease(
-        id=id, state=state, reason="", tenant="t", priority=0, is_preemptible=False, alternatives=[{}], ttl_s=60.0,
-        ends_with_session=False, client="", created_at=0.0, read_until=0.0, request_sha256="", idempotency_key=key, shares=[],
+        id=id, state=state, reason="", tenant="t", priority=0, is_preemptible=False, alternatives=[{}],
+        ttl_s=60.0, ends_with_session=False, client="", created_at=0.0, read_until=0.0, request_sha256="",
+        idempotency_key=key, shares=[],
     )  # fmt: skip
 
 
@@ -124,11 +125,14 @@ def test_a_share_cannot_grow_into_what_others_have(store: Store) -> None:
     fill(store)
     with store.write() as tx:
         tx.add(share("l1", compute_ppm=WHOLE // 2))
-        grown = share("l2", compute_ppm=WHOLE // 2)
-        tx.add(grown)
-    with pytest.raises(Conflict), store.write() as tx:
-        grown = tx.lease("l2").shares[0]
-        grown.compute_ppm += 1
+        tx.add(share("l2", compute_ppm=WHOLE // 2))
+
+    def grow() -> None:
+        with store.write() as tx:
+            tx.lease("l2").shares[0].compute_ppm += 1
+
+    with pytest.raises(Conflict):
+        grow()
 
 
 def test_a_device_can_be_leased_again_afterwards(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
 
 from accelpool_broker.models import LeaseState
 from accelpool_broker.scheduler import (
@@ -13,7 +14,6 @@ from accelpool_broker.scheduler import (
     Share,
     unfit,
 )
-from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
 
 GPU, CPU, FPGA, OWN = (
     device("gpu"), device("cpu", "cpu"), device("fpga", "accelerator"), device("own", "custom")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
 
 from accelpool_broker.scheduler import (
     WHOLE,
@@ -18,7 +19,6 @@ from accelpool_broker.scheduler import (
     unfit,
 )
 from accelpool_wire.errors import Invalid
-from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
 
 
 def share(device: str, memory_bytes: int, compute: float) -> Share:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
 
 from accelpool_broker.models import LeaseState
-from accelpool_broker.scheduler import NodeView, Notice, Policy, Quota, TenantView, Why
-from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
+from accelpool_broker.scheduler import NodeView, Notice, Quota, TenantView, Why
 
 DAY = 86400.0
 
@@ -68,7 +68,8 @@ def test_tenants_below_one_share_what_it_gets() -> None:
         (Quota(devices=1.5), "tenant t has 1 of its quota of 1.5 devices, 1 more are wanted"),
         (
             Quota(memory_bytes=9 * GIB),
-            f"tenant t has {8 * GIB} of its quota of {9 * GIB} bytes of device memory, {8 * GIB} more are wanted",
+            f"tenant t has {8 * GIB} of its quota of {9 * GIB} bytes of device memory, "
+            f"{8 * GIB} more are wanted",
         ),
         (Quota(device_hours=0.5), "tenant t has used up its quota of 0.5 device-hours"),
     ],

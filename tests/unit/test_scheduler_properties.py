@@ -211,10 +211,12 @@ def test_only_preemptible_leases_that_have_run_long_enough_yield_and_nobody_is_t
     decisions = decisions_of(pool)
     leases = {lease.id: lease for lease in pool["leases"]}
     told = [notice.lease for notice in decisions.notices]
-    assert len(told) == len(set(told)) and not set(told) & set(decisions.withdrawn_notices)
+    assert len(told) == len(set(told))
+    assert not set(told) & set(decisions.withdrawn_notices)
     for notice in decisions.notices:
         if notice.why is Why.PREEMPTED:
-            assert leases[notice.lease].is_preemptible and leases[notice.lease].notice is None
+            assert leases[notice.lease].is_preemptible
+            assert leases[notice.lease].notice is None
 
 
 @given(pools())

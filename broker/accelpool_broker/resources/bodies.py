@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, Share
 from accelpool_broker.resources.context import instant, services
 from accelpool_broker.resources.demands import demand_bodies
-from accelpool_broker.scheduler import WHOLE
+from accelpool_broker.scheduler import WHOLE, Explanation, Verdict
+from accelpool_broker.scheduler.quotas import HOUR_S
+from accelpool_broker.scheduler.reasons import KEPT
 from accelpool_broker.services.devices import SeenDevice
 from accelpool_broker.services.endpoints import endpoints
 from accelpool_broker.services.leases import SeenLease
 from accelpool_broker.services.nodes import Work
+from accelpool_broker.services.tenants import SeenTenant
 from accelpool_broker.services.views import notice_of
 
 Body = dict[str, Any]
@@ -27,6 +31,10 @@ def node_body(node: Node, device_count: int) -> Body:
         "version": node.version,
         "last_seen_at": instant(node.last_seen_at),
         "device_count": device_count,
+        "labels": node.labels,
+        "taints": node.taints,
+        "cordoned": node.is_cordoned,
+        "drain_at": instant(node.drain_at),
     }
 
 
@@ -106,11 +114,61 @@ def lease_body(seen: SeenLease) -> Body:
     }
 
 
+def explanation_body(
+    seen: SeenLease, explanation: Explanation | None, names: Mapping[str, tuple[str, str]]
+) -> Body:
+    """Return the body that explains a lease; `names` has the node and the name of each device."""
+    verdicts = () if explanation is None else explanation.verdicts
+    return {
+        "id": seen.lease.id,
+        "state": seen.lease.state,
+        "reason": seen.reason,
+        "position": seen.position,
+        "earliest_at": None if explanation is None else instant(explanation.earliest_at),
+        "devices": [
+            {
+                "device": verdict.device,
+                "node": names[verdict.device][0],
+                "name": names[verdict.device][1],
+                "alternative": verdict.alternative,
+                "verdict": _verdict(verdict),
+                "leases": list(verdict.leases),
+            }
+            for verdict in verdicts
+            if verdict.device in names
+        ],
+    }
+
+
+def _verdict(verdict: Verdict) -> str:
+    if verdict.doing == KEPT:
+        return f"kept for {verdict.kept_for}, which comes before it"
+    return verdict.mismatch or verdict.doing
+
+
 def _notice_body(lease: Lease) -> Body | None:
     notice = notice_of(lease) if lease.state == LeaseState.ACTIVE else None
     if notice is None:
         return None
     return {"why": notice.why.value, "reason": notice.reason, "revoke_at": instant(notice.revoke_at)}
+
+
+def tenant_body(seen: SeenTenant) -> Body:
+    """Return the body of a tenant."""
+    tenant = seen.tenant
+    return {
+        "name": tenant.name,
+        "weight": tenant.weight,
+        "max_priority": tenant.max_priority,
+        "quota_devices": tenant.quota_devices,
+        "quota_memory_bytes": tenant.quota_memory_bytes,
+        "quota_device_hours": tenant.quota_device_hours,
+        "idle_after_s": tenant.idle_after_s,
+        "spent_device_hours": seen.spent_device_s / HOUR_S,
+        "recent_device_hours": seen.used_device_s / HOUR_S,
+        "active_leases": seen.active_leases,
+        "queued_leases": seen.queued_leases,
+    }
 
 
 def _share_body(share: Share) -> Body:

@@ -1,6 +1,7 @@
 """The JSON of leases, as users see them. Schemas check form; services check facts.
 
-Sizes are bytes, durations seconds, instants RFC 3339 in UTC, fractions above 0 and up to 1. Unknown members are refused.
+Sizes are bytes, durations seconds, instants RFC 3339 in UTC, fractions above 0 and up to 1. Unknown members
+are refused.
 """
 
 from __future__ import annotations
@@ -209,10 +210,39 @@ class LeaseIn(DemandIn):
             raise ValidationError(f"with alternatives {given[0]} belongs into each of them", given[0])
 
 
-class RenewIn(Schema):
-    """How long a lease is to last from now."""
+class LeaseChange(Schema):
+    """What is to change about an active lease: its time, or what it has of each of its devices."""
 
-    ttl_s = Float(required=True, validate=TTL_S, metadata=about("seconds from now"))
+    ttl_s = Float(validate=TTL_S, metadata=about("it lasts so many seconds from now"))
+    memory_bytes = count_field(1, metadata=about("of each device: what it may allocate there"))
+    compute = Float(validate=FRACTION, metadata=about("of each device's time, where others want it, too"))
+
+    @validates_schema
+    def _check_change(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("give ttl_s, memory_bytes or compute")
+
+
+class VerdictOut(Schema):
+    """What a device has to do with an alternative of a request."""
+
+    device = String()
+    node = String()
+    name = String()
+    alternative = Integer(metadata=about("of the request, from 0"))
+    verdict = String(metadata=about("why it would not do, or else what it is doing"))
+    leases = List(String(), metadata=about("the ids of the leases that have parts of it"))
+
+
+class ExplanationOut(Schema):
+    """Why a lease is as it is; the last three are null or empty unless it is queued."""
+
+    id = String()
+    state = String(validate=OneOf([state.value for state in LeaseState]))
+    reason = String()
+    position = Integer(allow_none=True)
+    earliest_at = instant_field(allow_none=True)
+    devices = List(Nested(VerdictOut))
 
 
 class ShareOut(Schema):

@@ -15,7 +15,7 @@ from accelpool_broker.resources.context import (
     services,
     write_cursor,
 )
-from accelpool_broker.resources.demands import read_request
+from accelpool_broker.resources.demands import read_request, to_ppm
 
 blueprint = APIBlueprint("leases", __name__, tag="Leases")
 
@@ -59,13 +59,29 @@ def get_lease(id: str, query_data: dict[str, Any]) -> Any:
     return bodies.lease_body(seen), 200, retry_hint(seen.is_early)
 
 
+@blueprint.get("/leases/<id>/explanation")
+@blueprint.output(lease_schemas.ExplanationOut)
+@blueprint.doc(summary="Explain why a lease waits, device by device")
+def get_explanation(id: str) -> dict[str, Any]:
+    """Tell why a queued lease waits, and when it can be granted at the earliest."""
+    seen, explanation = services().leases.explain(id)
+    return bodies.explanation_body(seen, explanation, services().devices.names())
+
+
 @blueprint.patch("/leases/<id>")
-@blueprint.input(lease_schemas.RenewIn)
+@blueprint.input(lease_schemas.LeaseChange)
 @blueprint.output(lease_schemas.LeaseOut)
-@blueprint.doc(summary="Renew a lease")
+@blueprint.doc(summary="Renew or resize a lease")
 def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
-    """Let an active lease last `ttl_s` from now."""
-    return bodies.lease_body(services().leases.renew(id, json_data["ttl_s"]))
+    """Let an active lease last `ttl_s` from now, or have another part of its devices."""
+    leases = services().leases
+    if "memory_bytes" in json_data or "compute" in json_data:
+        seen = leases.resize(
+            id, memory_bytes=json_data.get("memory_bytes"), compute_ppm=to_ppm(json_data.get("compute"))
+        )
+    if "ttl_s" in json_data:
+        seen = leases.renew(id, json_data["ttl_s"])
+    return bodies.lease_body(seen)
 
 
 @blueprint.delete("/leases/<id>")

@@ -8,15 +8,24 @@ from __future__ import annotations
 import re
 
 from apiflask import Schema
-from apiflask.fields import Dict, Float, Integer, List, Nested, Raw, String
+from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range, Regexp
 
-from accelpool_broker.resources.fields import MAX_DEVICES, about, count_field, instant_field, text_field
+from accelpool_broker.resources.fields import (
+    MAX_DEVICES,
+    MAX_NAME,
+    about,
+    count_field,
+    instant_field,
+    text_field,
+)
+from accelpool_broker.resources.lease_schemas import MAX_TAINTS
 from accelpool_broker.resources.schemas import KINDS, Address, Capacity
 
 CAUSES = ("goodbye", "disconnected", "refused", "ended", "crashed", "hung")
 MAX_SESSIONS = 4096
 MAX_TEXT = 4096
+MAX_LABELS = 64
 MAX_INSTANT_S = 253402300799.0  # the end of the year 9999: what RFC 3339 can say
 SHA256 = re.compile("^[0-9a-f]{64}$")
 NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -32,6 +41,27 @@ class DeviceIn(Schema):
     attributes = Dict(keys=text_field(), values=Raw(allow_none=True), load_default=dict)
     capacity = Nested(Capacity, required=True)
     fault = text_field(MAX_TEXT, load_default="")
+
+
+class OperationIn(Schema):
+    """What a node's operator changes."""
+
+    labels = Dict(
+        keys=text_field(63, 1),
+        values=text_field(255),
+        validate=Length(0, MAX_LABELS),
+        metadata=about("what expressions may ask of its devices, as device.labels"),
+    )
+    taints = List(
+        text_field(MAX_NAME, 1),
+        validate=Length(0, MAX_TAINTS),
+        metadata=about("what requests must tolerate to get its devices"),
+    )
+    cordoned = Boolean(metadata=about("whether it takes no new leases; false ends a drain, too"))
+    drain_within_s = Float(
+        validate=Range(0, 366 * 86400),
+        metadata=about("it takes no new leases, and those that it has are told to end within that time"),
+    )
 
 
 class NodeIn(Schema):

@@ -13,6 +13,7 @@ from accelpool_broker.services.nodes import (
     DeviceReport,
     EndedSession,
     LoadedImage,
+    Operation,
     Registration,
     Report,
 )
@@ -55,6 +56,21 @@ def reconcile_node(name: str, json_data: dict[str, Any]) -> Any:
 def get_node(name: str) -> dict[str, Any]:
     """Show a node."""
     return bodies.node_body(*services().nodes.get(name))
+
+
+@blueprint.patch("/nodes/<name>")
+@blueprint.input(node_schemas.OperationIn)
+@blueprint.output(schemas.NodeOut)
+@blueprint.doc(summary="Cordon, drain, label or taint a node")
+def patch_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
+    """Change what is given, and nothing else; `cordoned: false` ends a drain."""
+    operation = Operation(
+        labels=json_data.get("labels"),
+        taints=None if "taints" not in json_data else tuple(dict.fromkeys(json_data["taints"])),
+        is_cordoned=json_data.get("cordoned"),
+        drain_within_s=json_data.get("drain_within_s"),
+    )
+    return bodies.node_body(*services().nodes.operate(name, operation))
 
 
 @blueprint.get("/nodes")

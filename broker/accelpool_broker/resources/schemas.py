@@ -78,6 +78,10 @@ class NodeOut(Schema):
     version = String()
     last_seen_at = instant_field()
     device_count = Integer()
+    labels = Dict(keys=String(), values=String())
+    taints = List(String())
+    cordoned = Boolean(metadata=about("whether it takes no new leases"))
+    drain_at = instant_field(allow_none=True)
 
 
 class NodeList(Schema):

@@ -10,10 +10,12 @@
 No clock, no database, no randomness; the order of the input does not matter.
 """
 
-from accelpool_broker.scheduler.decide import decide
+from accelpool_broker.scheduler.decide import Outcome, decide, run
 from accelpool_broker.scheduler.decisions import Decisions, End, Grant, Wait
 from accelpool_broker.scheduler.endings import loss
+from accelpool_broker.scheduler.explanation import Explanation, Verdict, explain
 from accelpool_broker.scheduler.inventory import Inventory
+from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.reasons import never_within_quota, unfit, unfit_in
 from accelpool_broker.scheduler.selector import selector
 from accelpool_broker.scheduler.views import (
@@ -40,22 +42,28 @@ __all__ = [
     "Demand",
     "DeviceView",
     "End",
+    "Explanation",
     "Grant",
     "Inventory",
     "LeaseView",
     "NodeView",
     "Notice",
+    "Outcome",
     "Placement",
     "Policy",
     "Quota",
+    "Quotas",
     "Request",
     "Share",
     "TenantView",
+    "Verdict",
     "Wait",
     "Why",
     "decide",
+    "explain",
     "loss",
     "never_within_quota",
+    "run",
     "selector",
     "unfit",
     "unfit_in",

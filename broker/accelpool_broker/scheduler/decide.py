@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from accelpool_broker.scheduler.decisions import Decisions
 from accelpool_broker.scheduler.endings import Endings, Words, deadline, end_leases, withdraw
@@ -22,6 +23,14 @@ from accelpool_broker.scheduler.views import (
     TenantView,
     Why,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What was decided, and what room there was left when it was."""
+
+    decisions: Decisions
+    room: Room
 
 
 def decide(
@@ -45,6 +54,28 @@ def decide(
         now: Seconds since the Unix epoch.
         explain: The ids of the requests whose reason to wait is wanted in full; None for all.
     """
+    return run(
+        inventory=inventory,
+        leases=leases,
+        queue=queue,
+        tenants=tenants,
+        policy=policy,
+        now=now,
+        explain=explain,
+    ).decisions
+
+
+def run(
+    *,
+    inventory: Inventory,
+    leases: Iterable[LeaseView],
+    queue: Iterable[Request],
+    tenants: Iterable[TenantView] = (),
+    policy: Policy | None = None,
+    now: float,
+    explain: Collection[str] | None = None,
+) -> Outcome:
+    """Return what `decide` does, with what room was left."""
     policy = policy or Policy()
     tenants = tuple(tenants)
     alive = {node.name: node.lost_at for node in inventory.nodes.values() if node.lost_at is not None}
@@ -53,10 +84,7 @@ def decide(
     waiting, withdrawn = withdraw(queue, now)
     quotas = Quotas(tenants, endings.active, now=now)
     Words(inventory.nodes, tenants, quotas, policy, now).tell(endings)
-    closed = {
-        name for name, node in inventory.nodes.items() if node.is_cordoned or name not in alive or name in lost
-    } | (set(inventory.on_node) - set(inventory.nodes))  # fmt: skip
-    room = Room(inventory, closed, endings.active)
+    room = Room(inventory, _closed(inventory, frozenset(alive) - lost), endings.active)
     chooser = Chooser(room)
     fairness = Fairness(tenants, endings.active, inventory, now=now, half_life_s=policy.half_life_s)
     preemption = Preemption(room, chooser, fairness, policy, now)
@@ -72,10 +100,10 @@ def decide(
     _preempt(endings, served, policy, now)
     granted = {grant.lease for grant in served.grants}
     deadlines = [*endings.deadlines, *preemption.deadlines]
-    deadlines += [alive[name] for name in alive if name not in lost]
+    deadlines += [at for name, at in alive.items() if name not in lost]
     deadlines += [deadline(request) for request in waiting if request.id not in granted]
     wake_at = min((at for at in deadlines if at > now), default=FOREVER)
-    return Decisions(
+    decisions = Decisions(
         lost_nodes=tuple(sorted(lost)),
         ends=(*endings.ends, *withdrawn),
         grants=tuple(served.grants),
@@ -84,6 +112,17 @@ def decide(
         withdrawn_notices=tuple(endings.withdrawn_notices),
         wake_at=None if wake_at == FOREVER else wake_at,
     )
+    return Outcome(decisions=decisions, room=room)
+
+
+def _closed(inventory: Inventory, answering: frozenset[str]) -> set[str]:
+    """Return the names of nodes whose devices cannot be granted now."""
+    known = inventory.nodes
+    return {
+        name
+        for name in inventory.on_node
+        if name not in answering or name not in known or known[name].is_cordoned
+    }
 
 
 def _preempt(endings: Endings, served: Served, policy: Policy, now: float) -> None:

@@ -1,4 +1,4 @@
-"""What has ended, or has to end: nodes that are silent, leases past their time, requests that nobody wants any more.
+"""What has ended, or has to end: silent nodes, leases past their time, requests that nobody wants any more.
 
 a lease on a node that does not answer                 lost
 not renewed in time, or past its longest duration      expired

@@ -1,10 +1,11 @@
 """Whose turn it is: tenants by what they have used and have now, for their weight.
 
-A tenant's use is the average number of devices that it had, older times counting less: half after each half-life.
-What it has now comes on top, so that within one pass devices are dealt out in turn. Tenants are a tree: below each
-tenant its own tenants share what it gets. Of two the one with less use for its weight comes first.
+A tenant's use is the average number of devices that it had, older times counting less: half after each half-
+life. What it has now comes on top, so that within one pass devices are dealt out in turn. Tenants are a tree:
+below each tenant its own tenants share what it gets. Of two the one with less use for its weight comes first.
 
-    score(tenant) = (average + running) / weight         order: the scores from the root down, compared one by one
+    score(tenant) = (average + running) / weight         order: the scores from the root down, compared one by
+    one
 
 Sources: decayed usage as in Slurm's multifactor priority (half-life of past usage); the share of the scarcest
 resource that counts for a part of a device: Ghodsi et al., Dominant Resource Fairness, NSDI 2011.
@@ -30,7 +31,7 @@ def path(tenant: str) -> tuple[str, ...]:
 
 
 def size_of(shares: Iterable[Share], inventory: Inventory) -> float:
-    """Return how many devices some shares are: of each device the larger of its parts of memory and compute."""
+    """Return how many devices some shares are: of each the larger of its parts of memory and compute."""
     size = 0.0
     for share in shares:
         place = inventory.places.get(share.device)
@@ -97,7 +98,8 @@ class Fairness:
     def may_reclaim(self, claimant: str, wanted: float, holder: str, held: float) -> bool:
         """Whether a tenant that has too little may take a lease from one that has too much.
 
-        Afterwards it must still have no more for its weight than the other, or the two would take turns for ever.
+        Afterwards it must still have no more for its weight than the other, or the two would take turns for
+        ever.
         """
         ours, theirs = path(claimant), path(holder)
         for mine, other in zip(ours, theirs, strict=False):

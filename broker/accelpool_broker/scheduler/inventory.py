@@ -1,7 +1,8 @@
-"""The pool's devices, prepared for scheduling: sorted by preference, and grouped by what demands can tell apart.
+"""The pool's devices, prepared for scheduling: sorted by preference, grouped by what demands can tell apart.
 
-An inventory serves any number of decisions, as long as nodes and devices stay what they are. A pool has many devices
-and few kinds of them: a demand is compared with one device of each kind, and its candidates are remembered.
+An inventory serves any number of decisions, as long as nodes and devices stay what they are. A pool has many
+devices and few kinds of them: a demand is compared with one device of each kind, and its candidates are
+remembered.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ MAX_REMEMBERED = 4096
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The places of devices that could serve a demand, in order of preference; the same object for the same devices."""
+    """The places of devices that could serve a demand, in order of preference.
+
+    The same devices are always the same object.
+    """
 
     places: tuple[int, ...]
     members: frozenset[int]

@@ -1,11 +1,13 @@
 """Which devices serve a demand now.
 
-    one whole device        the first free one in order of preference
-    one part of a device    the fullest device that has room (best fit), else the first free one; with SPREAD the
+    one whole device        the first free one in order of preference one part of a device    the fullest
+    device that has room (best fit), else the first free one; with SPREAD the
                             other way round
-    several                 at one endpoint (one driver environment of one node) if there is room at one, else on one
-                            node, else on as few nodes as will do; with SAME_NODE on one node or not at all; with
-                            SPREAD on as many nodes as there are; with PACK on the nodes that are the most used
+    several                 at one endpoint (one driver environment of one node) if there is room at one, else
+    on one
+                            node, else on as few nodes as will do; with SAME_NODE on one node or not at all;
+                            with SPREAD on as many nodes as there are; with PACK on the nodes that are the
+                            most used
 
 Devices that have the wanted image loaded come before all others.
 """

@@ -1,6 +1,7 @@
 """Which leases end before their time so that a request can be served.
 
-Only preemptible leases do, and only once they have run for the policy's shortest time. One yields to a request
+Only preemptible leases do, and only once they have run for the policy's shortest time. One yields to a
+request
 
     of a higher priority
     of the same one, that waited already when it was granted devices kept for that request (backfill)
@@ -80,7 +81,7 @@ class Preemption:
         return ordered[:missing] if 0 < missing <= len(ordered) else []
 
     def _at(self, place: int, request: Request, demand: Demand) -> Sacrifice | None:
-        """Return the leases that have to end for one share at a place, or None if those that may do not help."""
+        """Return the leases that have to end for one share at a place; None if those that may do not help."""
         room = self._room
         memory_bytes, compute_ppm = fitness.part_of(demand, room.inventory.memory_bytes[place])
         lacks_bytes = memory_bytes - room.memory_bytes[place]

@@ -70,7 +70,7 @@ class Quotas:
             if quota is None or quota.device_hours is None:
                 continue
             if self._use[name].spent_device_s >= quota.device_hours * HOUR_S:
-                return f"tenant {name or 'of this pool'} has used up its quota of {quota.device_hours:g} device-hours"
+                return f"tenant {name} has used up its quota of {quota.device_hours:g} device-hours"
         return ""
 
     def spent_at(self, tenant: str, now: float) -> float | None:
@@ -92,7 +92,8 @@ class Quotas:
         devices = (use.compute_ppm + sum(share.compute_ppm for share in shares)) / WHOLE
         if quota.devices is not None and devices > quota.devices + 1e-9:
             has = use.compute_ppm / WHOLE
-            return f"{who} has {has:g} of its quota of {quota.devices:g} devices, {devices - has:g} more are wanted"
+            of_quota = f"{has:g} of its quota of {quota.devices:g} devices"
+            return f"{who} has {of_quota}, {devices - has:g} more are wanted"
         memory = use.memory_bytes + sum(share.memory_bytes for share in shares)
         if quota.memory_bytes is not None and memory > quota.memory_bytes:
             wanted = memory - use.memory_bytes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from accelpool_broker.scheduler.inventory import Inventory
@@ -10,6 +11,10 @@ from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.room import Room
 from accelpool_broker.scheduler.views import Demand, DeviceView, NodeView, Placement, Request, TenantView
+
+FREE, LEASED, KEPT = "free", "leased", "kept for earlier requests"
+CORDONED, SILENT = "cordoned", "on a node that does not answer"
+DOING = (FREE, LEASED, KEPT, CORDONED, SILENT)
 
 
 def unfit(request: Request, devices: Iterable[DeviceView], nodes: Iterable[NodeView] = ()) -> dict[str, str]:
@@ -87,24 +92,17 @@ def _why_waiting(demand: Demand, room: Room) -> str:
         return "no device of the pool would do at present"
     if len(suitable) < demand.count:
         return f"{len(suitable)} {noun} would do at present{wanted}"
-    counts = {
-        "free": 0,
-        "leased": 0,
-        "kept for earlier requests": 0,
-        "cordoned": 0,
-        "on a node that does not answer": 0,
-    }
     free = set(Chooser(room).open_places(demand, may_pass=True))
-    nodes = room.inventory.nodes
-    for place in suitable:
-        if not room.is_open[place]:
-            node = nodes.get(room.inventory.devices[place].node)
-            counts[
-                "cordoned" if node is not None and node.is_cordoned else "on a node that does not answer"
-            ] += 1
-        elif place not in free:
-            counts["leased"] += 1
-        else:
-            counts["kept for earlier requests" if place in room.kept_for else "free"] += 1
-    parts = [f"{number} {what}" for what, number in counts.items() if number]
+    doing = Counter(what_of(place, room, free) for place in suitable)
+    parts = [f"{doing[what]} {what}" for what in DOING if doing[what]]
     return f"{len(suitable)} {noun} would do: {', '.join(parts)}{wanted}"
+
+
+def what_of(place: int, room: Room, free: Collection[int]) -> str:
+    """Return what a suitable device is doing: one of `DOING`."""
+    if not room.is_open[place]:
+        node = room.inventory.nodes.get(room.inventory.devices[place].node)
+        return CORDONED if node is not None and node.is_cordoned else SILENT
+    if place not in free:
+        return LEASED
+    return KEPT if place in room.kept_for else FREE

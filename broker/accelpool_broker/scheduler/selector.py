@@ -4,11 +4,12 @@
     device.attributes.vendor.startsWith("NVIDIA") && "cl_khr_fp64" in device.attributes.extensions
     device.labels.rack == "b7"
 
-`device` has id, name, node, environment, kind, memory_bytes, compute_units, attributes (what its driver says) and labels
-(what its node's operator says). An expression is checked when it is compiled; one that fails on a device, such as by
-asking for an attribute that it lacks, does not hold for that device.
+`device` has id, name, node, environment, kind, memory_bytes, compute_units, attributes (what its driver says)
+and labels (what its node's operator says). An expression is checked when it is compiled; one that fails on a
+device, such as by asking for an attribute that it lacks, does not hold for that device.
 
-Source: https://cel.dev, the language's specification; its own limit of iterations bounds an expression's work.
+Source: https://cel.dev, the language's specification; its own limit of iterations bounds an expression's
+    work.
 """
 
 from __future__ import annotations

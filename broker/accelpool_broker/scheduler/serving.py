@@ -1,9 +1,10 @@
 """Serving the queue: who gets devices now, who waits and for what, who has to yield.
 
-Requests are served by priority; within one the tenant comes first that has the least for its weight; within a tenant
-in order of arrival. A request that has to wait keeps devices for itself: those that it could have now, if it needs
-more, and those on which others have parts, so that they are not dealt out for ever in small pieces. Requests that end
-soon by themselves, or that yield when they are asked to, may have what is kept (backfill).
+Requests are served by priority; within one the tenant comes first that has the least for its weight; within a
+tenant in order of arrival. A request that has to wait keeps devices for itself: those that it could have now,
+if it needs more, and those on which others have parts, so that they are not dealt out for ever in small
+pieces. Requests that end soon by themselves, or that yield when they are asked to, may have what is kept
+(backfill).
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ class Server:
 
 
 def in_turn(waiting: Iterable[Request], fairness: Fairness) -> Iterator[Request]:
-    """Yield requests in the order in which they are served, as long as the fairness is told of what they get."""
+    """Yield requests in the order in which they are served; the fairness has to be told of what they get."""
     by_priority: dict[int, dict[str, deque[Request]]] = {}
     for request in sorted(waiting, key=lambda request: request.order):
         tenants = by_priority.setdefault(request.priority, {})

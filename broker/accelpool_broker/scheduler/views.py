@@ -1,7 +1,7 @@
 """What the scheduler is told: nodes, devices, leases, requests, tenants, and the policy.
 
-Memory is in bytes, compute in millionths of a device (`WHOLE` is all of it), so that sums are exact. Instants are
-seconds since the Unix epoch, durations seconds.
+Memory is in bytes, compute in millionths of a device (`WHOLE` is all of it), so that sums are exact. Instants
+are seconds since the Unix epoch, durations seconds.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ FOREVER = float("inf")
 class Placement(StrEnum):
     """How the devices of a request are to lie, and which are preferred.
 
-    NEAR puts several as near to each other as free ones are; SAME_NODE insists on one node; SPREAD takes as many
-    nodes as there are, and devices that are the least used; PACK the most used ones that have room.
+    NEAR puts several as near to each other as free ones are; SAME_NODE insists on one node; SPREAD takes as
+    many nodes as there are, and devices that are the least used; PACK the most used ones that have room.
     """
 
     NEAR = "near"
@@ -209,8 +209,10 @@ class TenantView:
 
     Attributes:
         weight: Its part of what tenants beside it want too.
-        used_device_s: Decayed device-seconds as of `used_at`; what running leases were not charged for comes on top.
-        spent_device_s: Device-seconds that its quota counts; what running leases were not charged for comes on top.
+        used_device_s: Decayed device-seconds as of `used_at`; what running leases were not charged for comes
+            on top.
+        spent_device_s: Device-seconds that its quota counts; what running leases were not charged for comes
+            on top.
         idle_after_s: How long its leases may idle, None for ever.
     """
 

@@ -62,6 +62,11 @@ class Devices:
                 raise NotFound(f"there is no device {id}", instance=f"/devices/{id}")
             return _see(device, tx.leases_of_devices([id]).get(id, ()))
 
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Return the node and the name of each device, by id."""
+        with self._pool.store.read() as tx:
+            return {device.id: (device.node_name, device.name) for device in tx.devices()}
+
     def page(
         self, *, kind: str | None, node: str | None, is_free: bool | None, after: int, limit: int
     ) -> list[SeenDevice]:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from accelpool_broker import scheduler
-from accelpool_broker.models import Lease, LeaseState
-from accelpool_broker.scheduler import Demand
+from accelpool_broker.models import Lease, LeaseState, Share
+from accelpool_broker.scheduler import WHOLE, Demand, Explanation, explain
+from accelpool_broker.services import accounts
 from accelpool_broker.services.pool import Change, Pool
+from accelpool_broker.services.tenants import check_priority
 from accelpool_broker.services.views import request_view, tenant_view, write_demand
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import (
@@ -104,6 +106,49 @@ class Leases:
             leases = tx.leases(states=None if state is None else [state], before=before, limit=limit)
             return self._see(tx, leases)
 
+    def explain(self, id: str) -> tuple[SeenLease, Explanation | None]:
+        """Return a lease, with why it waits device by device if it does."""
+        with self._pool.store.read() as tx:
+            lease = _found(tx, id)
+            if lease.state != LeaseState.QUEUED:
+                return SeenLease(lease=lease, reason=lease.reason), None
+            now = self._pool.clock.now()
+            outcome = self._pool.look(tx, now, explain=[id])
+        wait = next((wait for wait in outcome.decisions.waits if wait.lease == id), None)
+        if wait is None:  # it is just about to be granted, or to end
+            return SeenLease(lease=lease, reason=lease.reason), None
+        seen = SeenLease(lease=lease, position=wait.position, reason=wait.reason)
+        return seen, explain(request_view(lease), outcome.room, now)
+
+    def resize(self, id: str, *, memory_bytes: int | None, compute_ppm: int | None) -> SeenLease:
+        """Give an active lease another part of each of its devices.
+
+        Raises:
+            Conflict: It is still queued, or others have what it lacks.
+            LeaseExpired, LeaseRevoked, LeaseLost: It has ended.
+            Unsatisfiable: A device of its has less.
+        """
+        with self._pool.change() as change:
+            lease = _found(change.tx, id)
+            if lease.state == LeaseState.QUEUED:
+                raise Conflict(f"lease {id} is still queued: it has no devices yet", instance=f"/leases/{id}")
+            require_active(lease)
+            accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
+            for share in lease.shares:
+                _resize(share, memory_bytes, compute_ppm)
+                change.nodes.add(share.device.node_name)
+            self._check_quota(change.tx, lease)
+            change.leases.add(lease.id)
+            change.needs_scheduling = True
+        return SeenLease(lease=lease, reason=lease.reason)
+
+    def _check_quota(self, tx: Transaction, lease: Lease) -> None:
+        tx.flush()
+        tenants = [tenant_view(tenant) for tenant in tx.tenants()]
+        excess = self._pool.excess(tx, lease.tenant, tenants)
+        if excess:
+            raise Conflict(f"lease {lease.id} cannot grow: {excess}", instance=f"/leases/{lease.id}")
+
     def renew(self, id: str, ttl_s: float) -> SeenLease:
         """Let an active lease last `ttl_s` from now.
 
@@ -163,6 +208,7 @@ class Leases:
 
     def _queue(self, change: Change, request: LeaseRequest, key: str | None, wait_s: float) -> Lease:
         now = change.now
+        check_priority(change.tx, request.tenant, request.priority)
         timeout_s = request.queue_timeout_s
         lease = Lease(
             id=f"lse_{secrets.token_urlsafe(12)}",
@@ -225,14 +271,32 @@ class Leases:
         waits: dict[str, scheduler.Wait] = {}
         if any(lease.state == LeaseState.QUEUED for lease in leases):
             wanted = {lease.id for lease in leases}
-            decisions = self._pool.decide(tx, self._pool.clock.now(), explain=wanted)
-            waits = {wait.lease: wait for wait in decisions.waits}
+            outcome = self._pool.look(tx, self._pool.clock.now(), explain=wanted)
+            waits = {wait.lease: wait for wait in outcome.decisions.waits}
         return [
             SeenLease(lease=lease, position=waits[lease.id].position, reason=waits[lease.id].reason)
             if lease.id in waits
             else SeenLease(lease=lease, reason=lease.reason)
             for lease in leases
         ]
+
+
+def _resize(share: Share, memory_bytes: int | None, compute_ppm: int | None) -> None:
+    """Change a share, if its device has room for it: the database would refuse it, but not as clearly."""
+    device = share.device
+    memory_bytes = share.memory_bytes if memory_bytes is None else memory_bytes
+    compute_ppm = share.compute_ppm if compute_ppm is None else compute_ppm
+    if memory_bytes > device.memory_bytes:
+        what = f"{device.name} has {device.memory_bytes} bytes of memory, not {memory_bytes}"
+        raise Unsatisfiable(what, devices={device.id: what})
+    free_bytes = device.memory_bytes - device.used_memory_bytes + share.memory_bytes
+    free_ppm = WHOLE - device.used_compute_ppm + share.compute_ppm
+    if memory_bytes > free_bytes or compute_ppm > free_ppm:
+        free = f"{free_bytes} bytes and {free_ppm / WHOLE:g} of its compute"
+        raise Conflict(
+            f"{device.name} has {free} that no other lease has: ask for less, or for another lease"
+        )
+    share.memory_bytes, share.compute_ppm = memory_bytes, compute_ppm
 
 
 def require_active(lease: Lease) -> None:

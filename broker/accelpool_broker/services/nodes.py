@@ -87,6 +87,23 @@ class Work:
     leases: tuple[Lease, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What a node's operator wants changed; None leaves a thing as it is.
+
+    Attributes:
+        labels: What expressions may ask of its devices.
+        taints: What requests must tolerate to get its devices.
+        is_cordoned: Whether it takes no new leases; no longer ends a drain, too.
+        drain_within_s: It takes no new leases, and those that it has end after so many seconds.
+    """
+
+    labels: dict[str, str] | None = None
+    taints: tuple[str, ...] | None = None
+    is_cordoned: bool | None = None
+    drain_within_s: float | None = None
+
+
 class Nodes:
     """The nodes of a pool."""
 
@@ -129,6 +146,25 @@ class Nodes:
             wait_s=min(wait_s, longest_s),
         )
         return work
+
+    def operate(self, name: str, operation: Operation) -> tuple[Node, int]:
+        """Return a node after its operator has said something of it."""
+        with self._pool.change() as change:
+            node = change.tx.node(name)
+            if node is None:
+                raise NotFound(f"there is no node {name}", instance=f"/nodes/{name}")
+            if operation.labels is not None:
+                node.labels = operation.labels
+            if operation.taints is not None:
+                node.taints = list(operation.taints)
+            if operation.is_cordoned is not None:
+                node.is_cordoned = operation.is_cordoned
+                node.drain_at = node.drain_at if operation.is_cordoned else None
+            if operation.drain_within_s is not None:
+                node.is_cordoned = True
+                node.drain_at = change.now + operation.drain_within_s
+            change.needs_scheduling = True
+        return self.get(name)
 
     def get(self, name: str) -> tuple[Node, int]:
         """Return a node and how many devices it has."""

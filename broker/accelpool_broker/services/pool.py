@@ -6,7 +6,7 @@ open a transaction ─▶ the caller's changes ─▶ the scheduler decides ─�
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -106,13 +106,11 @@ class Pool:
         change.ended.add(lease.id)
         change.needs_scheduling = True
 
-    def decide(
-        self, tx: Transaction, now: float, *, explain: Collection[str] | None = ()
-    ) -> scheduler.Decisions:
+    def look(self, tx: Transaction, now: float, *, explain: Collection[str] | None = ()) -> scheduler.Outcome:
         """Return what the scheduler would do now; nothing is changed."""
         held = tx.active_shares()
         leases = tx.open_leases()
-        return scheduler.decide(
+        return scheduler.run(
             inventory=self.inventory(tx),
             leases=[
                 lease_view(lease, held.get(lease.id, ()))
@@ -126,6 +124,13 @@ class Pool:
             explain=explain,
         )
 
+    def excess(self, tx: Transaction, tenant: str, tenants: Sequence[scheduler.TenantView]) -> str:
+        """Return which quota a tenant exceeds with what it has, "" if none."""
+        held = tx.active_shares()
+        active = [lease for lease in tx.open_leases() if lease.state == LeaseState.ACTIVE]
+        views = [lease_view(lease, held.get(lease.id, ())) for lease in active]
+        return scheduler.Quotas(tenants, views, now=self.clock.now()).why_not(tenant, ())
+
     def inventory(self, tx: Transaction) -> scheduler.Inventory:
         """Return nodes and devices as the scheduler sees them."""
         lost_after_s = self.settings.lost_after_s
@@ -136,7 +141,7 @@ class Pool:
 
     def _schedule(self, change: Change) -> None:
         change.tx.flush()
-        decisions = self.decide(change.tx, change.now)
+        decisions = self.look(change.tx, change.now).decisions
         change.wake_at = decisions.wake_at
         for name in decisions.lost_nodes:
             node = change.tx.node(name)

@@ -12,6 +12,7 @@ from accelpool_broker.services.devices import Devices
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.tenants import Tenants
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import SqliteStore
 
@@ -27,6 +28,7 @@ class Services:
     devices: Devices
     leases: Leases
     nodes: Nodes
+    tenants: Tenants
     tokens: dict[str, str]
 
     def close(self) -> None:
@@ -67,5 +69,6 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         devices=Devices(pool),
         leases=leases,
         nodes=Nodes(pool),
+        tenants=Tenants(pool),
         tokens=tokens,
     )

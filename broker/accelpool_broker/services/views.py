@@ -43,7 +43,9 @@ def device_view(device: Device) -> scheduler.DeviceView:
 def lease_view(lease: Lease, held: Iterable[Held]) -> scheduler.LeaseView:
     """Return the scheduler's view of an active lease that has these shares."""
     held = tuple(held)
-    assert lease.expires_at is not None and lease.granted_at is not None and lease.charged_at is not None
+    assert lease.expires_at is not None
+    assert lease.granted_at is not None
+    assert lease.charged_at is not None
     return scheduler.LeaseView(
         id=lease.id,
         order=lease.number,

@@ -1,0 +1,117 @@
+"""Why a request waits, device by device, and when it can be served at the earliest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelpool_broker.scheduler.fitness import part_of
+from accelpool_broker.scheduler.placement import Chooser
+from accelpool_broker.scheduler.reasons import KEPT, what_of
+from accelpool_broker.scheduler.room import Room
+from accelpool_broker.scheduler.views import FOREVER, Demand, LeaseView, Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a device has to do with one alternative of a request.
+
+    Attributes:
+        alternative: Its number, from 0.
+        mismatch: Why the device would not do, "" if it would.
+        doing: If it would: what it is doing.
+        kept_for: The id of the request that it is kept for, "" if it is not.
+        leases: The ids of the leases that have parts of it.
+    """
+
+    device: str
+    alternative: int
+    mismatch: str
+    doing: str
+    kept_for: str
+    leases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why a request waits.
+
+    Attributes:
+        verdicts: Of each device for each alternative.
+        earliest_at: When enough devices are free if nobody else wants them, by the ends that leases have of
+            themselves; None if some that it needs have none.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    earliest_at: float | None
+
+
+def explain(request: Request, room: Room, now: float) -> Explanation:
+    """Return why a request waits, as of what room was left when it was decided.
+
+    Args:
+        request: One that waits.
+        room: What was left.
+        now: The instant of the decision.
+    """
+    verdicts = [
+        _verdict(request.id, number, demand, place, room, free)
+        for number, demand in enumerate(request.alternatives)
+        for free in [frozenset(Chooser(room).open_places(demand, may_pass=True))]
+        for place in range(len(room.inventory.devices))
+    ]
+    times = [_earliest(request.id, demand, room, now) for demand in request.alternatives]
+    earliest_at = min(times, default=FOREVER)
+    return Explanation(verdicts=tuple(verdicts), earliest_at=None if earliest_at == FOREVER else earliest_at)
+
+
+def _verdict(
+    request: str, number: int, demand: Demand, place: int, room: Room, free: frozenset[int]
+) -> Verdict:
+    device = room.inventory.devices[place]
+    mismatch = room.inventory.mismatch(demand, place)
+    doing = "" if mismatch else what_of(place, room, free)
+    if doing == KEPT and room.kept_for[place] == request:
+        doing = "kept for it until it has all that it needs"
+    return Verdict(
+        device=device.id,
+        alternative=number,
+        mismatch=mismatch,
+        doing=doing,
+        kept_for=room.kept_for.get(place, ""),
+        leases=tuple(lease.id for lease in room.leases.get(place, ())),
+    )
+
+
+def _earliest(request: str, demand: Demand, room: Room, now: float) -> float:
+    """Return when as many devices as are wanted have room, FOREVER if no end of leases makes it."""
+    times = sorted(
+        _free_at(demand, place, room, now)
+        for place in room.inventory.candidates(demand).places
+        if room.kept_for.get(place, request) == request
+    )
+    return times[demand.count - 1] if len(times) >= demand.count else FOREVER
+
+
+def _free_at(demand: Demand, place: int, room: Room, now: float) -> float:
+    if not room.is_open[place]:
+        return FOREVER
+    device = room.inventory.devices[place]
+    lacks_bytes, lacks_ppm = part_of(demand, device.memory_bytes)
+    lacks_bytes -= room.memory_bytes[place]
+    lacks_ppm -= room.compute_ppm[place]
+    at = now
+    for lease in sorted(room.leases.get(place, ()), key=_end):
+        if lacks_bytes <= 0 and lacks_ppm <= 0:
+            break
+        at = _end(lease)
+        for share in lease.shares:
+            if share.device == device.id:
+                lacks_bytes -= share.memory_bytes
+                lacks_ppm -= share.compute_ppm
+    return at if lacks_bytes <= 0 and lacks_ppm <= 0 else FOREVER
+
+
+def _end(lease: LeaseView) -> float:
+    """Return when a lease ends however often it is renewed, FOREVER if it does not."""
+    told = FOREVER if lease.notice is None else lease.notice.revoke_at
+    return min(told, FOREVER if lease.ends_at is None else lease.ends_at)

@@ -1,0 +1,131 @@
+"""Tenants: who is charged, with which weight, quota and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from accelpool_broker.models import Lease, LeaseState, Tenant
+from accelpool_broker.scheduler.fairness import decayed, path
+from accelpool_broker.services import accounts
+from accelpool_broker.services.pool import Pool
+from accelpool_broker.store_queries import Transaction
+from accelpool_wire.errors import Conflict, Forbidden, NotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantRules:
+    """What an operator says of a tenant; None for no limit.
+
+    Attributes:
+        weight: Its part of what tenants beside it want, too.
+        max_priority: The highest priority that its requests may have.
+        quota_devices: Devices at once, parts counted as parts.
+        quota_memory_bytes: Device memory at once.
+        quota_device_hours: Devices times hours, since they were last set to zero.
+        idle_after_s: How long its leases may idle before they are ended.
+    """
+
+    weight: float = 1.0
+    max_priority: int = 0
+    quota_devices: float | None = None
+    quota_memory_bytes: int | None = None
+    quota_device_hours: float | None = None
+    idle_after_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenTenant:
+    """A tenant, and what it has and has used now, without those below it."""
+
+    tenant: Tenant
+    used_device_s: float
+    spent_device_s: float
+    active_leases: int
+    queued_leases: int
+
+
+class Tenants:
+    """The tenants of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def put(self, name: str, rules: TenantRules, *, is_reset: bool) -> SeenTenant:
+        """Return the tenant, made or given these rules; `is_reset` sets its device-hours to zero."""
+        with self._pool.change() as change:
+            tenant = change.tx.tenant(name)
+            if tenant is None:
+                tenant = accounts.new_tenant(name, change.now)
+                change.tx.add(tenant)
+            for field, value in asdict(rules).items():
+                setattr(tenant, field, value)
+            if is_reset:
+                for lease in change.tx.leases(states=[LeaseState.ACTIVE], tenant=name):
+                    accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
+                tenant.spent_device_s = 0.0
+            change.needs_scheduling = True
+        return self.get(name)
+
+    def get(self, name: str) -> SeenTenant:
+        """Return a tenant."""
+        with self._pool.store.read() as tx:
+            tenant = tx.tenant(name)
+            if tenant is None:
+                raise NotFound(f"there is no tenant {name}", instance=f"/tenants/{name}")
+            return self._see(tx, [tenant])[0]
+
+    def page(self, *, after: str, limit: int) -> list[SeenTenant]:
+        """Return tenants by name."""
+        with self._pool.store.read() as tx:
+            return self._see(tx, tx.tenants(after=after, limit=limit))
+
+    def remove(self, name: str) -> None:
+        """Forget a tenant's rules and use.
+
+        Raises:
+            Conflict: It has leases.
+            NotFound: There is none.
+        """
+        with self._pool.change() as change:
+            tenant = change.tx.tenant(name)
+            if tenant is None:
+                raise NotFound(f"there is no tenant {name}", instance=f"/tenants/{name}")
+            if change.tx.leases(states=[LeaseState.ACTIVE, LeaseState.QUEUED], tenant=name, limit=1):
+                raise Conflict(f"tenant {name} has leases: end them first", instance=f"/tenants/{name}")
+            change.tx.remove(tenant)
+            change.needs_scheduling = True
+
+    def _see(self, tx: Transaction, tenants: Sequence[Tenant]) -> list[SeenTenant]:
+        now = self._pool.clock.now()
+        half_life_s = self._pool.settings.policy.half_life_s
+        open_leases: dict[str, list[Lease]] = {}
+        for lease in tx.leases(states=[LeaseState.ACTIVE, LeaseState.QUEUED]):
+            open_leases.setdefault(lease.tenant, []).append(lease)
+        seen = []
+        for tenant in tenants:
+            leases = open_leases.get(tenant.name, [])
+            owed = [accounts.owed(lease, now, half_life_s) for lease in leases]
+            used = decayed(tenant.used_device_s, now - tenant.used_at, half_life_s)
+            seen.append(
+                SeenTenant(
+                    tenant=tenant,
+                    used_device_s=used + sum(part.used_device_s for part in owed),
+                    spent_device_s=tenant.spent_device_s + sum(part.spent_device_s for part in owed),
+                    active_leases=sum(lease.state == LeaseState.ACTIVE for lease in leases),
+                    queued_leases=sum(lease.state == LeaseState.QUEUED for lease in leases),
+                )
+            )
+        return seen
+
+
+def check_priority(tx: Transaction, tenant: str, priority: int) -> None:
+    """Refuse a priority that the tenant, or one above it, may not have.
+
+    Raises:
+        Forbidden: It is higher than the highest allowed.
+    """
+    known = [found for name in path(tenant) if (found := tx.tenant(name)) is not None]
+    highest = min((found.max_priority for found in known), default=0)
+    if priority > highest:
+        raise Forbidden(f"tenant {tenant} may ask for priorities up to {highest}, not {priority}")
