@@ -12,9 +12,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from accelpool import errors, upper_layer
+from accelpool.acquire_options import AcquireOptions
 from accelpool.arguments import LocalMemory
 from accelpool.broker import Broker, connect, default_broker
 from accelpool.choose import choose_devices, create_some_context, get_platforms
@@ -72,6 +74,7 @@ from accelpool.constants import (
     version_bits,
 )
 from accelpool.context import Context, CtxFactory
+from accelpool.demand import Demand
 from accelpool.device import Device, Platform, get_cl_header_version
 from accelpool.device_values import DeviceTopologyAmd
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
@@ -139,26 +142,29 @@ if not TYPE_CHECKING:  # to a type checker any name would be there
 
 
 def acquire(
-    kind: str = "any",
+    kind: str | Demand | Sequence[Demand] = "any",
     *,
-    count: int = 1,
-    memory: int | str | None = None,
-    wait: bool | float | None = True,
-    ttl: float = 60.0,
-    device: str | None = None,
     url: str | None = None,
     token: str | None = None,
+    **options: Unpack[AcquireOptions],
 ) -> Context:
     """Return a context on devices leased for this process; `with` gives them back at its end.
 
     Args:
-        kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
-        count: How many devices: of one node where that is possible now, else of several.
-        memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
+        kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free; or a
+            `Demand`,
+            or several of which the first that can be served now is.
+        **options: Those of a `Demand` (count, memory, compute, exclusive, where, placement, image, tolerates,
+            device), and those below.
+        tenant: Who is charged; the pool's default without it.
+        priority: Higher ones are served first; 0 without it.
+        preemptible: Whether the lease may be ended for requests that come before it, after a grace time.
+        max_duration: How long it lasts at most, in seconds: short ones are served sooner.
         wait: How long to wait while no device is free: True or None for as long as it takes, False not at
             all, or seconds.
-        ttl: How long the lease outlives a silent client, in seconds.
-        device: A device's id, to ask for that one.
+        ttl: How long the lease outlives a silent client, in seconds; 60 without it.
+        on_notice: Called from a thread once the lease is told that it ends soon; without it a warning is
+            logged.
         url: The broker's URL; None for ACCELPOOL_URL, or the pool that `accelpool up` started.
         token: The token; None for ACCELPOOL_TOKEN, or that pool's.
 
@@ -170,7 +176,7 @@ def acquire(
         TransportError: The broker or the node cannot be reached.
     """
     broker = default_broker(url, token)
-    return broker.acquire(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
+    return broker.acquire(kind, **options)
 
 
 upper_layer.install()
@@ -188,6 +194,7 @@ __all__ = [
     "CompilerWarning",
     "Context",
     "CtxFactory",
+    "Demand",
     "Device",
     "DeviceTopologyAmd",
     "Error",

@@ -9,6 +9,7 @@ The POST carries an idempotency key, so it may be repeated when the connection b
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ from accelpool.records import LeaseRecord
 from accelpool.rest import Answer, RestClient
 
 POLL_S = 25.0
+SAY_AFTER_S = 5.0
 RETRY_S = 30.0
 WITHDRAW_TIMEOUT_S = 3.0
 ENDED: dict[str, type[ProblemError]] = {
@@ -41,6 +43,8 @@ ENDED: dict[str, type[ProblemError]] = {
     "rejected": Unsatisfiable,
 }
 
+log = logging.getLogger("accelpool")
+
 
 @dataclass(kw_only=True)
 class Acquisition:
@@ -50,6 +54,8 @@ class Acquisition:
     request: LeaseRequest
     key: str = field(default_factory=lambda: secrets.token_hex(16))
     record: LeaseRecord | None = None
+    _said: str | None = None
+    _since: float = 0.0
 
     def run(self) -> LeaseRecord:
         """Return the lease once it is active.
@@ -61,12 +67,14 @@ class Acquisition:
             TransportError: The broker cannot be reached.
         """
         request, clock = self.request, self.rest.clock
+        self._since = clock()
         until = None if request.wait_s is None else clock() + request.wait_s
         try:
-            answer = self._post(_remaining(until, clock()))
+            answer = self._post(_remaining(until, clock(), SAY_AFTER_S))
             while self._take(answer).state == "queued":
                 if _remaining(until, clock()) <= 0:
                     raise LeaseTimeout(self._told())
+                self._say_why(clock())
                 if answer.retry_after_s:
                     self.rest.sleep(min(answer.retry_after_s, _remaining(until, clock())))
                 answer = self._get(_remaining(until, clock()))
@@ -110,6 +118,14 @@ class Acquisition:
         self.record = lease_record(answer.body)
         return self.record
 
+    def _say_why(self, now: float) -> None:
+        """Log why it waits, once it has waited for a while and whenever the reason changes."""
+        record = self.record
+        assert record is not None
+        if record.reason != self._said and now - self._since >= SAY_AFTER_S:
+            self._said = record.reason
+            log.warning("lease %s waits at position %s: %s", record.id, record.position, record.reason)
+
     def _told(self) -> str:
         record = self.record
         assert record is not None
@@ -136,6 +152,6 @@ def ended(record: LeaseRecord) -> ProblemError:
     return kind(f"lease {record.id} is {record.state}: {record.reason or 'no reason given'}")
 
 
-def _remaining(until: float | None, now: float) -> float:
+def _remaining(until: float | None, now: float, longest_s: float = POLL_S) -> float:
     """Return how long the broker may hold its next answer back."""
-    return POLL_S if until is None else max(0.0, min(POLL_S, until - now))
+    return longest_s if until is None else max(0.0, min(longest_s, until - now))

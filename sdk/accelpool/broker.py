@@ -10,13 +10,16 @@ import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from accelpool import acquire_options
+from accelpool.acquire_options import AcquireOptions
 from accelpool.acquisition import Acquisition
 from accelpool.connections import SessionConnection
+from accelpool.demand import Demand
 from accelpool.device import Device, Platform
 from accelpool.errors import LocalProtocolError, RemoteProtocolError, Unavailable
-from accelpool.lease import LeaseKeeper
+from accelpool.lease import LeaseKeeper, OnNotice
 from accelpool.lease_request import LeaseRequest
 from accelpool.pool_devices import platforms
 from accelpool.records import EndpointRecord, LeaseRecord
@@ -53,27 +56,28 @@ class Broker:
         os.register_at_fork(after_in_child=lambda: (method := disown()) and method())
 
     def acquire(
-        self,
-        kind: str = "any",
-        *,
-        count: int = 1,
-        memory: int | str | None = None,
-        wait: bool | float | None = True,
-        ttl: float = 60.0,
-        device: str | None = None,
+        self, kind: str | Demand | Sequence[Demand] = "any", **options: Unpack[AcquireOptions]
     ) -> Context:
         """Return a context on devices leased for this process; `with` gives them back at its end.
 
         The lease is renewed until the context is released, or nothing of it is in use any more.
 
         Args:
-            kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
-            count: How many devices: of one node where that is possible now, else of several.
-            memory: Memory that each must have: bytes, or a string such as "2GiB"; None for whole devices.
+            kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free; or a
+                `Demand`,
+                or several of which the first that can be served now is.
+            **options: Those of a `Demand` (count, memory, compute, exclusive, where, placement, image,
+            tolerates,
+                device), and those below.
+            tenant: Who is charged; the pool's default without it.
+            priority: Higher ones are served first; 0 without it.
+            preemptible: Whether the lease may be ended for requests that come before it, after a grace time.
+            max_duration: How long it lasts at most, in seconds: short ones are served sooner.
             wait: How long to wait while no device is free: True or None for as long as it takes, False not at
                 all, or seconds.
-            ttl: How long the lease outlives a silent client, in seconds.
-            device: A device's id, to ask for that one.
+            ttl: How long the lease outlives a silent client, in seconds; 60 without it.
+            on_notice: Called from a thread once the lease is told that it ends soon; without it a warning is
+                logged.
 
         Raises:
             Unsatisfiable: No device of the pool could ever satisfy the request.
@@ -84,7 +88,8 @@ class Broker:
         """
         from accelpool.context import Context
 
-        return Context._over_session(self._acquire_session(kind, count, memory, wait, ttl, device))
+        request = acquire_options.read(kind, options)
+        return Context._over_session(self._lease_session(request, options.get("on_notice")))
 
     def get_platforms(self) -> list[Platform]:
         """Return the platforms of the pool's devices, as `pyopencl.get_platforms` does of this machine's.
@@ -138,25 +143,13 @@ class Broker:
                 return session
         return self._lease_session(LeaseRequest.over([device.pool_id for device in devices]))
 
-    def _acquire_session(
-        self,
-        kind: str,
-        count: int,
-        memory: int | str | None,
-        wait: bool | float | None,
-        ttl: float,
-        device: str | None,
-    ) -> Session:
-        request = LeaseRequest.of(kind, count=count, memory=memory, wait=wait, ttl=ttl, device=device)
-        return self._lease_session(request)
-
-    def _lease_session(self, request: LeaseRequest) -> Session:
+    def _lease_session(self, request: LeaseRequest, on_notice: OnNotice | None = None) -> Session:
         """Return an open session on the devices of a lease of its own."""
         self._check_open()
         acquisition = Acquisition(rest=self._rest, request=request)
         record = acquisition.run()
         try:
-            return self._open(record, request.client)
+            return self._open(record, request.client, on_notice)
         except BaseException:
             acquisition.withdraw()
             raise
@@ -171,14 +164,14 @@ class Broker:
         if not self.is_open:
             raise LocalProtocolError(f"{self!r} is closed")
 
-    def _open(self, record: LeaseRecord, client: str) -> Session:
+    def _open(self, record: LeaseRecord, client: str, on_notice: OnNotice | None) -> Session:
         """Return the session on an active lease's devices."""
         self._check_open()
         opened = self._connect_all(record, client)
         connection: SessionConnection = opened[0]
         if len(opened) > 1:
             connection = spanning(record.endpoints, opened)
-        lease = self._keeper.keep(record, connection)
+        lease = self._keeper.keep(record, connection, on_notice)
         session = Session(connection, lease, self._keeper, self._rest)
         told = [each.devices for each in opened]
         session.devices = session_devices(told, record, self, session)

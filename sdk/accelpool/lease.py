@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Protocol
+
+import msgspec
 
 from accelpool.errors import (
     AccelpoolError,
@@ -30,15 +33,21 @@ from accelpool.errors import (
     TransportError,
     Unavailable,
 )
-from accelpool.records import LeaseRecord
+from accelpool.records import LeaseRecord, NoticeRecord
 from accelpool.rest import RestClient
 
 RENEWALS_PER_TTL = 3
+LONGEST_RENEWAL_S = 10.0  # so that a notice is heard well before its grace time is over
 GRACE_S = 15.0
 RETRY_S = 2.0
 RENEW_TIMEOUT_S = 5.0
 END_TIMEOUT_S = 5.0
 IDLE_S = 30.0
+
+
+OnNotice = Callable[[NoticeRecord], object]
+
+log = logging.getLogger("accelpool")
 
 
 class Closable(Protocol):
@@ -61,17 +70,26 @@ class Lease:
         connection: Its open connection.
         failure: How it ended against its holder's will, or None.
         is_over: Whether it has ended, one way or the other.
+        notice: That it ends soon, None if it does not.
+        on_notice: Called once with that.
     """
 
-    __slots__ = ("connection", "failure", "is_over", "record", "renew_at", "renewed_at")
+    __slots__ = (
+        "connection", "failure", "is_over", "notice", "on_notice", "record", "renew_at", "renewed_at"
+    )  # fmt: skip
 
     def __init__(self, record: LeaseRecord, connection: Closable, now: float) -> None:
         self.record = record
         self.connection = connection
         self.failure: ProblemError | None = None
         self.is_over = False
+        self.notice: NoticeRecord | None = None
+        self.on_notice: OnNotice = self._warn
         self.renewed_at = now
-        self.renew_at = now + record.ttl_s / RENEWALS_PER_TTL
+        self.renew_at = now + min(record.ttl_s / RENEWALS_PER_TTL, LONGEST_RENEWAL_S)
+
+    def _warn(self, notice: NoticeRecord) -> None:
+        log.warning("lease %s ends at %s: %s", self.record.id, notice.revoke_at, notice.reason)
 
     @property
     def path(self) -> str:
@@ -96,9 +114,10 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def keep(self, record: LeaseRecord, connection: Closable) -> Lease:
-        """Return the lease, kept alive from now on."""
+    def keep(self, record: LeaseRecord, connection: Closable, on_notice: OnNotice | None = None) -> Lease:
+        """Return the lease, kept alive from now on; `on_notice` is told once when it has to end soon."""
         lease = self.adopt(record, connection)
+        lease.on_notice = on_notice or lease.on_notice
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="accelpool-leases", daemon=True)
@@ -165,7 +184,7 @@ class LeaseKeeper:
         asked_at = self._clock()
         ttl_s = lease.record.ttl_s
         try:
-            self._rest.request("PATCH", lease.path, json={"ttl_s": ttl_s}, timeout_s=RENEW_TIMEOUT_S)
+            answer = self._rest.request("PATCH", lease.path, json={"ttl_s": ttl_s}, timeout_s=RENEW_TIMEOUT_S)
         except (TransportError, Unavailable, QuotaExceeded, RemoteProtocolError) as error:
             lost_at = lease.renewed_at + ttl_s + GRACE_S
             lease.renew_at = min(lost_at, self._clock() + min(RETRY_S, ttl_s / RENEWALS_PER_TTL))
@@ -175,7 +194,21 @@ class LeaseKeeper:
             self._fail(lease, error)
         else:
             lease.renewed_at = asked_at
-            lease.renew_at = asked_at + ttl_s / RENEWALS_PER_TTL
+            lease.renew_at = asked_at + min(ttl_s / RENEWALS_PER_TTL, LONGEST_RENEWAL_S)
+            self._heed(lease, answer.body)
+
+    def _heed(self, lease: Lease, body: object) -> None:
+        """Tell a lease's holder, once, that it ends soon."""
+        try:
+            notice = msgspec.convert(body, LeaseRecord).notice
+        except msgspec.ValidationError:
+            return  # it was renewed: that is what the answer is for
+        if notice is not None and notice != lease.notice:
+            try:
+                lease.on_notice(notice)
+            except Exception:
+                log.exception("on_notice failed for lease %s", lease.record.id)
+        lease.notice = notice
 
     def _fail(self, lease: Lease, error: ProblemError) -> None:
         if lease.is_over:

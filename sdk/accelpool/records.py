@@ -47,6 +47,20 @@ class EndpointRecord(Record, frozen=True, kw_only=True):
         return f"EndpointRecord({self.node!r}, {self.host}:{self.port})"
 
 
+class NoticeRecord(Record, frozen=True, kw_only=True):
+    """That a lease ends soon, against its holder's will.
+
+    Attributes:
+        why: "preempted", "idle", "drained" or "quota".
+        reason: The same for people.
+        revoke_at: When, in RFC 3339 form.
+    """
+
+    why: str
+    reason: str
+    revoke_at: str
+
+
 class LeaseRecord(Record, frozen=True, kw_only=True):
     """A lease, as the broker sees it.
 
@@ -56,6 +70,7 @@ class LeaseRecord(Record, frozen=True, kw_only=True):
         reason: Why it waits, or why it ended.
         position: Its place in the queue, from 1, while it is queued.
         ttl_s: How long it lasts from its last renewal.
+        notice: That it ends soon, None if it does not.
     """
 
     id: str
@@ -63,6 +78,7 @@ class LeaseRecord(Record, frozen=True, kw_only=True):
     reason: str | None = None
     position: int | None = None
     ttl_s: float = 60.0
+    notice: NoticeRecord | None = None
     shares: list[ShareRecord] = []
     endpoints: list[EndpointRecord] = []
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from accelpool import errors
+from accelpool import acquire_options, errors
 from accelpool.acquisition import Acquisition
+from accelpool.demand import Demand, memory_of
 from accelpool.device import Device, Platform
-from accelpool.lease_request import LeaseRequest, client_name, memory_bytes, wait_seconds
+from accelpool.lease_request import LeaseRequest, client_name, wait_seconds
 from accelpool.rest import Answer
 
 
@@ -52,9 +53,9 @@ def run(broker, **request):
 
 def test_a_free_device_takes_one_request():
     broker = FakeBroker("active")
-    assert run(broker, kind="gpu", memory_bytes=5).id == "L"
+    assert run(broker, demands=(Demand("gpu", memory=5),)).id == "L"
     ((method, path, options),) = broker.requests
-    assert (method, path, options["params"]) == ("POST", "/leases", {"wait_s": 25.0})
+    assert (method, path, options["params"]) == ("POST", "/leases", {"wait_s": 5.0})
     assert options["json"] == {
         "kind": "gpu",
         "count": 1,
@@ -62,7 +63,6 @@ def test_a_free_device_takes_one_request():
         "ttl_s": 60.0,
         "queue_timeout_s": None,
         "ends_with_session": True,
-        "device": None,
         "client": "",
     }
     assert len(options["headers"]["Idempotency-Key"]) >= 16
@@ -78,7 +78,7 @@ def test_after_the_time_allowed_the_request_is_withdrawn():
     broker = FakeBroker("queued", "queued", "withdrawn")
     with pytest.raises(errors.LeaseTimeout, match=r"within 30 s, at position 3: all are taken"):
         run(broker, wait_s=30.0)
-    assert [options.get("wait_s") for _, _, options in broker.requests] == [25.0, 5.0, None]
+    assert [options.get("wait_s") for _, _, options in broker.requests] == [5.0, 25.0, None]
     assert broker.calls[-1] == ("DELETE", "/leases/L")
 
 
@@ -142,10 +142,19 @@ def test_what_is_no_lease_is_no_broker():
 
 @pytest.mark.parametrize(
     ("memory", "expected"),
-    [(None, None), (7, 7), ("2GiB", 2 << 30), ("1.5 MB", 1_500_000), ("512", 512), (" 3 KiB ", 3072)],
+    [
+        (None, {}),
+        (7, {"memory_bytes": 7}),
+        ("2GiB", {"memory_bytes": 2 << 30}),
+        ("1.5 MB", {"memory_bytes": 1_500_000}),
+        ("512", {"memory_bytes": 512}),
+        (" 3 KiB ", {"memory_bytes": 3072}),
+        ("25%", {"memory_fraction": 0.25}),
+        (0.5, {"memory_fraction": 0.5}),
+    ],
 )
-def test_memory_is_bytes_or_a_number_with_a_unit(memory, expected):
-    assert memory_bytes(memory) == expected
+def test_memory_is_bytes_or_a_number_with_a_unit_or_a_fraction(memory, expected):
+    assert memory_of(memory) == expected
 
 
 @pytest.mark.parametrize(
@@ -153,7 +162,7 @@ def test_memory_is_bytes_or_a_number_with_a_unit(memory, expected):
     [
         ("kind", "GPU", r"kind is one of 'any', 'gpu', .*, not 'GPU'; 'gpu' is"),
         ("kind", 5, "kind is one of"),
-        ("kind", [], "kind is one of"),
+        ("kind", [], "kind is 1 to 8 alternatives"),
         ("count", 0, "count is a number of devices from 1 to 256, not 0"),
         ("count", 1.5, "count is"),
         ("ttl", -1, "ttl is seconds from 5 to 86400, not -1"),
@@ -162,26 +171,31 @@ def test_memory_is_bytes_or_a_number_with_a_unit(memory, expected):
         ("wait", -1, r"wait is True .*, False .* or seconds from 0 on, not -1"),
         ("wait", float("nan"), "wait is"),
         ("memory", 0, "memory is bytes, at least 1"),
-        ("memory", "12parsecs", r"memory is bytes, .* such as '2GiB', not '12parsecs'"),
+        ("memory", "12parsecs", r"memory is bytes, .* such as '2GiB'; .*, not '12parsecs'"),
         ("memory", "", "memory is bytes"),
         ("memory", "-1", "memory is bytes"),
         ("memory", "GiB", "memory is bytes"),
         ("memory", "9" * 500 + "GiB", "memory is bytes"),
         ("memory", 1.5, "memory is bytes"),
         ("device", "", "device is a device's id"),
+        ("compute", 0, "compute is a fraction of a device's time, above 0 and up to 1, not 0"),
+        ("compute", 1.5, "compute is"),
+        ("placement", "far", "placement is one of 'near', 'same_node', 'spread', 'pack', not 'far'"),
+        ("priority", 1001, "priority is a whole number from -1000 to 1000"),
+        ("max_duration", 0, "max_duration is seconds from 1 to a year, or None"),
     ],
 )
 def test_arguments_are_checked_before_anything_is_sent(argument, value, told):
-    possible = {"kind": "any", "count": 1, "memory": None, "wait": True, "ttl": 60, "device": None}
+    options = {} if argument == "kind" else {argument: value}
     with pytest.raises(errors.Invalid, match=told) as caught:
-        LeaseRequest.of(**{**possible, argument: value})
+        acquire_options.read(value if argument == "kind" else "any", options)
     assert caught.value.members == {"parameter": argument}
 
 
 def test_a_device_in_place_of_its_id_is_refused_with_the_id():
     device = Device({}, Platform({}), ("n", "", "d"), pool_id="dev_1")
     with pytest.raises(errors.Invalid, match="that one's is 'dev_1'"):
-        LeaseRequest.of("any", count=1, memory=None, wait=True, ttl=60, device=device)
+        Demand(device=device)
 
 
 def test_wait_is_for_ever_or_not_at_all_or_seconds():
@@ -190,3 +204,39 @@ def test_wait_is_for_ever_or_not_at_all_or_seconds():
 
 def test_a_client_says_who_it_is():
     assert "@" in client_name()
+
+
+def test_alternatives_are_told_in_their_order_with_what_was_given_alone():
+    broker = FakeBroker("active")
+    request = acquire_options.read(
+        [Demand("gpu", memory="40GiB"), Demand("gpu", count=2, compute=0.5, where="true")],
+        {"tenant": "t", "priority": 3, "preemptible": True, "max_duration": 600},
+    )
+    Acquisition(rest=broker, request=request).run()
+    body = broker.requests[0][2]["json"]
+    assert body["alternatives"] == [
+        {"kind": "gpu", "count": 1, "memory_bytes": 40 << 30},
+        {"kind": "gpu", "count": 2, "compute": 0.5, "where": "true"},
+    ]
+    assert [body[name] for name in ("tenant", "priority", "preemptible", "max_duration_s")] == [
+        "t",
+        3,
+        True,
+        600,
+    ]
+
+
+def test_options_of_a_demand_do_not_go_beside_demands():
+    with pytest.raises(errors.Invalid, match="count is part of each Demand where there are some, not 2"):
+        acquire_options.read([Demand("gpu")], {"count": 2})
+
+
+def test_an_unknown_option_is_refused_as_python_does():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        acquire_options.read("any", {"colour": 1})
+
+
+def test_who_waits_is_told_why_after_a_while_and_when_it_changes(caplog):
+    broker = FakeBroker("queued", "queued", "queued", "active")
+    run(broker)
+    assert [record.message for record in caplog.records] == ["lease L waits at position 3: all are taken"]

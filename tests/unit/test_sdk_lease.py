@@ -1,4 +1,4 @@
-"""Leases in use: renewed at a third of their ttl, through a broker's absence, and ended when dropped."""
+"""Leases in use: renewed in time, through a broker's absence, and ended when dropped."""
 
 import threading
 
@@ -7,6 +7,7 @@ import pytest
 from accelpool import errors
 from accelpool.lease import LeaseKeeper
 from accelpool.records import LeaseRecord
+from accelpool.rest import Answer
 
 RECORD = LeaseRecord(id="L", state="active", ttl_s=60.0)
 
@@ -26,6 +27,7 @@ class FakeBroker:
         self.asked.set()
         if isinstance(self.answer, Exception):
             raise self.answer
+        return Answer(body=self.answer or {"id": "L", "state": "active"}, retry_after_s=None)
 
 
 class FakeConnection:
@@ -61,14 +63,50 @@ def lease(keeper, connection):
 
 
 def test_nothing_is_due_at_first(keeper, lease, broker):
-    assert keeper.renew_due() == 20.0
+    assert keeper.renew_due() == 10.0
     assert broker.requests == []
 
 
-def test_a_lease_is_renewed_at_a_third_of_its_ttl(keeper, lease, broker):
-    broker.now += 20
-    assert keeper.renew_due() == 20.0
-    assert broker.requests == [(120.0, "PATCH", {"ttl_s": 60.0})]
+def test_a_short_lease_is_renewed_at_a_third_of_its_ttl(keeper, connection):
+    keeper.adopt(LeaseRecord(id="L", state="active", ttl_s=6.0), connection)
+    assert keeper.renew_due() == 2.0
+
+
+NOTICE = {"why": "preempted", "reason": "it was preempted", "revoke_at": "2030-01-01T00:00:00Z"}
+
+
+def told(notice):
+    return {"id": "L", "state": "active", "notice": notice}
+
+
+def test_a_holder_is_told_once_that_its_lease_ends_soon_and_again_after_the_word_was_taken_back(
+    keeper, lease, broker
+):
+    heard = []
+    lease.on_notice = heard.append
+    for notice in (NOTICE, NOTICE, None, NOTICE):
+        broker.now, broker.answer = broker.now + 10, told(notice)
+        keeper.renew_due()
+    assert [notice.why for notice in heard] == ["preempted", "preempted"]
+
+
+def test_without_anybody_to_tell_a_notice_is_logged(keeper, lease, broker, caplog):
+    broker.now, broker.answer = 110.0, told(NOTICE)
+    keeper.renew_due()
+    assert caplog.messages == ["lease L ends at 2030-01-01T00:00:00Z: it was preempted"]
+
+
+def test_an_on_notice_that_fails_does_not_end_the_lease(keeper, lease, broker, caplog):
+    lease.on_notice = lambda _: 1 / 0
+    broker.now, broker.answer = 110.0, told(NOTICE)
+    assert keeper.renew_due() == 10.0
+    assert "on_notice failed for lease L" in caplog.text
+
+
+def test_a_lease_is_renewed_every_ten_seconds_so_that_a_notice_is_heard(keeper, lease, broker):
+    broker.now += 10
+    assert keeper.renew_due() == 10.0
+    assert broker.requests == [(110.0, "PATCH", {"ttl_s": 60.0})]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +122,7 @@ def test_a_broker_that_is_away_is_asked_again_soon(keeper, lease, broker, error)
     broker.now, broker.answer = 120.0, error
     assert keeper.renew_due() == 2.0
     broker.now, broker.answer = 122.0, None
-    assert keeper.renew_due() == 20.0
+    assert keeper.renew_due() == 10.0
     assert lease.failure is None
 
 

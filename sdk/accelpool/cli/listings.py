@@ -25,7 +25,7 @@ def devices(url: Url = None, json: Json = False) -> None:
     output = Output(json)
     output.document({"devices": found})
     output.table(
-        ["device", "node", "kind", "name", "memory", "units", "state", "lease or fault"],
+        ["device", "node", "kind", "name", "memory", "units", "state", "leases or fault"],
         [_device_row(device) for device in found],
         "The pool has no devices: start an agent with `accelpool node`, or ask `accelpool doctor` why.",
     )
@@ -61,7 +61,7 @@ def nodes(url: Url = None, json: Json = False) -> None:
     output = Output(json)
     output.document({"nodes": found})
     output.table(
-        ["node", "state", "address", "devices", "version", "last seen"],
+        ["node", "state", "address", "devices", "version", "labels and taints", "last seen"],
         [_node_row(node) for node in found],
         "The pool has no nodes: start an agent with `accelpool node`.",
     )
@@ -117,31 +117,49 @@ def _device_row(device: Record) -> tuple[object, ...]:
         human_bytes(capacity.get("memory_bytes", 0)),
         capacity.get("compute_units", 0),
         device["state"],
-        shortened(device.get("fault") or "", LONGEST_FAULT) or device.get("lease"),
+        shortened(device.get("fault") or "", LONGEST_FAULT) or ", ".join(device.get("leases", ())),
     )
 
 
 def _lease_row(lease: Record) -> tuple[object, ...]:
-    shares = ", ".join(f"{share['node']}: {share['name']}" for share in lease.get("shares", ()))
+    shares = ", ".join(f"{share['node']}: {share['name']}{_part(share)}" for share in lease.get("shares", ()))
     position = f"position {lease['position']}: " if lease.get("position") else ""
     return (
         lease["id"],
         lease["state"],
-        lease.get("kind"),
+        _wanted(lease),
         shares,
         lease.get("client"),
         lease.get("granted_at") or lease.get("created_at"),
-        f"{position}{lease.get('reason') or ''}",
+        f"{position}{(lease.get('notice') or {}).get('reason') or lease.get('reason') or ''}",
     )
+
+
+def _part(share: Record) -> str:
+    compute = share.get("compute", 1.0)
+    return "" if compute >= 1 else f" ({compute:.0%})"
+
+
+def _wanted(lease: Record) -> str:
+    """Return what kind of device was asked for, or may be had."""
+    kinds = dict.fromkeys(demand.get("kind", "any") for demand in lease.get("alternatives", ()))
+    return " or ".join(kinds)
 
 
 def _node_row(node: Record) -> tuple[object, ...]:
     address = node.get("address", {})
     return (
         node["name"],
-        node["state"],
+        _node_state(node),
         f"{address.get('host')}:{address.get('port')}",
         node.get("device_count"),
         node.get("version"),
+        ", ".join([*(f"{k}={v}" for k, v in node.get("labels", {}).items()), *node.get("taints", ())]),
         node.get("last_seen_at"),
     )
+
+
+def _node_state(node: Record) -> str:
+    if node.get("drain_at"):
+        return f"{node['state']}, drained by {node['drain_at']}"
+    return f"{node['state']}, cordoned" if node.get("cordoned") else node["state"]
