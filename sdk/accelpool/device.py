@@ -147,8 +147,8 @@ class Device(DeviceProperties, ProcessBound):
 
         Raises:
             LogicError: INVALID_VALUE: the device cannot be partitioned so;
-                INVALID_DEVICE_PARTITION_COUNT: it has not so many compute units; INVALID_OPERATION: the device is
-                not under a lease of this process.
+                INVALID_DEVICE_PARTITION_COUNT: it has not so many compute units; INVALID_OPERATION: the
+                device is under no lease of this process.
             RuntimeError: DEVICE_PARTITION_FAILED.
 
         Source: OpenCL 3.0 API, clCreateSubDevices.

@@ -79,7 +79,7 @@ def _check_parting(device: BackendDevice, properties: list[int], routine: str) -
         what = f"{device.name} can be partitioned by {ways or 'nothing'}, not by {properties[:8]}"
         raise error_for(routine, ErrorCode.INVALID_VALUE, what)
     if any(not 0 <= part < 1 << 63 for part in properties):
-        raise error_for(routine, ErrorCode.INVALID_VALUE, f"a sub-device's size is not negative: {properties[:8]}")
+        raise error_for(routine, ErrorCode.INVALID_VALUE, f"sizes are not negative: {properties[:8]}")
 
 
 def _count_parts(device: BackendDevice, properties: list[int]) -> int:
