@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 
 import pytest
 
+from accelpool_node.worker.peer_regions import MAX_PENDING
+from accelpool_node.worker.peers import MAX_THREADS
 from accelpool_wire import messages as m
 
 from .peer_rig import SIZE, Peer, ends, new_ticket, peer_targets, two_peers
 from .wire_client import OUT_OF_ORDER
 from .worker_rig import NULL_TARGET
 
+MANY = MAX_THREADS + 10
 PLUS_ONE = "kernel void plus_one(global uchar* a) { a[get_global_id(0)] += 1; }"
 
 
@@ -175,6 +179,56 @@ def test_a_buffer_released_at_once_still_arrives(peers: tuple[Peer, Peer]) -> No
     one.client.sync()
     two.receive(target, SIZE, ticket)
     assert two.read(target, SIZE) == content
+
+
+# ---- more transfers than threads -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def out_of_order() -> Iterator[tuple[Peer, Peer]]:
+    """Two workers on null devices, with queues that keep no order."""
+    with two_peers(NULL_TARGET, NULL_TARGET) as both:
+        for peer in both:
+            peer.queue = peer.client.queue(peer.context, OUT_OF_ORDER)
+        yield both
+
+
+def test_a_chain_of_receptions_ends_though_its_deliveries_come_in_reverse(
+    out_of_order: tuple[Peer, Peer],
+) -> None:
+    one, two = out_of_order
+    source, target = one.buffer(b"good"), two.buffer(size=4)
+    tickets, received = [new_ticket() for _ in range(MANY)], []
+    for ticket in tickets:
+        received.append(two.receive(target, 4, ticket, wait_for=received[-1:]))
+    two.client.sync()
+    sent = [one.send(two, source, 4, ticket) for ticket in reversed(tickets)]
+    assert ends((two, received[-1]), *((one, event) for event in sent)) == [0] * (MANY + 1)
+
+
+def test_transfers_that_their_sender_holds_back_keep_no_others_from_going_on(
+    out_of_order: tuple[Peer, Peer],
+) -> None:
+    one, two = out_of_order
+    source, target, start = one.buffer(b"good"), two.buffer(size=4), one.client.new()
+    one.client.post(m.CreateUserEvent(start, one.context))
+    held = []
+    for ticket in [new_ticket() for _ in range(MANY)]:
+        held += [(two, two.receive(target, 4, ticket))]
+        held += [(one, one.send(two, source, 4, ticket, wait_for=[start]))]
+    ticket = new_ticket()
+    received = two.receive(target, 4, ticket)
+    assert ends((one, one.send(two, source, 4, ticket)), (two, received)) == [0, 0]
+    one.client.post(m.SetUserEventStatus(start, 0))
+    assert ends(*held) == [0] * (2 * MANY)
+
+
+def test_a_worker_may_have_a_connection_for_each_transfer(out_of_order: tuple[Peer, Peer]) -> None:
+    soft, hard = resource.prlimit(out_of_order[0].worker.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == hard or soft > MAX_PENDING
+
+
+# ---- what is told of it ----------------------------------------------------------------------------------
 
 
 def test_the_agent_hears_what_was_moved() -> None:
