@@ -186,6 +186,15 @@ def test_transfers_past_the_limit_are_refused(node: Node, monkeypatch: pytest.Mo
         assert state.status > 0
 
 
+def test_transfers_that_are_over_are_forgotten_by_a_queue_that_does_nothing_else(node: Node) -> None:
+    for number in range(5, 10):
+        node.device.say(m.CreateBuffer(number, CONTEXT, 1, SIZE))
+        node.receive(ticket := new_ticket(), event=60 + number, buffer=number)
+        node.take(ticket)
+        wait_until(lambda event=60 + number: node.status(event) == 0)
+    assert len(node.device.session._holdings.queues.items[QUEUE].loose) == 1
+
+
 def test_a_reception_behind_a_gate_takes_no_thread_to_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "MAX_THREADS", 1)
     with contextlib.closing(Node(SOON)) as node:

@@ -115,6 +115,7 @@ class PeerRegions:
             what = f"{MAX_PENDING} transfers between nodes are under way; the limit is that"
             raise error_for(ROUTINE, ErrorCode.OUT_OF_RESOURCES, what)
         root = buffer.parent or buffer
+        queue.loose = [transfer for transfer in queue.loose if not transfer.gate.is_open]
         if any(transfer.buffer is root for transfer in queue.loose):
             holdings.hold(queue)
         before = self._user_events.gate(message, queue)
