@@ -1,13 +1,15 @@
 """A connection between two nodes, for one delivery: what its two ends say, each within a bounded time.
 
 Nobody sends the payload before it is asked for, so bytes flow as fast as the network takes them, or not at
-all: a side that takes or gives nothing for `stall_s` is stuck.
+all: a side that takes or gives nothing for `stall_s` is stuck. One that keeps the other busy with a byte now
+and then is found out by its rate: after `stall_s` it must have been `min_bytes_per_s` at any time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -20,6 +22,7 @@ from accelpool_wire.frames import PREFIX, PREFIX_BYTES
 CHUNK_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 16 * 1024
 MAX_DETAIL = 2000
+LEAST_S = 0.001  # a socket takes a limit of nothing for none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +34,14 @@ class Patience:
         match_s: For the other half: a delivery for a ReceiveBuffer, or a ReceiveBuffer for a delivery.
         start_s: For the other side's device: to have the content, or to have the region free.
         stall_s: For a byte, or the rest of an answer, once bytes flow.
+        min_bytes_per_s: How fast a payload must be, beyond its first `stall_s`.
     """
 
     connect_s: float = 10.0
     match_s: float = 60.0
     start_s: float = 600.0
     stall_s: float = 30.0
+    min_bytes_per_s: float = 16 * 1024
 
 
 class PeerLine:
@@ -106,8 +111,10 @@ class PeerLine:
             RemoteProtocolError: It broke the rules.
         """
         self.stream.settimeout(self._patience.stall_s)
+        began_s = time.monotonic()
         try:
             while self.moved_bytes < view.nbytes:
+                self._check_rate("took", began_s)
                 self.moved_bytes += self.stream.send(view[self.moved_bytes : self.moved_bytes + CHUNK_BYTES])
         except TimeoutError as error:
             raise self.stuck("took", self._patience.stall_s, error) from error
@@ -150,8 +157,10 @@ class PeerLine:
             Timeout, ReadError: The other side is stuck, or gone.
         """
         self.stream.settimeout(self._patience.stall_s)
+        began_s = time.monotonic()
         try:
             while self.moved_bytes < view.nbytes:
+                self._check_rate("gave", began_s)
                 count = self.stream.recv_into(view[self.moved_bytes : self.moved_bytes + CHUNK_BYTES])
                 if not count:
                     raise ReadError(f"it closed after {self.moved_bytes} of {view.nbytes} bytes")
@@ -189,33 +198,44 @@ class PeerLine:
             raise WriteError(f"the connection broke: {error.strerror or error}") from error
 
     def _hear(self, limit_s: float) -> m.Message:
-        """Return the other side's next message; a refusal is raised."""
-        self.stream.settimeout(limit_s)
-        body_bytes, payload_bytes = PREFIX.unpack(self._read(PREFIX_BYTES, limit_s))
+        """Return the other side's next message, all of it within a time; a refusal is raised."""
+        due_s = time.monotonic() + limit_s
+        body_bytes, payload_bytes = PREFIX.unpack(self._read(PREFIX_BYTES, due_s))
         if not 0 < body_bytes <= MAX_ANSWER_BYTES:
             raise RemoteProtocolError(
                 f"an answer of {body_bytes} bytes; 1 to {MAX_ANSWER_BYTES} are possible"
             )
-        message = self._conversation.receive(memoryview(self._read(body_bytes, limit_s)), payload_bytes)
+        message = self._conversation.receive(memoryview(self._read(body_bytes, due_s)), payload_bytes)
         if isinstance(message, m.Refused):
             raise problem(message.problem, message.detail)
         return message
 
-    def _read(self, count: int, limit_s: float) -> bytes:
+    def _read(self, count: int, due_s: float) -> bytes:
         content = bytearray()
         try:
             while len(content) < count:
+                self.stream.settimeout(max(due_s - time.monotonic(), LEAST_S))
                 part = self.stream.recv(count - len(content))
                 if not part:
                     raise ReadError("it closed the connection without a word")
                 content += part
         except TimeoutError as error:
-            raise self.stuck("said", limit_s, error) from error
+            raise Timeout(f"it did not say all that it had to in time; {self._so_far()}") from error
         except OSError as error:
             raise ReadError(f"the connection broke: {error.strerror or error}") from error
         return bytes(content)
 
+    def _check_rate(self, did: str, began_s: float) -> None:
+        """Refuse a payload that takes too long, however steadily it comes."""
+        patience = self._patience
+        due_s = began_s + patience.stall_s + self.moved_bytes / patience.min_bytes_per_s
+        if time.monotonic() > due_s:
+            raise Timeout(f"it {did} less than {patience.min_bytes_per_s:g} bytes a second; {self._so_far()}")
+
     def stuck(self, did: str, limit_s: float, error: OSError | None = None) -> Timeout:
         """Return the error of another side that did nothing for so long, or as long as the kernel bore it."""
         limit = f" for {limit_s:g} s" if error is None or error.errno is None else ""
-        return Timeout(f"it {did} nothing{limit}; {self.moved_bytes} bytes were through")
+        return Timeout(f"it {did} nothing{limit}; {self._so_far()}")
+
+    def _so_far(self) -> str:
+        return f"{self.moved_bytes} bytes were through"
