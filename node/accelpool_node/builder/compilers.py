@@ -76,7 +76,8 @@ class Compilers:
         """Have a compiler make an encoded build, and return its encoded product.
 
         Raises:
-            ConnectionError: It does not build, or the compiler crashed, or took too long, or none gets ready.
+            Unbuildable: It does not build, or takes too long.
+            ConnectionError: The compiler crashed, or none gets ready.
         """
         compiler = await self._take()
         try:
@@ -85,15 +86,15 @@ class Compilers:
                 answer = await b.read(compiler.reader, b.MAX_PRODUCT_BYTES)
             said = b.decode_answer(answer) if answer is not None else None
         except TimeoutError:
-            raise ConnectionError(f"a build took longer than {self._limit_s:g} s") from None
+            raise b.Unbuildable(f"a build took longer than {self._limit_s:g} s") from None
         except ValueError as error:
-            raise ConnectionError(f"a compiler sent nonsense: {error}") from error
+            raise b.Unbuildable(f"a compiler sent nonsense: {error}") from error
         finally:
             self._end(compiler)
         if answer is None:
             raise ConnectionError("the compiler ended without a word")
         if not isinstance(said, b.Product):
-            raise ConnectionError(said.why if isinstance(said, b.Declined) else "a compiler said Ready twice")
+            raise b.Unbuildable(said.why if isinstance(said, b.Declined) else "a compiler said Ready twice")
         return answer
 
     # ---- one compiler ------------------------------------------------------------------------------------
