@@ -8,6 +8,7 @@ and then is found out by its rate: after `stall_s` it must have been `min_bytes_
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
 from dataclasses import dataclass
@@ -74,6 +75,12 @@ class PeerLine:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stream.close()
+
+    def is_readable(self, limit_s: float) -> bool:
+        """Return whether there is something to read, waiting so long for it."""
+        poll = select.poll()
+        poll.register(self.stream, select.POLLIN)
+        return bool(poll.poll(limit_s * 1000))
 
     # ---- who delivers ------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ from accelpool_wire.errors import (
 )
 
 MAX_THREADS = 256
+MOMENT_S = 0.01  # a node that is ready says so within
 NOTHING_CAME = "the region's content did not come"
 
 Steps: TypeAlias = Generator[Future[Any], None, None]
@@ -177,7 +178,9 @@ class Peers:
     # ---- both --------------------------------------------------------------------------------------------
 
     def _until_heard(self, line: PeerLine, did: str) -> Steps:
-        """Let the other side get ready."""
+        """Let the other side get ready; if that takes a moment only, this thread goes on."""
+        if line.is_readable(MOMENT_S):
+            return
         limit_s = self._patience.start_s
         heard = self._readiness.when_readable(line.stream, limit_s)
         yield heard
