@@ -137,18 +137,18 @@ class Device(DeviceProperties, ProcessBound):
             raise LogicError("Device.get_info", ErrorCode.INVALID_VALUE, f"{self!r} has no {name}") from None
 
     def create_sub_devices(self, arg: Sequence[int], /) -> list[Device]:
-        """Part the device, under a lease, and return its parts: one round trip.
+        """Partition the device, under a lease, and return its sub-devices: one round trip.
 
-        The parts are devices of the same session, and share the lease's memory. They are parted until the
-        session ends.
+        These are devices of the same session until it ends, and share the lease's memory.
 
         Args:
             arg: A `device_partition_property` and what it needs: `[EQUALLY, units]`,
                 `[BY_COUNTS, units, units, ..., 0]` or `[BY_AFFINITY_DOMAIN, domain]`.
 
         Raises:
-            LogicError: INVALID_VALUE: the device cannot be parted so; INVALID_DEVICE_PARTITION_COUNT: it has
-                not so many compute units; INVALID_OPERATION: the device is not under a lease of this process.
+            LogicError: INVALID_VALUE: the device cannot be partitioned so;
+                INVALID_DEVICE_PARTITION_COUNT: it has not so many compute units; INVALID_OPERATION: the
+                device is under no lease of this process.
             RuntimeError: DEVICE_PARTITION_FAILED.
 
         Source: OpenCL 3.0 API, clCreateSubDevices.

@@ -159,7 +159,7 @@ class Session:
             raise self._why(error) from error
 
     def add_devices(self, parent: Device, answer: m.SubDevices) -> list[Device]:
-        """Have the parts of a device as devices of the session, at the places that the worker told."""
+        """Have the sub-devices of a device as devices of the session, at the places that the worker told."""
         from accelpool.session_devices import sub_devices
 
         made = sub_devices(parent, answer.devices, self)

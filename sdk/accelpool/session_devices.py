@@ -60,15 +60,15 @@ def _with_shares(
 
 
 def sub_devices(parent: Device, told: Sequence[m.Device], session: Session) -> tuple[Device, ...]:
-    """Return the parts of a device of a session."""
+    """Return the sub-devices of a device of a session."""
     node, environment, _ = parent._key
     made = []
     for device in told:
         info = {**device.info, device_info.PARENT_DEVICE: parent}
         name = f"{parent._key[2]}/{device.name}"
-        part = Device(
+        sub_device = Device(
             info, parent.platform, (node, environment, name), broker=parent._broker, session=session
         )
-        parent.platform._devices.remove(part)  # as in OpenCL, a platform lists whole devices only
-        made.append(part)
+        parent.platform._devices.remove(sub_device)  # as in OpenCL, a platform lists whole devices only
+        made.append(sub_device)
     return tuple(made)

@@ -9,6 +9,7 @@ import pytest
 
 from .cli_rig import Cli
 from .scripted_device import Device
+from .stub_rig import stubs
 
 
 @pytest.fixture
@@ -23,3 +24,10 @@ def device() -> Iterator[Device]:
     device = Device()
     yield device
     device.end_all()
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """Stubs of an agent's child processes, a state directory and the children of a test."""
+    with stubs(tmp_path, monkeypatch) as bench:
+        yield bench

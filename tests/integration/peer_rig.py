@@ -15,7 +15,15 @@ from accelpool_wire.errors import Error
 from accelpool_wire.frames import PREFIX
 
 from .wire_client import WAIT_S, Client
-from .worker_rig import SHARE_BYTES, Target, Worker
+from .worker_rig import NULL_TARGET, SHARE_BYTES, Target, Worker, opencl_targets
+
+SIZE = 300_000
+
+
+def peer_targets() -> list[Target]:
+    """The null device, and those whose drivers differ most in what they make of events that fail."""
+    real = [target for target in opencl_targets() if not target.fault]
+    return [NULL_TARGET, *(target for target in real if target.environment.name in ("intel", "pocl"))]
 
 
 class Door:
@@ -155,3 +163,8 @@ def two_peers(first: Target, second: Target) -> Iterator[tuple[Peer, Peer]]:
         for peer in (one, two):
             peer.client.sync()
         yield one, two
+
+
+def ends(*pairs: tuple[Peer, int]) -> list[int]:
+    """Wait for events, each of a peer, and return how they ended."""
+    return [peer.end_of(event).status for peer, event in pairs]

@@ -79,12 +79,12 @@ def test_a_compiler_that_crashes_costs_its_own_build_alone(builder):
 
 def test_a_compiler_makes_one_build_and_leaves_nothing(builder):
     with contextlib.closing(builder.connect()) as connection:
-        first = builder.spare()
+        first, (folder,) = builder.spare(), builder.folders()
         build = b.Build(devices=[b.identify(NullBackend(1).devices()[0])], source=SOURCE, options="")
         b.send(connection, b.encode(build))
         assert isinstance(b.decode_answer(b.receive(connection, b.MAX_PRODUCT_BYTES)), b.Product)
         wait_for_exit([first])
-    wait_until(lambda: not (builder.folder / str(first)).exists())
+    wait_until(lambda: not (builder.folder / folder).exists())
 
 
 def test_a_builder_ends_with_its_agent_and_leaves_no_process(builder):

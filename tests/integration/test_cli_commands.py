@@ -184,6 +184,7 @@ def test_the_doctor_says_what_is_broken(cli: Cli, null_pool) -> None:
 def test_without_a_pool_the_doctor_says_that_devices_work_and_how_to_get_one(cli: Cli) -> None:
     done = cli.call("doctor", "--backend", "null:1", "--port", "1")
     assert done.exit_code == 0
+    assert all(f"accelpool[{extra}]" in done.stdout for extra in ("broker", "node", "arrays", "demo"))
     assert done.stdout.splitlines()[-2:] == [
         "To compute here: everything that is needed works.",
         "To use a pool:   none is reached yet; to get one: accelpool up.",
@@ -206,3 +207,4 @@ def test_the_metadata_names_the_extras_packages() -> None:
     assert extras.missing("broker", is_there=lambda package: package != "granian") == ["granian"]
     assert extras.missing("node", is_there=lambda package: package != "pyopencl") == ["pyopencl"]
     assert extras.missing("demo", is_there=lambda package: package != "scipy") == ["scipy"]
+    assert extras.missing("arrays", is_there=lambda package: package != "mako") == ["mako"]

@@ -53,6 +53,25 @@ def test_a_part_that_dies_is_started_again_where_it_was(cli: Cli) -> None:
     cli.assert_nothing_is_left()
 
 
+def test_a_second_node_of_the_machine_joins_by_its_name_alone(cli: Cli) -> None:
+    with cli.running(*NULL) as up:
+        told = up.document()
+        tokens = json.loads((Path(told["state_dir"]) / "broker" / "tokens.json").read_text())
+        arguments = ("node", "--broker", told["url"], "--backend", "null:1")
+        with cli.running(*arguments, "--name", "second", ACCELPOOL_NODE_TOKEN=tokens["node"]) as second:
+            assert json.loads(second.line())["ready"]["devices"] == 1
+            assert {node["name"] for node in cli.json("nodes")["nodes"]} == {told["node"], "second"}
+            twin = cli.run(*arguments, "--name", told["node"], ACCELPOOL_NODE_TOKEN=tokens["node"])
+            assert twin.returncode == 1
+            assert "another agent" in twin.stderr
+            assert second.end(signal.SIGTERM)[0] == 0
+        assert up.end(signal.SIGINT)[0] == 0
+    with cli.running(*NULL) as again:
+        told = again.document()
+        assert (told["devices"], told["faulty_devices"]) == (2, 0)  # those of this node
+        assert again.end(signal.SIGINT)[0] == 0
+
+
 def test_a_taken_port_is_told_in_one_line(cli: Cli, null_pool) -> None:
     port = null_pool.url.rpartition(":")[2]
     done = cli.run("up", "--port", port, "--backend", "null:1")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from accelpool_node.control import NOBODY_AWAITS
-from accelpool_node.worker import arrivals, peer_regions
+from accelpool_node.worker import arrivals, peer_regions, peers
 from accelpool_node.worker.peer_line import Patience
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -41,9 +41,29 @@ class Node:
             m.SendBuffer(QUEUE, buffer, 0, size, "127.0.0.1", self.port, "ses_x", new_ticket(), event)
         )
 
-    def receive(self, ticket: bytes, event: int = 60, buffer: int = BUFFER, size: int = SIZE) -> int:
+    def receive(
+        self,
+        ticket: bytes,
+        event: int = 60,
+        buffer: int = BUFFER,
+        queue: int = QUEUE,
+        wait_for: Sequence[int] = (),
+    ) -> int:
         """Have the session await a region."""
-        return self.device.say(m.ReceiveBuffer(QUEUE, buffer, 0, size, ticket, event))
+        return self.device.say(m.ReceiveBuffer(queue, buffer, 0, SIZE, ticket, event, list(wait_for)))
+
+    def take(self, ticket: bytes) -> None:
+        """Deliver to the session, all of it."""
+        peer = self.deliver(ticket)
+        assert peer.receive() == (m.Awaited(), b"")
+        peer.send(bytes(SIZE))
+        assert peer.receive() == (m.Done(0), b"")
+
+    def status(self, event: int) -> int:
+        """How far a command is."""
+        state = self.device.ask(m.GetEvent(event))
+        assert isinstance(state, m.EventState)
+        return state.status
 
     def accept(self) -> RawClient:
         """Take the session's connection, and its Deliver."""
@@ -166,6 +186,28 @@ def test_transfers_past_the_limit_are_refused(node: Node, monkeypatch: pytest.Mo
         assert state.status > 0
 
 
+def test_transfers_that_are_over_are_forgotten_by_a_queue_that_does_nothing_else(node: Node) -> None:
+    for number in range(5, 10):
+        node.device.say(m.CreateBuffer(number, CONTEXT, 1, SIZE))
+        node.receive(ticket := new_ticket(), event=60 + number, buffer=number)
+        node.take(ticket)
+        wait_until(lambda event=60 + number: node.status(event) == 0)
+    assert len(node.device.session._holdings.queues.items[QUEUE].loose) == 1
+
+
+def test_a_reception_behind_a_gate_takes_no_thread_to_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "MAX_THREADS", 1)
+    with contextlib.closing(Node(SOON)) as node:
+        node.device.backend.is_holding = True
+        node.device.say(m.CreateUserEvent(50, CONTEXT))
+        node.receive(new_ticket(), wait_for=[50])
+        node.device.backend.is_holding = False
+        node.device.say(m.CreateCommandQueue(6, CONTEXT, 0))
+        node.receive(new_ticket(), event=61, queue=6)
+        assert node.failure_of(61)[0] == ErrorCode.OUT_OF_RESOURCES
+        assert node.status(60) > 0
+
+
 # ---- what else the session does meanwhile ----------------------------------------------------------------
 
 
@@ -228,6 +270,46 @@ def test_the_sender_may_be_gone_once_its_content_is_here(node: Node) -> None:
     peer.stream.close()
     finish = node.device.say(m.Finish(QUEUE))
     assert node.device.answer_to(finish) == m.Done(finish)
+
+
+# ---- a device that hangs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_delivered", [True, False])
+def test_a_region_that_does_not_get_free_is_told_to_the_watchdog(hasty: Node, *, is_delivered: bool) -> None:
+    hasty.device.backend.is_holding = True
+    hasty.receive(ticket := new_ticket())
+    if is_delivered:
+        hasty.deliver(ticket)
+    wait_until(lambda: hasty.device.session.completion.oldest_s() > 0)
+
+
+def test_content_that_does_not_get_into_place_is_told_to_the_watchdog(node: Node) -> None:
+    node.receive(ticket := new_ticket())
+    peer = node.deliver(ticket)
+    assert peer.receive() == (m.Awaited(), b"")
+    node.device.backend.is_holding = True
+    peer.send(bytes(SIZE))
+    wait_until(lambda: node.device.session.completion.oldest_s() > 0)
+
+
+def test_a_region_behind_a_user_event_is_not_told_to_the_watchdog(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "MAX_THREADS", 1)
+    node.device.say(m.CreateUserEvent(50, CONTEXT))
+    node.device.say(m.CreateCommandQueue(6, CONTEXT, 0))
+    node.device.backend.is_holding = True
+    node.receive(held := new_ticket(), wait_for=[50])
+    node.device.backend.is_holding = False
+    peer = node.deliver(held)
+    node.receive(ticket := new_ticket(), event=61, queue=6)
+    node.take(ticket)
+    assert node.device.session.completion.oldest_s() == 0
+    node.device.say(m.SetUserEventStatus(50, 0))
+    wait_until(lambda: node.device.session.completion.oldest_s() > 0)
+    node.device.end_all()
+    assert peer.receive() == (m.Awaited(), b"")
 
 
 # ---- a device that fails ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from accelpool_node.builder import messages as b
 from accelpool_node.builder.control import Counts
-from accelpool_node.builder.service import MAX_AT_ONCE, Service
+from accelpool_node.builder.service import MAX_AT_ONCE, MAX_REFUSED, Service
 from accelpool_node.builder.store import Store
 
 DEVICE = b.DeviceId(
@@ -31,7 +31,7 @@ class Maker:
         self.made: list[b.Build] = []
         self.go = asyncio.Event()
         self.go.set()
-        self.failure = ""
+        self.failure: Exception | None = None
 
     async def __call__(self, content: bytes) -> bytes:
         build = b.decode_build(content)
@@ -42,7 +42,7 @@ class Maker:
             return DEAR_PRODUCT if build.devices == [DEAR] else PRODUCT
         await self.go.wait()
         if self.failure:
-            raise ConnectionError(self.failure)
+            raise self.failure
         return PRODUCT
 
     @property
@@ -126,12 +126,32 @@ async def test_other_source_and_other_options_are_built(bench):
 
 
 @on_bench
-async def test_a_build_that_fails_is_left_to_the_worker_and_not_kept(bench):
-    bench.maker.failure = "it does not compile"
-    assert await bench.ask() == b.Declined(why="it does not compile")
-    bench.maker.failure = ""
+async def test_a_build_whose_compiler_crashed_is_left_to_the_worker_and_not_kept(bench):
+    bench.maker.failure = ConnectionError("it crashed")
+    assert await bench.ask() == b.Declined(why="it crashed")
+    bench.maker.failure = None
     assert isinstance(await bench.ask(), b.Product)
     assert bench.service.counts().declined == 1
+
+
+@on_bench
+async def test_a_build_that_does_not_compile_is_tried_once(bench):
+    bench.maker.failure = b.Unbuildable("it does not compile")
+    for _ in range(2):
+        assert await bench.ask() == b.Declined(why="it does not compile")
+    bench.maker.failure = None
+    assert isinstance(await bench.ask("another source"), b.Product)
+    assert bench.maker.sources == ["source", "another source"]
+    assert bench.service.counts() == Counts(misses=1, declined=2, entries=1, bytes=len(PRODUCT))
+
+
+@on_bench
+async def test_of_too_many_builds_that_do_not_compile_the_oldest_is_tried_again(bench):
+    bench.maker.failure = b.Unbuildable("it does not compile")
+    for number in [*range(MAX_REFUSED + 1), 0, MAX_REFUSED]:
+        await bench.ask(f"source {number}")
+    assert len(bench.maker.sources) == MAX_REFUSED + 2
+    assert bench.maker.sources[-1] == "source 0"
 
 
 @on_bench
@@ -180,6 +200,24 @@ async def test_a_worker_does_not_wait_where_binaries_are_dear_and_the_next_one_h
     await bench.until(lambda: len(bench.store) == 1)
     assert isinstance(await bench.ask(devices=[DEAR]), b.Product)
     assert bench.service.counts() == Counts(hits=1, misses=1, declined=1, entries=1, bytes=len(PRODUCT))
+
+
+@on_bench
+async def test_no_worker_has_all_builds_that_may_be_under_way(bench):
+    bench.maker.go.clear()
+    (reader, writer), asked = await bench.worker(), []
+    for number in range(MAX_AT_ONCE):
+        await b.write(writer, b.encode(b.Build(devices=[DEAR], source=f"source {number}", options="")))
+        asked.append(b.decode_answer(await b.read(reader, b.MAX_PRODUCT_BYTES)).why)
+    assert ["of this worker" in why for why in asked] == [False, False, True, True]
+    assert isinstance(await bench.ask("another's", devices=[DEAR]), b.Declined)
+    await bench.until(lambda: len(bench.maker.sources) == 3)
+    bench.maker.go.set()
+    await bench.until(lambda: len(bench.store) == 3)
+    await b.write(writer, b.encode(b.Build(devices=[DEAR], source="source 3", options="")))
+    await b.read(reader, b.MAX_PRODUCT_BYTES)
+    await bench.until(lambda: len(bench.store) == 4)
+    writer.close()
 
 
 @on_bench

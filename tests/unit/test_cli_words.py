@@ -1,15 +1,17 @@
 """What the command line says: amounts, errors, exit codes, extras, names."""
 
+import io
 import json
 import stat
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from accelpool.cli import extras, failures
+from accelpool.cli import extras, failures, output
 from accelpool.cli.demo import best_device
 from accelpool.cli.failures import CommandFailed, ExitCode, NoPool, NotInstalled
-from accelpool.cli.output import human_bytes, plural, shortened
+from accelpool.cli.output import Output, human_bytes, plural, shortened
 from accelpool.cli.pool import node_name
 from accelpool.cli.settings import CliSettings
 from accelpool.cli.up import count_devices, write_credentials
@@ -39,6 +41,13 @@ def test_one_is_singular() -> None:
 def test_a_long_text_is_cut_and_shows_it() -> None:
     assert shortened("a\n b", 3) == "a b"
     assert shortened("one two three", 11) == "one two ..."
+
+
+def test_ids_are_whole_in_a_narrow_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = io.StringIO()
+    monkeypatch.setattr(output, "console", lambda _: Console(file=paper, width=40))
+    Output().table(["device", "name", "fault"], [["dev_vEn6FgKkmqY", "pthread-AMD EPYC", "why " * 9]], "none")
+    assert "dev_vEn6FgKkmqY" in paper.getvalue()
 
 
 def test_devices_that_cannot_be_used_are_told_apart() -> None:

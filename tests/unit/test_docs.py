@@ -22,7 +22,7 @@ GLOSSARY = (
     "node", "agent", "broker", "device", "attributes", "capacity", "share", "lease", "epoch", "session",
     "worker", "tenant", "quota", "preemption", "lease token", "driver environment", "data plane", "handle",
     "backend", "kernel library", "twin", "kernel", "buffer", "command queue", "event", "NDRange",
-    "work-item", "work-group",
+    "work-item", "work-group", "sub-device", "image", "sampler", "mapping", "part",
 )  # fmt: skip
 
 

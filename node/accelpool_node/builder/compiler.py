@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from accelpool_wire.errors import Error
 
 PR_SET_DUMPABLE = 4
 PRIVATE_DIR = 0o700
-BUILD_LIMIT_S = 60
+START_LIMIT_S, BUILD_LIMIT_S = 60, 60
 MAX_CPU_S = 4 * BUILD_LIMIT_S  # of all its threads
 MAX_DATA_BYTES = 8 << 30
 MAX_FILE_BYTES = 256 << 20
@@ -85,13 +86,15 @@ def serve(stream: socket.socket, driver: Driver | None, backend_name: str, folde
         stream: The connection to the builder.
         driver: The driver, or None to load it.
         backend_name: "opencl", or "null:COUNT".
-        folder: Where each compiler has a folder of its own, named by its process id.
+        folder: Its own, to be made.
 
     Raises:
         OSError: The builder is gone.
     """
-    _live_apart(folder / str(os.getpid()))
+    _live_apart(folder)
+    signal.alarm(START_LIMIT_S)  # a driver that hangs leaves no process
     driver = driver or Driver.load(backend_name)
+    signal.alarm(0)
     identities = [b.identify(device) for device in driver.devices.values()]
     b.send(stream, b.encode(b.Ready(pid=os.getpid(), devices=identities)))
     build = b.decode_build(b.receive(stream, b.MAX_BUILD_BYTES))

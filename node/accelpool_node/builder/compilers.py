@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import logging
 import os
 import shutil
 import signal
@@ -14,8 +16,11 @@ from pathlib import Path
 
 from accelpool_node.agent.background import call_in_thread
 from accelpool_node.builder import messages as b
+from accelpool_node.builder.compiler import START_LIMIT_S
 
-START_LIMIT_S = 60.0
+log = logging.getLogger(__name__)
+
+STARTS = 3  # tries in a row, before something is wrong with more than one compiler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +30,14 @@ class Compiler:
     Attributes:
         ready: What it said.
         process: A pidfd of it: its id may come to mean another process.
+        folder: Its own.
         reader: Its connection.
         writer: Its connection.
     """
 
     ready: b.Ready
     process: int
+    folder: Path
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
@@ -42,7 +49,7 @@ class Compilers:
         nursery: The channel to the process that forks them.
         folder: Where each has a folder of its own.
         limit_s: How long a build may take.
-        on_trouble: Called with the reason if a compiler cannot be started.
+        on_trouble: Called with the reason if no compiler can be started.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class Compilers:
         self._folder = folder
         self._limit_s = limit_s
         self._on_trouble = on_trouble
+        self._names = itertools.count(1)
         self._cleaning: set[asyncio.Task[None]] = set()
         self._next: asyncio.Task[Compiler] | None = None
 
@@ -68,7 +76,8 @@ class Compilers:
         """Have a compiler make an encoded build, and return its encoded product.
 
         Raises:
-            ConnectionError: It does not build, or the compiler crashed, or took too long, or none gets ready.
+            Unbuildable: It does not build, or takes too long.
+            ConnectionError: The compiler crashed, or none gets ready.
         """
         compiler = await self._take()
         try:
@@ -77,15 +86,15 @@ class Compilers:
                 answer = await b.read(compiler.reader, b.MAX_PRODUCT_BYTES)
             said = b.decode_answer(answer) if answer is not None else None
         except TimeoutError:
-            raise ConnectionError(f"a build took longer than {self._limit_s:g} s") from None
+            raise b.Unbuildable(f"a build took longer than {self._limit_s:g} s") from None
         except ValueError as error:
-            raise ConnectionError(f"a compiler sent nonsense: {error}") from error
+            raise b.Unbuildable(f"a compiler sent nonsense: {error}") from error
         finally:
             self._end(compiler)
         if answer is None:
             raise ConnectionError("the compiler ended without a word")
         if not isinstance(said, b.Product):
-            raise ConnectionError(said.why if isinstance(said, b.Declined) else "a compiler said Ready twice")
+            raise b.Unbuildable(said.why if isinstance(said, b.Declined) else "a compiler said Ready twice")
         return answer
 
     # ---- one compiler ------------------------------------------------------------------------------------
@@ -116,34 +125,49 @@ class Compilers:
     def _drop(self, task: asyncio.Task[Compiler]) -> None:
         """Kill a compiler that nobody waits for any more."""
         if not task.cancelled() and task.exception() is None:
-            _kill(task.result().process)
+            self._end(task.result())
 
     async def _start(self) -> Compiler:
+        """Start a compiler; one that does not get ready makes room for another one."""
+        for _ in range(STARTS - 1):
+            try:
+                return await self._start_one()
+            except ConnectionError as error:
+                log.warning("%s; another one is tried", error)
+        return await self._start_one()
+
+    async def _start_one(self) -> Compiler:
+        folder = self._folder / str(next(self._names))
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self._nursery, [b"!"], [theirs.fileno()])
+                socket.send_fds(self._nursery, [folder.name.encode()], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 raise ConnectionError(f"no compiler could be started: {error}") from error
         reader, writer = await asyncio.open_unix_connection(sock=ours)
-        try:
-            async with asyncio.timeout(START_LIMIT_S):
-                said = await b.read(reader, b.MAX_BUILD_BYTES)
-            ready = b.decode_answer(said) if said is not None else None
-            if not isinstance(ready, b.Ready):
-                raise ConnectionError("a compiler ended before it was ready")
-            process = os.pidfd_open(ready.pid)
-        except (OSError, ValueError) as error:  # a TimeoutError is an OSError
-            writer.close()
-            raise ConnectionError(f"no compiler could be started: {error}") from error
-        return Compiler(ready=ready, process=process, reader=reader, writer=writer)
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(writer.close)
+            try:
+                async with asyncio.timeout(START_LIMIT_S):
+                    said = await b.read(reader, b.MAX_BUILD_BYTES)
+                ready = b.decode_answer(said) if said is not None else None
+                if not isinstance(ready, b.Ready):
+                    raise ConnectionError("a compiler ended before it was ready")
+                process = os.pidfd_open(ready.pid)
+            except (OSError, ValueError) as error:  # a TimeoutError is an OSError
+                self._remove(folder)
+                raise ConnectionError(f"a compiler could not be started: {error}") from error
+            undoing.pop_all()
+        return Compiler(ready=ready, process=process, folder=folder, reader=reader, writer=writer)
 
     def _end(self, compiler: Compiler) -> None:
         """Kill a compiler, which has made its build or failed to, and remove its folder."""
         _kill(compiler.process)
         compiler.writer.close()
-        folder = self._folder / str(compiler.ready.pid)
+        self._remove(compiler.folder)
+
+    def _remove(self, folder: Path) -> None:
         cleaning = asyncio.create_task(call_in_thread(lambda: shutil.rmtree(folder, ignore_errors=True)))
         self._cleaning.add(cleaning)
         cleaning.add_done_callback(self._cleaning.discard)

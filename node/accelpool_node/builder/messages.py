@@ -27,6 +27,10 @@ PLATFORM_VERSION, PLATFORM_NAME = 0x0901, 0x0902
 DRIVER_VERSION, VENDOR, VERSION = 0x102D, 0x102C, 0x102F
 
 
+class Unbuildable(ConnectionError):
+    """A build has failed as it would again: it does not compile, takes too long, or comes to too much."""
+
+
 class DeviceId(msgspec.Struct, frozen=True, array_like=True):
     """What a device's binaries depend on: which device it is, and the versions of its driver."""
 

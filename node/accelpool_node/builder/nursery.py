@@ -2,8 +2,8 @@
 
 python -m accelpool_node.builder.nursery --channel-fd FD --backend KIND --folder DIR --device NAME [--cold]
 
-Each packet on its channel brings the connection of one more compiler; the channel's end is its own. It reads
-nothing of a tenant's.
+Each packet on its channel brings the connection of one more compiler, and the name of its folder; the
+channel's end is its own. It reads nothing of a tenant's.
 
 A driver that has built something before builds several times as fast as one that has not. So the nursery
 loads the driver, builds a kernel of ours, and sees whether a fork of it can do the same. Threads do not
@@ -31,6 +31,7 @@ MODULE = "accelpool_node.builder.nursery"
 TRIAL_LIMIT_S = 20
 IN_NURSERY, IN_FORK = 1, 2
 PRIVATE_DIR = 0o700
+MAX_NAME_BYTES = 64
 
 
 def main() -> None:
@@ -50,11 +51,12 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries compilers
     nursery = os.getpid()
     while True:
-        packet, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
-        if not packet:
+        name, descriptors, _, _ = socket.recv_fds(channel, MAX_NAME_BYTES, 1)
+        if not name:
             return
         if os.fork() == 0:
-            _become_compiler(channel, descriptors[0], nursery, driver, options)
+            folder = options.folder / name.decode()
+            _become_compiler(channel, descriptors[0], nursery, driver, options.backend, folder)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -74,7 +76,8 @@ def _become_compiler(
     descriptor: int,
     nursery: int,
     driver: compiler.Driver | None,
-    options: argparse.Namespace,
+    backend: str,
+    folder: Path,
 ) -> NoReturn:
     """Make one build in the process that was just forked; it ends here."""
     status = 1
@@ -82,7 +85,7 @@ def _become_compiler(
         die_with(nursery)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # drivers wait for children of their own
         channel.close()
-        compiler.serve(socket.socket(fileno=descriptor), driver, options.backend, options.folder)
+        compiler.serve(socket.socket(fileno=descriptor), driver, backend, folder)
         status = 0
     except OSError:
         status = 2  # the builder is gone, or wants nothing any more

@@ -2,6 +2,7 @@
 
 On a device whose driver takes long to make binaries of a program (PoCL compiles each kernel only then) the
 worker builds at once, as it would without a builder, and the product is made meanwhile for the next one.
+As such a worker asks on, it has a limit of its own: others get their turn.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from accelpool_node.builder.store import Store, key_of
 
 log = logging.getLogger(__name__)
 
-MAX_AT_ONCE = 4
+MAX_AT_ONCE, MAX_AT_ONCE_OF_A_WORKER = 4, 2
+MAX_REFUSED = 1024  # builds that failed, of which is kept that they did
 MAX_DEVICES = 64
 TRIAL = 3  # the nursery's own are 1 and 2
 
@@ -28,7 +30,8 @@ class Service:
     """Answers workers.
 
     Args:
-        make: Makes an encoded build and returns its encoded product; raises ConnectionError if it fails.
+        make: Makes an encoded build and returns its encoded product; raises ConnectionError if it fails, and
+            Unbuildable if it always would.
         store: The products that are kept.
         at_once: How many builds may be under way; whoever comes later builds for himself.
     """
@@ -42,6 +45,7 @@ class Service:
         self._able: frozenset[b.DeviceId] = frozenset()
         self._dear: frozenset[b.DeviceId] = frozenset()
         self._making: dict[bytes, asyncio.Task[bytes]] = {}
+        self._refused = Store(MAX_REFUSED)
         self._counts = Counts()
 
     def counts(self) -> Counts:
@@ -69,16 +73,17 @@ class Service:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one worker, a build at a time, until it goes or sends nonsense."""
+        own: set[asyncio.Task[bytes]] = set()
         try:
             while (content := await b.read(reader, b.MAX_BUILD_BYTES)) is not None:
-                await b.write(writer, await self._answer(b.decode_build(content)))
+                await b.write(writer, await self._answer(b.decode_build(content), own))
         except (ValueError, OSError) as error:
             log.warning("a worker's connection ends: %s", error)
         finally:
             writer.close()
 
-    async def _answer(self, build: b.Build) -> bytes:
-        """Return an encoded Product or Declined."""
+    async def _answer(self, build: b.Build, own: set[asyncio.Task[bytes]]) -> bytes:
+        """Return an encoded Product or Declined; `own` are the builds that its worker has made."""
         why = self._objection(build)
         if why:
             return self._decline(why)
@@ -87,14 +92,20 @@ class Service:
         if product is not None:
             self._count(hits=1)
             return product
+        refused = self._refused.get(key)
+        if refused is not None:
+            return self._decline(refused.decode())
         making, is_first = self._making.get(key), key not in self._making
-        if making is None and len(self._making) >= self._at_once:
-            return self._decline(f"{self._at_once} builds are under way, which is the limit")
         is_deferred = not self._dear.isdisjoint(build.devices)
         if making is None:
+            why = self._crowd(own)
+            if why:
+                return self._decline(why)
             build = msgspec.structs.replace(build, is_deferred=is_deferred)
             making = self._making[key] = asyncio.create_task(self._make_and_keep(key, build))
             making.add_done_callback(_retrieve)
+            own.add(making)
+            making.add_done_callback(own.discard)
         if is_deferred:
             return self._decline("it is made for whoever asks next")
         try:
@@ -111,6 +122,14 @@ class Service:
             return "not all of the devices are here and take programs as binaries"
         return objection(build.source, build.options)
 
+    def _crowd(self, own: set[asyncio.Task[bytes]]) -> str:
+        """Return why no build more can be under way, or ""."""
+        if len(self._making) >= self._at_once:
+            return f"{self._at_once} builds are under way, which is the limit"
+        if len(own) >= MAX_AT_ONCE_OF_A_WORKER:
+            return f"{len(own)} builds of this worker are under way, which is the limit"
+        return ""
+
     async def _make_and_keep(self, key: bytes, build: b.Build) -> bytes:
         """Return the product of a build; it is made though whoever asked first is gone."""
         try:
@@ -118,6 +137,9 @@ class Service:
             self._store.put(key, product)
             self._count(misses=1)
             return product
+        except b.Unbuildable as error:
+            self._refused.put(key, str(error)[: b.MAX_WHY].encode())
+            raise
         finally:
             del self._making[key]
 

@@ -1,4 +1,4 @@
-"""The products that a builder keeps: the ones used last, within bounds. No I/O."""
+"""What a builder keeps of builds: the products used last, or the refusals, within bounds. No I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def key_of(build: Build) -> bytes:
 
 
 class Store:
-    """Encoded products by key; whichever was not used for longest goes first.
+    """Encoded products, or why there is none, by key; whichever was not used for longest goes first.
 
     Args:
         entries: How many there may be.

@@ -22,6 +22,7 @@ peers        buffers to and from sessions on other nodes, in threads
 peer_regions the regions that these read and fill, and the events of their commands
 peer_line    one delivery's connection
 arrivals     which delivery is for which region
+readiness    waiting for other nodes without a thread for each
 user_events  events that the client sets
 gates        which commands wait for those that are not set, so that nobody waits for these commands
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import socket
 import sys
 import threading
@@ -29,6 +30,7 @@ from accelpool_wire import messages as m
 ALIVE_EVERY_S = 1.0
 END_PATIENCE_S = 1.0
 AGENT_GONE = 3
+FILES = 8192  # a session's transfers between nodes have a connection each
 
 
 def main() -> NoReturn:
@@ -39,6 +41,7 @@ def main() -> NoReturn:
     options = parser.parse_args()
     agent = socket.socket(fileno=options.control_fd)
     agent.set_inheritable(False)  # a driver's own child must not keep it open after this process
+    _allow_files()
     backend = load_backend(options.backend)
     devices = {device.name: device for device in backend.devices()}
     try:
@@ -54,6 +57,14 @@ def main() -> NoReturn:
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
     _leave(agent, _serve(agent, backend, devices, order, stream))
+
+
+def _allow_files() -> None:
+    """Have as many files open as may be needed, or as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _leave(agent: socket.socket, ended: control.Ended) -> NoReturn:

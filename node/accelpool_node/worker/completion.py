@@ -77,6 +77,19 @@ class Completion:
         if not isinstance(event, FailedEvent):
             self._backend.wait(driver_event(event))
 
+    def wait_in_thread(self, event: Any) -> None:
+        """Block a thread that is not the session's own, under the watchdog's eye meanwhile.
+
+        Args:
+            event: One that no gate keeps from its end any more.
+        """
+        number = next(self._numbers)
+        self._started[number] = time.monotonic()
+        try:
+            self.wait(event)
+        finally:
+            del self._started[number]
+
     def when_complete(
         self, event: Any, then: Callable[[], None], pace: Pace, *, is_watch: bool = False
     ) -> None:
@@ -105,20 +118,17 @@ class Completion:
 
     def in_turn(self, waits: Sequence[tuple[Any, Callable[[], None]]], *, is_watch: bool = False) -> None:
         """Wait for events one after the other, in a thread of its own, and call what belongs to each."""
-        number = next(self._numbers)
-        (self._watches if is_watch else self._answers).submit(self._follow, number, waits)
+        (self._watches if is_watch else self._answers).submit(self._follow, waits)
 
-    def _follow(self, number: int, waits: Sequence[tuple[Any, Callable[[], None]]]) -> None:
+    def _follow(self, waits: Sequence[tuple[Any, Callable[[], None]]]) -> None:
         """Do the waits of a thread; while it waits, and only then, it is under the watchdog's eye."""
         try:
             for event, then in waits:
-                self._started[number] = time.monotonic()
-                self.wait(event)
-                del self._started[number]
+                self.wait_in_thread(event)
                 then()
         except Exception:
             traceback.print_exc()
-            self._started[number] = time.monotonic()  # somebody waits in vain: the watchdog will see it
+            self._started[next(self._numbers)] = time.monotonic()  # somebody waits in vain: it will be seen
 
 
 def _learn(pace: Pace, started: float, then: Callable[[], None]) -> None:

@@ -113,15 +113,19 @@ def gate_of(event: Any) -> Gate | None:
     return event.gate if isinstance(event, GatedEvent) and not event.gate.is_open else None
 
 
-def gate_before(queue: QueueObject, waited: Iterable[Any], *, awaits_all: bool = False) -> Gate | None:
+def gate_before(
+    queue: QueueObject, waited: Iterable[Any], *, awaits_all: bool = False, is_transfer: bool = False
+) -> Gate | None:
     """Return the gate of a command to be enqueued; None if no user event keeps it from running.
 
     Args:
         queue: Where to.
         waited: The events of its wait list.
         awaits_all: Whether it waits for all before it, as a marker without a wait list does.
+        is_transfer: Whether it is a transfer between nodes, which does not wait for others just before it.
     """
-    before = queue.gate if queue.is_in_order or awaits_all else queue.barrier
+    awaits_all = awaits_all or (queue.is_in_order and not is_transfer)
+    before = queue.gate if awaits_all else queue.barrier
     return closed([before, *map(gate_of, waited)])
 
 

@@ -218,6 +218,7 @@ class Holdings:
             gate = closed(transfer.gate for transfer in loose)
             assert gate is not None, "they are not open"
             queue.newest = TransferEvent(event=barrier, gate=gate)
+            queue.barrier = closed([queue.barrier, gate])
         queue.loose = []
 
     def device_of(self, context: ContextObject, place: int, routine: str) -> BackendDevice:

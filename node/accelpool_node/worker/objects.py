@@ -120,7 +120,8 @@ class QueueObject:
 
     `sending` is set while device memory that a read mapped is being sent: nothing may be enqueued meanwhile.
     Only kernels enqueue to one that `is_on_device`.
-    `gate` is that of all commands so far, `barrier` that of the barriers, which all later commands share.
+    `gate` is that of all commands so far, `barrier` the part of it that all later ones share: that of the
+    barriers, in order that of all but the loose transfers.
     `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
     `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
     """

@@ -1,4 +1,4 @@
-"""What is done to devices of a session: parting them, their default queues, their compilers."""
+"""What is done to devices of a session: partitioning them, their default queues, their compilers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def as_client_sees(share: Share) -> m.Device:
 
 
 class Parting:
-    """Parts a session's devices, and sets what they keep.
+    """Partitions a session's devices, and sets what they keep.
 
     Args:
         backend: Where the devices are.
@@ -41,7 +41,7 @@ class Parting:
         self._reply = reply
 
     def create_sub_devices(self, message: m.CreateSubDevices, command: int) -> None:
-        """Part a device; its parts are devices of the session, and its memory share is theirs together."""
+        """Partition a device; its memory share is that of all its sub-devices together."""
         routine = "clCreateSubDevices"
         share = self._holdings.share(message.device, routine)
         _check_parting(share.device, message.properties, routine)
@@ -51,9 +51,9 @@ class Parting:
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         devices = self._backend.create_sub_devices(share.device, message.properties)
         whole = share.whole or share
-        parts = [Share(device=device, memory_bytes=whole.memory_bytes, whole=whole) for device in devices]
-        first = self._holdings.add_shares(parts)
-        self._reply(m.SubDevices(command, first, [as_client_sees(part) for part in parts]))
+        made = [Share(device=device, memory_bytes=whole.memory_bytes, whole=whole) for device in devices]
+        first = self._holdings.add_shares(made)
+        self._reply(m.SubDevices(command, first, [as_client_sees(each) for each in made]))
 
     def unload_platform_compiler(self, message: m.UnloadPlatformCompiler) -> None:
         """Let a compiler free what it holds."""
@@ -73,13 +73,13 @@ class Parting:
 
 
 def _check_parting(device: BackendDevice, properties: list[int], routine: str) -> None:
-    """Refuse a way of parting that the device does not know."""
+    """Refuse a way of partitioning that the device does not know."""
     ways = device.info.get(PARTITION_PROPERTIES)
     if not 2 <= len(properties) <= MAX_PROPERTIES or not isinstance(ways, list) or properties[0] not in ways:
-        what = f"{device.name} can be parted by {ways or 'nothing'}, not by {properties[:8]}"
+        what = f"{device.name} can be partitioned by {ways or 'nothing'}, not by {properties[:8]}"
         raise error_for(routine, ErrorCode.INVALID_VALUE, what)
     if any(not 0 <= part < 1 << 63 for part in properties):
-        raise error_for(routine, ErrorCode.INVALID_VALUE, f"a part is not negative: {properties[:8]}")
+        raise error_for(routine, ErrorCode.INVALID_VALUE, f"sizes are not negative: {properties[:8]}")
 
 
 def _count_parts(device: BackendDevice, properties: list[int]) -> int:

@@ -1,13 +1,16 @@
 """A connection between two nodes, for one delivery: what its two ends say, each within a bounded time.
 
 Nobody sends the payload before it is asked for, so bytes flow as fast as the network takes them, or not at
-all: a side that takes or gives nothing for `stall_s` is stuck.
+all: a side that takes or gives nothing for `stall_s` is stuck. One that keeps the other busy with a byte now
+and then is found out by its rate: after `stall_s` it must have been `min_bytes_per_s` at any time.
 """
 
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
+import time
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -20,6 +23,7 @@ from accelpool_wire.frames import PREFIX, PREFIX_BYTES
 CHUNK_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 16 * 1024
 MAX_DETAIL = 2000
+LEAST_S = 0.001  # a socket takes a limit of nothing for none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +34,15 @@ class Patience:
         connect_s: For the other node to take a connection.
         match_s: For the other half: a delivery for a ReceiveBuffer, or a ReceiveBuffer for a delivery.
         start_s: For the other side's device: to have the content, or to have the region free.
-        stall_s: For a byte, or the last word, once bytes flow.
+        stall_s: For a byte, or the rest of an answer, once bytes flow.
+        min_bytes_per_s: How fast a payload must be, beyond its first `stall_s`.
     """
 
     connect_s: float = 10.0
     match_s: float = 60.0
     start_s: float = 600.0
     stall_s: float = 30.0
+    min_bytes_per_s: float = 16 * 1024
 
 
 class PeerLine:
@@ -48,6 +54,7 @@ class PeerLine:
         patience: How long to wait for what.
 
     Attributes:
+        stream: The connection, for whoever waits for it.
         moved_bytes: How many bytes of the payload have left, or arrived.
     """
 
@@ -57,7 +64,7 @@ class PeerLine:
             limit_ms = int(patience.stall_s * 1000)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_ms)
         self.moved_bytes = 0
-        self._stream = stream
+        self.stream = stream
         self._conversation = conversation
         self._patience = patience
 
@@ -67,7 +74,13 @@ class PeerLine:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        self.stream.close()
+
+    def is_readable(self, limit_s: float) -> bool:
+        """Return whether there is something to read, waiting so long for it."""
+        poll = select.poll()
+        poll.register(self.stream, select.POLLIN)
+        return bool(poll.poll(limit_s * 1000))
 
     # ---- who delivers ------------------------------------------------------------------------------------
 
@@ -82,19 +95,19 @@ class PeerLine:
         try:
             line._say(deliver, size)
         except BaseException:
-            line._stream.close()
+            line.stream.close()
             raise
         return line
 
     def await_go_ahead(self) -> None:
-        """Wait until the other side asks for the payload.
+        """Hear the other side, which has something to say, ask for the payload.
 
         Raises:
             ProblemError: It refused.
-            Timeout, ReadError: It did not say anything in time, or is gone.
+            Timeout, ReadError: It did not say all of it in time, or is gone.
             RemoteProtocolError: It broke the rules.
         """
-        self._hear(self._patience.start_s)
+        self._hear(self._patience.stall_s)
 
     def send_payload(self, view: memoryview) -> None:
         """Send the payload, as it lies in memory, and wait until the other side has it in place.
@@ -104,12 +117,14 @@ class PeerLine:
             Timeout, ReadError, WriteError: It is stuck, or gone.
             RemoteProtocolError: It broke the rules.
         """
-        self._stream.settimeout(self._patience.stall_s)
+        self.stream.settimeout(self._patience.stall_s)
+        began_s = time.monotonic()
         try:
             while self.moved_bytes < view.nbytes:
-                self.moved_bytes += self._stream.send(view[self.moved_bytes : self.moved_bytes + CHUNK_BYTES])
+                self._check_rate("took", began_s)
+                self.moved_bytes += self.stream.send(view[self.moved_bytes : self.moved_bytes + CHUNK_BYTES])
         except TimeoutError as error:
-            raise self._stuck("took", error) from error
+            raise self.stuck("took", self._patience.stall_s, error) from error
         except OSError as error:
             raise WriteError(f"the connection broke: {error.strerror or error}") from error
         self._hear(self._patience.start_s)
@@ -134,24 +149,31 @@ class PeerLine:
             raise RemoteProtocolError(f"{type(message).__name__} is no delivery")
         return cls(stream, conversation, patience), message, size
 
-    def receive_payload(self, view: memoryview) -> None:
-        """Ask for the payload and receive it to its place.
+    def ask(self) -> None:
+        """Ask for the payload.
 
         Raises:
-            Timeout, ReadError, WriteError: The other side is stuck, or gone.
+            Timeout, WriteError: The other side is stuck, or gone.
         """
         self._say(m.Awaited())
-        self._stream.settimeout(self._patience.start_s)
+
+    def receive_payload(self, view: memoryview) -> None:
+        """Receive the payload to its place, once its first bytes are there.
+
+        Raises:
+            Timeout, ReadError: The other side is stuck, or gone.
+        """
+        self.stream.settimeout(self._patience.stall_s)
+        began_s = time.monotonic()
         try:
             while self.moved_bytes < view.nbytes:
-                count = self._stream.recv_into(view[self.moved_bytes :])
+                self._check_rate("gave", began_s)
+                count = self.stream.recv_into(view[self.moved_bytes : self.moved_bytes + CHUNK_BYTES])
                 if not count:
                     raise ReadError(f"it closed after {self.moved_bytes} of {view.nbytes} bytes")
-                if not self.moved_bytes:
-                    self._stream.settimeout(self._patience.stall_s)
                 self.moved_bytes += count
         except TimeoutError as error:
-            raise self._stuck("gave", error) from error
+            raise self.stuck("gave", self._patience.stall_s, error) from error
         except OSError as error:
             raise ReadError(f"the connection broke: {error.strerror or error}") from error
 
@@ -168,47 +190,59 @@ class PeerLine:
         with contextlib.suppress(Timeout, WriteError):
             self._say(m.Refused(problem, detail[:MAX_DETAIL]))
         with contextlib.suppress(OSError):
-            self._stream.shutdown(socket.SHUT_WR)
+            self.stream.shutdown(socket.SHUT_WR)
 
     # ---- frames ------------------------------------------------------------------------------------------
 
     def _say(self, message: m.Message, payload_bytes: int = 0) -> None:
         """Send a message's head, which is small: the stream has room for it."""
-        self._stream.settimeout(self._patience.stall_s)
+        self.stream.settimeout(self._patience.stall_s)
         try:
-            self._stream.sendall(self._conversation.send(message, payload_bytes))
+            self.stream.sendall(self._conversation.send(message, payload_bytes))
         except TimeoutError as error:
-            raise self._stuck("took", error) from error
+            raise self.stuck("took", self._patience.stall_s, error) from error
         except OSError as error:
             raise WriteError(f"the connection broke: {error.strerror or error}") from error
 
     def _hear(self, limit_s: float) -> m.Message:
-        """Return the other side's next message; a refusal is raised."""
-        self._stream.settimeout(limit_s)
-        body_bytes, payload_bytes = PREFIX.unpack(self._read(PREFIX_BYTES))
+        """Return the other side's next message, all of it within a time; a refusal is raised."""
+        due_s = time.monotonic() + limit_s
+        body_bytes, payload_bytes = PREFIX.unpack(self._read(PREFIX_BYTES, due_s))
         if not 0 < body_bytes <= MAX_ANSWER_BYTES:
             raise RemoteProtocolError(
                 f"an answer of {body_bytes} bytes; 1 to {MAX_ANSWER_BYTES} are possible"
             )
-        message = self._conversation.receive(memoryview(self._read(body_bytes)), payload_bytes)
+        message = self._conversation.receive(memoryview(self._read(body_bytes, due_s)), payload_bytes)
         if isinstance(message, m.Refused):
             raise problem(message.problem, message.detail)
         return message
 
-    def _read(self, count: int) -> bytes:
+    def _read(self, count: int, due_s: float) -> bytes:
         content = bytearray()
         try:
             while len(content) < count:
-                part = self._stream.recv(count - len(content))
+                self.stream.settimeout(max(due_s - time.monotonic(), LEAST_S))
+                part = self.stream.recv(count - len(content))
                 if not part:
                     raise ReadError("it closed the connection without a word")
                 content += part
         except TimeoutError as error:
-            raise self._stuck("said", error) from error
+            raise Timeout(f"it did not say all that it had to in time; {self._so_far()}") from error
         except OSError as error:
             raise ReadError(f"the connection broke: {error.strerror or error}") from error
         return bytes(content)
 
-    def _stuck(self, did: str, error: OSError) -> Timeout:
-        limit = f" for {self._stream.gettimeout():g} s" if error.errno is None else ""
-        return Timeout(f"it {did} nothing{limit}; {self.moved_bytes} bytes were through")
+    def _check_rate(self, did: str, began_s: float) -> None:
+        """Refuse a payload that takes too long, however steadily it comes."""
+        patience = self._patience
+        due_s = began_s + patience.stall_s + self.moved_bytes / patience.min_bytes_per_s
+        if time.monotonic() > due_s:
+            raise Timeout(f"it {did} less than {patience.min_bytes_per_s:g} bytes a second; {self._so_far()}")
+
+    def stuck(self, did: str, limit_s: float, error: OSError | None = None) -> Timeout:
+        """Return the error of another side that did nothing for so long, or as long as the kernel bore it."""
+        limit = f" for {limit_s:g} s" if error is None or error.errno is None else ""
+        return Timeout(f"it {did} nothing{limit}; {self._so_far()}")
+
+    def _so_far(self) -> str:
+        return f"{self.moved_bytes} bytes were through"

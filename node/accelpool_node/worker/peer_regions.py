@@ -18,7 +18,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
 from accelpool_node.backends.base import Backend
@@ -46,6 +47,7 @@ class PeerRegion:
         kind: Its name, for people.
         queue: Where later commands wait for it.
         view: The region's bytes, valid once it is free.
+        ungated: Done once it waits for no user event and no other transfer, but for the device alone.
         mapping: The backend's.
         mapped: The backend's event at whose end the region is free.
         event: The backend's user event that ends with the transfer.
@@ -63,6 +65,7 @@ class PeerRegion:
     event: Any
     gate: Gate
     side_queue: Any
+    ungated: Future[None] = field(default_factory=Future)
     is_given_back: bool = False
 
 
@@ -112,10 +115,16 @@ class PeerRegions:
             what = f"{MAX_PENDING} transfers between nodes are under way; the limit is that"
             raise error_for(ROUTINE, ErrorCode.OUT_OF_RESOURCES, what)
         root = buffer.parent or buffer
+        queue.loose = [transfer for transfer in queue.loose if not transfer.gate.is_open]
         if any(transfer.buffer is root for transfer in queue.loose):
             holdings.hold(queue)
+        before = self._user_events.gate(message, queue)
         region = self._map(message, command, queue, buffer, wait_for)
         self._pending += 1
+        if before is None:
+            region.ungated.set_result(None)
+        else:
+            before.park(lambda: region.ungated.set_result(None))
         return region
 
     def _map(
@@ -169,7 +178,7 @@ class PeerRegions:
         if handle:
             self._holdings.events.items[handle] = newest
 
-    # ---- from a thread of the transfer's own -------------------------------------------------------------
+    # ---- from a thread of the transfer's own, once the region is ungated ---------------------------------
 
     def wait_until_free(self, region: PeerRegion) -> None:
         """Wait until the session's own earlier commands are done with a region.
@@ -177,7 +186,7 @@ class PeerRegions:
         Raises:
             Error: One that it waits for has failed.
         """
-        self._completion.wait(region.mapped)
+        self._completion.wait_in_thread(region.mapped)
         status = self._completion.status(region.mapped)
         if status < 0:
             raise error_for(ROUTINE, status, "a command that it waits for has failed")
@@ -191,7 +200,7 @@ class PeerRegions:
         region.is_given_back = True
         unmapped = self._backend.enqueue_unmap(region.side_queue, region.mapping)
         self._backend.flush(region.side_queue)
-        self._completion.wait(unmapped)
+        self._completion.wait_in_thread(unmapped)
         status = self._completion.status(unmapped)
         if status < 0:
             raise error_for(ROUTINE, status, "the mapping could not be ended")
@@ -203,7 +212,7 @@ class PeerRegions:
     def fail(self, region: PeerRegion, code: int, why: str) -> None:
         """Give a region back, whatever state it is in, and end its command with a failure."""
         with contextlib.suppress(Error):  # there is a failure already
-            self._completion.wait(region.mapped)
+            self._completion.wait_in_thread(region.mapped)
             if not region.is_given_back:
                 self.give_back(region)
         self._end(region, _failure(region, code, why))

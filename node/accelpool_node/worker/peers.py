@@ -1,7 +1,12 @@
 """Buffers sent to, and received from, sessions on other nodes.
 
 SendBuffer and ReceiveBuffer are commands of their queues. The session's own thread only enqueues them; the
-rest is done in threads, one for each transfer under way, at most `MAX_THREADS` each way: more wait for one.
+rest is done in threads, at most `MAX_THREADS` each way: who needs one of more waits for it.
+
+A thread waits for a device of ours, and for a peer that is busy with the transfer at hand. It never waits for
+other transfers: neither for a region behind a gate, nor for another node to get ready, which may be because
+of such a region. So no number of transfers, in whatever order they come, keeps those from going on that they
+wait for. A transfer is a generator: what it yields is waited for without a thread.
 """
 
 from __future__ import annotations
@@ -10,12 +15,14 @@ import contextlib
 import socket
 import threading
 import traceback
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeAlias
 
 from accelpool_node.worker.arrivals import Arrival, Arrivals
 from accelpool_node.worker.peer_line import Patience, PeerLine
 from accelpool_node.worker.peer_regions import ROUTINE, PeerRegion, PeerRegions
+from accelpool_node.worker.readiness import Readiness
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import (
@@ -30,7 +37,10 @@ from accelpool_wire.errors import (
 )
 
 MAX_THREADS = 256
+MOMENT_S = 0.01  # a node that is ready says so within
 NOTHING_CAME = "the region's content did not come"
+
+Steps: TypeAlias = Generator[Future[Any], None, None]
 
 
 class Peers:
@@ -54,6 +64,7 @@ class Peers:
         self._addresses = frozenset(addresses)
         self._patience = patience
         self._arrivals = Arrivals(patience.match_s, self._start_receiving, self._give_up)
+        self._readiness = Readiness()
         self._senders = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="send")
         self._receivers = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="receive")
 
@@ -74,7 +85,7 @@ class Peers:
             what = f"{address[:300]} is no other endpoint of this lease; there are {expected}"
             raise error_for(ROUTINE, ErrorCode.INVALID_OPERATION, what)
         region = self._regions.open(message, command)
-        self._senders.submit(self._send, region, message)
+        self._senders.submit(_advance, self._senders, self._send(region, message))
 
     def receive_buffer(self, message: m.ReceiveBuffer, command: int) -> None:
         """Make what another node sends with a ticket a region's content.
@@ -98,16 +109,18 @@ class Peers:
             return
         self._arrivals.announce(message.ticket, size, line)
 
-    # ---- sending: in a thread ----------------------------------------------------------------------------
+    # ---- sending: in threads -----------------------------------------------------------------------------
 
-    def _send(self, region: PeerRegion, message: m.SendBuffer) -> None:
+    def _send(self, region: PeerRegion, message: m.SendBuffer) -> Steps:
         """Deliver a region."""
         where = f"session {message.session[:64]} at {message.host}:{message.port}"
         deliver = m.Deliver(message.session, message.ticket)
         try:
             line = PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
             with line:
+                yield region.ungated
                 self._regions.wait_until_free(region)
+                yield from self._until_heard(line, "said")
                 try:
                     line.await_go_ahead()
                     line.send_payload(region.view)
@@ -115,54 +128,85 @@ class Peers:
                     self._count(sent=line.moved_bytes)
             self._regions.give_back(region)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the command ends
-            self._fail(region, f"the region did not get to {where}", error)
+            yield from self._fail(region, f"the region did not get to {where}", error)
         else:
             self._regions.succeed(region)
 
-    # ---- receiving: in a thread --------------------------------------------------------------------------
+    # ---- receiving: in threads ---------------------------------------------------------------------------
 
     def _start_receiving(self, region: PeerRegion, arrival: Arrival) -> None:
-        self._receivers.submit(self._receive, region, arrival)
+        self._receivers.submit(_advance, self._receivers, self._receive(region, arrival))
 
     def _give_up(self, region: PeerRegion) -> None:
         error = Timeout(f"no delivery of its ticket came within {self._patience.match_s:g} s")
-        self._receivers.submit(self._fail, region, NOTHING_CAME, error)
+        self._receivers.submit(_advance, self._receivers, self._fail(region, NOTHING_CAME, error))
 
-    def _receive(self, region: PeerRegion, arrival: Arrival) -> None:
+    def _receive(self, region: PeerRegion, arrival: Arrival) -> Steps:
         """Receive a delivery into its region."""
-        line = arrival.line
-        with line:
-            try:
-                if arrival.size != region.view.nbytes:
-                    raise Invalid(f"{arrival.size} bytes are offered to a region of {region.view.nbytes}")
-                self._regions.wait_until_free(region)
+        try:
+            with arrival.line as line:
                 try:
-                    line.receive_payload(region.view)
-                finally:
-                    self._count(received=line.moved_bytes)
-                self._regions.give_back(region)
-            except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the command ends
-                problem = Invalid if isinstance(error, Invalid) else Unavailable
-                line.refuse(problem.type, str(error))
-                self._fail(region, NOTHING_CAME, error)
-                return
-            with contextlib.suppress(TransportError):  # the sender fails; the content is here all the same
-                line.confirm()
-        self._regions.succeed(region)
+                    yield from self._take(region, arrival)
+                except Exception as error:
+                    problem = Invalid if isinstance(error, Invalid) else Unavailable
+                    line.refuse(problem.type, str(error))
+                    raise
+                with contextlib.suppress(
+                    TransportError
+                ):  # the sender fails; the content is here all the same
+                    line.confirm()
+        except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the command ends
+            yield from self._fail(region, NOTHING_CAME, error)
+        else:
+            self._regions.succeed(region)
+
+    def _take(self, region: PeerRegion, arrival: Arrival) -> Steps:
+        """Ask for a delivery and bring it to its place."""
+        line = arrival.line
+        if arrival.size != region.view.nbytes:
+            raise Invalid(f"{arrival.size} bytes are offered to a region of {region.view.nbytes}")
+        yield region.ungated
+        self._regions.wait_until_free(region)
+        line.ask()
+        yield from self._until_heard(line, "gave")
+        try:
+            line.receive_payload(region.view)
+        finally:
+            self._count(received=line.moved_bytes)
+        self._regions.give_back(region)
 
     # ---- both --------------------------------------------------------------------------------------------
+
+    def _until_heard(self, line: PeerLine, did: str) -> Steps:
+        """Let the other side get ready; if that takes a moment only, this thread goes on."""
+        if line.is_readable(MOMENT_S):
+            return
+        limit_s = self._patience.start_s
+        heard = self._readiness.when_readable(line.stream, limit_s)
+        yield heard
+        if not heard.result():
+            raise line.stuck(did, limit_s)
 
     def _count(self, *, sent: int = 0, received: int = 0) -> None:
         with self._counting:
             self.bytes_sent += sent
             self.bytes_received += received
 
-    def _fail(self, region: PeerRegion, what: str, error: Exception) -> None:
+    def _fail(self, region: PeerRegion, what: str, error: Exception) -> Steps:
         """End a command with a failure, once its region is the session's own again."""
         if not isinstance(error, AccelpoolError):
             traceback.print_exception(error)
+        yield region.ungated
         code = error.code if isinstance(error, Error) else ErrorCode.OUT_OF_RESOURCES
         self._regions.fail(region, code, f"{what}: {error}")
+
+
+def _advance(pool: ThreadPoolExecutor, steps: Steps) -> None:
+    """Go on with a transfer until it waits for something that needs no thread; then in another one."""
+    for awaited in steps:
+        if not awaited.done():
+            awaited.add_done_callback(lambda _: pool.submit(_advance, pool, steps))
+            return
 
 
 def _check_ticket(ticket: bytes) -> None:

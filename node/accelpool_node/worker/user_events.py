@@ -15,6 +15,7 @@ from accelpool_wire.errors import error_for
 
 LEAST_STATUS = -(1 << 31)
 AWAITING_ALL = (m.EnqueueMarker, m.EnqueueBarrier, m.Finish)  # without a wait list
+TRANSFERS = (m.SendBuffer, m.ReceiveBuffer)
 
 
 class UserEvents:
@@ -94,7 +95,8 @@ class UserEvents:
             return None
         waited = self._waited(message)
         awaits_all = not waited and isinstance(message, AWAITING_ALL)
-        return gate_before(queue, waited, awaits_all=awaits_all)
+        is_transfer = isinstance(message, TRANSFERS)
+        return gate_before(queue, waited, awaits_all=awaits_all, is_transfer=is_transfer)
 
     def gated(self, message: Any, queue: QueueObject, event: Any) -> Any:
         """Return a command's event as it is, or with the command's gate."""
@@ -113,7 +115,7 @@ class UserEvents:
         if handle in items:
             items[handle] = event
         queue.gate = closed([queue.gate, gate])
-        if isinstance(message, m.EnqueueBarrier):
+        if queue.is_in_order or isinstance(message, m.EnqueueBarrier):
             queue.barrier = closed([queue.barrier, gate])
 
     def _with_gate(self, message: Any, queue: QueueObject, event: Any, gate: Gate | None) -> Any:

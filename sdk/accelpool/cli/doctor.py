@@ -21,7 +21,7 @@ from accelpool.credentials import Credentials
 from accelpool.errors import Unauthorized
 from accelpool.rest import RestClient
 
-EXTRAS = ("broker", "node", "demo")
+EXTRAS = ("broker", "node", "arrays", "demo")
 NEEDED_EXTRAS = ("accelpool[broker]", "accelpool[node]")
 MARKS = {Status.OK: "ok     ", Status.WARNING: "warning", Status.FAILED: "FAILED "}
 DEVICES_LIMIT_S = 180.0

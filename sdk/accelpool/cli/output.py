@@ -39,14 +39,15 @@ class Output:
             sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-        """Print a table, if text is wanted; `empty` is what to say without rows."""
+        """Print a table, if text is wanted; its first column is an id, `empty` what to say without rows."""
         listed = [[Text("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows]
         if self.is_json or not listed:
             self.text(empty)
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column.upper(), overflow="fold")
+        for place, column in enumerate(columns):
+            is_id = place == 0  # what is copied into the next command is never in two pieces
+            table.add_column(column.upper(), overflow="fold", no_wrap=is_id)
         for row in listed:
             table.add_row(*row)
         console(sys.stdout).print(table)

@@ -1,7 +1,7 @@
 """A pool on this machine: a broker and an agent as child processes.
 
 STATE/broker/    the broker's: database, signing key, tokens
-STATE/node/      the agent's
+STATE/node-NAME/ the agent's, where `accelpool node` has that of a node of this name, too
 STATE/logs/      broker.log, node.log: what they say
 STATE/up.lock    locked while the pool runs
 """
@@ -103,7 +103,7 @@ class LocalPool:
         self.node.arguments = [
             *("--broker", self.url),
             *("--name", self.node_name),
-            *("--state-dir", str(self.options.state_dir / "node")),
+            *("--state-dir", str(self.options.state_dir / f"node-{self.node_name}")),
             *("--listen", f"{LOOPBACK}:0"),
             *backend,
         ]

@@ -15,7 +15,10 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 def broker(context: typer.Context) -> None:
     """Run a broker in the foreground; `accelpool broker --help` shows its options."""
-    _become("broker", "accelpool_broker", context.args)
+    arguments = context.args
+    if not any(argument.split("=")[0] == "--state-dir" for argument in arguments):
+        arguments = ["--state-dir", str(CliSettings.from_environment().state_dir / "broker"), *arguments]
+    _become("broker", "accelpool_broker", arguments)
 
 
 def node(context: typer.Context) -> None:
@@ -24,11 +27,8 @@ def node(context: typer.Context) -> None:
 
 
 def _become(role: str, module: str, arguments: list[str]) -> None:
-    """Replace this process by a role's module, with a state directory if none is given."""
+    """Replace this process by a role's module."""
     extras.require(f"accelpool {role}", role)
-    settings = CliSettings.from_environment()
-    if not any(argument.split("=")[0] == "--state-dir" for argument in arguments):
-        arguments = ["--state-dir", str(settings.state_dir / role), *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - our own module

@@ -33,7 +33,7 @@ def up(
 ) -> None:
     """Run a pool on this machine: a broker and an agent on 127.0.0.1, until Ctrl-C.
 
-    The SDK and the other commands of this user find it by themselves. A part that dies is started again.
+    The SDK and the other commands of this user find it by themselves. Of the two, what dies is started again.
     """
     interrupt_on_ending_signals()
     extras.require("accelpool up", "broker", "node")
@@ -71,7 +71,8 @@ def _start(pool: LocalPool, output: Output, credentials_path: Path) -> None:
 
 def _announce(pool: LocalPool, output: Output, credentials_path: Path) -> None:
     with connect(pool.url, pool.token) as broker:
-        faults = [bool(device["fault"]) for device in broker.devices()]
+        own = [device for device in broker.devices() if device["node"] == pool.node_name]
+    faults = [bool(device["fault"]) for device in own]
     healthy, faulty = faults.count(False), faults.count(True)
     output.document(
         {

@@ -66,7 +66,7 @@ class device_svm_capabilities(Constants, bits=True):
 
 
 class device_partition_property(Constants):
-    """How a device can be parted."""
+    """How a device can be partitioned."""
 
     BY_COUNTS_LIST_END = 0
     EQUALLY = 0x1086
@@ -75,7 +75,7 @@ class device_partition_property(Constants):
 
 
 class device_affinity_domain(Constants, bits=True):
-    """What parts of a device can share; bits."""
+    """What sub-devices can share; bits."""
 
     NUMA = 1
     L4_CACHE = 2

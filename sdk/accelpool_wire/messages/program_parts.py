@@ -90,7 +90,7 @@ class SubDevices(Reply, frozen=True, tag=72):
 
 
 class CreateSubDevices(Synchronous, frozen=True, tag=47):
-    """Part a device of the session; answered by SubDevices, which are devices of the session from then on."""
+    """Partition a device of the session; answered by SubDevices: devices of the session from then on."""
 
     answer: ClassVar[type[Reply]] = SubDevices
 
