@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -226,23 +225,6 @@ def test_the_migrations_make_the_models_tables(tmp_path: Path) -> None:
         assert {column["name"] for column in tables.get_columns(name)} == set(table.columns.keys())
         indexes = {index["name"] for index in tables.get_indexes(name) if index["name"]}
         assert {index.name for index in table.indexes} <= indexes
-    store.close()
-
-
-def test_a_lease_and_a_device_of_the_first_version_are_kept(tmp_path: Path) -> None:
-    path = tmp_path / "broker.sqlite"
-    store = SqliteStore(path)
-    fill(store)
-    store.close()
-    with sqlite3.connect(path) as database:
-        for table, column in (("devices", "loaded_sha256"), ("devices", "loaded_at"), ("leases", "devices")):
-            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        database.execute("UPDATE alembic_version SET version_num = '0001'")
-    database.close()
-    store = SqliteStore(path)
-    with store.read() as tx:
-        assert {found.id: found.devices for found in tx.leases()} == {"l1": [], "l2": []}
-        assert [(found.id, found.loaded_sha256) for found in tx.devices()] == [("d1", None)]
     store.close()
 
 

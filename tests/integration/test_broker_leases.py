@@ -60,7 +60,7 @@ def test_the_nodes_public_key_verifies_the_endpoints_token(broker: BrokerInProce
     assert claims.peers == ()
     assert (claims.lease, claims.node) == (lease["id"], "n1")
     assert claims.expires_at == broker.clock.now() + 60
-    assert claims.shares == (lease_token.ShareClaim(device="g0", epoch=1, memory_bytes=GIB, compute=1.0),)
+    assert claims.shares == (lease_token.ShareClaim(device="g0", epoch=1, memory_bytes=GIB, compute=0.125),)
 
 
 def places(lease: dict) -> list[tuple[str, str]]:
@@ -115,7 +115,7 @@ def test_chosen_devices_are_leased_together_in_the_order_of_preference(broker: B
     broker.register("n2", "cpu:c")
     ids = {item["name"]: item["id"] for item in broker.json("GET", "/devices")["items"]}
     lease = broker.lease(devices=[ids["c"], ids["b"]])
-    assert (lease["count"], places(lease)) == (2, [("n1", "b"), ("n2", "c")])
+    assert (lease["alternatives"][0]["count"], places(lease)) == (2, [("n1", "b"), ("n2", "c")])
     waiting = broker.lease(devices=[ids["a"], ids["b"]])
     assert (waiting["state"], waiting["reason"]) == (
         "queued",

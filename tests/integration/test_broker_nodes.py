@@ -48,7 +48,7 @@ def test_a_registered_node_and_its_devices_are_listed(broker: BrokerInProcess) -
         "state": "free",
         "fault": "",
         "free": {"memory_bytes": 8 * GIB, "compute": 1.0},
-        "lease": None,
+        "leases": [],
         "loaded_image": None,
     }
     assert cpu["kind"] == "cpu"
@@ -68,8 +68,8 @@ def test_devices_are_found_by_kind_node_and_what_is_free(broker: BrokerInProcess
     assert names("free=true") == ["b", "c"]
     assert names("free=false") == ["a"]
     [leased] = broker.json("GET", "/devices?free=false")["items"]
-    assert (leased["state"], leased["lease"], leased["free"]) == (
-        "leased", lease["id"], {"memory_bytes": 0, "compute": 0.0}
+    assert (leased["state"], leased["leases"], leased["free"]) == (
+        "leased", [lease["id"]], {"memory_bytes": 0, "compute": 0.0}
     )  # fmt: skip
 
 

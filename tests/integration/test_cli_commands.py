@@ -50,7 +50,7 @@ def test_a_lease_over_two_nodes_is_one_line_with_the_node_of_each_device(cli: Cl
     ]
     assert "node-1: null/null-0, node-1: null/null-1, node-2: null/null-0" in line
     devices = cli.json("devices", pool=two_node_pool)["devices"]
-    held = [device for device in devices if device["lease"] == lease["id"]]
+    held = [device for device in devices if lease["id"] in device["leases"]]
     assert {device["node"] for device in held} == {"node-1", "node-2"}
     assert all("loaded_image" in device for device in devices)
     rest.request("DELETE", f"/leases/{lease['id']}")

@@ -10,6 +10,7 @@ from accelpool.cli.failures import NoPool
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.credentials import Credentials
+from accelpool.rest import RestClient
 from accelpool.settings import Settings
 
 
@@ -50,3 +51,13 @@ def pool(url: str | None) -> Broker:
     """Return the broker of the pool to ask; errors are those of `pool_credentials`."""
     found = pool_credentials(url)
     return Broker(found.url, found.token)
+
+
+def client(url: str | None) -> RestClient:
+    """Return a client of the pool that is meant.
+
+    Raises:
+        CommandFailed: No pool is known.
+    """
+    found = pool_credentials(url)
+    return RestClient(found.url, found.token)

@@ -7,11 +7,10 @@ from urllib.parse import quote
 
 import typer
 
-from accelpool.cli.access import pool, pool_credentials
+from accelpool.cli.access import client, pool
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output, human_bytes, shortened
-from accelpool.rest import RestClient
 from accelpool_kernels import UnknownKernel, entry, names, source
 
 Record = dict[str, Any]
@@ -100,8 +99,7 @@ def release(
     json: Json = False,
 ) -> None:
     """End a lease: an active one is given back, a queued one withdrawn."""
-    found = pool_credentials(url)
-    answer = RestClient(found.url, found.token).request("DELETE", f"/leases/{quote(lease, safe='')}").body
+    answer = client(url).request("DELETE", f"/leases/{quote(lease, safe='')}").body
     output = Output(json)
     output.document({"lease": {"id": answer["id"], "state": answer["state"], "reason": answer.get("reason")}})
     output.text(f"Lease {answer['id']} is {answer['state']}.")

@@ -6,10 +6,12 @@ import os
 import sys
 
 import typer
+from typer.main import get_command
 
-from accelpool.cli import extras
+from accelpool.cli import extras, node_operations
 from accelpool.cli.settings import CliSettings
 
+OPERATIONS = ("cordon", "uncordon", "drain", "label", "taint")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -22,7 +24,16 @@ def broker(context: typer.Context) -> None:
 
 
 def node(context: typer.Context) -> None:
-    """Run an agent in the foreground: `accelpool node --broker URL`; `--help` shows its options."""
+    """Run an agent in the foreground: `accelpool node --broker URL`; `--help` shows its options.
+
+    `accelpool node drain NODE`, and likewise cordon, uncordon, label and taint, change what the pool does
+    with one.
+    """
+    if context.args and context.args[0] in OPERATIONS:
+        command = get_command(node_operations.app)
+        with command.make_context("node", context.args, parent=context) as inner:
+            command.invoke(inner)
+        return
     _become("node", "accelpool_node", context.args)
 
 

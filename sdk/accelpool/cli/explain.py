@@ -1,0 +1,44 @@
+"""`accelpool explain`: why a lease waits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from accelpool.cli.access import client
+from accelpool.cli.options import Json, Url
+from accelpool.cli.output import Output
+
+
+def explain(
+    lease: Annotated[str, typer.Argument(metavar="LEASE", help="The lease's id.")],
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Say why a lease waits, device by device."""
+    told = client(url).request("GET", f"/leases/{quote(lease, safe='')}/explanation").body
+    output = Output(json)
+    output.document({"explanation": told})
+    position = f" at position {told['position']}" if told["position"] else ""
+    output.text(f"Lease {told['id']} is {told['state']}{position}: {told['reason'] or 'nothing to explain'}.")
+    if told["state"] != "queued":
+        return
+    earliest = told["earliest_at"]
+    output.text(
+        f"At the earliest it is granted at {earliest}."
+        if earliest
+        else "When it can be granted nobody knows: leases that it waits for have no end of themselves."
+    )
+    output.table(
+        ["device", "node", "name", "alternative", "why not", "leases"],
+        [
+            (
+                one["device"], one["node"], one["name"], one["alternative"] + 1, one["verdict"],
+                ", ".join(one["leases"]),
+            )
+            for one in told["devices"]
+        ],
+        "The pool has no devices.",
+    )  # fmt: skip
