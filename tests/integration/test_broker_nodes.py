@@ -33,6 +33,10 @@ def test_a_registered_node_and_its_devices_are_listed(broker: BrokerInProcess) -
         "version": "0.1.0",
         "last_seen_at": "2027-01-15T08:00:00.000Z",
         "device_count": 2,
+        "labels": {},
+        "taints": [],
+        "cordoned": False,
+        "drain_at": None,
     }
     [gpu, cpu] = broker.json("GET", "/devices")["items"]
     assert broker.json("GET", f"/devices/{gpu['id']}") == gpu
@@ -93,7 +97,7 @@ def test_a_node_is_told_the_active_leases_on_its_devices(broker: BrokerInProcess
     assert broker.report("n2")["leases"] == [
         {
             "id": lease["id"],
-            "devices": [{"name": "b", "epoch": 1, "memory_bytes": GIB, "compute": 1.0}],
+            "devices": [{"name": "b", "epoch": 1, "memory_bytes": GIB, "compute": 0.125}],
             "expires_at": lease["expires_at"],
         }
     ]
