@@ -271,7 +271,7 @@ class Router:
 
     def _create_kernel(self, message: m.CreateKernel, _: Bulk | None) -> list[Action]:
         program = self.program(message.program)
-        parts = program.built or list(self.local(program.devices))
+        parts = list(program.built or self.local(program.devices))
         read_only = read_only_arguments(program.kernels.get(message.name))
         self.commands.kernels[message.kernel] = KernelRecord(
             handle=message.kernel, parts=parts, read_only=read_only
