@@ -1,8 +1,9 @@
 """Which memory each command reads and writes.
 
-A kernel reads and writes the buffers that are its arguments, but only reads those that were made READ_ONLY,
-and those whose argument is declared `const` or `__constant`. It may leave parts of what it writes as they
-were, so it needs the content; a write, a fill or a copy over the whole of a buffer does not.
+A kernel reads and writes the memory objects that are its arguments, but only reads those that were made
+READ_ONLY, and those whose argument is declared `const`, `__constant` or `read_only`. It may leave parts of
+what it writes as they were, so it needs the content; a write, a fill or a copy over the whole of a buffer
+does not.
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from accelpool.constants import kernel_arg_address_qualifier, kernel_arg_type_qualifier, mem_flags
+from accelpool.constants import (
+    kernel_arg_access_qualifier,
+    kernel_arg_address_qualifier,
+    kernel_arg_type_qualifier,
+    mem_flags,
+)
 from accelpool_wire import messages as m
 
 
@@ -110,6 +116,7 @@ def read_only_arguments(info: m.KernelInfo | None) -> list[bool]:
         return []
     return [
         arg.address_qualifier == kernel_arg_address_qualifier.CONSTANT
+        or arg.access_qualifier == kernel_arg_access_qualifier.READ_ONLY
         or bool(arg.type_qualifier & kernel_arg_type_qualifier.CONST)
         for arg in info.args
     ]

@@ -2,7 +2,7 @@
 
 For each memory object that a command uses, in this order and as far as needed:
 
-    make the replica (and the region)       CreateBuffer, CreateSubBuffer
+    make the replica (and what is over it)  CreateBuffer, CreateSubBuffer, CreateImage
     migrate the content                     SendBuffer to the owner, ReceiveBuffer to the command's part
     wait for the content to arrive, and before writing for what is being sent from here
 
@@ -137,15 +137,21 @@ class Commands:
         found = self.memory.pop(handle, None)
         if found is None:
             return False
-        if isinstance(found, Region):
-            self._events.freed += [(part, handle) for part in found.made]
-        whole = found.whole if isinstance(found, Region) else found
-        whole.holders -= 1
-        if not whole.holders:
-            for replica in whole.replicas.values():
-                replica.clear()
-            self._events.freed += [(part, whole.handle) for part in whole.replicas]
+        self._drop(found)
         return True
+
+    def _drop(self, held: Memory | Region) -> None:
+        """Undo one holding of memory; the last one frees it everywhere, and lets go of what it is over."""
+        held.holders -= 1
+        if held.holders:
+            return
+        if isinstance(held, Region):
+            self._events.freed += [(part, held.handle) for part in held.made]
+            self._drop(held.parent)
+        else:
+            for replica in held.replicas.values():
+                replica.clear()
+            self._events.freed += [(part, held.handle) for part in held.replicas]
 
     # ---- what a command uses -----------------------------------------------------------------------------
 
@@ -180,7 +186,7 @@ class Commands:
     def _flags(self, handle: int) -> int | None:
         named = self.memory.get(handle)
         if isinstance(named, Region):
-            return named.flags or named.whole.flags
+            return named.created.flags or named.whole.flags
         return None if named is None else named.flags
 
     # ---- making it possible ------------------------------------------------------------------------------
@@ -228,11 +234,10 @@ class Commands:
 
     def _make_region(self, region: Region, part: int, actions: list[Action]) -> None:
         if part not in region.made:
+            if isinstance(region.parent, Region):
+                self._make_region(region.parent, part, actions)
             region.made.add(part)
-            created = m.CreateSubBuffer(
-                region.handle, region.whole.handle, region.flags, region.origin, region.size
-            )
-            actions.append(Step(part, created, None, partial(region.made.discard, part)))
+            actions.append(Step(part, region.created, None, partial(region.made.discard, part)))
 
     def _migrate(self, memory: Memory, part: int, queue: QueueRecord, actions: list[Action]) -> None:
         """Have a memory object's content sent from its owner to a part."""
