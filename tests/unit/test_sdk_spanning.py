@@ -152,6 +152,31 @@ def test_what_is_overwritten_as_a_whole_is_not_sent(fakes, ctx, queues, overwrit
     assert only(fakes[1], m.SendBuffer).buffer == buffer._handle
 
 
+def test_a_hint_brings_content_ahead_of_the_command_that_needs_it(fakes, ctx, queues):
+    buffer = cl.Buffer(ctx, COPY, hostbuf=DATA)
+    cl.enqueue_migrate_mem_objects(queues[1], [buffer])
+    cl.enqueue_copy(queues[1], np.empty_like(DATA), buffer)
+    assert ctx.migrations == 1
+
+
+def test_a_hint_that_the_content_may_be_lost_brings_nothing(fakes, ctx, queues):
+    buffer = cl.Buffer(ctx, COPY, hostbuf=DATA)
+    cl.enqueue_migrate_mem_objects(queues[1], [buffer], cl.mem_migration_flags.CONTENT_UNDEFINED)
+    cl.enqueue_fill_buffer(queues[1], buffer, b"a", 0, 4)
+    assert ctx.migrations == 0
+    cl.enqueue_copy(queues[0], np.empty_like(DATA), buffer)
+    assert only(fakes[1], m.SendBuffer).buffer == buffer._handle
+
+
+def test_a_hint_that_a_region_may_be_lost_brings_nothing_and_loses_nothing_else(fakes, ctx, queues):
+    buffer = cl.Buffer(ctx, COPY, hostbuf=np.zeros(64, np.float32))
+    undefined = cl.mem_migration_flags.CONTENT_UNDEFINED
+    cl.enqueue_migrate_mem_objects(queues[1], [buffer.get_sub_region(128, 128)], undefined)
+    assert ctx.migrations == 0
+    cl.enqueue_copy(queues[1], np.empty_like(DATA), buffer)
+    assert only(fakes[0], m.SendBuffer).buffer == buffer._handle
+
+
 def test_a_copy_between_buffers_has_its_source_sent_and_its_target_if_it_is_larger(fakes, ctx, queues):
     source, target = cl.Buffer(ctx, COPY, hostbuf=DATA), cl.Buffer(ctx, COPY, hostbuf=DATA)
     larger = cl.Buffer(ctx, COPY, hostbuf=np.arange(32, dtype=np.float32))

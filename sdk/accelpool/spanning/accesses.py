@@ -16,6 +16,7 @@ from accelpool.constants import (
     kernel_arg_address_qualifier,
     kernel_arg_type_qualifier,
     mem_flags,
+    mem_migration_flags,
 )
 from accelpool_wire import messages as m
 
@@ -27,11 +28,13 @@ class Access(NamedTuple):
         memory: Its handle.
         is_write: Whether it is written, perhaps read as well.
         written: Of what is surely written: offset and size in bytes; None if that is not known.
+        is_discard: Whether its content may be lost, and nothing else happens to it.
     """
 
     memory: int
     is_write: bool = False
     written: tuple[int, int] | None = None
+    is_discard: bool = False
 
 
 Accesses: TypeAlias = Sequence[Access]
@@ -82,7 +85,8 @@ def _write_rect(message: m.EnqueueWriteBufferRect, _: int) -> Accesses:
 
 
 def _migrate(message: m.EnqueueMigrateMemObjects, _: int) -> Accesses:
-    return [Access(memory=handle) for handle in message.mem_objects]
+    is_discard = bool(message.flags & mem_migration_flags.CONTENT_UNDEFINED)
+    return [Access(memory=handle, is_discard=is_discard) for handle in message.mem_objects]
 
 
 def _nothing(_: object, __: int) -> Accesses:

@@ -40,11 +40,13 @@ class Use:
 
     def add(self, access: Access, region: Region | None) -> None:
         """Add an access, perhaps through a region."""
-        self.is_write |= access.is_write
-        written, origin = access.written, 0
         if region is not None:
             self.regions.append(region)
-            origin = region.origin
+        if access.is_discard:
+            self.is_write |= region is None  # what is beside a region must stay
+            return
+        self.is_write |= access.is_write
+        written, origin = access.written, region.origin if region is not None else 0
         is_all = written is not None and written[0] + origin == 0 and written[1] == self.memory.size
         self.needs_content |= not is_all
 
