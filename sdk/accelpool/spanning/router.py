@@ -297,7 +297,7 @@ class Router:
         return found(self._contexts, handle, "context", ErrorCode.INVALID_CONTEXT)
 
 
-def found(records: dict[int, AnyRecord], handle: int, kind: str, code: ErrorCode) -> AnyRecord:
+def found(records: dict[int, AnyRecord], handle: int, kind: str, code: int) -> AnyRecord:
     """Return the record of a handle.
 
     Raises:
