@@ -23,7 +23,7 @@ class Place:
         declared = f" ({self.info.type_name} {self.info.name})" if self.info is not None else ""
         return f"argument {self.index + 1}{declared} of kernel {self.kernel}"
 
-    def refuse(self, code: ErrorCode, expected: str, value: object) -> LogicError:
+    def refuse(self, code: int, expected: str, value: object) -> LogicError:
         """Return the error for a value that is not what was expected."""
         routine = "Kernel.set_arg" if code == ErrorCode.INVALID_VALUE else "clSetKernelArg"
         return LogicError(routine, code, f"{self}: expected {expected}, got {told(value)}")

@@ -242,7 +242,7 @@ CtxFactory: TypeAlias = Callable[[], Context]
 """What PyOpenCL's test fixtures hand to a test."""
 
 
-def _refused(code: ErrorCode, what: str) -> LogicError:
+def _refused(code: int, what: str) -> LogicError:
     return LogicError("Context", code, what)
 
 

@@ -7,7 +7,6 @@ lease its memory is the lease's share, and all that its driver tells is known.
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 import weakref
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -200,11 +199,6 @@ class Device(DeviceProperties, ProcessBound):
         warnings.warn(what, DeprecationWarning, stacklevel=2)
         return self.hashable_model_and_version_identifier
 
-    @property
-    def int_ptr(self) -> int:
-        """A number that equal devices share in this process, to tell devices apart by; it points nowhere."""
-        return hash(self._key) & sys.maxsize
-
     def _get_cl_version(self) -> tuple[int, int]:
         return cl_version(self._info.get(device_info.VERSION))
 
@@ -226,8 +220,8 @@ def cl_version(version: object) -> tuple[int, int]:
 
 
 def get_cl_header_version() -> tuple[int, int]:
-    """Return the OpenCL version of the interface here: 1.2, which has no shared virtual memory."""
-    return (1, 2)
+    """Return the OpenCL version of the interface here: 3.0, in which shared virtual memory is optional."""
+    return (3, 0)
 
 
 def platforms_of(devices: Iterable[Device]) -> list[Platform]:

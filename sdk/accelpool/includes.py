@@ -19,7 +19,7 @@ from accelpool_wire.codes import ErrorCode
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^<>"\n]+)[>"].*$')
 ONCE = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+once[ \t]*$", re.MULTILINE)
-COMMENT = re.compile(r'//|/\*|\*/|"(?:\\.|[^"\\])*"')
+OPENS = re.compile(r"""//|/\*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")  # a comment, or text in quotes
 MAX_FILES, MAX_CHARACTERS = 4096, 8 << 20
 
 
@@ -71,7 +71,9 @@ class _Expansion:
             path = None if match is None else self._found(match[2], near if match[1] == '"' else None)
             if path is None:
                 lines.append(line)
-            elif path not in inside:
+            elif path in inside:
+                lines.append("")  # so that those after it keep their numbers
+            else:
                 content = _guarded(self._read(path), path, list(self.texts).index(path))
                 lines += [self.expanded(content, path.parent, (*inside, path)), f"#line {number + 1}"]
         return "\n".join(lines)
@@ -105,11 +107,22 @@ def _matched(source: str) -> Iterator[tuple[int, str, re.Match[str] | None]]:
     in_comment = False
     for number, line in enumerate(source.split("\n"), start=1):
         yield number, line, None if in_comment else INCLUDE.match(line)
-        for mark in COMMENT.findall(line):
-            if mark == "//" and not in_comment:
-                break
-            if mark in ("/*", "*/"):
-                in_comment = mark == "/*"
+        in_comment = _ends_in_comment(line, in_comment)
+
+
+def _ends_in_comment(line: str, in_comment: bool) -> bool:
+    """Whether the line after this one begins within a comment."""
+    place = 0
+    while True:
+        if in_comment:
+            end = line.find("*/", place)
+            if end < 0:
+                return True
+            place, in_comment = end + 2, False
+        found = OPENS.search(line, place)
+        if found is None or found[0] == "//":
+            return False
+        place, in_comment = found.end(), found[0] == "/*"
 
 
 def _guarded(content: str, path: Path, number: int) -> str:

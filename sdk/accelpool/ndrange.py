@@ -94,7 +94,7 @@ def check_form(name: str, sizes: object) -> list[int]:
     raise TypeError(f"{name} is a tuple of 1 to 3 ints, such as {example}, not {sizes!r}")
 
 
-def _ints(name: str, sizes: Sequence[int], code: ErrorCode) -> list[int]:
+def _ints(name: str, sizes: Sequence[int], code: int) -> list[int]:
     numbers = check_form(name, sizes)
     if any(number < 0 for number in numbers):
         raise LogicError(ENQUEUE, code, f"{name} {numbers} has negative numbers")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import sys
+from typing import Any, Self
+from weakref import WeakValueDictionary
 
 from accelpool.errors import LogicError
 from accelpool_wire.codes import ErrorCode
+
+# Of the process, as pointers are: whatever code has the number finds the object.
+_numbered: WeakValueDictionary[int, ProcessBound] = WeakValueDictionary()
 
 
 class ProcessBound:
@@ -24,12 +29,25 @@ class ProcessBound:
             "send what it is made from, and acquire a context in the other process"
         )
 
+    @property
+    def int_ptr(self) -> int:
+        """A number by which `from_int_ptr` finds the object while it lives, the same for equal ones.
+
+        It is no address, so no driver and no C library can do anything with it.
+        """
+        number = hash(self) & sys.maxsize
+        _numbered[number] = self
+        return number
+
     @classmethod
-    def from_int_ptr(cls, int_ptr_value: int, retain: bool = True) -> NoReturn:  # noqa: ARG003 - PyOpenCL's
-        """Refuse: there are no pointers to what stands for something on a node.
+    def from_int_ptr(cls, int_ptr_value: int, retain: bool = True) -> Self:  # noqa: ARG003 - PyOpenCL's
+        """Return the object of this process that has an `int_ptr`: itself, not another one like it.
 
         Raises:
-            LogicError: INVALID_OPERATION, always.
+            LogicError: INVALID_VALUE: there is none of this class, or none any more.
         """
-        what = f"there is no pointer to a {cls.__name__}: it is on a node"
-        raise LogicError(f"{cls.__name__}.from_int_ptr", ErrorCode.INVALID_OPERATION, what)
+        found = _numbered.get(int_ptr_value)
+        if not isinstance(found, cls):
+            what = f"no {cls.__name__} of this process has the int_ptr {int_ptr_value}; none is an address"
+            raise LogicError(f"{cls.__name__}.from_int_ptr", ErrorCode.INVALID_VALUE, what)
+        return found

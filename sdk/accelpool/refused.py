@@ -66,6 +66,38 @@ class SVMAllocation(SVMPointer):
         _refuse_svm("clSVMAlloc")
 
 
+class PooledSVM(SVMPointer):
+    """Shared virtual memory of a pool, of which there is none; here for `isinstance`.
+
+    Raises:
+        LogicError: INVALID_OPERATION, always.
+    """
+
+
+class SVMAllocator:
+    """Refuses: a pool has no shared virtual memory; `accelpool.tools.ImmediateAllocator` makes buffers.
+
+    Raises:
+        LogicError: INVALID_OPERATION, always.
+    """
+
+    def __init__(
+        self, context: Context, alignment: int = 0, flags: int = 1, queue: CommandQueue | None = None
+    ) -> None:
+        _refuse_svm("clSVMAlloc")
+
+
+class SVMPool:
+    """Refuses: a pool has no shared virtual memory; `accelpool.tools.MemoryPool` keeps buffers.
+
+    Raises:
+        LogicError: INVALID_OPERATION, always.
+    """
+
+    def __init__(self, allocator: SVMAllocator, leading_bits_in_bin_id: int = 4) -> None:
+        _refuse_svm("SVMPool")
+
+
 class SVMMap:
     """Refuses: a pool has no shared virtual memory.
 

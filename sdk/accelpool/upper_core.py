@@ -17,6 +17,7 @@ from accelpool.memory_pool import (
     MemoryPool,
     PooledBuffer,
 )
+from accelpool.refused import PooledSVM, SVMAllocator, SVMPool
 
 # Unless this is set the layer keeps generated kernels as pickles in the user's folder. Here it does not.
 _PYOPENCL_NO_CACHE = True
@@ -38,6 +39,9 @@ __all__ = [
     "ImmediateAllocator",
     "MemoryPool",
     "PooledBuffer",
+    "PooledSVM",
+    "SVMAllocator",
+    "SVMPool",
     "bitlog2",
     "get_cl_header_version",
 ]

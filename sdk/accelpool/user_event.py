@@ -60,11 +60,17 @@ class UserEvent(Event):
             what = f"the status is 0 or an error code, which is negative, not {status}"
             raise LogicError(ROUTINE, ErrorCode.INVALID_VALUE, what)
         session = self._session
-        if self._handle not in session.unset_events:
-            raise LogicError(ROUTINE, ErrorCode.INVALID_OPERATION, f"{self!r} is set already")
-        session.post(m.SetUserEventStatus(self._handle, status))
+        try:
+            session.unset_events.remove(self._handle)  # only one of several threads can
+        except KeyError:
+            what = f"{self!r} is set already"
+            raise LogicError(ROUTINE, ErrorCode.INVALID_OPERATION, what) from None
+        try:
+            session.post(m.SetUserEventStatus(self._handle, status))
+        except BaseException:
+            session.unset_events.add(self._handle)
+            raise
         session.connection.flush()
-        session.unset_events.discard(self._handle)
         failure = [ROUTINE, f"the user event was set to {status}"] if status else None
         self._ending = m.EventDone(self._handle, status, None, failure)
 

@@ -5,10 +5,8 @@ Source: OpenCL 3.0 API specification, appendix "Error codes"; cl.h of the Khrono
 
 from __future__ import annotations
 
-from enum import IntEnum
 
-
-class ErrorCode(IntEnum):
+class ErrorCode:
     """OpenCL's error codes; `SUCCESS` is 0, all others are negative."""
 
     SUCCESS = 0
@@ -77,9 +75,9 @@ class ErrorCode(IntEnum):
     PLATFORM_NOT_FOUND_KHR = -1001
 
 
+NAMES: dict[int, str] = {code: name for name, code in vars(ErrorCode).items() if name.isupper()}
+
+
 def error_name(code: int) -> str:
     """Return OpenCL's name of an error code, or the number itself if it has none."""
-    try:
-        return ErrorCode(code).name
-    except ValueError:
-        return f"error {code}"
+    return NAMES.get(code, f"error {code}")

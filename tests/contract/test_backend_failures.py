@@ -206,7 +206,7 @@ def test_a_write_without_content_is_refused(client: Client, context: int, queue:
     assert client.failure().code == ErrorCode.INVALID_VALUE
 
 
-POSTED: dict[str, tuple[Callable[[int], m.Message], ErrorCode]] = {
+POSTED: dict[str, tuple[Callable[[int], m.Message], int]] = {
     "context of a queue": (lambda new: m.CreateCommandQueue(new, UNKNOWN, 0), ErrorCode.INVALID_CONTEXT),
     "context of a buffer": (lambda new: m.CreateBuffer(new, UNKNOWN, 1, 4), ErrorCode.INVALID_CONTEXT),
     "context of source": (lambda new: m.CreateProgramWithSource(new, UNKNOWN, ""), ErrorCode.INVALID_CONTEXT),

@@ -19,6 +19,9 @@ __kernel void shift(__global const float *in, __global float *out) {
     size_t i = get_global_id(0); out[i] = in[i] + i;
 }
 __kernel void add_one(__global float *a) { a[get_global_id(0)] += 1; }
+__kernel void look(__read_only image1d_buffer_t pixels, __global float *out) {
+    size_t i = get_global_id(0); out[i] = read_imagef(pixels, (int)i).x;
+}
 """
 
 
@@ -149,6 +152,23 @@ def test_nodes_that_write_in_turn_see_what_the_other_wrote(opencl_ctx, program):
     cl.enqueue_copy(queues[0], found, buffer, wait_for=last)
     assert (found == 10).all()
     assert opencl_ctx.migrations - before == 10
+
+
+@pytest.mark.opencl
+def test_an_image_over_a_buffer_is_on_each_node_what_the_buffer_is(opencl_ctx, program):
+    queues = on_two_nodes(opencl_ctx)
+    found = np.zeros(1024, np.float32)
+    buffer = cl.Buffer(opencl_ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=found)
+    pixel = cl.ImageFormat(cl.channel_order.R, cl.channel_type.FLOAT)
+    image = cl.create_image(opencl_ctx, cl.mem_flags.READ_WRITE, pixel, (1024,), buffer=buffer)
+    out, whole = cl.Buffer(opencl_ctx, 0, 4096), {"origin": (0,), "region": (1024,)}
+    for queue, other in (queues, queues[::-1]):
+        done = program.add_one(queue, (1024,), None, buffer)
+        done = program.look(other, (1024,), None, image, out, wait_for=[done])
+        cl.enqueue_copy(other, found, out)
+        done = cl.enqueue_copy(other, image, found + 10, **whole)
+        cl.enqueue_copy(queue, found, buffer, wait_for=[done])
+    assert (found == 22).all()
 
 
 @pytest.mark.opencl

@@ -46,7 +46,7 @@ def test_a_built_in_kernel_is_built_and_used(device: Device) -> None:
 
 
 LONG = "x" * ((1 << 20) + 1)
-ANSWERED: dict[str, tuple[m.Message, ErrorCode]] = {
+ANSWERED: dict[str, tuple[m.Message, int]] = {
     "build options": (m.BuildProgram(SOURCE, [0], LONG), ErrorCode.INVALID_BUILD_OPTIONS),
     "options with NUL": (m.BuildProgram(SOURCE, [0], "a\0b"), ErrorCode.INVALID_BUILD_OPTIONS),
     "compiler options": (m.CompileProgram(SOURCE, [0], LONG), ErrorCode.INVALID_COMPILER_OPTIONS),
@@ -101,7 +101,7 @@ def test_what_cannot_be_is_a_typed_answer(device: Device, case: str) -> None:
 
 
 MODULE = filling_module()
-POSTED: dict[str, tuple[m.Message, bytes | None, ErrorCode]] = {
+POSTED: dict[str, tuple[m.Message, bytes | None, int]] = {
     "SPIR-V nobody takes": (m.CreateProgramWithIL(MADE, CONTEXT), MODULE, ErrorCode.INVALID_OPERATION),
     "no SPIR-V": (m.CreateProgramWithIL(MADE, CONTEXT), None, ErrorCode.INVALID_VALUE),
     "other bytes": (m.CreateProgramWithIL(MADE, CONTEXT), bytes(40), ErrorCode.INVALID_VALUE),

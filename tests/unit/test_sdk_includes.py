@@ -66,6 +66,32 @@ def test_a_comment_that_ended_hides_nothing(folder):
     assert "int c;" in lines('/* x */ y = "/*"; // /*\n#include "inc/c.h"', folder)
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "char c = '\"'; // it's a quote",
+        "char c = '\\''; /* a quote */",
+        "char c = '\\\\'; char d = '/*';",
+        "/* don't */ char c = 'a';",
+        '/* a " */ char *s = "b";',
+        "/*/ */ char c;",
+    ],
+)
+def test_quotes_and_comments_are_told_apart(folder, before):
+    assert "int c;" in lines(f'{before}\n#include "inc/c.h"', folder)
+
+
+def test_a_comment_after_a_quote_hides_what_is_in_it(folder):
+    source = 'char c = \'"\'; /* "\n#include "inc/c.h"\n*/'
+    assert "\n".join(lines(source, folder)) == source
+
+
+def test_lines_after_a_file_that_includes_itself_keep_their_numbers(folder):
+    (folder / "self.h").write_text('#ifndef SELF\n#define SELF\n#include "self.h"\nint fourth;\n#endif')
+    got = lines('#include "self.h"', folder)
+    assert got.index("int fourth;") == 3
+
+
 def test_names_that_are_headers_stay(folder):
     assert lines('#include "inc/c.h"', folder, kept=["inc/c.h"]) == ['#include "inc/c.h"']
 

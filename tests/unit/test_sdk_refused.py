@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import accelpool as cl
+from accelpool import upper_core
 from accelpool.testing import DEVICE, PLATFORM, FakeConnection, built, fake_context, kernel_info
 from accelpool_wire import messages as m
 
@@ -23,6 +24,9 @@ REFUSED = {
     "coarse like": lambda ctx, queue: cl.csvm_empty_like(ctx, ARRAY),
     "fine": lambda ctx, queue: cl.fsvm_empty(ctx, 4, np.float32),
     "fine like": lambda ctx, queue: cl.fsvm_empty_like(ctx, ARRAY),
+    "pooled": lambda ctx, queue: upper_core.PooledSVM(),
+    "allocator": lambda ctx, queue: upper_core.SVMAllocator(ctx, queue=queue),
+    "memory pool": lambda ctx, queue: upper_core.SVMPool(None),
     "pipe": lambda ctx, queue: cl.Pipe(ctx, 0, 4, 4),
 }
 

@@ -8,7 +8,7 @@ from accelpool.spanning.accesses import ACCESSES
 from accelpool.testing import built, fake_spanning_context, kernel_info
 from accelpool_wire import messages as m
 
-from .spanning_rig import COPY, DATA, READ_WRITE, count, forget, only
+from .spanning_rig import COPY, DATA, READ_WRITE, forget, only
 
 
 @pytest.fixture
@@ -55,59 +55,6 @@ def test_a_queue_is_made_on_the_node_of_its_device(fakes, ctx):
     queue.finish()
     assert (fakes[0].asked, fakes[1].asked) == ([], [m.Finish(queue._handle)])
     assert ctx.round_trips == 1
-
-
-def test_a_program_is_made_and_built_on_every_node(fakes, ctx):
-    groups = [m.WorkGroupInfo(size, [0, 0, 0], 0, 8, 0) for size in (64, 128)]
-    for fake, group in zip(fakes, groups, strict=True):
-        info = m.KernelInfo("work", 0, "", [], [group])
-        fake.answers[m.BuildProgram] = built(info, log=f"group of {group.work_group_size}")
-    program = cl.Program(ctx, "source").build()
-    for device, size in zip(ctx.devices, (64, 128), strict=True):
-        assert program.work.get_work_group_info(cl.kernel_work_group_info.WORK_GROUP_SIZE, device) == size
-        assert program.get_build_info(device, cl.program_build_info.LOG) == f"group of {size}"
-    assert [fake.asked for fake in fakes] == [[m.BuildProgram(program._handle, [0], "")]] * 2
-
-
-def test_a_program_built_for_one_node_runs_there_alone(fakes, ctx, queues):
-    fakes[1].answers[m.BuildProgram] = built(kernel_info("work"))
-    kernel = cl.Program(ctx, "source").build(devices=ctx.devices[1:]).work
-    kernel(queues[1], (1,), None)
-    assert fakes[0].asked == []
-    assert count(fakes[0], m.CreateKernel) == 0
-    with pytest.raises(cl.LogicError) as caught:
-        kernel(queues[0], (1,), None)
-    assert caught.value.code == cl.status_code.INVALID_PROGRAM_EXECUTABLE
-
-
-def test_a_program_built_for_one_node_after_the_other_runs_on_both(fakes, ctx, queues):
-    program = cl.Program(ctx, "source")
-    for fake, device in zip(fakes, ctx.devices, strict=True):
-        fake.answers[m.BuildProgram] = built(kernel_info("work"))
-        program.build(devices=[device])
-    for fake, queue in zip(fakes, queues, strict=True):
-        program.work(queue, (1,), None)
-        assert count(fake, m.EnqueueNDRangeKernel) == 1
-
-
-def test_binaries_go_to_the_nodes_of_their_devices_and_come_back_in_order(fakes, ctx):
-    program = cl.Program(ctx, ctx.devices[::-1], [b"second", b"first"])
-    assert [fake.payloads[-1] for fake in fakes] == [b"first", b"second"]
-    for fake in fakes:
-        fake.answers[m.BuildProgram] = built(kernel_info("work"))
-    fakes[0].fetch_binaries = lambda program: [b"of the first"]
-    fakes[1].fetch_binaries = lambda program: [b"of the second"]
-    assert program.build().binaries == [b"of the second", b"of the first"]
-
-
-def test_binaries_are_in_the_order_of_the_context_s_devices(fakes, ctx):
-    for fake in fakes:
-        fake.answers[m.BuildProgram] = built(kernel_info("work"))
-    fakes[0].fetch_binaries = lambda program: [b"of the first"]
-    fakes[1].fetch_binaries = lambda program: [b"of the second"]
-    program = cl.Program(cl.Context(ctx.devices[::-1]), "source").build()
-    assert program.devices == ctx.devices[::-1]
-    assert program.binaries == [b"of the second", b"of the first"]
 
 
 # ---- buffers -----------------------------------------------------------------------------------------
@@ -203,6 +150,31 @@ def test_what_is_overwritten_as_a_whole_is_not_sent(fakes, ctx, queues, overwrit
     assert ctx.migrations == 0
     cl.enqueue_copy(queues[0], np.empty_like(DATA), buffer)
     assert only(fakes[1], m.SendBuffer).buffer == buffer._handle
+
+
+def test_a_hint_brings_content_ahead_of_the_command_that_needs_it(fakes, ctx, queues):
+    buffer = cl.Buffer(ctx, COPY, hostbuf=DATA)
+    cl.enqueue_migrate_mem_objects(queues[1], [buffer])
+    cl.enqueue_copy(queues[1], np.empty_like(DATA), buffer)
+    assert ctx.migrations == 1
+
+
+def test_a_hint_that_the_content_may_be_lost_brings_nothing(fakes, ctx, queues):
+    buffer = cl.Buffer(ctx, COPY, hostbuf=DATA)
+    cl.enqueue_migrate_mem_objects(queues[1], [buffer], cl.mem_migration_flags.CONTENT_UNDEFINED)
+    cl.enqueue_fill_buffer(queues[1], buffer, b"a", 0, 4)
+    assert ctx.migrations == 0
+    cl.enqueue_copy(queues[0], np.empty_like(DATA), buffer)
+    assert only(fakes[1], m.SendBuffer).buffer == buffer._handle
+
+
+def test_a_hint_that_a_region_may_be_lost_brings_nothing_and_loses_nothing_else(fakes, ctx, queues):
+    buffer = cl.Buffer(ctx, COPY, hostbuf=np.zeros(64, np.float32))
+    undefined = cl.mem_migration_flags.CONTENT_UNDEFINED
+    cl.enqueue_migrate_mem_objects(queues[1], [buffer.get_sub_region(128, 128)], undefined)
+    assert ctx.migrations == 0
+    cl.enqueue_copy(queues[1], np.empty_like(DATA), buffer)
+    assert only(fakes[0], m.SendBuffer).buffer == buffer._handle
 
 
 def test_a_copy_between_buffers_has_its_source_sent_and_its_target_if_it_is_larger(fakes, ctx, queues):

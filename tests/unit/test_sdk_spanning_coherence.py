@@ -19,13 +19,14 @@ from accelpool_wire import messages as m
 SIZE = 8
 NODES = 3
 BUFFERS = 2
+PIXELS = cl.ImageFormat(cl.channel_order.R, cl.channel_type.UNSIGNED_INT8)
 OUT_OF_ORDER = cl.command_queue_properties.OUT_OF_ORDER_EXEC_MODE_ENABLE
+
+KINDS = "read later write overwrite fill copy region image kernel barrier forget"
 
 operations = st.lists(
     st.tuples(
-        st.sampled_from(
-            ["read", "later", "write", "overwrite", "fill", "copy", "region", "kernel", "barrier", "forget"]
-        ),
+        st.sampled_from(KINDS.split()),
         st.integers(0, NODES - 1),
         st.booleans(),  # of the node's two queues, which
         st.permutations(range(BUFFERS)),
@@ -56,6 +57,8 @@ class Nodes:
                 self.bytes[node, message.buffer] = bytearray(payload or b"?" * SIZE)
             case m.CreateSubBuffer():
                 self.whole[node, message.sub_buffer] = (message.buffer, message.origin)
+            case m.CreateImage():
+                self.whole[node, message.image] = self.whole[node, message.buffer]
             case m.CreateUserEvent():
                 self.bridged[node, message.event] = True
             case _ if hasattr(message, "wait_for"):
@@ -97,6 +100,8 @@ class Nodes:
                     self._note(node, message.buffer, event, False)
             case m.EnqueueWriteBuffer():
                 self._set(node, message.buffer, message.offset, payload, event)
+            case m.EnqueueWriteImage():
+                self._set(node, message.image, message.origin[0], payload, event)
             case m.EnqueueFillBuffer():
                 self._set(node, message.buffer, message.offset, message.pattern * message.size, event)
             case m.EnqueueCopyBuffer():
@@ -198,6 +203,12 @@ class Program:
         elif what == "region":
             self.events.append(cl.enqueue_copy(queue, buffer.get_sub_region(0, 6), value * 2, wait_for=waits))
             memory[:2] = value * 2
+        elif what == "image":
+            over = cl.create_image(self.ctx, 0, PIXELS, (6,), buffer=buffer.get_sub_region(0, 6))
+            pixels = np.full(2, self.turn, np.uint8)
+            done = cl.enqueue_copy(queue, over, pixels, origin=(1,), region=(2,), wait_for=waits)
+            self.events.append(done)
+            memory[1:3] = value * 2
         elif what == "copy":
             self.events.append(cl.enqueue_copy(queue, buffer, other, wait_for=waits))
             memory[:] = self.memory[second]

@@ -86,4 +86,4 @@ def test_files_take_the_place_of_lines_including_them(
     got = includes.with_includes(source).split("\n")
     guard = "ACCELPOOL_INCLUDED_0_PYOPENCL_A_H"
     first = [f"#ifndef {guard}", f"#define {guard}", "", "int a;", "#endif", "#line 2", "#include <other.h>"]
-    assert got == [*first, "int c;", "#line 2", "int b;", "#line 4", "last"]
+    assert got == [*first, "", "int c;", "#line 2", "int b;", "#line 4", "last"]

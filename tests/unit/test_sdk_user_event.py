@@ -1,6 +1,7 @@
 """User events: what is sent, what is known without asking, what is refused."""
 
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -42,6 +43,37 @@ def test_it_is_set_once(event):
     with pytest.raises(cl.LogicError) as caught:
         event.set_status(0)
     assert caught.value.code == cl.status_code.INVALID_OPERATION
+
+
+def test_of_two_threads_that_set_it_at_once_one_is_refused(fake, event, monkeypatch):
+    post, raised = fake.post, []
+
+    def set_too():
+        try:
+            event.set_status(-5)
+        except cl.LogicError as error:
+            raised.append(error.code)
+
+    def post_meanwhile(message, payload=None):
+        monkeypatch.setattr(fake, "post", post)
+        other = threading.Thread(target=set_too)
+        other.start()
+        other.join(10)
+        return post(message, payload)
+
+    monkeypatch.setattr(fake, "post", post_meanwhile)
+    event.set_status(0)
+    assert raised == [cl.status_code.INVALID_OPERATION]
+    assert fake.posted[-1] == m.SetUserEventStatus(event._handle, 0)
+    assert event.command_execution_status == 0
+
+
+def test_one_that_could_not_be_set_is_not_said_to_be(ctx, fake, event):
+    fake.end = cl.errors.SessionLost("gone")
+    for _ in range(2):
+        with pytest.raises(cl.errors.SessionLost):
+            event.set_status(0)
+    assert event.command_execution_status == cl.command_execution_status.SUBMITTED
 
 
 @pytest.mark.parametrize("status", [1, -(1 << 31) - 1])

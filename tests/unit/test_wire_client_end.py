@@ -1,4 +1,4 @@
-"""How a client's session begins and ends: handshake, farewells, broken connections, closing."""
+"""How a client's session ends: farewells, broken connections, closing, forks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,23 +15,16 @@ from accelpool_wire import inbox as inbox_module
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import (
-    ConnectError,
-    FrameTooLarge,
     LeaseExpired,
     LeaseRevoked,
-    ProblemError,
     ReadError,
-    RemoteProtocolError,
     SessionLost,
-    StaleEpoch,
-    Timeout,
 )
-from accelpool_wire.frames import PREFIX
 from accelpool_wire.testing import ScriptedWorker, connected, frame
 
-PATIENCE_S = 5.0
+from .wire_client_rig import PATIENCE_S, WELCOME, Node
+
 STREAM_FILLS = 8_000_000  # bytes that no pair of socket buffers holds
-WELCOME = m.Welcome(1, [], "ses_1", m.Limits(pending=7), [m.Device("cpu", {}, {0x1000: 2})])
 
 
 @pytest.fixture
@@ -58,96 +51,11 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-class Node:
-    """A listening node that answers each client's first message as it is told."""
-
-    def __init__(self, threads: ThreadPoolExecutor) -> None:
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self._server.settimeout(PATIENCE_S)
-        self._threads = threads
-        self.address: tuple[str, int] = self._server.getsockname()
-
-    def answer(self, content: bytes) -> Future[m.Message]:
-        """Serve one client: answer with bytes, close, and return what it said."""
-
-        def serve() -> m.Message:
-            stream, _ = self._server.accept()
-            worker = ScriptedWorker(stream)
-            try:
-                first = worker.receive()[0]
-                stream.sendall(content)
-                return first
-            finally:
-                stream.shutdown(socket.SHUT_WR)
-                worker.close()
-
-        return self._threads.submit(serve)
-
-    def close(self) -> None:
-        self._server.close()
-
-
 @pytest.fixture
 def node(threads: ThreadPoolExecutor) -> Iterator[Node]:
     node = Node(threads)
     yield node
     node.close()
-
-
-# ---- the handshake ---------------------------------------------------------------------------------------
-
-
-def test_welcome_opens_the_session(node: Node) -> None:
-    heard = node.answer(frame(WELCOME))
-    with Connection.open(node.address, "token", client="test") as connection:
-        assert heard.result(PATIENCE_S) == m.Hello([1], [], "token", "test")
-        assert (connection.session, connection.devices, connection.limits) == (
-            "ses_1",
-            WELCOME.devices,
-            WELCOME.limits,
-        )
-        assert (connection.address, connection.is_open) == (node.address, True)
-
-
-@pytest.mark.parametrize(
-    ("problem", "error"),
-    [("unauthorized", ProblemError), ("stale-epoch", StaleEpoch), ("brand-new", ProblemError)],
-)
-def test_refusal_is_raised(node: Node, problem: str, error: type[ProblemError]) -> None:
-    node.answer(frame(m.Refused(problem, "because")))
-    with pytest.raises(error, match="because") as caught:
-        Connection.open(node.address, "token")
-    assert caught.value.type == problem
-
-
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        (b"", ReadError),
-        (frame(WELCOME)[:20], ReadError),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", FrameTooLarge),
-        (PREFIX.pack(0, 0), RemoteProtocolError),
-        (frame(m.Done(0)), RemoteProtocolError),
-        (frame(WELCOME, b"payload"), RemoteProtocolError),
-        (frame(m.Welcome(2, [], "s", m.Limits(), [])), RemoteProtocolError),
-        (frame(m.Welcome(1, ["magic"], "s", m.Limits(), [])), RemoteProtocolError),
-    ],
-)
-def test_wrong_answer_is_a_typed_error(node: Node, answer: bytes, error: type[Exception]) -> None:
-    node.answer(answer)
-    with pytest.raises(error):
-        Connection.open(node.address, "token")
-
-
-def test_no_answer_is_a_timeout(node: Node) -> None:
-    with pytest.raises(Timeout):
-        Connection.open(node.address, "token", timeout_s=0.02)
-
-
-def test_nobody_there_is_a_connect_error(node: Node) -> None:
-    node.close()
-    with pytest.raises(ConnectError):
-        Connection.open(node.address, "token")
 
 
 # ---- farewells -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from accelpool_wire import errors
-from accelpool_wire.codes import ErrorCode, error_name
+from accelpool_wire.codes import NAMES, ErrorCode, error_name
 from accelpool_wire.errors import (
     PROBLEM_BASE,
     PROBLEMS,
@@ -121,14 +121,14 @@ def test_message_says_what_failed(error: Error, text: str) -> None:
     assert str(error) == text
 
 
-@pytest.mark.parametrize("code", [*ErrorCode, -9999])
+@pytest.mark.parametrize("code", [*NAMES, -9999])
 def test_three_codes_mean_that_memory_is_short(code: int) -> None:
     assert error_for("f", code).is_out_of_memory() is (code in (-4, -5, -6))
 
 
-@pytest.mark.parametrize("code", ErrorCode)
-def test_every_code_has_a_name(code: ErrorCode) -> None:
-    assert error_name(int(code)) == code.name
+@pytest.mark.parametrize(("code", "name"), [(0, "SUCCESS"), (-11, "BUILD_PROGRAM_FAILURE"), (7, "error 7")])
+def test_codes_have_names(code: int, name: str) -> None:
+    assert error_name(code) == name
 
 
 def test_codes_are_pyopencls() -> None:
@@ -136,7 +136,7 @@ def test_codes_are_pyopencls() -> None:
     theirs = {name: value for name, value in vars(cl.status_code).items() if isinstance(value, int)}
     core = {name: value for name, value in theirs.items() if name.isupper() and value > -1000}
     assert len(core) > 50
-    assert core == {name: int(ErrorCode[name]) for name in core}
+    assert core == {name: getattr(ErrorCode, name) for name in core}
 
 
 def test_split_is_pyopencls() -> None:

@@ -216,7 +216,7 @@ class Builds:
         return program
 
 
-def _check_options(options: str, routine: str, code: ErrorCode) -> None:
+def _check_options(options: str, routine: str, code: int) -> None:
     """Refuse options that no compiler was made for."""
     if len(options) > MAX_OPTIONS or "\0" in options:
         what = f"options of {len(options)} characters; {MAX_OPTIONS} are possible, none of them NUL"

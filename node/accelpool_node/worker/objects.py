@@ -215,7 +215,7 @@ class Table(Generic[T]):
         limit: How many there may be.
     """
 
-    def __init__(self, noun: str, code: ErrorCode, limit: int) -> None:
+    def __init__(self, noun: str, code: int, limit: int) -> None:
         self.items: dict[int, T] = {}
         self._noun = noun
         self._code = code

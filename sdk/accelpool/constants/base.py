@@ -17,11 +17,8 @@ class Constants:
     def __init_subclass__(cls, *, bits: bool = False) -> None:
         super().__init_subclass__()
         cls._has_bits = bits
-        cls._names = {
-            name: value
-            for name, value in sorted(vars(cls).items())
-            if isinstance(value, int) and not name.startswith("_")  # Python leaves ints of its own there
-        }
+        public = {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
+        cls._names = {name: value for name, value in public.items() if isinstance(value, int)}
 
     @classmethod
     def to_string(cls, value: int, default_format: str | None = None) -> str:

@@ -1,8 +1,9 @@
 """Which memory each command reads and writes.
 
-A kernel reads and writes the buffers that are its arguments, but only reads those that were made READ_ONLY,
-and those whose argument is declared `const` or `__constant`. It may leave parts of what it writes as they
-were, so it needs the content; a write, a fill or a copy over the whole of a buffer does not.
+A kernel reads and writes the memory objects that are its arguments, but only reads those that were made
+READ_ONLY, and those whose argument is declared `const`, `__constant` or `read_only`. It may leave parts of
+what it writes as they were, so it needs the content; a write, a fill or a copy over the whole of a buffer
+does not.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from accelpool.constants import kernel_arg_address_qualifier, kernel_arg_type_qualifier, mem_flags
+from accelpool.constants import (
+    kernel_arg_access_qualifier,
+    kernel_arg_address_qualifier,
+    kernel_arg_type_qualifier,
+    mem_flags,
+    mem_migration_flags,
+)
 from accelpool_wire import messages as m
 
 
@@ -21,11 +28,13 @@ class Access(NamedTuple):
         memory: Its handle.
         is_write: Whether it is written, perhaps read as well.
         written: Of what is surely written: offset and size in bytes; None if that is not known.
+        is_discard: Whether its content may be lost, and nothing else happens to it.
     """
 
     memory: int
     is_write: bool = False
     written: tuple[int, int] | None = None
+    is_discard: bool = False
 
 
 Accesses: TypeAlias = Sequence[Access]
@@ -76,7 +85,8 @@ def _write_rect(message: m.EnqueueWriteBufferRect, _: int) -> Accesses:
 
 
 def _migrate(message: m.EnqueueMigrateMemObjects, _: int) -> Accesses:
-    return [Access(memory=handle) for handle in message.mem_objects]
+    is_discard = bool(message.flags & mem_migration_flags.CONTENT_UNDEFINED)
+    return [Access(memory=handle, is_discard=is_discard) for handle in message.mem_objects]
 
 
 def _nothing(_: object, __: int) -> Accesses:
@@ -110,6 +120,7 @@ def read_only_arguments(info: m.KernelInfo | None) -> list[bool]:
         return []
     return [
         arg.address_qualifier == kernel_arg_address_qualifier.CONSTANT
+        or arg.access_qualifier == kernel_arg_access_qualifier.READ_ONLY
         or bool(arg.type_qualifier & kernel_arg_type_qualifier.CONST)
         for arg in info.args
     ]

@@ -121,15 +121,15 @@ class Asks:
         program: ProgramRecord,
         places: Sequence[int],
     ) -> Asked:
-        """Ask each part for its own devices."""
-        local = self._router.local(places)
-        order = self._router.parts_of_places(places)
+        """Ask each part for its own devices; what others told of theirs before still holds."""
+        order = self._router.parts_of_places(program.devices)
 
         def together(answers: Answers) -> m.Message:
-            built = merged(answers, order)
-            program.built = list(dict.fromkeys([*program.built, *local]))
-            program.kernels |= {kernel.name: kernel for kernel in built.kernels}
+            program.built |= answers
+            built = merged(program.built, order)
+            program.kernels = {kernel.name: kernel for kernel in built.kernels}
             return built
 
+        local = self._router.local(places)
         messages = {part: msgspec.structs.replace(message, devices=each) for part, each in local.items()}
         return Asked(dict(messages), together)

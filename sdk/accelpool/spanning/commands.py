@@ -2,7 +2,7 @@
 
 For each memory object that a command uses, in this order and as far as needed:
 
-    make the replica (and the region)       CreateBuffer, CreateSubBuffer
+    make the replica (and what is over it)  CreateBuffer, CreateSubBuffer, CreateImage
     migrate the content                     SendBuffer to the owner, ReceiveBuffer to the command's part
     wait for the content to arrive, and before writing for what is being sent from here
 
@@ -40,11 +40,13 @@ class Use:
 
     def add(self, access: Access, region: Region | None) -> None:
         """Add an access, perhaps through a region."""
-        self.is_write |= access.is_write
-        written, origin = access.written, 0
         if region is not None:
             self.regions.append(region)
-            origin = region.origin
+        if access.is_discard:
+            self.is_write |= region is None  # what is beside a region must stay
+            return
+        self.is_write |= access.is_write
+        written, origin = access.written, region.origin if region is not None else 0
         is_all = written is not None and written[0] + origin == 0 and written[1] == self.memory.size
         self.needs_content |= not is_all
 
@@ -137,15 +139,21 @@ class Commands:
         found = self.memory.pop(handle, None)
         if found is None:
             return False
-        if isinstance(found, Region):
-            self._events.freed += [(part, handle) for part in found.made]
-        whole = found.whole if isinstance(found, Region) else found
-        whole.holders -= 1
-        if not whole.holders:
-            for replica in whole.replicas.values():
-                replica.clear()
-            self._events.freed += [(part, whole.handle) for part in whole.replicas]
+        self._drop(found)
         return True
+
+    def _drop(self, held: Memory | Region) -> None:
+        """Undo one holding of memory; the last one frees it everywhere, and lets go of what it is over."""
+        held.holders -= 1
+        if held.holders:
+            return
+        if isinstance(held, Region):
+            self._events.freed += [(part, held.handle) for part in held.made]
+            self._drop(held.parent)
+        else:
+            for replica in held.replicas.values():
+                replica.clear()
+            self._events.freed += [(part, held.handle) for part in held.replicas]
 
     # ---- what a command uses -----------------------------------------------------------------------------
 
@@ -180,7 +188,7 @@ class Commands:
     def _flags(self, handle: int) -> int | None:
         named = self.memory.get(handle)
         if isinstance(named, Region):
-            return named.flags or named.whole.flags
+            return named.created.flags or named.whole.flags
         return None if named is None else named.flags
 
     # ---- making it possible ------------------------------------------------------------------------------
@@ -228,11 +236,10 @@ class Commands:
 
     def _make_region(self, region: Region, part: int, actions: list[Action]) -> None:
         if part not in region.made:
+            if isinstance(region.parent, Region):
+                self._make_region(region.parent, part, actions)
             region.made.add(part)
-            created = m.CreateSubBuffer(
-                region.handle, region.whole.handle, region.flags, region.origin, region.size
-            )
-            actions.append(Step(part, created, None, partial(region.made.discard, part)))
+            actions.append(Step(part, region.created, None, partial(region.made.discard, part)))
 
     def _migrate(self, memory: Memory, part: int, queue: QueueRecord, actions: list[Action]) -> None:
         """Have a memory object's content sent from its owner to a part."""

@@ -131,7 +131,7 @@ class SpanningConnection:
             part = self._parts[number]
             with part.named():
                 found[number] = part.connection.fetch_binaries(program)
-        return in_order(found, order)
+        return in_order(found, order, b"")
 
     # ---- events ------------------------------------------------------------------------------------------
 

@@ -95,14 +95,14 @@ class ProgramRecord:
         handle: Its handle, in all parts of its context.
         context: Its context.
         devices: Its devices, as the session numbers them.
-        built: The parts for which it is built.
+        built: What the parts for which it is built told of it.
         kernels: What is known of its kernels since then.
     """
 
     handle: int
     context: ContextRecord
     devices: list[int]
-    built: list[int] = field(default_factory=list)
+    built: dict[int, m.Built] = field(default_factory=dict)
     kernels: dict[str, m.KernelInfo] = field(default_factory=dict)
 
 

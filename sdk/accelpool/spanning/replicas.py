@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from accelpool.spanning.events import Events
+from accelpool_wire import messages as m
 
 LONGEST_LOG = 64
 
@@ -128,7 +129,7 @@ class Memory:
         valid: The parts whose replicas have the content.
         owner: The part that wrote it last.
         is_bound: Whether it stays where it is: images do not migrate.
-        holders: Itself and its regions, as far as they are not released.
+        holders: Itself and what is over it, as far as they are not released.
         name: What it is, for messages.
     """
 
@@ -168,20 +169,27 @@ class Memory:
 
 @dataclass(eq=False, kw_only=True)
 class Region:
-    """A region of a memory object: its content is where that of the whole is.
+    """Bytes of a buffer under another handle: a region, or an image over a buffer or over a region.
+
+    Its content is where that of the whole buffer is.
 
     Attributes:
         handle: Its handle.
-        whole: What it is a region of.
-        flags: What it is made with.
-        origin: Where it starts, in bytes.
-        size: In bytes.
+        parent: What it is over.
+        created: The message that makes it where its parent is.
+        origin: Where it starts in the whole buffer, in bytes.
         made: The parts that have it.
+        holders: Itself and the images over it, as far as they are not released.
     """
 
     handle: int
-    whole: Memory
-    flags: int
+    parent: Memory | Region
+    created: m.CreateSubBuffer | m.CreateImage
     origin: int
-    size: int
     made: set[int] = field(default_factory=set)
+    holders: int = 1
+
+    @property
+    def whole(self) -> Memory:
+        """The buffer that all of it is part of."""
+        return self.parent.whole if isinstance(self.parent, Region) else self.parent

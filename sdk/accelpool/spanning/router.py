@@ -4,9 +4,9 @@
     Create… of a context, program   all parts of the context, with the devices that each has
     CreateKernel                    the parts that the program is built for
     CreateCommandQueue              the part of its device
-    CreateBuffer, CreateSubBuffer   nobody yet: a replica is made where it is first used; but a first content
-    goes
-                                    to the part of the context's first device at once
+    CreateBuffer, CreateSubBuffer,  nobody yet: a replica is made where it is first used; but a first content
+    CreateImage over a buffer       goes to the part of the context's first device at once
+    CreateImage                     the part of the context's first device, where the image stays
     commands                        the part of their queue; what that takes: see `commands.py`
     a user event, its status        all parts of its context
 
@@ -188,26 +188,28 @@ class Router:
         return self.commands.first_replica(memory, home, flags, payload)
 
     def _create_sub_buffer(self, message: m.CreateSubBuffer, _: Bulk | None) -> list[Action]:
-        whole = self.commands.memory.get(message.buffer)
-        if not isinstance(whole, Memory):
-            what = f"handle {message.buffer} is no buffer"
+        return self._create_over(message.buffer, message.sub_buffer, message, message.origin)
+
+    def _create_over(
+        self, parent: int, handle: int, message: m.CreateSubBuffer | m.CreateImage, origin: int = 0
+    ) -> list[Action]:
+        """Note what is over a buffer or a region; it is made where it is used, as that is."""
+        over = self.commands.memory.get(parent)
+        if over is None:
+            what = f"memory object {parent} is released"
             raise LogicError("clCreateSubBuffer", ErrorCode.INVALID_MEM_OBJECT, what)
-        whole.holders += 1
-        self.commands.memory[message.sub_buffer] = Region(
-            handle=message.sub_buffer,
-            whole=whole,
-            flags=message.flags & ~HOST_ACCESS,
-            origin=message.origin,
-            size=message.size,
-        )
+        over.holders += 1
+        created = msgspec.structs.replace(message, flags=message.flags & ~HOST_ACCESS)
+        origin += over.origin if isinstance(over, Region) else 0
+        region = Region(handle=handle, parent=over, created=created, origin=origin)
+        self.commands.memory[handle] = region
         return []
 
     def _create_image(self, message: m.CreateImage, payload: Bulk | None) -> list[Action]:
-        """Make an image where it stays: in the part of the context's first device."""
+        """Make an image where it stays, in the part of the context's first device; or where its buffer is."""
         context = self.context(message.context)
-        if message.buffer and len(context.places) > 1:
-            what = "an image over a buffer is not possible in a context over several nodes"
-            raise LogicError("clCreateImage", ErrorCode.INVALID_OPERATION, what)
+        if message.buffer:
+            return self._create_over(message.buffer, message.image, message)
         home = context.parts[0]
         image = Memory(
             handle=message.image,
@@ -271,7 +273,7 @@ class Router:
 
     def _create_kernel(self, message: m.CreateKernel, _: Bulk | None) -> list[Action]:
         program = self.program(message.program)
-        parts = program.built or list(self.local(program.devices))
+        parts = list(program.built or self.local(program.devices))
         read_only = read_only_arguments(program.kernels.get(message.name))
         self.commands.kernels[message.kernel] = KernelRecord(
             handle=message.kernel, parts=parts, read_only=read_only
@@ -295,7 +297,7 @@ class Router:
         return found(self._contexts, handle, "context", ErrorCode.INVALID_CONTEXT)
 
 
-def found(records: dict[int, AnyRecord], handle: int, kind: str, code: ErrorCode) -> AnyRecord:
+def found(records: dict[int, AnyRecord], handle: int, kind: str, code: int) -> AnyRecord:
     """Return the record of a handle.
 
     Raises:

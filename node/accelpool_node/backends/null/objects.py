@@ -151,7 +151,7 @@ def end(event: NullEvent, status: int) -> None:
         event.effect, event.followers = None, []
 
 
-def refused(routine: str, code: ErrorCode, what: str) -> Error:
+def refused(routine: str, code: int, what: str) -> Error:
     """Return OpenCL's error."""
     return error_for(routine, code, what)
 
