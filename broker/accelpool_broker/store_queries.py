@@ -165,13 +165,13 @@ class Transaction:
     def active_shares(self) -> dict[str, list[tuple[str, int, int, str]]]:
         """Return, by active lease, its shares: device id, memory in bytes, compute in ppm, node name."""
         found: dict[str, list[tuple[str, int, int, str]]] = {}
-        for lease, *share in self._database.execute(
+        for lease, device, memory_bytes, compute_ppm, node in self._database.execute(
             select(Share.lease_id, Share.device_id, Share.memory_bytes, Share.compute_ppm, Device.node_name)
             .join(Share.device)
             .where(Share.is_active)
             .order_by(Share.number)
         ):
-            found.setdefault(lease, []).append((share[0], share[1], share[2], share[3]))
+            found.setdefault(lease, []).append((device, memory_bytes, compute_ppm, node))
         return found
 
     def leases_of_devices(self, devices: Iterable[str]) -> dict[str, list[str]]:

@@ -88,8 +88,7 @@ class Broker:
         """
         from accelpool.context import Context
 
-        request = acquire_options.read(kind, options)
-        return Context._over_session(self._lease_session(request, options.get("on_notice")))
+        return Context._over_session(self._acquire_session(kind, **options))
 
     def get_platforms(self) -> list[Platform]:
         """Return the platforms of the pool's devices, as `pyopencl.get_platforms` does of this machine's.
@@ -142,6 +141,11 @@ class Broker:
             if session.is_open and wanted <= {device._key for device in session.devices}:
                 return session
         return self._lease_session(LeaseRequest.over([device.pool_id for device in devices]))
+
+    def _acquire_session(
+        self, kind: str | Demand | Sequence[Demand], **options: Unpack[AcquireOptions]
+    ) -> Session:
+        return self._lease_session(acquire_options.read(kind, options), options.get("on_notice"))
 
     def _lease_session(self, request: LeaseRequest, on_notice: OnNotice | None = None) -> Session:
         """Return an open session on the devices of a lease of its own."""

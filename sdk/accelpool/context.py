@@ -275,6 +275,6 @@ def _session_of_type(dev_type: int | None, properties: Sequence[Any] | None) -> 
     try:
         if kind is None:
             raise Unsatisfiable(f"no kind of device is {device_type.to_string(dev_type or 0, '%d')}")
-        return default_broker()._acquire_session(kind, 1, None, True, 60.0, None)
+        return default_broker()._acquire_session(kind)
     except Unsatisfiable as error:
         raise RuntimeError("Context", ErrorCode.DEVICE_NOT_FOUND, error.detail) from error

@@ -83,7 +83,7 @@ class FakeBroker:
         self.asked = []
         self.error = error
 
-    def _acquire_session(self, kind, count, memory, wait, ttl, device):
+    def _acquire_session(self, kind):
         self.asked.append((kind, count))
         if self.error:
             raise self.error
