@@ -74,13 +74,12 @@ def get_explanation(id: str) -> dict[str, Any]:
 @blueprint.doc(summary="Renew or resize a lease")
 def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Let an active lease last `ttl_s` from now, or have another part of its devices."""
-    leases = services().leases
-    if "memory_bytes" in json_data or "compute" in json_data:
-        seen = leases.resize(
-            id, memory_bytes=json_data.get("memory_bytes"), compute_ppm=to_ppm(json_data.get("compute"))
-        )
-    if "ttl_s" in json_data:
-        seen = leases.renew(id, json_data["ttl_s"])
+    seen = services().leases.change(
+        id,
+        ttl_s=json_data.get("ttl_s"),
+        memory_bytes=json_data.get("memory_bytes"),
+        compute_ppm=to_ppm(json_data.get("compute")),
+    )
     return bodies.lease_body(seen)
 
 

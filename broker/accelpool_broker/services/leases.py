@@ -120,27 +120,46 @@ class Leases:
         seen = SeenLease(lease=lease, position=wait.position, reason=wait.reason)
         return seen, explain(request_view(lease), outcome.room, now)
 
-    def resize(self, id: str, *, memory_bytes: int | None, compute_ppm: int | None) -> SeenLease:
-        """Give an active lease another part of each of its devices.
+    def change(
+        self,
+        id: str,
+        *,
+        ttl_s: float | None = None,
+        memory_bytes: int | None = None,
+        compute_ppm: int | None = None,
+    ) -> SeenLease:
+        """Let an active lease last `ttl_s` from now, or have another part of each of its devices, or both.
 
         Raises:
-            Conflict: It is still queued, or others have what it lacks.
+            Conflict: It is still queued, or others have what it lacks, or its tenant's quota is exceeded.
             LeaseExpired, LeaseRevoked, LeaseLost: It has ended.
             Unsatisfiable: A device of its has less.
         """
         with self._pool.change() as change:
             lease = _found(change.tx, id)
             if lease.state == LeaseState.QUEUED:
-                raise Conflict(f"lease {id} is still queued: it has no devices yet", instance=f"/leases/{id}")
-            require_active(lease)
-            accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
-            for share in lease.shares:
-                _resize(share, memory_bytes, compute_ppm)
-                change.nodes.add(share.device.node_name)
-            self._check_quota(change.tx, lease)
-            change.leases.add(lease.id)
-            change.needs_scheduling = True
+                lease.read_until = max(lease.read_until, change.now)
+            elif lease.state == LeaseState.ACTIVE:
+                change.nodes.update(share.device.node_name for share in lease.shares)
+                if ttl_s is not None:
+                    lease.ttl_s = ttl_s
+                    lease.expires_at = change.wake_at = change.now + ttl_s
+                if memory_bytes is not None or compute_ppm is not None:
+                    self._resize(change, lease, memory_bytes, compute_ppm)
+        if lease.state == LeaseState.QUEUED:
+            raise Conflict(f"lease {id} is still queued: reading it keeps it alive", instance=f"/leases/{id}")
+        require_active(lease)
         return SeenLease(lease=lease, reason=lease.reason)
+
+    def _resize(
+        self, change: Change, lease: Lease, memory_bytes: int | None, compute_ppm: int | None
+    ) -> None:
+        accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
+        for share in lease.shares:
+            _resize(share, memory_bytes, compute_ppm)
+        self._check_quota(change.tx, lease)
+        change.leases.add(lease.id)
+        change.needs_scheduling = True
 
     def _check_quota(self, tx: Transaction, lease: Lease) -> None:
         tx.flush()
@@ -148,27 +167,6 @@ class Leases:
         excess = self._pool.excess(tx, lease.tenant, tenants)
         if excess:
             raise Conflict(f"lease {lease.id} cannot grow: {excess}", instance=f"/leases/{lease.id}")
-
-    def renew(self, id: str, ttl_s: float) -> SeenLease:
-        """Let an active lease last `ttl_s` from now.
-
-        Raises:
-            Conflict: It is still queued.
-            LeaseExpired, LeaseRevoked, LeaseLost: It has ended.
-        """
-        with self._pool.change() as change:
-            lease = _found(change.tx, id)
-            if lease.state == LeaseState.QUEUED:
-                lease.read_until = max(lease.read_until, change.now)
-            elif lease.state == LeaseState.ACTIVE:
-                lease.ttl_s = ttl_s
-                lease.expires_at = change.now + ttl_s
-                change.wake_at = lease.expires_at
-                change.nodes.update(share.device.node_name for share in lease.shares)
-        if lease.state == LeaseState.QUEUED:
-            raise Conflict(f"lease {id} is still queued: reading it keeps it alive", instance=f"/leases/{id}")
-        require_active(lease)
-        return SeenLease(lease=lease, reason=lease.reason)
 
     def end(self, id: str) -> SeenLease:
         """Give a lease back, or withdraw a request; one that has ended stays as it is."""

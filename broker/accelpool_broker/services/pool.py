@@ -176,9 +176,10 @@ class Pool:
         lease.alternative, lease.is_backfill = grant.alternative, grant.is_backfill
         lease.granted_at = lease.charged_at = change.now
         lease.expires_at = expires_at = change.now + lease.ttl_s
-        lease.ends_at = None if lease.max_duration_s is None else change.now + lease.max_duration_s
-        ends_at = expires_at if lease.ends_at is None else min(expires_at, lease.ends_at)
-        change.wake_at = ends_at if change.wake_at is None else min(change.wake_at, ends_at)
+        if lease.max_duration_s is not None:
+            lease.ends_at = change.now + lease.max_duration_s
+            expires_at = min(expires_at, lease.ends_at)
+        change.wake_at = expires_at if change.wake_at is None else min(change.wake_at, expires_at)
         for share in grant.shares:
             device = devices[share.device]
             device.epoch += 1
