@@ -54,7 +54,8 @@ class FrameReader:
         if self._needs_sink:
             raise LocalProtocolError("payload_into must say where the payload goes before more is read")
         if self._sink is not None:
-            return self._sink[: self.part_missing] if self._is_discarding else self._sink[-self.part_missing :]
+            missing = self.part_missing
+            return self._sink[:missing] if self._is_discarding else self._sink[-missing:]
         if self._start == self._end:
             self._start = self._end = 0
         elif self._end == len(self._store):
