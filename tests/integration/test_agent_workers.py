@@ -62,6 +62,28 @@ def test_a_silent_worker_is_hung(bench):
     assert outcome.detail.endswith("its worker gave no sign of life for 0.2 s")
 
 
+SILENT = "ready()\ncontrol.send(agent, control.Alive(0.0, may_be_silent=True))\n"
+
+
+def test_a_worker_that_said_so_may_be_silent(bench):
+    bench.worker(f"{SILENT}time.sleep(1)\ncontrol.send(agent, control.Ended(control.Cause.GOODBYE))")
+    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2))
+    assert outcome.cause == "goodbye"
+
+
+def test_a_worker_may_be_silent_for_as_long_as_a_command_may_run(bench):
+    bench.worker(f"{SILENT}time.sleep(60)")
+    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2, command_limit_s=0.5))
+    assert outcome.cause == "hung"
+    assert outcome.detail.endswith("its worker gave no sign of life for 0.5 s")
+
+
+def test_a_worker_that_was_silent_and_is_so_again_is_hung(bench):
+    bench.worker(f"{SILENT}time.sleep(0.5)\ncontrol.send(agent, control.Alive(0.0))\ntime.sleep(60)")
+    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2))
+    assert outcome.detail.endswith("its worker gave no sign of life for 0.2 s")
+
+
 def test_a_command_past_its_limit_is_hung(bench):
     bench.worker("ready()\ncontrol.send(agent, control.Alive(7.0))\ntime.sleep(60)")
     outcome = run(bench, lambda: run_session(bench, command_limit_s=6.0))

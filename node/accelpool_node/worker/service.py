@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 from accelpool_node.control import Cause, Ended, Traffic
 from accelpool_node.worker.peers import Peers
+from accelpool_node.worker.pulse import SILENT
 from accelpool_node.worker.session import Session
 from accelpool_node.worker.transfers import Pieces
 from accelpool_wire import messages as m
@@ -19,6 +23,7 @@ from accelpool_wire.errors import LocalProtocolError, ProtocolError, ReadError, 
 from accelpool_wire.frames import PREFIX_BYTES, FrameReader
 
 END_PATIENCE_S = 1.0
+Silence: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class Service:
@@ -132,14 +137,19 @@ class Service:
                 self._sending.release()
         self._channel.shut_down()
 
-    def run(self, session: Session) -> Ended:
-        """Serve until the end, and say how it came."""
+    def run(self, session: Session, silence: Silence = contextlib.nullcontext) -> Ended:
+        """Serve until the end, and say how it came.
+
+        Args:
+            session: Carries messages out.
+            silence: Returns what is entered while a message is carried out that is one of `SILENT`.
+        """
         self._handler = threading.get_ident()
         try:
             while self._conversation.state is not State.CLOSED:
                 self._channel.receive()
                 self._handling_since = time.monotonic()
-                self._handle_arrived(session)
+                self._handle_arrived(session, silence)
                 self._handling_since = 0.0
         except ReadError as error:
             return self._ended or Ended(Cause.DISCONNECTED, str(error))
@@ -150,7 +160,7 @@ class Service:
             return self._ended or Ended(Cause.DISCONNECTED, str(error))
         return self._ended or Ended(Cause.GOODBYE)
 
-    def _handle_arrived(self, session: Session) -> None:
+    def _handle_arrived(self, session: Session, silence: Silence) -> None:
         """Carry out every message that has arrived whole, and payloads as they come."""
         reader, conversation = self._channel.reader, self._conversation
         while (body := reader.next_body()) is not None:
@@ -162,7 +172,11 @@ class Service:
                 is_wanted = self._receive_payload(session, message)
                 if not is_wanted:
                     continue
-            session.execute(message, conversation.command)
+            if type(message) in SILENT:
+                with silence():
+                    session.execute(message, conversation.command)
+            else:
+                session.execute(message, conversation.command)
 
     def _receive_payload(self, session: Session, message: m.Message) -> bool:
         """Receive a payload to where the session wants it; whether it wants it at all."""
