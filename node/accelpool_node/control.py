@@ -5,7 +5,7 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     worker                               agent
     Ready(devices)             ────▶     the driver is loaded: the worker is warm
                                ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
-    Alive(busy_s, traffic)     ────▶     at once, then every second while serving
+    Alive(busy_s, traffic)     ────▶     at once, then every second while serving, and before it may be silent
     WantBuilder                ────▶     before its first build
                                ◀────     Builder + a connection to it (SCM_RIGHTS), if there is one
                                ◀────     Delivery(frame) + another node's connection, for the session
@@ -89,10 +89,14 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
-    """The worker's main loop runs; `busy_s` is the age of the oldest command it waits for, or 0."""
+    """The worker's main loop runs; `busy_s` is the age of the oldest command it waits for, or 0.
+
+    If it `may_be_silent` its driver is at work, and may keep it from saying more for as long as it takes.
+    """
 
     busy_s: float
     traffic: Traffic = Traffic()
+    may_be_silent: bool = False
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):

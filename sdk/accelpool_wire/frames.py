@@ -26,11 +26,13 @@ class FrameReader:
     """Cuts a stream into frames, without copying payloads.
 
     Give it bytes by `buffer` and `received`, then take frames by `next_body` until it returns None. When a
-    body came with a payload (`payload_bytes` > 0), call `payload_into` before anything else.
+    body came with a payload (`payload_bytes` > 0), call `payload_into` before anything else; or `part_into`,
+    and again whenever the part is whole (`part_missing` is 0) and the payload is not.
 
     Attributes:
         payload_bytes: The length of the payload that belongs to the body last returned.
         payload_missing: How many bytes of it are still to arrive.
+        part_missing: How many bytes are still to arrive before the next part needs a place.
     """
 
     def __init__(self, *, body_limit: int, payload_limit: int) -> None:
@@ -38,6 +40,7 @@ class FrameReader:
         self.payload_limit = payload_limit
         self.payload_bytes = 0
         self.payload_missing = 0
+        self.part_missing = 0
         self._store = bytearray(READ_BUFFER_BYTES)
         self._view = memoryview(self._store)
         self._start = 0
@@ -50,10 +53,9 @@ class FrameReader:
         """Return the memory, never empty, for the next bytes of the stream."""
         if self._needs_sink:
             raise LocalProtocolError("payload_into must say where the payload goes before more is read")
-        if self._is_discarding and self._sink is not None:
-            return self._sink[: self.payload_missing]
         if self._sink is not None:
-            return self._sink[self.payload_bytes - self.payload_missing :]
+            missing = self.part_missing
+            return self._sink[:missing] if self._is_discarding else self._sink[-missing:]
         if self._start == self._end:
             self._start = self._end = 0
         elif self._end == len(self._store):
@@ -66,9 +68,8 @@ class FrameReader:
             self._end += count
             return
         self.payload_missing -= count
-        if not self.payload_missing:
-            self._sink = None
-            self._is_discarding = False
+        self.part_missing -= count
+        self._await_part(self._sink)
 
     def next_body(self) -> memoryview | None:
         """Return the next frame's body, valid until the next call of `buffer`, or None if more must arrive.
@@ -97,27 +98,44 @@ class FrameReader:
         Args:
             sink: Writable bytes, exactly `payload_bytes` of them.
         """
-        if not self._needs_sink or sink.nbytes != self.payload_bytes:
-            raise LocalProtocolError(f"a sink of {self.payload_bytes} bytes is due, not of {sink.nbytes}")
-        self._needs_sink = False
-        here = min(self.payload_bytes, self._end - self._start)
-        sink[:here] = self._view[self._start : self._start + here]
-        self._start += here
-        self.payload_missing = self.payload_bytes - here
-        if self.payload_missing:
-            self._sink = sink
+        if not self._needs_sink or sink.nbytes != self.payload_missing:
+            raise LocalProtocolError(f"a sink of {self.payload_missing} bytes is due, not of {sink.nbytes}")
+        self.part_into(sink)
+
+    def part_into(self, sink: memoryview) -> None:
+        """Say where the next part of the payload goes; what has arrived is copied at once.
+
+        Args:
+            sink: Writable bytes, 1 to `payload_missing` of them.
+        """
+        if not self._needs_sink or not 0 < sink.nbytes <= self.payload_missing:
+            what = f"a sink of 1 to {self.payload_missing} bytes is due, not of {sink.nbytes}"
+            raise LocalProtocolError(what)
+        here = self._take(sink.nbytes)
+        sink[:here] = self._view[self._start - here : self._start]
+        self._await_part(sink)
 
     def discard_payload(self) -> None:
-        """Say that nobody wants the payload of the body last returned: it is read and dropped."""
+        """Say that nobody wants what is missing of the payload: it is read and dropped."""
         if not self._needs_sink:
             raise LocalProtocolError("there is no payload to discard")
-        here = min(self.payload_bytes, self._end - self._start)
-        self._needs_sink = False
+        self._take(self.payload_missing)
+        self._is_discarding = True
+        self._await_part(memoryview(bytearray(READ_BUFFER_BYTES)))
+
+    def _take(self, size: int) -> int:
+        """Begin a part of a size with what of it has arrived; return how much that is."""
+        here = min(size, self._end - self._start)
         self._start += here
-        self.payload_missing = self.payload_bytes - here
-        if self.payload_missing:
-            self._is_discarding = True
-            self._sink = memoryview(bytearray(READ_BUFFER_BYTES))
+        self.payload_missing -= here
+        self.part_missing = size - here
+        return here
+
+    def _await_part(self, sink: memoryview) -> None:
+        """Go on with a part, if it is not whole."""
+        self._sink = sink if self.part_missing else None
+        self._needs_sink = not self.part_missing and self.payload_missing > 0
+        self._is_discarding &= self.part_missing > 0
 
     def has_leftover(self) -> bool:
         """Whether bytes of an unfinished frame were received: true at a stream's end means it was cut."""

@@ -27,6 +27,10 @@ SOURCE = """
 __kernel void take(read_only image2d_t image, sampler_t sampler, __global float4 *out)
 { int x = get_global_id(0), y = get_global_id(1);
   out[y * get_global_size(0) + x] = read_imagef(image, sampler, (int2)(x, y)); }
+typedef read_only image2d_t picture;
+__kernel void show(picture image, sampler_t sampler, __global float4 *out)
+{ int x = get_global_id(0), y = get_global_id(1);
+  out[y * get_global_size(0) + x] = read_imagef(image, sampler, (int2)(x, y)); }
 __kernel void plane(read_only image3d_t image, write_only image2d_t out) { }
 """
 EXTENTS = {
@@ -162,11 +166,14 @@ def built(client: Client, context: int) -> int:
     return program
 
 
-def test_kernels_read_images_through_samplers(painter: Painter, built: int, computes: bool) -> None:
+@pytest.mark.parametrize("name", ["take", "show"])
+def test_kernels_read_images_through_samplers(
+    painter: Painter, built: int, computes: bool, name: str
+) -> None:
     client = painter.client
     content = struct.pack("<24f", *range(24))
     image, out = painter.image([3, 2, 1], content, format=RGBA_F), client.buffer(painter.context, 96)
-    client.launch(painter.queue, client.kernel(built, "take"), [3, 2], image, painter.sampler(), out)
+    client.launch(painter.queue, client.kernel(built, name), [3, 2], image, painter.sampler(), out)
     found = client.read(painter.queue, out, 96)
     assert found == content or not computes
 
@@ -198,6 +205,9 @@ WRONG = {
     "bytes for an image": ("take", 0, "bytes", ErrorCode.INVALID_MEM_OBJECT),
     "an image that is not read": ("take", 0, "unread", ErrorCode.INVALID_ARG_VALUE),
     "an image that is not written": ("plane", 1, "unwritten", ErrorCode.INVALID_ARG_VALUE),
+    "a buffer for an image behind a typedef": ("show", 0, "buffer", ErrorCode.INVALID_MEM_OBJECT),
+    "nothing for an image behind a typedef": ("show", 0, "nothing", ErrorCode.INVALID_MEM_OBJECT),
+    "an image behind a typedef that is not read": ("show", 0, "unread", ErrorCode.INVALID_ARG_VALUE),
     "an image for a sampler": ("take", 1, "image", ErrorCode.INVALID_SAMPLER),
     "bytes for a sampler": ("take", 1, "bytes", ErrorCode.INVALID_SAMPLER),
     "local memory for a sampler": ("take", 1, "local", ErrorCode.INVALID_SAMPLER),

@@ -13,6 +13,7 @@ from accelpool_node.worker.objects import Share
 from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.prebuilt import Products
 from accelpool_node.worker.session import Session
+from accelpool_node.worker.transfers import Pieces
 from accelpool_wire import messages as m
 from accelpool_wire.errors import Error, error_for
 
@@ -76,6 +77,22 @@ class ScriptedBackend(NullBackend):
         super().enqueue_read_buffer(*args)
         return self._event()
 
+    def enqueue_write_buffer_rect(self, *args: Any) -> Any:
+        super().enqueue_write_buffer_rect(*args)
+        return self._event()
+
+    def enqueue_read_buffer_rect(self, *args: Any) -> Any:
+        super().enqueue_read_buffer_rect(*args)
+        return self._event()
+
+    def enqueue_write_image(self, *args: Any) -> Any:
+        super().enqueue_write_image(*args)
+        return self._event()
+
+    def enqueue_read_image(self, *args: Any) -> Any:
+        super().enqueue_read_image(*args)
+        return self._event()
+
     def enqueue_fill_buffer(self, *args: Any) -> Any:
         super().enqueue_fill_buffer(*args)
         return self._event()
@@ -122,6 +139,7 @@ class Device:
         backend: The device.
         shares: The session's devices.
         answers: What the session has said.
+        contents: The bytes of the reads answered, by command.
     """
 
     def __init__(
@@ -135,6 +153,7 @@ class Device:
         self.backend = ScriptedBackend(count)
         self.limits = m.Limits(**limits)
         self.answers: list[m.Message] = []
+        self.contents: dict[int, bytes] = {}
         self.refused: dict[type[m.Message], Error | Exception] = {}
         self.shares = [Share(device=known, memory_bytes=SHARE_BYTES) for known in self.backend.devices()]
         self._session = Session(
@@ -151,9 +170,12 @@ class Device:
         self.say(m.CreateCommandQueue(QUEUE, CONTEXT, 0))
         self.say(m.CreateBuffer(BUFFER, CONTEXT, 1, 200_000))
 
-    def _reply(self, message: m.Message, payload: memoryview | bytes | None = None) -> None:
+    def _reply(self, message: m.Message, payload: Pieces | memoryview | bytes | None = None) -> None:
         if type(message) in self.refused:
             raise self.refused.pop(type(message))
+        pieces = payload.views if isinstance(payload, Pieces) else [payload or b""]
+        if isinstance(message, m.Data):
+            self.contents[message.command] = b"".join(pieces)
         self.answers.append(message)
 
     @property
@@ -164,11 +186,13 @@ class Device:
     def say(self, message: m.Message, payload: bytes = b"") -> int:
         """Carry out a message as the connection would; return its number."""
         self._command += 1
-        if payload:
-            view = self._session.open_payload(message, len(payload), self._command)
+        rest = payload
+        while rest:
+            view = self._session.open_payload(message, len(rest), self._command)
             if view is None:
                 return self._command
-            view[:] = payload
+            view[:] = rest[: view.nbytes]
+            rest = rest[view.nbytes :]
         self._session.execute(message, self._command)
         return self._command
 

@@ -45,8 +45,8 @@ def test_a_device_whose_probe_crashes_the_driver_is_the_only_faulty_one(bench):
 
 
 def test_a_probe_that_hangs_is_a_fault(bench):
-    found = find_devices(bench, "if to_probe: tell(Probing(to_probe[0])); time.sleep(60)", limit_s=0.3)
-    assert set(found.faults.values()) == {"its probe came to no result: no answer within 0.3 s"}
+    found = find_devices(bench, "if to_probe: tell(Probing(to_probe[0])); time.sleep(60)", limit_s=3.0)
+    assert set(found.faults.values()) == {"its probe came to no result: no answer within 3 s"}
 
 
 @pytest.mark.parametrize(

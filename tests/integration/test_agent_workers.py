@@ -62,6 +62,28 @@ def test_a_silent_worker_is_hung(bench):
     assert outcome.detail.endswith("its worker gave no sign of life for 0.2 s")
 
 
+SILENT = "ready()\ncontrol.send(agent, control.Alive(0.0, may_be_silent=True))\n"
+
+
+def test_a_worker_that_said_so_may_be_silent(bench):
+    bench.worker(f"{SILENT}time.sleep(1)\ncontrol.send(agent, control.Ended(control.Cause.GOODBYE))")
+    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2))
+    assert outcome.cause == "goodbye"
+
+
+def test_a_worker_may_be_silent_for_as_long_as_a_command_may_run(bench):
+    bench.worker(f"{SILENT}time.sleep(60)")
+    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2, command_limit_s=0.5))
+    assert outcome.cause == "hung"
+    assert outcome.detail.endswith("its worker gave no sign of life for 0.5 s")
+
+
+def test_a_worker_that_was_silent_and_is_so_again_is_hung(bench):
+    bench.worker(f"{SILENT}time.sleep(0.5)\ncontrol.send(agent, control.Alive(0.0))\ntime.sleep(60)")
+    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2))
+    assert outcome.detail.endswith("its worker gave no sign of life for 0.2 s")
+
+
 def test_a_command_past_its_limit_is_hung(bench):
     bench.worker("ready()\ncontrol.send(agent, control.Alive(7.0))\ntime.sleep(60)")
     outcome = run(bench, lambda: run_session(bench, command_limit_s=6.0))
@@ -87,7 +109,7 @@ def test_a_client_gets_another_worker_if_the_first_does_not_take_it_over(bench, 
     async def scenario():
         ended = []
         sessions = Sessions(
-            make_settings(bench, begin_limit_s=0.5),
+            make_settings(bench, begin_limit_s=3.0),
             {"x": make_pool(bench)},
             NO_BUILDER,
             check=lambda admission: None,
@@ -208,15 +230,15 @@ def test_an_idle_worker_that_dies_is_replaced(bench):
 
 
 @pytest.mark.parametrize(
-    ("behave", "words"),
-    [("sys.exit(5)", "exited with status 5"), ("time.sleep(60)", "was killed by signal 9")],
+    ("behave", "limit_s", "words"),
+    [("sys.exit(5)", 60.0, "exited with status 5"), ("time.sleep(60)", 1.0, "was killed by signal 9")],
     ids=["exit", "hang"],
 )
-def test_whoever_waits_for_a_worker_that_cannot_start_is_told(bench, behave, words):
+def test_whoever_waits_for_a_worker_that_cannot_start_is_told(bench, behave, limit_s, words):
     bench.worker(behave)
 
     async def scenario():
-        pool = make_pool(bench, start_limit_s=0.5)
+        pool = make_pool(bench, start_limit_s=limit_s)
         for _ in range(2):
             with pytest.raises(Unavailable, match=f"a worker of x {words}"):
                 await pool.take()

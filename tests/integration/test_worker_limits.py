@@ -8,9 +8,10 @@ import pytest
 
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
+from accelpool_wire.image_layout import IMAGE2D
 
 from ..conftest import wait_until
-from .scripted_device import BUFFER, CONTEXT, LARGE, QUEUE, Device, failure, fill, read
+from .scripted_device import BUFFER, CONTEXT, LARGE, QUEUE, SHARE_BYTES, Device, failure, fill, read
 
 # ---- many waits at once ----------------------------------------------------------------------------------
 
@@ -196,3 +197,43 @@ def test_a_kernel_with_more_arguments_than_the_limit_is_refused() -> None:
     assert isinstance(refused, m.Failed)
     assert refused.code == ErrorCode.OUT_OF_RESOURCES
     assert "has 3 arguments; the limit is 2" in refused.what
+
+
+# ---- memory of images ------------------------------------------------------------------------------------
+
+
+IMAGE = m.CreateImage(50, CONTEXT, 1, IMAGE2D, m.ImageFormat(0x10B5, 0x10DA), [100, 10, 1])
+
+
+def padded(device: Device) -> None:
+    """Have the device take 1000 bytes more for each image than its pixels have."""
+    device.backend.image_size = lambda image, layout: layout.size + 1000  # type: ignore[method-assign]  # on it
+
+
+def test_an_image_takes_and_gives_back_what_the_driver_takes(device: Device) -> None:
+    before = device.shares[0].used_bytes
+    padded(device)
+    device.say(IMAGE)
+    assert device.shares[0].used_bytes == before + 5000
+    device.say(m.Release([50]))
+    assert device.shares[0].used_bytes == before
+
+
+def test_an_image_that_its_padding_makes_too_large_is_refused_and_takes_nothing(device: Device) -> None:
+    before = device.shares[0].used_bytes
+    device.say(m.CreateBuffer(51, CONTEXT, 1, SHARE_BYTES - before - 4999))
+    padded(device)
+    device.say(IMAGE)
+    answer = device.ask(m.Sync())
+    assert isinstance(answer, m.Failed)
+    assert (answer.routine, answer.code) == ("clCreateImage", ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE)
+    device.say(m.Release([50, 51]))
+    assert device.shares[0].used_bytes == before
+
+
+def test_an_image_whose_size_is_not_told_is_refused_and_takes_nothing(device: Device) -> None:
+    before = device.shares[0].used_bytes
+    device.backend.raising["image_size"] = failure(ErrorCode.OUT_OF_RESOURCES)
+    device.say(IMAGE)
+    assert isinstance(device.ask(m.Sync()), m.Failed)
+    assert device.shares[0].used_bytes == before

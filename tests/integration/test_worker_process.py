@@ -209,6 +209,18 @@ def test_a_killed_worker_is_noticed_at_once(worker: Worker, connection: Connecti
         connection.post(m.Flush(1))
 
 
+def test_a_worker_says_before_it_builds_that_it_may_be_silent(worker: Worker, connection: Connection) -> None:
+    connection.post(m.CreateContext(1, [0]))
+    connection.post(m.CreateProgramWithSource(2, 1, "kernel void k() {}"))
+    connection.ask(m.BuildProgram(2, [0]), m.Built, 5)
+    wait_until(lambda: any(isinstance(word, control.Alive) and word.may_be_silent for word in worker.heard))
+    before = len(worker.heard)
+    wait_until(lambda: len(worker.heard) > before)
+    last = worker.heard[-1]
+    assert isinstance(last, control.Alive)
+    assert not last.may_be_silent
+
+
 def test_a_serving_worker_says_every_second_that_it_lives(worker: Worker, connection: Connection) -> None:
     wait_until(lambda: len(worker.heard) >= 3, 8)
     alive = [message for message in worker.heard[1:3] if isinstance(message, control.Alive)]

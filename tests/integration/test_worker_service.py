@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
 from accelpool_wire import channel
 from accelpool_wire import messages as m
+from accelpool_wire.client import Connection
+from accelpool_wire.frames import PREFIX, PREFIX_BYTES
 
 from ..conftest import wait_until
 from .raw_client import HELLO, RawClient, frame
@@ -115,6 +119,45 @@ def test_an_answer_that_comes_after_goodbye_is_dropped(served: Served) -> None:
     for event in served.backend.running:
         event.end()
     wait_until(lambda: served.session.completion.oldest_s() == 0)
+
+
+def test_a_build_may_take_longer_than_a_dead_peer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, limit_s in ("DEAD_PEER_S", 1), ("LOOK_EVERY_S", 0.2):
+        monkeypatch.setattr(channel, name, limit_s)
+    for name in ("KEEPALIVE_IDLE_S", "KEEPALIVE_INTERVAL_S", "KEEPALIVE_COUNT"):
+        monkeypatch.setattr(channel, name, 1)
+    backend, built = ScriptedBackend(), threading.Event()
+    share = Share(device=backend.devices()[0], memory_bytes=SHARE_BYTES)
+    build, limits = backend.build_program, m.Limits()
+
+    def long_build(*args: Any) -> None:
+        assert built.wait(10)
+        build(*args)
+
+    monkeypatch.setattr(backend, "build_program", long_build)
+
+    def serve(listener: socket.socket) -> Ended:
+        theirs, _ = listener.accept()
+        hello = theirs.recv(PREFIX_BYTES)
+        hello += theirs.recv(PREFIX.unpack(hello)[0])
+        service = Service(theirs, hello, "S1", limits)
+        session = Session(backend, [share], limits, service.reply)
+        service.welcome([])
+        with theirs:
+            return service.run(session)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as threads:
+        ended = threads.submit(serve, listener)
+        with Connection.open(listener.getsockname(), "a token") as connection:
+            connection.post(m.CreateContext(1, [0]))
+            connection.post(m.CreateProgramWithSource(2, 1, "kernel void k() {}"))
+            answer = threads.submit(connection.ask, m.BuildProgram(2, [0]), m.Built, 20)
+            with pytest.raises(TimeoutError):
+                answer.result(3.5)
+            built.set()
+            assert [kernel.name for kernel in answer.result(5).kernels] == ["k"]
+            connection.call(m.Sync(), 5)
+        assert ended.result(5).cause is Cause.GOODBYE
 
 
 def test_a_client_may_leave_its_answers_unread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -300,6 +300,38 @@ def test_place_of_another_size_is_refused(size: int) -> None:
         reader_with_payload(6, b"").payload_into(memoryview(bytearray(size)))
 
 
+@pytest.mark.parametrize("arrived", [0, 1, 2, 3, 5, 6])
+def test_payload_goes_into_one_place_after_the_other(arrived: int) -> None:
+    content = b"abcdef"
+    reader = reader_with_payload(6, content[:arrived])
+    rest, places = content[arrived:], []
+    while reader.payload_missing:
+        places.append(bytearray(min(4, reader.payload_missing)))
+        reader.part_into(memoryview(places[-1]))
+        while reader.part_missing:
+            rest = rest[give(reader, rest) :]
+    assert (places, reader.next_body(), reader.has_leftover()) == ([b"abcd", b"ef"], None, False)
+
+
+def test_rest_of_a_payload_may_be_unwanted() -> None:
+    reader = reader_with_payload(6, b"abc")
+    reader.part_into(memoryview(bytearray(2)))
+    assert (reader.part_missing, reader.payload_missing) == (0, 4)
+    reader.discard_payload()
+    give(reader, b"def" + PREFIX.pack(1, 0) + b"n")
+    give(reader, PREFIX.pack(1, 0) + b"n")
+    assert reader.next_body() == b"n"
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_part_of_no_bytes_or_more_than_are_missing_is_refused(size: int) -> None:
+    reader = reader_with_payload(6, b"")
+    reader.part_into(memoryview(bytearray(2)))
+    give(reader, b"ab")
+    with pytest.raises(LocalProtocolError, match=f"1 to 4 bytes is due, not of {size}"):
+        reader.part_into(memoryview(bytearray(size)))
+
+
 def test_place_without_a_payload_is_refused() -> None:
     with pytest.raises(LocalProtocolError, match="is due"):
         new_reader().payload_into(memoryview(b""))

@@ -53,6 +53,7 @@ class Session:
         started_at: Seconds since the Unix epoch.
         opened_at: The same instant on the monotonic clock.
         heard_at: When the worker was last heard of, on the monotonic clock.
+        may_be_silent: Whether the worker has said that it may not be heard of for a while.
         traffic: The bytes that it has moved, as last heard.
         last_word: What the worker said of the end.
         told: What the agent told the worker to end with.
@@ -69,6 +70,7 @@ class Session:
     started_at: float
     opened_at: float
     heard_at: float
+    may_be_silent: bool = False
     traffic: control.Traffic = field(default_factory=control.Traffic)
     last_word: control.Ended | None = None
     told: ProblemError | None = None

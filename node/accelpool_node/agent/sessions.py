@@ -187,6 +187,8 @@ class Sessions:
         session.settled.set()
         if isinstance(message, (control.Alive, control.Ended)):
             session.traffic = message.traffic
+        if isinstance(message, control.Alive):
+            session.may_be_silent = message.may_be_silent
         if isinstance(message, control.Ended):
             session.last_word = message
             asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
@@ -215,12 +217,13 @@ class Sessions:
         """Kill the worker if it has been silent too long, else look again when that could next be."""
         if session.over.is_set():
             return
-        limit_s = self._settings.hang_limit_s
+        hang_limit_s = self._settings.hang_limit_s
+        limit_s = self._settings.command_limit_s if session.may_be_silent else hang_limit_s
         left_s = session.heard_at + limit_s - time.monotonic()
         if left_s <= 0:
             self._condemn(session, f"its worker gave no sign of life for {limit_s:g} s")
         else:
-            asyncio.get_running_loop().call_later(left_s, self._watch, session)
+            asyncio.get_running_loop().call_later(min(left_s, hang_limit_s), self._watch, session)
 
     def _condemn(self, session: Session, verdict: str) -> None:
         if session.last_word is None:

@@ -27,8 +27,8 @@ class Settings:
         discovery_limit_s: A discovery child must have answered by then.
         start_limit_s: A worker must have loaded its driver by then.
         begin_limit_s: A warm worker that has not taken its client over by then is hung; another one is asked.
-        hang_limit_s: A worker silent for so long is hung.
-        command_limit_s: A command that runs for longer is hung.
+        hang_limit_s: A worker silent for so long is hung, unless it has said that it may be silent.
+        command_limit_s: A command that runs for longer is hung, and a worker that may be silent for so long.
         end_limit_s: A worker told to end, or that said its last word, has so long to exit.
         query_limit_s: How long to wait for a session's end when a client asks what became of it.
         reprobe_s: How soon a faulty device is probed again at first; the time doubles up to an hour.

@@ -2,6 +2,7 @@
 
 __main__     loads the driver, waits for its session, tells the agent how it ended
 service      the session's connection: frames in, frames out
+pulse        signs of life for the agent
 session      what each message does, and what becomes of a failure
 commands     launches, copies, fills, markers, reads, writes
 payloads     where each payload goes, and to whom
@@ -17,6 +18,8 @@ holdings     makes, finds and lets go of what the session holds
 objects      the session's objects by handle, and the failures that stick to them
 ledger       the device memory that they take, to the byte
 transfers    bulk bytes between the connection and device memory
+staging      room in the node's memory for those that are not mapped
+bands        parts of transfers for which there is not enough room
 completion   waiting for commands without keeping the connection waiting
 peers        buffers to and from sessions on other nodes, in threads
 peer_regions the regions that these read and fill, and the events of their commands

@@ -23,6 +23,7 @@ from accelpool_node.discover import load_backend
 from accelpool_node.worker.builder_link import BuilderLink
 from accelpool_node.worker.objects import Share
 from accelpool_node.worker.parting import as_client_sees
+from accelpool_node.worker.pulse import Pulse
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
@@ -101,9 +102,14 @@ def _serve(
     builder = BuilderLink(lambda: control.send(agent, control.WantBuilder()))
     session = Session(backend, shares, limits, service.reply, products=builder, addresses=order.peers)
     threading.Thread(target=_obey, args=(agent, service, session, builder), daemon=True).start()
-    threading.Thread(target=_report, args=(agent, service, session), daemon=True).start()
+    pulse = Pulse(
+        agent,
+        lambda: max(service.busy_s(), session.completion.oldest_s()),
+        lambda: service.traffic(session.peers),
+    )
+    threading.Thread(target=_report, args=(agent, service, session, pulse), daemon=True).start()
     service.welcome([as_client_sees(share) for share in shares])
-    ended = service.run(session)
+    ended = service.run(session, pulse.silence)
     _tell_loaded_images(agent, session)
     return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
 
@@ -140,7 +146,7 @@ def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
             control.send(agent, control.Loaded(device, sha256))
 
 
-def _report(agent: socket.socket, service: Service, session: Session) -> None:
+def _report(agent: socket.socket, service: Service, session: Session, pulse: Pulse) -> None:
     """Tell the agent every second that this process lives, and how long it has been at one command.
 
     While the main thread waits for a device it does not see its client go: this thread looks instead.
@@ -148,13 +154,13 @@ def _report(agent: socket.socket, service: Service, session: Session) -> None:
     pause = threading.Event()
     while not pause.wait(ALIVE_EVERY_S):
         busy_s = service.busy_s()
-        traffic = service.traffic(session.peers)
         _tell_loaded_images(agent, session)
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
             detail = f"while at one command for {busy_s:.0f} s"
+            traffic = service.traffic(session.peers)
             _leave(agent, control.Ended(control.Cause.DISCONNECTED, detail, traffic))
         try:
-            control.send(agent, control.Alive(max(busy_s, session.completion.oldest_s()), traffic))
+            pulse.beat()
         except OSError:
             return
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.worker.bands import Bulk
 from accelpool_node.worker.holdings import Holdings, check_region
 from accelpool_node.worker.kernel_args import check_args, set_args
 from accelpool_node.worker.objects import BufferObject, QueueObject
@@ -167,11 +167,9 @@ class Commands:
         self, message: m.EnqueueWriteBuffer, intake: Intake | None, command: int
     ) -> None:
         """Enqueue a write whose payload has arrived."""
-        queue, buffer, wait_for = self._write_target(message, intake.view.nbytes if intake else 0)
+        queue = self._write_target(message, intake.size if intake else 0)[0]
         if intake is not None:
-            gate = self._user_events.gate(message, queue)
-            event = self._transfers.close_write(intake, queue, buffer, message.offset, wait_for, gate)
-            self._enqueued(queue, command, message.event, event)
+            self._enqueued(queue, command, message.event, intake.close())
 
     def _write_target(
         self, message: m.EnqueueWriteBuffer, size: int
@@ -193,7 +191,7 @@ class Commands:
         wait_for = holdings.wait_list(message.wait_for, routine)
         gate = self._user_events.gate(message, queue)
         outlet = self._transfers.open_read(
-            queue, buffer, message.offset, message.size, wait_for, may_map=message.is_blocking, gate=gate
+            queue, buffer, message.offset, message.size, wait_for, gate, may_map=message.is_blocking
         )
         return self._read_on(message, queue, outlet, command)
 
@@ -209,21 +207,26 @@ class Commands:
         """Note the event of a command that is enqueued."""
         self._enqueued(queue, command, message.event, event)
 
-    def stage_write(self, message: Any, queue: QueueObject, size: int, routine: str) -> Intake:
-        """Return host memory for the payload of a write."""
-        return self._transfers.stage_write(size, self._user_events.gate(message, queue), routine)
-
-    def end_write(self, message: Any, queue: QueueObject, intake: Intake, event: Any, command: int) -> None:
-        """Note the event of a write that is enqueued, and what it holds in host memory."""
-        self._transfers.note_staged(intake, event, self._user_events.gate(message, queue))
-        self.end(message, queue, event, command)
-
-    def read(
-        self, message: Any, queue: QueueObject, size: int, enqueue: Callable[[memoryview], Any], command: int
-    ) -> Outlet:
-        """Enqueue a read by calling what enqueues it; return where its bytes will be."""
+    def open_bulk_write(
+        self, message: Any, queue: QueueObject, bulk: Bulk, wait_for: list[Any] | None, routine: str
+    ) -> Intake:
+        """Return where the payload of a write goes."""
         gate = self._user_events.gate(message, queue)
-        return self._read_on(message, queue, self._transfers.stage_read(size, enqueue, gate), command)
+        return self._transfers.stage_write(queue, bulk, wait_for, gate, routine)
+
+    def bulk_read(
+        self,
+        message: Any,
+        queue: QueueObject,
+        bulk: Bulk,
+        wait_for: list[Any] | None,
+        routine: str,
+        command: int,
+    ) -> Outlet:
+        """Enqueue a read; return where its bytes will be."""
+        gate = self._user_events.gate(message, queue)
+        outlet = self._transfers.stage_read(queue, bulk, wait_for, gate, routine)
+        return self._read_on(message, queue, outlet, command)
 
     def _read_on(self, message: Any, queue: QueueObject, outlet: Outlet, command: int) -> Outlet:
         """Note the event of a read that is enqueued, and have it begin."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.worker.bands import Band, Bulk
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.holdings import Holdings, check_region
 from accelpool_node.worker.objects import ImageObject, QueueObject
@@ -32,17 +34,21 @@ class ImageCommands:
 
     def open_write(self, message: m.EnqueueWriteImage, size: int) -> Intake:
         """Return where the payload of a write goes."""
-        queue = self._write_target(message, size)[0]
-        return self._commands.stage_write(message, queue, size, "clEnqueueWriteImage")
+        queue, image, wait_for = self._write_target(message, size)
+
+        def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
+            return self._backend.enqueue_write_image(
+                queue.handle, image.handle, view, band.origin, band.region, waits
+            )
+
+        bulk = _bulk(message, image, enqueue)
+        return self._commands.open_bulk_write(message, queue, bulk, wait_for, "clEnqueueWriteImage")
 
     def enqueue_write_image(self, message: m.EnqueueWriteImage, intake: Intake | None, command: int) -> None:
         """Enqueue a write whose payload has arrived."""
-        queue, image, wait_for = self._write_target(message, intake.view.nbytes if intake else 0)
+        queue = self._write_target(message, intake.size if intake else 0)[0]
         if intake is not None:
-            event = self._backend.enqueue_write_image(
-                queue.handle, image.handle, intake.view, message.origin, message.region, wait_for
-            )
-            self._commands.end_write(message, queue, intake, event, command)
+            self._commands.end(message, queue, intake.close(), command)
 
     def _write_target(
         self, message: m.EnqueueWriteImage, size: int
@@ -62,14 +68,13 @@ class ImageCommands:
         image = self._image(message.image, message.origin, message.region, routine)
         queue, wait_for = self._commands.begin(message, routine)
 
-        def enqueue(target: memoryview) -> Any:
+        def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
             return self._backend.enqueue_read_image(
-                queue.handle, image.handle, target, message.origin, message.region, wait_for
+                queue.handle, image.handle, view, band.origin, band.region, waits
             )
 
-        return self._commands.read(
-            message, queue, image.layout.region_bytes(message.region), enqueue, command
-        )
+        bulk = _bulk(message, image, enqueue)
+        return self._commands.bulk_read(message, queue, bulk, wait_for, routine, command)
 
     def enqueue_copy_image(self, message: m.EnqueueCopyImage, command: int) -> None:
         """Copy between images of one format."""
@@ -153,3 +158,12 @@ class ImageCommands:
         image = self._holdings.images.get(handle, routine)
         image.layout.check_region(origin, region, routine)
         return image
+
+
+def _bulk(
+    message: m.EnqueueWriteImage | m.EnqueueReadImage,
+    image: ImageObject,
+    enqueue: Callable[[memoryview, Band, Sequence[Any] | None], Any],
+) -> Bulk:
+    size = image.layout.region_bytes(message.region)
+    return Bulk(message.origin, message.region, image.layout.pixel_bytes, size, enqueue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.holdings import Holdings
@@ -56,31 +57,45 @@ class Images:
         context, layout = self._layout(message)
         parent = self._parent(message, layout, context) if message.buffer else None
         if parent is None:
-            holdings.ledger.take(context, layout.size, CREATE)
-        try:
-            handle = self._backend.create_image(
-                context.handle,
-                message.flags,
-                message.format,
-                layout,
-                content,
-                None if parent is None else parent.handle,
-                message.row_pitch,
-            )
-        except Exception:
-            if parent is None:
-                holdings.ledger.give(context, layout.size)
-            raise
-        if parent is not None:
+            handle, size = self._make_counted(message, context, layout, content)
+        else:
+            handle, size = self._make(message, context, layout, None, parent.handle), layout.size
             parent.holders += 1
         holdings.images.items[message.image] = ImageObject(
             handle=handle,
-            size=layout.size,
+            size=size,
             context=context,
             parent=parent,
             format=message.format,
             layout=layout,
             flags=message.flags,
+        )
+
+    def _make_counted(
+        self, message: m.CreateImage, context: ContextObject, layout: ImageLayout, content: memoryview | None
+    ) -> tuple[Any, int]:
+        """Return an image with memory of its own, and how much the driver has taken: that is counted."""
+        ledger, taken = self._holdings.ledger, layout.size
+        ledger.take(context, taken, CREATE)
+        try:
+            handle = self._make(message, context, layout, content, None)
+            padding = self._backend.image_size(handle, layout) - taken
+            ledger.take(context, padding, CREATE)
+        except Exception:
+            ledger.give(context, taken)
+            raise
+        return handle, taken + padding
+
+    def _make(
+        self,
+        message: m.CreateImage,
+        context: ContextObject,
+        layout: ImageLayout,
+        content: memoryview | None,
+        buffer: Any,
+    ) -> Any:
+        return self._backend.create_image(
+            context.handle, message.flags, message.format, layout, content, buffer, message.row_pitch
         )
 
     def create_sampler(self, message: m.CreateSampler) -> None:

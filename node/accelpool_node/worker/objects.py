@@ -49,9 +49,12 @@ class FailedEvent:
     failure: Failure
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SpanEvent:
-    """The event of a transfer that took two commands: complete with the last, timed from the first."""
+    """The event of a transfer that takes several commands: complete with the last, timed from the first.
+
+    While there are more to come `last` is that of the newest; nobody but the transfer looks at it meanwhile.
+    """
 
     first: Any
     last: Any

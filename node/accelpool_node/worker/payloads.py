@@ -42,16 +42,23 @@ class Payloads:
         self._content: memoryview | None = None
 
     def open(self, message: m.Message, size: int) -> memoryview:
-        """Return where a message's payload goes.
+        """Return where a message's payload goes, or its next part.
+
+        Args:
+            message: Whose payload.
+            size: Bytes that are still to come. If the memory has fewer, ask again for the rest.
 
         Raises:
             Error: Nobody wants it, and why.
         """
-        self._intake = self._content = None
         opener = self._openers.get(type(message))
         if opener is not None:
-            self._intake = opener(message, size)
-            return self._intake.view
+            intake, self._intake = self._intake, None
+            intake = intake or opener(message, size)
+            view = intake.next_view()
+            self._intake = intake
+            return view
+        self._content = None
         self._check_content(message, size)
         self._content = memoryview(bytearray(size))
         return self._content

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.worker.bands import Band, Bulk
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.objects import BufferObject, QueueObject
@@ -32,19 +34,23 @@ class Rectangles:
 
     def open_write(self, message: m.EnqueueWriteBufferRect, size: int) -> Intake:
         """Return where the payload of a write goes."""
-        queue = self._write_target(message, size)[0]
-        return self._commands.stage_write(message, queue, size, "clEnqueueWriteBufferRect")
+        queue, buffer, where, wait_for = self._write_target(message, size)
+
+        def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
+            return self._backend.enqueue_write_buffer_rect(
+                queue.handle, buffer.handle, view, _part(where, band), waits
+            )
+
+        bulk = Bulk(where.origin, where.region, 1, where.size, enqueue)
+        return self._commands.open_bulk_write(message, queue, bulk, wait_for, "clEnqueueWriteBufferRect")
 
     def enqueue_write_buffer_rect(
         self, message: m.EnqueueWriteBufferRect, intake: Intake | None, command: int
     ) -> None:
         """Enqueue a write whose payload has arrived."""
-        queue, buffer, where, wait_for = self._write_target(message, intake.view.nbytes if intake else 0)
+        queue = self._write_target(message, intake.size if intake else 0)[0]
         if intake is not None:
-            event = self._backend.enqueue_write_buffer_rect(
-                queue.handle, buffer.handle, intake.view, where, wait_for
-            )
-            self._commands.end_write(message, queue, intake, event, command)
+            self._commands.end(message, queue, intake.close(), command)
 
     def _write_target(
         self, message: m.EnqueueWriteBufferRect, size: int
@@ -63,12 +69,13 @@ class Rectangles:
         buffer, where = self._within(message, routine)
         queue, wait_for = self._commands.begin(message, routine)
 
-        def enqueue(target: memoryview) -> Any:
+        def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
             return self._backend.enqueue_read_buffer_rect(
-                queue.handle, buffer.handle, target, where, wait_for
+                queue.handle, buffer.handle, view, _part(where, band), waits
             )
 
-        return self._commands.read(message, queue, where.size, enqueue, command)
+        bulk = Bulk(where.origin, where.region, 1, where.size, enqueue)
+        return self._commands.bulk_read(message, queue, bulk, wait_for, routine, command)
 
     def enqueue_copy_buffer_rect(self, message: m.EnqueueCopyBufferRect, command: int) -> None:
         """Copy between buffers, or within one."""
@@ -96,6 +103,11 @@ class Rectangles:
         where = _where(message.origin, message.region, pitches, routine)
         where.check_within(buffer.size, routine)
         return buffer, where
+
+
+def _part(where: Rectangle, band: Band) -> Rectangle:
+    (x, y, z), (width, height, depth) = band.origin, band.region
+    return dataclasses.replace(where, origin=(x, y, z), region=(width, height, depth))
 
 
 def _where(origin: Sequence[int], region: Sequence[int], pitches: Sequence[int], routine: str) -> Rectangle:

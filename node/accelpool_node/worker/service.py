@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
 import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 from accelpool_node.control import Cause, Ended, Traffic
 from accelpool_node.worker.peers import Peers
+from accelpool_node.worker.pulse import SILENT
 from accelpool_node.worker.session import Session
+from accelpool_node.worker.transfers import Pieces
 from accelpool_wire import messages as m
 from accelpool_wire.channel import Channel, prepare
 from accelpool_wire.conversation import FEATURES, VERSION, Conversation, Role, State
@@ -17,6 +23,7 @@ from accelpool_wire.errors import LocalProtocolError, ProtocolError, ReadError, 
 from accelpool_wire.frames import PREFIX_BYTES, FrameReader
 
 END_PATIENCE_S = 1.0
+Silence: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class Service:
@@ -47,28 +54,47 @@ class Service:
         """Tell the client that its session is open."""
         self.reply(m.Welcome(VERSION, list(FEATURES), self._session_id, self._limits, devices))
 
-    def reply(self, message: m.Message, payload: memoryview | bytes | None = None) -> None:
+    def reply(self, message: m.Message, payload: Pieces | memoryview | bytes | None = None) -> None:
         """Send a message, with a payload if any. Safe from any thread; a dead client is noticed elsewhere."""
         with self._sending:
             if self._is_closed():
                 return
-            size = 0 if payload is None else memoryview(payload).nbytes
+            size = _size(payload)
             try:
                 head = self._conversation.send(message, size)
             except LocalProtocolError:
                 if self._is_closed():
                     return  # the client said goodbye just now
                 raise
-            is_handling = threading.get_ident() == self._handler
-            if is_handling:
-                self._handling_since = 0.0  # a client that does not read is not a device that hangs
             try:
-                self._channel.send([head] if not size or payload is None else [head, payload])
+                if isinstance(payload, Pieces):
+                    self._send_pieces(head, payload)
+                else:
+                    self._send([head] if not size or payload is None else [head, payload])
             except WriteError:
                 return  # the receiving side sees the same end
-            finally:
-                if is_handling:
-                    self._handling_since = time.monotonic()
+
+    def _send(self, parts: Sequence[memoryview | bytes]) -> None:
+        is_handling = threading.get_ident() == self._handler
+        if is_handling:
+            self._handling_since = 0.0  # a client that does not read is not a device that hangs
+        try:
+            self._channel.send(parts)
+        finally:
+            if is_handling:
+                self._handling_since = time.monotonic()
+
+    def _send_pieces(self, head: bytes, payload: Pieces) -> None:
+        """Send a payload piece by piece. If there is no next one its frame cannot be finished: the end."""
+        self._send([head])
+        try:
+            for piece in payload.views:
+                self._send([piece])
+        except WriteError:
+            raise
+        except Exception as error:  # whatever it is, the client must not wait for the rest
+            self._ended = Ended(Cause.DISCONNECTED, f"a read failed when a part of it was sent: {error}")
+            self._channel.shut_down()
 
     def _is_closed(self) -> bool:
         return self._conversation.state is State.CLOSED
@@ -111,14 +137,19 @@ class Service:
                 self._sending.release()
         self._channel.shut_down()
 
-    def run(self, session: Session) -> Ended:
-        """Serve until the end, and say how it came."""
+    def run(self, session: Session, silence: Silence = contextlib.nullcontext) -> Ended:
+        """Serve until the end, and say how it came.
+
+        Args:
+            session: Carries messages out.
+            silence: Returns what is entered while a message is carried out that is one of `SILENT`.
+        """
         self._handler = threading.get_ident()
         try:
             while self._conversation.state is not State.CLOSED:
                 self._channel.receive()
                 self._handling_since = time.monotonic()
-                self._handle_arrived(session)
+                self._handle_arrived(session, silence)
                 self._handling_since = 0.0
         except ReadError as error:
             return self._ended or Ended(Cause.DISCONNECTED, str(error))
@@ -129,7 +160,7 @@ class Service:
             return self._ended or Ended(Cause.DISCONNECTED, str(error))
         return self._ended or Ended(Cause.GOODBYE)
 
-    def _handle_arrived(self, session: Session) -> None:
+    def _handle_arrived(self, session: Session, silence: Silence) -> None:
         """Carry out every message that has arrived whole, and payloads as they come."""
         reader, conversation = self._channel.reader, self._conversation
         while (body := reader.next_body()) is not None:
@@ -138,22 +169,28 @@ class Service:
             if conversation.state is State.CLOSED:
                 return
             if size:
-                is_wanted = self._receive_payload(session, message, size)
+                is_wanted = self._receive_payload(session, message)
                 if not is_wanted:
                     continue
-            session.execute(message, conversation.command)
+            if type(message) in SILENT:
+                with silence():
+                    session.execute(message, conversation.command)
+            else:
+                session.execute(message, conversation.command)
 
-    def _receive_payload(self, session: Session, message: m.Message, size: int) -> bool:
+    def _receive_payload(self, session: Session, message: m.Message) -> bool:
         """Receive a payload to where the session wants it; whether it wants it at all."""
         reader = self._channel.reader
-        view = session.open_payload(message, size, self._conversation.command)
-        if view is None:
-            reader.discard_payload()
-        else:
-            reader.payload_into(view)
+        view = None
         while reader.payload_missing:
-            self._channel.receive()
-            self._handling_since = time.monotonic()
+            view = session.open_payload(message, reader.payload_missing, self._conversation.command)
+            if view is None:
+                reader.discard_payload()
+            else:
+                reader.part_into(view)
+            while reader.part_missing:
+                self._channel.receive()
+                self._handling_since = time.monotonic()
         return view is not None
 
     def _refuse(self, error: ProtocolError) -> None:
@@ -164,3 +201,9 @@ class Service:
             except WriteError:
                 return
         self._channel.shut_down()
+
+
+def _size(payload: Pieces | memoryview | bytes | None) -> int:
+    if isinstance(payload, Pieces):
+        return payload.size
+    return 0 if payload is None else memoryview(payload).nbytes

@@ -32,7 +32,7 @@ from accelpool_node.worker.peer_regions import PeerRegions
 from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.prebuilt import Prebuilt, Products
 from accelpool_node.worker.rectangles import Rectangles
-from accelpool_node.worker.transfers import Outlet, Transfers
+from accelpool_node.worker.transfers import Outlet, Pieces, Transfers
 from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -46,7 +46,7 @@ MAX_KEPT = 2000  # characters of what stays with a handle: there may be a millio
 class Reply(Protocol):
     """Sends a message to the client, with a payload if any; safe from any thread."""
 
-    def __call__(self, message: m.Message, payload: memoryview | bytes | None = None) -> None:
+    def __call__(self, message: m.Message, payload: Pieces | memoryview | bytes | None = None) -> None:
         """Send it."""
         ...
 
@@ -167,7 +167,13 @@ class Session:
     # ---- one message -------------------------------------------------------------------------------------
 
     def open_payload(self, message: m.Message, size: int, command: int) -> memoryview | None:
-        """Return where a message's payload goes, or None if it failed already and nobody wants it."""
+        """Return where a message's payload goes, or None if it failed already and nobody wants it.
+
+        Args:
+            message: Whose payload.
+            size: Bytes of it that are still to come. If the memory has fewer, ask again for the rest.
+            command: The message's number.
+        """
         with self._turn:
             return self._open_payload(message, size, command)
 
@@ -258,7 +264,11 @@ class Session:
             if not self._surface(command, queue, message.event):
                 outlet = enqueue(message, command)
                 then = functools.partial(self._send, routine, outlet, queue, command)
-                self.completion.when_complete(outlet.event, then, queue.pace)
+                if isinstance(outlet.payload, Pieces):  # the queue must go no further before all are read
+                    self.completion.wait(outlet.event)
+                    then()
+                else:
+                    self.completion.when_complete(outlet.event, then, queue.pace)
 
         return read
 
@@ -271,7 +281,7 @@ class Session:
                 failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
             self._answer_failed(command, failure)
         else:
-            self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.view)
+            self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.payload)
         try:
             self._transfers.close_read(outlet, queue)
         except Error as error:

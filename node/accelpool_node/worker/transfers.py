@@ -5,6 +5,9 @@ writes are staged in host memory and follow the queue's order. A large blocking 
 socket sends the mapping, while the queue is held; other reads are staged, so that what follows them in the
 queue may overwrite the buffer at once. Where host and device share memory a mapping is the memory itself.
 
+What there is no room to stage as a whole is staged in bands, a command each, and the connection serves
+nothing else until the last one is received or sent.
+
 What waits for a user event that is not set is staged, and never waited for: where it leaves no room for more,
 that is refused.
 """
@@ -12,59 +15,138 @@ that is refused.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.worker.bands import Band, Bulk
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.gates import Gate
 from accelpool_node.worker.objects import BufferObject, QueueObject, SpanEvent
-from accelpool_wire.codes import ErrorCode
-from accelpool_wire.errors import Error, error_for
+from accelpool_node.worker.staging import Staged, StagedReads, StagedWrites
+from accelpool_wire.errors import error_for
 
 MAP_FROM_BYTES = 64 * 1024
 MAP_READ = 1 << 0
 MAP_WRITE_INVALIDATE = 1 << 2
+BANDS = 4  # that there is room for: one is sent, one waits to be let go, one is read
 
 
-@dataclass(kw_only=True)
-class Intake:
-    """Where a write's payload goes: a mapping, or staging memory."""
-
-    view: memoryview
-    mapping: Any = None
-    mapped: Any = None
-
-
-@dataclass(kw_only=True, eq=False)
-class Staged:
-    """Bytes of a write that wait in host memory until the write is complete."""
-
-    size: int
-    event: Any
-    gate: Gate | None
+class Intake(Protocol):
+    """Where a write's payload goes."""
 
     @property
-    def is_held(self) -> bool:
-        """Whether a user event must be set first."""
-        return self.gate is not None and not self.gate.is_open
+    def size(self) -> int:
+        """Bytes of the payload."""
+        ...
+
+    def next_view(self) -> memoryview:
+        """Return where the next part of the payload goes, once what was given out before is full."""
+        ...
+
+    def close(self) -> Any:
+        """Enqueue what makes the received payload the memory's content; return the write's event."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedIntake:
+    """A mapping of the buffer."""
+
+    backend: Backend
+    queue: QueueObject
+    view: memoryview
+    mapping: Any
+    mapped: Any
+
+    @property
+    def size(self) -> int:
+        """Bytes of the payload."""
+        return self.view.nbytes
+
+    def next_view(self) -> memoryview:
+        """Return the mapping's memory."""
+        return self.view
+
+    def close(self) -> SpanEvent:
+        """End the mapping."""
+        unmapped = self.backend.enqueue_unmap(self.queue.handle, self.mapping)
+        return SpanEvent(first=self.mapped, last=unmapped)
+
+
+class StagedIntake:
+    """Host memory for one band after the other.
+
+    Args:
+        bulk: What is written.
+        bands: Its bands.
+        room: Where there is room for them.
+        queue: Where to; it knows all that is enqueued, even if the write fails halfway.
+        wait_for: The wait list of the first band; each other waits for the one before it.
+        gate: What the write waits for.
+    """
+
+    def __init__(
+        self,
+        bulk: Bulk,
+        bands: Iterator[Band],
+        room: StagedWrites,
+        queue: QueueObject,
+        wait_for: Sequence[Any] | None,
+        gate: Gate | None,
+    ) -> None:
+        self.size = bulk.size
+        self._bulk = bulk
+        self._bands = bands
+        self._room = room
+        self._queue = queue
+        self._wait_for = wait_for
+        self._gate = gate
+        self._arriving: tuple[memoryview, Band] | None = None
+        self._span: SpanEvent | None = None
+
+    def next_view(self) -> memoryview:
+        """Enqueue the band that has arrived, if any; return host memory for the next one."""
+        if self._arriving is not None:
+            self._queue.newest = self.close()
+        band = next(self._bands)
+        self._room.make_room(band.size)
+        self._arriving = memoryview(bytearray(band.size)), band
+        return self._arriving[0]
+
+    def close(self) -> SpanEvent:
+        """Enqueue the band that has arrived; return the event of all so far."""
+        assert self._arriving is not None, "there is a view for every part of the payload"
+        (view, band), self._arriving = self._arriving, None
+        event = self._bulk.enqueue(view, band, self._wait_for)
+        self._room.note(band.size, event, self._gate)
+        self._span = self._span or SpanEvent(first=event, last=event)
+        self._span.last, self._wait_for = event, [event]
+        return self._span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pieces:
+    """A payload that is sent piece by piece.
+
+    Attributes:
+        size: Bytes of all pieces.
+        views: The pieces; each is there when it is asked for, and valid until the next one is.
+    """
+
+    size: int
+    views: Iterator[memoryview]
 
 
 @dataclass(kw_only=True, eq=False)
 class Outlet:
     """Where a read's payload comes from: valid once `event` is complete, to be closed when sent."""
 
-    view: memoryview
+    payload: memoryview | Pieces
     event: Any
     mapping: Any = None
-    gate: Gate | None = None
-
-    @property
-    def is_held(self) -> bool:
-        """Whether a user event must be set first."""
-        return self.gate is not None and not self.gate.is_open
+    staged: Staged | None = None
 
 
 class Transfers:
@@ -80,10 +162,11 @@ class Transfers:
         self._backend = backend
         self._completion = completion
         self._staged_limit = staged_limit
-        self._staged_bytes = 0
-        self._staged: deque[Staged] = deque()
-        self._reads: set[Outlet] = set()
-        self._read_room = threading.Condition()
+        self._writes = StagedWrites(completion, staged_limit)
+        self._reads = StagedReads(staged_limit)
+        self.drop_written = self._writes.drop_written
+
+    # ---- buffers -----------------------------------------------------------------------------------------
 
     def open_write(
         self,
@@ -92,45 +175,32 @@ class Transfers:
         offset: int,
         size: int,
         wait_for: Sequence[Any] | None,
-        gate: Gate | None = None,
+        gate: Gate | None,
     ) -> Intake:
         """Return where a payload of `size` bytes should be received.
 
         Raises:
             RuntimeError: OUT_OF_RESOURCES: the write is behind a gate, and there is no room for it.
         """
-        may_stage = self._may_stage(size)
+        routine = "clEnqueueWriteBuffer"
         is_fast = size >= MAP_FROM_BYTES and self._is_idle(queue, wait_for)
-        if gate is None and (is_fast or not may_stage):
+        if gate is None and (is_fast or not self._writes.may_have(size)):
             mapping, view, mapped = self._backend.enqueue_map_buffer(
                 queue.handle, buffer.handle, MAP_WRITE_INVALIDATE, offset, size, wait_for
             )
             self._completion.wait(mapped)
             status = self._completion.status(mapped)
             if status < 0:
-                raise error_for("clEnqueueWriteBuffer", status, "the buffer could not be mapped")
-            return Intake(view=view, mapping=mapping, mapped=mapped)
-        if not may_stage:
-            raise self._refused("clEnqueueWriteBuffer", size)
-        self._make_room(size)
-        return Intake(view=memoryview(bytearray(size)))
+                raise error_for(routine, status, "the buffer could not be mapped")
+            return MappedIntake(backend=self._backend, queue=queue, view=view, mapping=mapping, mapped=mapped)
 
-    def close_write(
-        self,
-        intake: Intake,
-        queue: QueueObject,
-        buffer: BufferObject,
-        offset: int,
-        wait_for: Sequence[Any] | None,
-        gate: Gate | None = None,
-    ) -> Any:
-        """Enqueue what makes the received payload the buffer's content; return its event."""
-        if intake.mapping is not None:
-            unmapped = self._backend.enqueue_unmap(queue.handle, intake.mapping)
-            return SpanEvent(first=intake.mapped, last=unmapped)
-        event = self._backend.enqueue_write_buffer(queue.handle, buffer.handle, intake.view, offset, wait_for)
-        self.note_staged(intake, event, gate)
-        return event
+        def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
+            return self._backend.enqueue_write_buffer(
+                queue.handle, buffer.handle, view, band.origin[0], waits
+            )
+
+        bulk = Bulk((offset, 0, 0), (size, 1, 1), 1, size, enqueue)
+        return self.stage_write(queue, bulk, wait_for, gate, routine)
 
     def open_read(
         self,
@@ -139,9 +209,9 @@ class Transfers:
         offset: int,
         size: int,
         wait_for: Sequence[Any] | None,
+        gate: Gate | None,
         *,
         may_map: bool,
-        gate: Gate | None = None,
     ) -> Outlet:
         """Enqueue a read; return where its bytes will be.
 
@@ -153,44 +223,91 @@ class Transfers:
                 queue.handle, buffer.handle, MAP_READ, offset, size, wait_for
             )
             queue.sending = threading.Event()
-            return Outlet(view=view, event=event, mapping=mapping)
+            return Outlet(payload=view, event=event, mapping=mapping)
 
-        def enqueue(target: memoryview) -> Any:
-            return self._backend.enqueue_read_buffer(queue.handle, buffer.handle, target, offset, wait_for)
+        def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
+            return self._backend.enqueue_read_buffer(queue.handle, buffer.handle, view, band.origin[0], waits)
 
-        return self.stage_read(size, enqueue, gate)
+        bulk = Bulk((offset, 0, 0), (size, 1, 1), 1, size, enqueue)
+        return self.stage_read(queue, bulk, wait_for, gate, "clEnqueueReadBuffer")
 
-    def stage_write(self, size: int, gate: Gate | None, routine: str) -> Intake:
-        """Return host memory for a payload that is not written to one range of a buffer.
+    # ---- anything ----------------------------------------------------------------------------------------
+
+    def stage_write(
+        self,
+        queue: QueueObject,
+        bulk: Bulk,
+        wait_for: Sequence[Any] | None,
+        gate: Gate | None,
+        routine: str,
+    ) -> StagedIntake:
+        """Return host memory for a payload, one band after the other.
 
         Raises:
             RuntimeError: OUT_OF_RESOURCES: writes behind gates leave no room for it.
         """
-        is_held = gate is not None or any(staged.is_held for staged in self._staged)
-        if is_held and not self._may_stage(size):
-            raise self._refused(routine, size)
-        self._make_room(size)
-        return Intake(view=memoryview(bytearray(size)))
+        band_bytes = self._band_bytes(bulk, gate)
+        self._writes.check(band_bytes, routine)
+        return StagedIntake(bulk, bulk.bands(band_bytes), self._writes, queue, wait_for, gate)
 
-    def note_staged(self, intake: Intake, event: Any, gate: Gate | None) -> None:
-        """Note the command that writes a payload from where it is staged."""
-        size = intake.view.nbytes
-        self._staged.append(Staged(size=size, event=event, gate=gate))
-        self._staged_bytes += size
-
-    def stage_read(self, size: int, enqueue: Callable[[memoryview], Any], gate: Gate | None) -> Outlet:
-        """Enqueue a read into host memory, by calling what enqueues it; return where its bytes will be.
+    def stage_read(
+        self,
+        queue: QueueObject,
+        bulk: Bulk,
+        wait_for: Sequence[Any] | None,
+        gate: Gate | None,
+        routine: str,
+    ) -> Outlet:
+        """Enqueue a read into host memory, or its first band; return where its bytes will be.
 
         Raises:
             RuntimeError: OUT_OF_RESOURCES: reads behind gates leave no room for it.
         """
-        self._await_read_room(size)
-        target = memoryview(bytearray(size))
-        outlet = Outlet(view=target, event=enqueue(target), gate=gate)
-        if size >= MAP_FROM_BYTES:
-            with self._read_room:
-                self._reads.add(outlet)
-        return outlet
+        band_bytes = self._band_bytes(bulk, gate)
+        is_whole = band_bytes == bulk.size
+        staged = self._reads.take(bulk.size if is_whole else (BANDS - 1) * band_bytes, gate, routine)
+        bands = bulk.bands(band_bytes)
+        try:
+            view, event = _read_band(bulk, next(bands), wait_for)
+        except BaseException:
+            self._reads.give(staged)
+            raise
+        if is_whole:
+            return Outlet(payload=view, event=event, staged=staged)
+        span = SpanEvent(first=event, last=event)
+        pieces = self._pieces(queue, bulk, bands, view, span, routine)
+        return Outlet(payload=Pieces(size=bulk.size, views=pieces), event=span, staged=staged)
+
+    def _band_bytes(self, bulk: Bulk, gate: Gate | None) -> int:
+        """Return how much of a transfer is staged at once: all if it fits, or waits for a user event."""
+        if bulk.size <= self._staged_limit or gate is not None:
+            return bulk.size
+        return self._staged_limit // BANDS
+
+    def _pieces(
+        self,
+        queue: QueueObject,
+        bulk: Bulk,
+        bands: Iterator[Band],
+        view: memoryview,
+        span: SpanEvent,
+        routine: str,
+    ) -> Iterator[memoryview]:
+        """Yield a read's bands, the first of which is there, each while the next one is being read.
+
+        Raises:
+            Error: A band could not be read.
+        """
+        for band in bands:
+            following, span.last = _read_band(bulk, band, [span.last])
+            self._backend.flush(queue.handle)
+            yield view
+            view = following
+            self._completion.wait(span.last)
+            status = self._completion.status(span.last)
+            if status < 0:
+                raise error_for(routine, status, "it failed while it ran")
+        yield view
 
     def close_read(self, outlet: Outlet, queue: QueueObject) -> None:
         """Give back what the sent bytes lay in.
@@ -198,10 +315,9 @@ class Transfers:
         Raises:
             Error: The mapping could not be ended; the queue goes on.
         """
+        if outlet.staged is not None:
+            self._reads.give(outlet.staged)
         if outlet.mapping is None:
-            with self._read_room:
-                self._reads.discard(outlet)
-                self._read_room.notify_all()
             return
         try:
             self._backend.enqueue_unmap(queue.handle, outlet.mapping)
@@ -211,30 +327,6 @@ class Transfers:
             if sending is not None:
                 sending.set()
 
-    def drop_written(self) -> None:
-        """Let go of staged bytes that are written."""
-        while self._staged and self._completion.status(self._staged[0].event) <= 0:
-            self._staged_bytes -= self._staged.popleft().size
-
-    def _await_read_room(self, size: int) -> None:
-        """Wait until earlier reads have left enough room in host memory; small ones need none."""
-        if size >= MAP_FROM_BYTES:
-            with self._read_room:
-                self._read_room.wait_for(
-                    lambda: self._has_read_room(size) or all(read.is_held for read in self._reads)
-                )
-                if not self._has_read_room(size):
-                    raise self._refused("clEnqueueReadBuffer", size)
-
-    def _has_read_room(self, size: int) -> bool:
-        return not self._reads or sum(r.view.nbytes for r in self._reads) + size <= self._staged_limit
-
-    def _refused(self, routine: str, size: int) -> Error:
-        """Return the error of a transfer that has no room because of user events that are not set."""
-        limit = self._staged_limit
-        what = f"{size} bytes; {limit} may wait in the node's memory for user events that are not set"
-        return error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
-
     def _is_idle(self, queue: QueueObject, wait_for: Sequence[Any] | None) -> bool:
         """Whether a write could run at once, so that waiting for its mapping holds nobody up."""
         if not self._completion.may_wait_here():
@@ -242,20 +334,8 @@ class Transfers:
         before = [*(wait_for or ()), *([queue.newest] if queue.newest is not None else ())]
         return all(self._completion.status(event) <= 0 for event in before)
 
-    def _may_stage(self, size: int) -> bool:
-        """Whether there is room for a write, once what may be waited for is written."""
-        if self._staged_bytes + size <= self._staged_limit:
-            return True
-        return size + sum(staged.size for staged in self._staged if staged.is_held) <= self._staged_limit
 
-    def _make_room(self, size: int) -> None:
-        """Drop what is written; wait for the oldest that may be waited for if too much is not."""
-        self.drop_written()
-        if self._staged_bytes + size <= self._staged_limit:
-            return
-        for staged in [staged for staged in self._staged if not staged.is_held]:
-            self._completion.wait(staged.event)
-            self._staged.remove(staged)
-            self._staged_bytes -= staged.size
-            if self._staged_bytes + size <= self._staged_limit:
-                return
+def _read_band(bulk: Bulk, band: Band, wait_for: Sequence[Any] | None) -> tuple[memoryview, Any]:
+    """Enqueue the read of a band; return where its bytes will be, and its event."""
+    view = memoryview(bytearray(band.size))
+    return view, bulk.enqueue(view, band, wait_for)

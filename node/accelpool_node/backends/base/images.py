@@ -34,6 +34,10 @@ class Images(Protocol):
         """Return an image, holding `content` at first if given, or over a buffer's bytes."""
         ...
 
+    def image_size(self, image: Memory, layout: ImageLayout) -> int:
+        """Return the bytes that an image takes, the driver's padding included as far as it is told."""
+        ...
+
     def create_sampler(
         self, context: Context, is_normalized: bool, addressing_mode: int, filter_mode: int
     ) -> Sampler:

@@ -85,6 +85,10 @@ class Images:
         memory = bytearray(layout.size) if content is None else bytearray(content)
         return NullImage(memoryview(memory), layout, image_format, 0)
 
+    def image_size(self, image: NullImage, layout: ImageLayout) -> int:
+        """Return the bytes of the pixels: there are no gaps."""
+        return layout.size
+
     def create_sampler(
         self, context: Any, is_normalized: bool, addressing_mode: int, filter_mode: int
     ) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyopencl as cl
@@ -48,6 +48,16 @@ class Images:
         image = raw.Image(context, flags, known, desc=described, hostbuf=content)
         image.over = buffer  # not every driver keeps it alive
         return image
+
+    @translated("clGetImageInfo")
+    def image_size(self, image: Any, layout: ImageLayout) -> int:
+        """Ask for the size and the pitches, and believe whatever is the largest."""
+        _, height, depth = layout.extent
+        layers = height if layout.image_type == IMAGE1D_ARRAY else depth
+        size = _told(image.get_info, cl.mem_info.SIZE)
+        rows = _told(image.get_image_info, cl.image_info.ROW_PITCH) * height * depth
+        slices = _told(image.get_image_info, cl.image_info.SLICE_PITCH) * layers
+        return max(layout.size, size, rows, slices)
 
     @translated("clCreateSamplerWithProperties")
     def create_sampler(
@@ -136,3 +146,11 @@ class Images:
     ) -> Any:
         """Fill a region."""
         return raw.enqueue_fill_image(queue, image, color, origin, region, wait_for)
+
+
+def _told(ask: Callable[[int], int], name: int) -> int:
+    """Return an info, or 0 where the driver does not tell it."""
+    try:
+        return ask(name)
+    except cl.Error:
+        return 0

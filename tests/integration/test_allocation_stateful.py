@@ -1,0 +1,170 @@
+"""A broker under any sequence of requests, ends, failures and operators: what always holds.
+
+Never over-committed; all devices of a request together or none; every lease in one state, and on its way;
+quotas kept; whoever waits alone for what is free does not wait.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from accelpool_broker.scheduler import WHOLE, Policy
+from accelpool_broker.testing import GIB, BrokerInProcess
+
+NODES = {"n1": ("gpu:a", "gpu:b", "cpu:c"), "n2": ("gpu:d", "accelerator:e")}
+TENANTS = ("default", "org", "org/team")
+QUOTA = 2.0
+ENDS = {
+    "queued": {"queued", "active", "withdrawn", "expired", "rejected"},
+    "active": {"active", "released", "expired", "revoked", "lost"},
+}
+demands = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["any", "gpu", "cpu"]), "count": st.integers(1, 3)},
+    optional={
+        "compute": st.sampled_from([0.25, 0.5, 1.0]),
+        "memory_bytes": st.sampled_from([GIB, 4 * GIB, 8 * GIB]),
+        "placement": st.sampled_from(["near", "same_node", "spread", "pack"]),
+    },
+)
+
+
+class Pool(RuleBasedStateMachine):
+    """One broker, two nodes, three tenants."""
+
+    leases = Bundle("leases")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broker = BrokerInProcess(policy=Policy(min_run_s=5.0, grace_s=10.0))
+        self.states: dict[str, str] = {}
+        self.boots = dict.fromkeys(NODES, 1)
+        self.sequence = 0
+        for name in NODES:
+            self.register(name)
+        self.broker.json("PUT", "/tenants/org", {"quota_devices": QUOTA, "max_priority": 5})
+        self.broker.json("PUT", "/tenants/default", {"max_priority": 5})
+
+    def teardown(self) -> None:
+        self.broker.__exit__()
+
+    def register(self, name: str) -> None:
+        self.broker.register(name, *NODES[name], boot_id=f"boot-{self.boots[name]}")
+
+    # ---- what happens
+
+    @rule(
+        target=leases,
+        demand=demands,
+        tenant=st.sampled_from(TENANTS),
+        priority=st.sampled_from([0, 0, 0, 3]),
+        preemptible=st.booleans(),
+        longest=st.sampled_from([None, 30.0, 900.0]),
+    )
+    def ask(self, demand: dict[str, Any], tenant: str, priority: int, preemptible: bool, longest: Any) -> Any:
+        body = {
+            **demand, "tenant": tenant, "priority": 0 if tenant == "org/team" else priority,
+            "preemptible": preemptible, "max_duration_s": longest, "ttl_s": 60,
+        }  # fmt: skip
+        answer = self.broker.call("POST", "/leases", json=body)
+        if answer.status_code == 201:
+            self.states[answer.get_json()["id"]] = "queued"
+            return answer.get_json()["id"]
+        assert answer.get_json()["type"].endswith("/unsatisfiable"), answer.get_json()
+        return multiple()
+
+    @rule(lease=consumes(leases))
+    def end(self, lease: str) -> None:
+        self.broker.json("DELETE", f"/leases/{lease}")
+
+    @rule(lease=leases, compute=st.sampled_from([0.25, 0.5, 1.0]))
+    def resize(self, lease: str, compute: float) -> None:
+        answer = self.broker.call("PATCH", f"/leases/{lease}", json={"compute": compute})
+        assert answer.status_code in (200, 404, 409, 410, 422), answer.get_json()
+
+    @rule(lease=leases)
+    def renew(self, lease: str) -> None:
+        assert self.broker.call("PATCH", f"/leases/{lease}", json={"ttl_s": 60}).status_code < 500
+
+    @rule(seconds=st.sampled_from([1.0, 7.0, 25.0, 70.0]), silent=st.sampled_from([None, None, None, *NODES]))
+    def pass_time(self, seconds: float, silent: str | None) -> None:
+        self.broker.clock.move(seconds)
+        self.sequence += 1
+        for name in NODES:
+            if name != silent:
+                boot = f"boot-{self.boots[name]}"
+                self.broker.report(name, sequence=self.sequence, boot_id=boot)
+        self.broker.services.pool.tick()
+
+    @rule(name=st.sampled_from(sorted(NODES)))
+    def restart(self, name: str) -> None:
+        self.boots[name] += 1
+        self.sequence = 0
+        self.register(name)
+
+    @rule(
+        name=st.sampled_from(sorted(NODES)),
+        change=st.sampled_from([{"cordoned": True}, {"cordoned": False}, {"drain_within_s": 20}]),
+    )
+    def operate(self, name: str, change: dict[str, Any]) -> None:
+        self.broker.json("PATCH", f"/nodes/{name}", change)
+
+    # ---- what always holds
+
+    @invariant()
+    def nothing_is_over_committed_and_quotas_are_kept(self) -> None:
+        memory: Counter[str] = Counter()
+        compute: Counter[str] = Counter()
+        of_org = 0
+        for lease in self.active():
+            for share in lease["shares"]:
+                memory[share["device"]] += share["memory_bytes"]
+                compute[share["device"]] += round(share["compute"] * WHOLE)
+                of_org += round(share["compute"] * WHOLE) * lease["tenant"].startswith("org")
+        assert all(used <= 8 * GIB for used in memory.values())
+        assert all(used <= WHOLE for used in compute.values())
+        assert of_org <= QUOTA * WHOLE
+        for device in self.broker.json("GET", "/devices")["items"]:
+            if device["state"] in ("free", "leased"):
+                assert device["free"]["memory_bytes"] == 8 * GIB - memory[device["id"]]
+                assert round(device["free"]["compute"] * WHOLE) == WHOLE - compute[device["id"]]
+
+    @invariant()
+    def a_lease_has_all_its_devices_or_none_and_its_state_follows_from_the_last(self) -> None:
+        for lease in self.broker.json("GET", "/leases?limit=500")["items"]:
+            wanted = lease["alternatives"][lease["alternative"] or 0]["count"]
+            if lease["state"] == "active":
+                assert len({share["device"] for share in lease["shares"]}) == wanted
+            elif lease["state"] == "queued":
+                assert lease["shares"] == []
+                assert lease["reason"]
+            before = self.states[lease["id"]]
+            assert lease["state"] in ENDS.get(before, {before}), f"{before} to {lease['state']}"
+            self.states[lease["id"]] = lease["state"]
+
+    @invariant()
+    def nodes_serve_what_is_active_and_nothing_else(self) -> None:
+        active = {(share["node"], lease["id"]) for lease in self.active() for share in lease["shares"]}
+        told = set()
+        for name in NODES:
+            work = self.broker.services.nodes._work(name)
+            told |= {(name, lease.id) for lease in work.leases}
+        assert told == active
+
+    def active(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.broker.json("GET", "/leases?state=active&limit=500")["items"]
+        return found
+
+
+TestPool = pytest.mark.timeout(300)(Pool.TestCase)
+TestPool.settings = settings(
+    max_examples=30,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
