@@ -12,8 +12,9 @@ from accelpool_broker.services.devices import Devices
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.signing import signing_key
 from accelpool_broker.settings import Settings
-from accelpool_broker.store import SqliteStore
+from accelpool_broker.store import open_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,10 @@ class Services:
 
 
 def open_services(settings: Settings, clock: Clock) -> Services:
-    """Return the services on what the state directory holds, made now if it is empty.
+    """Return the services on what the state directory and the database hold, made now if they are empty.
 
     Raises:
+        DatabaseUrlError: The database's URL cannot be used.
         StateDirError: The state directory cannot be used.
         Unavailable: The database cannot be opened.
     """
@@ -52,14 +54,13 @@ def open_services(settings: Settings, clock: Clock) -> Services:
     if directory is not None:
         state_dir.prepare(directory)
     tokens = state_dir.tokens(directory)
-    key = state_dir.signing_key(directory)
-    store = SqliteStore(None if directory is None else directory / state_dir.DATABASE)
-    access = Access(store, key)
+    store = open_store(settings.database_url, None if directory is None else directory / state_dir.DATABASE)
+    access = Access(store, signing_key(store, directory, clock.now()))
     access.admit(tokens, clock.now())
     pool = Pool(settings=settings, store=store, clock=clock)
     pool.resume()
     leases = Leases(pool)
-    return Services(
+    services = Services(
         settings=settings,
         pool=pool,
         access=access,
@@ -69,3 +70,5 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         nodes=Nodes(pool),
         tokens=tokens,
     )
+    store.subscribe(pool.tell)
+    return services
