@@ -191,6 +191,7 @@ def postgres() -> Iterator[Postgres]:
         server.start()
         yield server
         server.stop(signal.SIGQUIT)
+        print("STOP", time.time() - t)
 
 
 @pytest.fixture

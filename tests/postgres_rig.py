@@ -132,5 +132,15 @@ class Postgres:
         return str(self._package / INSTALL / "bin" / program)
 
 
+def listeners(url: str) -> int:
+    """Return how many brokers listen on a database."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
 def _die_with_the_tests() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)

@@ -17,7 +17,7 @@ from accelpool_wire import lease_token
 from accelpool_wire.errors import Unavailable
 
 from ..conftest import wait_until
-from ..postgres_rig import Postgres
+from ..postgres_rig import Postgres, listeners
 
 WAIT_S = 20.0  # much longer than news take, and than the tests wait for them
 SOON_S = 8.0
@@ -98,7 +98,7 @@ def test_a_device_is_never_granted_twice_however_many_race_for_it(brokers: Two) 
 
     def acquire(broker: BrokerInProcess) -> None:
         leases = broker.services.leases
-        for _ in range(4):
+        for _ in range(3):
             seen = leases.create(LeaseRequest(), key=None, wait_s=WAIT_S).lease
             if seen.state != "active" or not holders.acquire(blocking=False):
                 failures.append(seen.state)
@@ -113,7 +113,7 @@ def test_a_device_is_never_granted_twice_however_many_race_for_it(brokers: Two) 
     for thread in threads:
         thread.join(60)
     assert failures == []
-    assert len(set(granted)) == 48
+    assert len(set(granted)) == 36
 
 
 def test_who_waits_at_one_is_woken_by_a_release_at_the_other(brokers: Two) -> None:
@@ -163,16 +163,6 @@ def test_what_one_missed_while_it_did_not_hear_wakes_all_who_wait_there(
         )
     second.json("DELETE", f"/leases/{held['id']}")
     assert call.join()["state"] == "active"
-
-
-def listeners(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        found = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-        ).fetchone()
-    assert found is not None
-    return int(found[0])
 
 
 def test_while_the_server_is_away_the_answer_is_try_again_and_then_all_goes_on(
