@@ -191,13 +191,12 @@ def postgres() -> Iterator[Postgres]:
         server.start()
         yield server
         server.stop(signal.SIGQUIT)
-        print("STOP", time.time() - t)
 
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> str:
-    """The URL of a new database."""
-    return postgres.new_database()
+    """The URL of an empty database."""
+    return postgres.empty_database()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import itertools
 import os
 import pwd
 import shutil
@@ -46,7 +45,6 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._data = folder / "data"
-        self._names = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._user: dict[str, Any] = {}
         spec = importlib.util.find_spec(PACKAGE)
@@ -90,12 +88,16 @@ class Postgres:
             self._process.wait(STOP_S)
             self._process = None
 
-    def new_database(self) -> str:
-        """Return the URL of a new, empty database."""
-        name = f"pool_{next(self._names)}"
+    def empty_database(self) -> str:
+        """Return the URL of the one database, emptied: a new one each time would be 300 files more."""
         with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql://{ADMIN}@/{name}?host={self._folder}"
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid != pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return f"postgresql://{ADMIN}@/postgres?host={self._folder}"
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=str(self._folder), user=ADMIN, dbname="postgres", autocommit=True)

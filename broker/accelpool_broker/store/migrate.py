@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from alembic import command
@@ -14,7 +15,7 @@ from accelpool_wire.errors import Unavailable
 
 
 def migrate(engine: Engine, *first: str) -> None:
-    """Bring the database's tables to the newest form.
+    """Bring the database's tables to the newest form; if that fails, let go of the database.
 
     Args:
         engine: The database.
@@ -24,10 +25,13 @@ def migrate(engine: Engine, *first: str) -> None:
         Unavailable: The database cannot be opened or changed, or is of a newer version than this.
     """
     try:
-        with engine.begin() as connection:
-            for statement in first:
-                connection.exec_driver_sql(statement)
-            command.upgrade(config(connection), "head")
+        with ExitStack() as failing:
+            failing.callback(engine.dispose)
+            with engine.begin() as connection:
+                for statement in first:
+                    connection.exec_driver_sql(statement)
+                command.upgrade(config(connection), "head")
+            failing.pop_all()
     except (DatabaseError, InterfaceError) as error:
         raise Unavailable(f"the broker's database cannot be opened: {error.orig}") from error
     except CommandError as error:
