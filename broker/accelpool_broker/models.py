@@ -1,7 +1,7 @@
 """The broker's tables.
 
     tokens     who may call: SHA-256 of a bearer token, its scope
-    signing_keys  the key that signs lease tokens, where several brokers share the database: one row, or none
+    signing_keys  the key that signs lease tokens, if several brokers may share the database: one row, or none
     nodes      machines with devices; `revision` counts the changes of what a node should run
     devices    devices of nodes; `epoch` counts their grants
     leases     requests and leases; `number` is the order of arrival
