@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from .postgres_rig import Postgres
 
 START_S = 60.0
 STOP_S = 10.0
@@ -178,6 +181,22 @@ def wait_until(is_so: Callable[[], object], timeout_s: float = 15.0) -> None:
 def fixture_wait_until() -> Callable[..., None]:
     """The function of that name, for test modules."""
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole run; who stops it starts it again."""
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        yield server
+        server.stop(signal.SIGQUIT)
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The URL of an empty database."""
+    return postgres.empty_database()
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,12 @@ from accelpool_broker.clock import SystemClock
 from accelpool_broker.services.services import open_services
 from accelpool_broker.settings import Settings
 from accelpool_broker.state_dir import StateDirError
+from accelpool_broker.store import DatabaseUrlError
 from accelpool_broker.timer import Timer
 from accelpool_wire.errors import Unavailable
 
 CANNOT_START = 2
+DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,10 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
     os.umask(0o077)  # what SQLite writes is private, too
-    settings = Settings(state_dir=given.state_dir, host=given.host, port=given.port)
+    settings = Settings(
+        state_dir=given.state_dir,
+        database_url=given.database_url or os.environ.get(DATABASE_URL) or None,
+        host=given.host,
+        port=given.port,
+    )
     try:
         return _serve(settings)
-    except (server.ListenError, StateDirError, Unavailable, OSError) as error:
+    except (server.ListenError, DatabaseUrlError, StateDirError, Unavailable, OSError) as error:
         sys.stderr.write(f"accelpool broker: {error}\n")
         return CANNOT_START
 
@@ -77,6 +84,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8750, help="0 takes any free one (default: %(default)s)")
     parser.add_argument("--state-dir", type=Path, required=True, help="database, signing key and tokens")
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="another database: postgresql://USER@HOST/NAME or sqlite:///PATH (default: "
+        f"${DATABASE_URL}, the place for a URL with a password)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser.parse_args(arguments)
 

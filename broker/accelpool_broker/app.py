@@ -68,6 +68,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> APIFlask:
     """Return the broker's application on what the settings' state directory holds.
 
     Raises:
+        DatabaseUrlError: The database's URL cannot be used.
         StateDirError: The state directory cannot be used.
         Unavailable: The database cannot be opened.
     """

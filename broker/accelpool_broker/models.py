@@ -1,6 +1,7 @@
 """The broker's tables.
 
     tokens     who may call: SHA-256 of a bearer token, its scope
+    signing_keys  the key that signs lease tokens, if several brokers may share the database: one row, or none
     nodes      machines with devices; `revision` counts the changes of what a node should run
     devices    devices of nodes; `epoch` counts their grants
     leases     requests and leases; `number` is the order of arrival
@@ -84,6 +85,16 @@ class Token(Base):
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     scope: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[float]
+
+
+class SigningKey(Base):
+    """The private key that signs lease tokens, of all brokers that share the database."""
+
+    __tablename__ = "signing_keys"
+
+    purpose: Mapped[str] = mapped_column(String(16), primary_key=True)
+    pem: Mapped[str]
     created_at: Mapped[float]
 
 

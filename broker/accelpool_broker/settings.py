@@ -14,6 +14,7 @@ class Settings:
 
     Attributes:
         state_dir: Where the database, the signing key and the tokens are kept; None keeps all in memory.
+        database_url: Another database than the state directory's: postgresql://... or sqlite:///PATH.
         host: The address to listen on.
         port: The port to listen on; 0 takes any free one.
         heartbeat_s: How often agents are told to report.
@@ -30,6 +31,7 @@ class Settings:
     """
 
     state_dir: Path | None = None
+    database_url: str | None = field(default=None, repr=False)  # there may be a password in it
     host: str = "127.0.0.1"
     port: int = 8750
     heartbeat_s: float = 5.0

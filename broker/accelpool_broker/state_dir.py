@@ -50,14 +50,30 @@ def signing_key(path: Path | None) -> Ed25519PrivateKey:
     file = path / SIGNING_KEY
     if not file.exists():
         key = Ed25519PrivateKey.generate()
-        _write_private(file, _pem(key))
+        _write_private(file, pem(key))
         return key
+    return read_pem(file.read_bytes(), str(file))
+
+
+def pem(key: Ed25519PrivateKey) -> bytes:
+    """Return a private key in PEM form (PKCS #8)."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def read_pem(content: bytes, where: str) -> Ed25519PrivateKey:
+    """Return the private key in PEM form that was kept somewhere.
+
+    Raises:
+        StateDirError: It is no Ed25519 private key.
+    """
     try:
-        loaded = serialization.load_pem_private_key(file.read_bytes(), password=None)
+        loaded = serialization.load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise StateDirError(f"{file} is not a private key in PEM form: {error}") from error
+        raise StateDirError(f"{where} is not a private key in PEM form: {error}") from error
     if not isinstance(loaded, Ed25519PrivateKey):
-        raise StateDirError(f"{file} holds a key of another kind than Ed25519")
+        raise StateDirError(f"{where} holds a key of another kind than Ed25519")
     return loaded
 
 
@@ -88,12 +104,6 @@ def sha256(token: str) -> str:
 
 def _new_tokens() -> dict[str, str]:
     return {"user": f"apu_{secrets.token_urlsafe(32)}", "node": f"apn_{secrets.token_urlsafe(32)}"}
-
-
-def _pem(key: Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _write_private(file: Path, content: bytes) -> None:

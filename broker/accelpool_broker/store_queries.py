@@ -17,18 +17,25 @@ from accelpool_broker.models import (
     NodeState,
     Session,
     Share,
+    SigningKey,
     Tenant,
     Token,
 )
+from accelpool_broker.news import NOTHING, News
 
 OPEN_STATES = (LeaseState.QUEUED, LeaseState.ACTIVE)
 
 
 class Transaction:
-    """What can be asked of the store within one transaction; changed records are written at its end."""
+    """What can be asked of the store within one transaction; changed records are written at its end.
+
+    Attributes:
+        news: What other brokers are told when it commits.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.news = NOTHING
 
     def add(self, record: Base) -> None:
         """Keep a new record."""
@@ -41,6 +48,10 @@ class Transaction:
     def flush(self) -> None:
         """Send the changes so far, so that the database's constraints are checked and numbers given."""
         self._database.flush()
+
+    def publish(self, news: News) -> None:
+        """Tell other brokers when this transaction commits."""
+        self.news = news
 
     def ping(self) -> None:
         """Ask the database for a sign of life."""
@@ -55,6 +66,10 @@ class Transaction:
     def tokens(self) -> Sequence[Token]:
         """Return all tokens."""
         return self._database.scalars(select(Token)).all()
+
+    def signing_key(self) -> SigningKey | None:
+        """Return the key that signs lease tokens, if it is kept here."""
+        return self._database.scalars(select(SigningKey)).one_or_none()
 
     # ---- tenants
 
@@ -98,12 +113,14 @@ class Transaction:
 
     def devices_of(self, node: str) -> Sequence[Device]:
         """Return all devices that the node ever had."""
-        return self._database.scalars(select(Device).where(Device.node_name == node)).all()
+        return self._database.scalars(
+            select(Device).where(Device.node_name == node).order_by(Device.number)
+        ).all()
 
     def devices(self) -> Sequence[Device]:
         """Return all devices that their nodes report, with their nodes."""
         return self._database.scalars(
-            select(Device).where(Device.is_present).options(joinedload(Device.node))
+            select(Device).where(Device.is_present).order_by(Device.number).options(joinedload(Device.node))
         ).all()
 
     def device(self, id: str) -> Device | None:
@@ -160,7 +177,9 @@ class Transaction:
 
     def open_leases(self) -> Sequence[Lease]:
         """Return all queued and active leases, without their shares."""
-        return self._database.scalars(select(Lease).where(Lease.state.in_(OPEN_STATES))).all()
+        return self._database.scalars(
+            select(Lease).where(Lease.state.in_(OPEN_STATES)).order_by(Lease.number)
+        ).all()
 
     def active_shares(self) -> dict[str, list[tuple[str, int, int, str]]]:
         """Return, by active lease, its shares: device id, memory in bytes, compute in ppm, node name."""

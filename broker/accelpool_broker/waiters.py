@@ -58,6 +58,12 @@ class Waiters:
                 for event in self._events.get(key, ()):
                     event.set()
 
+    def wake_all(self) -> None:
+        """Let all who wait look again."""
+        with self._lock:
+            keys = list(self._events)
+        self.wake(keys)
+
     def count(self) -> int:
         """Return how many wait."""
         return self._count
@@ -65,9 +71,7 @@ class Waiters:
     def close(self) -> None:
         """Answer all who wait, and let nobody wait any more."""
         self._is_closed = True
-        with self._lock:
-            keys = list(self._events)
-        self.wake(keys)
+        self.wake_all()
 
     @contextmanager
     def _register(self, key: str) -> Iterator[threading.Event | None]:

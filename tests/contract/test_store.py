@@ -8,17 +8,27 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
 
-from accelpool_broker.models import TRANSITIONS, Base, Device, Lease, LeaseState, Node, Share
+from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, Node, Share
 from accelpool_broker.scheduler import WHOLE
-from accelpool_broker.store import SqliteStore, Store
-from accelpool_wire.errors import Conflict, Unavailable
+from accelpool_broker.store import Store, open_store
+from accelpool_broker.store.sqlite import SqliteStore
+from accelpool_wire.errors import Conflict, Invalid, Unavailable
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that can be opened more than once."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path / 'broker.sqlite'}"
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = SqliteStore(None if request.param == "memory" else tmp_path / "broker.sqlite")
+    urls = {"memory": lambda: None, "sqlite": lambda: f"sqlite:///{tmp_path / 'broker.sqlite'}"}
+    url = urls.get(request.param, lambda: request.getfixturevalue("postgres_url"))()
+    opened = open_store(url, None)
     yield opened
     opened.close()
 
@@ -206,26 +216,44 @@ def test_writers_take_turns(store: Store) -> None:
         assert tx.devices()[0].epoch == 80
 
 
-def test_a_file_keeps_its_content_and_is_migrated_once(tmp_path: Path) -> None:
+def test_a_reader_sees_one_moment(url: str) -> None:
+    store = open_store(url, None)
+    fill(store)
+    with store.read() as reading:
+        assert [found.name for found in reading.nodes()] == ["n1"]
+        with store.write() as tx:
+            tx.add(node("n2"))
+        assert [found.name for found in reading.nodes()] == ["n1"]
+    with store.read() as reading:
+        assert [found.name for found in reading.nodes()] == ["n1", "n2"]
+    store.close()
+
+
+def test_a_reader_cannot_write(postgres_url: str) -> None:
+    store = open_store(postgres_url, None)
+    with pytest.raises(Unavailable, match="read-only"), store.read() as tx:
+        tx.add(node())
+    store.close()
+
+
+def test_a_text_that_postgresql_cannot_hold_is_invalid(postgres_url: str) -> None:
+    store = open_store(postgres_url, None)
+    with pytest.raises(Invalid), store.read() as tx:
+        tx.lease("\0")
+    with pytest.raises(Invalid), store.write() as tx:
+        tx.add(node("n" * 65))
+    store.close()
+
+
+def test_a_database_keeps_its_content_and_is_migrated_once(url: str) -> None:
     for _ in range(2):
-        store = SqliteStore(tmp_path / "broker.sqlite")
+        store = open_store(url, None)
         with store.read() as tx:
             count = len(tx.nodes())
         with store.write() as tx:
             tx.add(node(f"n{count}"))
         store.close()
     assert count == 1
-
-
-def test_the_migrations_make_the_models_tables(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "broker.sqlite")
-    tables = inspect(store._engine)
-    assert set(tables.get_table_names()) == {*Base.metadata.tables, "alembic_version"}
-    for name, table in Base.metadata.tables.items():
-        assert {column["name"] for column in tables.get_columns(name)} == set(table.columns.keys())
-        indexes = {index["name"] for index in tables.get_indexes(name) if index["name"]}
-        assert {index.name for index in table.indexes} <= indexes
-    store.close()
 
 
 @pytest.mark.parametrize("content", ["no database at all, but long enough to be taken for one" * 40])
@@ -240,7 +268,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: str) -> 
 def test_a_database_that_another_process_holds_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accelpool_broker.store.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("accelpool_broker.store.sqlite.BUSY_TIMEOUT_MS", 10)
     first, second = SqliteStore(tmp_path / "broker.sqlite"), SqliteStore(tmp_path / "broker.sqlite")
     with first.write() as mine:
         mine.ping()
@@ -248,6 +276,49 @@ def test_a_database_that_another_process_holds_is_unavailable(
             other.ping()
     first.close()
     second.close()
+
+
+def test_a_writer_does_not_wait_for_ever(postgres_url: str) -> None:
+    """Two brokers; the other one has its own turn, so the server's limit counts."""
+    limited = f"{postgres_url}&options=-c%20lock_timeout%3D10ms"
+    first, second = open_store(postgres_url, None), open_store(limited, None)
+    with first.write() as mine:
+        mine.add(node())
+        with pytest.raises(Unavailable, match="lock timeout"), second.write() as other:
+            other.ping()
+    with second.write() as other:
+        assert [found.name for found in other.nodes()] == ["n1"]
+    first.close()
+    second.close()
+
+
+def test_a_writer_that_hangs_is_cut_off(postgres_url: str) -> None:
+    hung = open_store(f"{postgres_url}&options=-c%20idle_in_transaction_session_timeout%3D500ms", None)
+    other = open_store(postgres_url, None)
+    entered, may_end = threading.Event(), threading.Event()
+    errors: list[Exception] = []
+
+    def hang() -> None:
+        try:
+            with hung.write() as tx:
+                entered.set()
+                may_end.wait(30)
+                tx.add(node("n0"))
+        except Unavailable as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    assert entered.wait(30)
+    with other.write() as tx:  # waits until the server has cut the other off
+        tx.add(node())
+    may_end.set()
+    thread.join(30)
+    assert len(errors) == 1
+    with hung.read() as tx:  # and it has recovered
+        assert [found.name for found in tx.nodes()] == ["n1"]
+    hung.close()
+    other.close()
 
 
 def test_a_lease_ends_once_and_never_comes_back() -> None:

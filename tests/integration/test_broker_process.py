@@ -27,8 +27,9 @@ Start = Callable[..., "Broker"]
 class Broker:
     """A broker process and the calls that a test makes of it."""
 
-    def __init__(self, state_dir: Path, port: int = 0) -> None:
+    def __init__(self, state_dir: Path, port: int = 0, *options: str) -> None:
         args = [sys.executable, "-m", "accelpool_broker", "--port", str(port), "--state-dir", str(state_dir)]
+        args += options
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

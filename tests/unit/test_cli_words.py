@@ -12,7 +12,7 @@ from accelpool.cli import extras, failures, output
 from accelpool.cli.demo import best_device
 from accelpool.cli.failures import CommandFailed, ExitCode, NoPool, NotInstalled
 from accelpool.cli.output import Output, human_bytes, plural, shortened
-from accelpool.cli.pool import node_name
+from accelpool.cli.pool import LocalPool, PoolOptions, node_name
 from accelpool.cli.settings import CliSettings
 from accelpool.cli.up import count_devices, write_credentials
 from accelpool.credentials import Credentials
@@ -142,3 +142,9 @@ def test_credentials_of_another_pool_are_put_aside(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert aside == (previous if is_put_aside else None)
     assert not is_put_aside or json.loads(previous.read_text()) == before
+
+
+def test_a_pool_of_this_machine_keeps_to_its_own_database(tmp_path: Path) -> None:
+    variables = {"ACCELPOOL_DATABASE_URL": "postgresql://shared/pool", "PATH": "/bin"}
+    pool = LocalPool(PoolOptions(state_dir=tmp_path), variables)
+    assert pool.broker.variables == {"PATH": "/bin"}

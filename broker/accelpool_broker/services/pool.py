@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from accelpool_broker import scheduler
 from accelpool_broker.clock import Clock
 from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, NodeState, Share
+from accelpool_broker.news import News
 from accelpool_broker.services import accounts
 from accelpool_broker.services.views import device_view, lease_view, node_view, request_view, tenant_view
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
 from accelpool_broker.waiters import Waiters
+from accelpool_wire.errors import Unavailable
 
 
 @dataclass(kw_only=True)
@@ -41,6 +43,15 @@ class Change:
     needs_scheduling: bool = False
     wake_at: float | None = None
 
+    def news(self) -> News:
+        """Return what those who wait are told of it."""
+        return News(
+            leases=frozenset(self.leases),
+            ended=frozenset(self.ended),
+            nodes=frozenset(self.nodes),
+            wake_at=self.wake_at,
+        )
+
 
 class Pool:
     """The pool's state, who waits for it, and the rules of its changes."""
@@ -53,22 +64,40 @@ class Pool:
         self.node_waiters = Waiters(settings.max_node_waiters)
         self.on_deadline: Callable[[float], None] = lambda _: None
         self.on_end: list[Callable[[str], None]] = []
+        self._was_away = False
 
     @contextmanager
     def change(self) -> Iterator[Change]:
         """Give a change to make; scheduling, commit and waking follow at the end of the block."""
-        with self.store.write() as tx:
-            change = Change(tx=tx, now=self.clock.now())
-            yield change
-            if change.needs_scheduling:
-                self._schedule(change)
-            tx.flush()
-            tx.bump_revisions(change.nodes)
-        self.lease_waiters.wake(change.leases)
-        self.node_waiters.wake(change.nodes)
-        if change.wake_at is not None:
-            self.on_deadline(change.wake_at)
-        for lease in change.ended:
+        try:
+            with self.store.write() as tx:
+                change = Change(tx=tx, now=self.clock.now())
+                if self._was_away:
+                    self._forgive(change)
+                yield change
+                if change.needs_scheduling:
+                    self._schedule(change)
+                tx.flush()
+                tx.bump_revisions(change.nodes)
+                news = change.news()
+                tx.publish(news)
+        except Unavailable:
+            self._was_away = True
+            raise
+        self._was_away = False
+        self.tell(news)
+
+    def tell(self, news: News) -> None:
+        """Wake who waits for what changed, here or at another broker, and set the timer."""
+        if news.is_everything:
+            self.lease_waiters.wake_all()
+            self.node_waiters.wake_all()
+            self.on_deadline(self.clock.now())
+        self.lease_waiters.wake(news.leases)
+        self.node_waiters.wake(news.nodes)
+        if news.wake_at is not None:
+            self.on_deadline(news.wake_at)
+        for lease in news.ended:
             for callback in self.on_end:
                 callback(lease)
 
@@ -81,16 +110,8 @@ class Pool:
 
     def resume(self) -> None:
         """After a start: nobody is blamed for the time in which there was no broker."""
+        self._was_away = True
         with self.change() as change:
-            grace = change.now + self.settings.lost_after_s
-            for lease in change.tx.open_leases():
-                lease.read_until = max(lease.read_until, grace)
-                for name in ("expires_at", "ends_at", "withdraw_at", "revoke_at"):
-                    at = getattr(lease, name)
-                    setattr(lease, name, None if at is None else max(at, grace))
-            for node in change.tx.nodes():
-                if node.state == NodeState.READY:
-                    node.last_seen_at = max(node.last_seen_at, change.now)
             change.needs_scheduling = True
 
     def end(self, change: Change, lease: Lease, state: LeaseState, reason: str) -> None:
@@ -138,6 +159,18 @@ class Pool:
             [node_view(node, lost_after_s) for node in tx.nodes()],
             [device_view(device) for device in tx.devices()],
         )
+
+    def _forgive(self, change: Change) -> None:
+        """Blame nobody for the time in which broker or database did not answer."""
+        grace = change.now + self.settings.lost_after_s
+        for lease in change.tx.open_leases():
+            lease.read_until = max(lease.read_until, grace)
+            for name in ("expires_at", "ends_at", "withdraw_at", "revoke_at"):
+                at = getattr(lease, name)
+                setattr(lease, name, None if at is None else max(at, grace))
+        for node in change.tx.nodes():
+            if node.state == NodeState.READY:
+                node.last_seen_at = max(node.last_seen_at, change.now)
 
     def _schedule(self, change: Change) -> None:
         change.tx.flush()

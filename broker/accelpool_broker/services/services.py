@@ -12,9 +12,10 @@ from accelpool_broker.services.devices import Devices
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
 from accelpool_broker.settings import Settings
-from accelpool_broker.store import SqliteStore
+from accelpool_broker.store import open_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +45,10 @@ class Services:
 
 
 def open_services(settings: Settings, clock: Clock) -> Services:
-    """Return the services on what the state directory holds, made now if it is empty.
+    """Return the services on what the state directory and the database hold, made now if they are empty.
 
     Raises:
+        DatabaseUrlError: The database's URL cannot be used.
         StateDirError: The state directory cannot be used.
         Unavailable: The database cannot be opened.
     """
@@ -54,14 +56,13 @@ def open_services(settings: Settings, clock: Clock) -> Services:
     if directory is not None:
         state_dir.prepare(directory)
     tokens = state_dir.tokens(directory)
-    key = state_dir.signing_key(directory)
-    store = SqliteStore(None if directory is None else directory / state_dir.DATABASE)
-    access = Access(store, key)
+    store = open_store(settings.database_url, None if directory is None else directory / state_dir.DATABASE)
+    access = Access(store, signing_key(store, directory, clock.now()))
     access.admit(tokens, clock.now())
     pool = Pool(settings=settings, store=store, clock=clock)
     pool.resume()
     leases = Leases(pool)
-    return Services(
+    services = Services(
         settings=settings,
         pool=pool,
         access=access,
@@ -72,3 +73,5 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         tenants=Tenants(pool),
         tokens=tokens,
     )
+    store.subscribe(pool.tell)
+    return services

@@ -26,6 +26,7 @@ DEFAULT_PORT = 8750
 BROKER_LIMIT_S = 30.0
 NODE_LIMIT_S = 180.0
 MAX_LOG_BYTES = 4 << 20
+DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,9 @@ class PoolOptions:
 class LocalPool:
     """A broker and an agent on loopback, from the start of a `with` block to its end.
 
+    Its database is its own, in its state directory, whatever `ACCELPOOL_DATABASE_URL` says: a demo must
+    not put its node into a pool that others use.
+
     Attributes:
         url: The broker's URL, once it has started.
         token: The token for its users, likewise.
@@ -68,7 +72,7 @@ class LocalPool:
             name="broker",
             module="accelpool_broker",
             arguments=["--host", LOOPBACK, "--port", str(options.port), "--state-dir", str(state / "broker")],
-            variables=variables,
+            variables={name: value for name, value in variables.items() if name != DATABASE_URL},
             log_path=logs / "broker.log",
         )
         self.node = Child(

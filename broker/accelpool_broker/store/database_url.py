@@ -1,0 +1,52 @@
+"""The database's URL: which store it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from accelpool_broker.store.postgres import PostgresStore
+from accelpool_broker.store.protocol import Store
+from accelpool_broker.store.sqlite import SqliteStore
+from accelpool_wire.errors import AccelpoolError
+
+FORMS = "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH"
+POSTGRES = "postgresql"
+SQLITE = "sqlite"
+
+
+class DatabaseUrlError(AccelpoolError):
+    """The database's URL is of no form that the broker knows."""
+
+
+def open_store(url: str | None, default: Path | None) -> Store:
+    """Return the store that a URL names.
+
+    Args:
+        url: The URL, or None.
+        default: The file of the SQLite database without a URL; None is in memory alone.
+
+    Raises:
+        DatabaseUrlError: The URL is of another form than those of `FORMS`.
+        Unavailable: The database cannot be opened.
+    """
+    if url is None:
+        return SqliteStore(default)
+    parsed = _parse(url)
+    if parsed.drivername == POSTGRES:
+        return PostgresStore(parsed.set(drivername="postgresql+psycopg"))
+    if parsed.drivername != SQLITE:
+        raise DatabaseUrlError(f"the database's URL begins with {parsed.drivername}://, expected {FORMS}")
+    if not parsed.database:
+        raise DatabaseUrlError(f"the database's URL names no file, expected {FORMS}")
+    return SqliteStore(Path(parsed.database))
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # Without the URL and what is said of it: there may be a password in it.
+        raise DatabaseUrlError(f"the database's URL is none, expected {FORMS}") from None

@@ -1,0 +1,89 @@
+"""The store on SQLite: one file, or memory alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import StaticPool
+
+from accelpool_broker.news import News
+from accelpool_broker.store.migrate import migrate
+from accelpool_broker.store.transactions import session
+from accelpool_broker.store_queries import Transaction
+
+BUSY_TIMEOUT_MS = 5000
+POOL_SIZE = 16
+
+
+class SqliteStore:
+    """The store of one broker.
+
+    Writers of this process take turns on a lock, which is cheaper than SQLite's own waiting; other processes
+    are kept out by BEGIN IMMEDIATE.
+    """
+
+    is_shared = False
+
+    def __init__(self, path: Path | None) -> None:
+        self._engine = _engine(path)
+        self._writer = threading.Lock()
+        # In memory there is one connection, which readers and writers share.
+        self._reader = self._writer if path is None else None
+        self._immediate = self._engine.execution_options(immediate=True)
+        migrate(self._engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Return a transaction that only reads."""
+        if self._reader is not None:
+            with self._reader, session(self._engine) as opened:
+                yield Transaction(opened)
+        else:
+            with session(self._engine) as opened:
+                yield Transaction(opened)
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Return a transaction that commits at the end of its block, or rolls back on any exception."""
+        with self._writer, session(self._immediate) as opened:
+            yield Transaction(opened)
+
+    def subscribe(self, hear: Callable[[News], None]) -> None:
+        """Do nothing: there is no other broker."""
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _engine(path: Path | None) -> Engine:
+    if path is None:
+        engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )  # fmt: skip
+    else:
+        engine = create_engine(
+            f"sqlite:///{path}",
+            pool_size=POOL_SIZE,
+            max_overflow=-1,
+            connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Any) -> None:
+    is_immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_immediate else "BEGIN")

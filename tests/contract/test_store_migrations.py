@@ -1,0 +1,135 @@
+"""The database's tables: the migrations make the models', from every version on, with rows in them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from accelpool_broker.models import Base
+from accelpool_broker.scheduler import WHOLE, Demand
+from accelpool_broker.services.views import read_demand
+from accelpool_broker.store import open_store
+from accelpool_broker.store.migrate import config
+from accelpool_wire.errors import Unavailable
+
+FIRST, NEWEST = "0001", "head"
+OF_THE_FIRST_VERSION = (
+    "INSERT INTO tokens VALUES ('ab', 'admin', 1.0)",
+    "INSERT INTO nodes VALUES ('n1', 'h', 1, '', 'b', 'ready', 0.0, 0, 0)",
+    """INSERT INTO devices (id, node_name, name, environment, kind, api, attributes, memory_bytes,
+       compute_units, fault, is_present, epoch)
+       VALUES ('d1', 'n1', 'd1', 'e', 'gpu', 'opencl', '{"a": [1]}', 1099511627776, 1, '', true, 3)""",
+    """INSERT INTO leases (id, state, reason, kind, count, ttl_s, ends_with_session, client, created_at,
+       read_until, request_sha256)
+       VALUES ('l1', 'active', '', 'any', 1, 60.0, false, '', 0.0, 0.0, '')""",
+    """INSERT INTO shares (lease_id, device_id, memory_bytes, compute, epoch, is_active)
+       VALUES ('l1', 'd1', 1, 1.0, 3, true)""",
+    "INSERT INTO sessions VALUES ('n1', 's1', 'l1')",
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path / 'broker.sqlite'}"
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    opened = create_engine(make_url(url.replace("postgresql:", "postgresql+psycopg:")))
+    yield opened
+    opened.dispose()
+
+
+def upgrade(engine: Engine, revision: str = NEWEST) -> None:
+    with engine.begin() as connection:
+        command.upgrade(config(connection), revision)
+
+
+def fill_first_version(engine: Engine) -> None:
+    upgrade(engine, FIRST)
+    with engine.begin() as connection:
+        for statement in OF_THE_FIRST_VERSION:
+            connection.execute(text(statement))
+
+
+def differences(engine: Engine) -> list[object]:
+    with engine.connect() as connection:
+        return compare_metadata(MigrationContext.configure(connection), Base.metadata)
+
+
+def test_the_migrations_make_the_models_tables(engine: Engine) -> None:
+    upgrade(engine)
+    assert differences(engine) == []
+
+
+def test_what_the_first_version_wrote_is_kept(url: str, engine: Engine) -> None:
+    fill_first_version(engine)
+    store = open_store(url, None)
+    with store.read() as tx:
+        [lease] = tx.leases()
+        assert (lease.id, lease.state, lease.tenant, lease.shares[0].device.epoch) == (
+            "l1", "active", "default", 3
+        )  # fmt: skip
+        assert read_demand(lease.alternatives[0]) == Demand()
+        [device] = tx.devices()
+        assert (device.attributes, device.memory_bytes, device.loaded_sha256) == ({"a": [1]}, 1 << 40, None)
+        assert (device.used_memory_bytes, device.used_compute_ppm) == (1, WHOLE)
+        assert [session.id for session in tx.sessions_of("l1")] == ["s1"]
+        assert [(token.sha256, token.scope) for token in tx.tokens()] == [("ab", "admin")]
+    store.close()
+
+
+def test_down_and_up_again_keeps_the_rows_of_the_first_version(url: str, engine: Engine) -> None:
+    fill_first_version(engine)
+    upgrade(engine)
+    with engine.begin() as connection:
+        command.downgrade(config(connection), FIRST)
+    upgrade(engine)
+    assert differences(engine) == []
+    store = open_store(url, None)
+    with store.read() as tx:
+        assert [lease.id for lease in tx.leases()] == ["l1"]
+        assert tx.active_shares() == {"l1": [("d1", 1, WHOLE, "n1")]}
+    store.close()
+
+
+def test_all_the_way_down_nothing_is_left(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.begin() as connection:
+        command.downgrade(config(connection), "base")
+    upgrade(engine)
+    assert differences(engine) == []
+
+
+def test_brokers_that_start_at_once_migrate_once(postgres_url: str) -> None:
+    failures: list[Exception] = []
+
+    def start() -> None:
+        try:
+            open_store(postgres_url, None).close()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_database_of_a_newer_version_is_refused(url: str, engine: Engine) -> None:
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Unavailable, match="9999"):
+        open_store(url, None)
