@@ -55,7 +55,7 @@ class DeviceTurn:
         self._clock_ns = clock_ns
         self._state = threading.Condition()
         self._flights: deque[tuple[QueueObject, Any]] = deque()
-        self._is_admitting = self._is_enqueuing = False
+        self._is_admitting = self._is_enqueuing = self._has_to_hear = False
         self._has_turn = False
         self._is_draining = False
         self._is_broken = False
@@ -66,7 +66,7 @@ class DeviceTurn:
 
     # ---- the session's thread ----------------------------------------------------------------------------
 
-    def admit(self, *, is_counted: bool) -> bool:
+    def admit(self, *, is_counted: bool = True) -> bool:
         """Wait until a command may be enqueued; whether it had to wait for other sessions.
 
         Args:
@@ -74,8 +74,12 @@ class DeviceTurn:
                 enqueued: until `note`, or `dismiss`.
         """
         has_waited = False
-        if not (self._has_turn and len(self._flights) < self._room and self._slot.is_undisturbed):
-            with self._state:  # what is admitted here without the lock may be late: the keeper sees to that
+        in_flight = len(self._flights)
+        if self._has_turn and in_flight < self._room and self._slot.is_undisturbed:
+            self._has_to_hear = in_flight == self._room // 2
+        else:  # what is admitted above without the lock may be late: the keeper sees to that
+            self._has_to_hear = True
+            with self._state:
                 has_waited = False if self._may_enqueue() else self._await_turn()
         if is_counted:
             self._is_enqueuing = True
@@ -87,10 +91,15 @@ class DeviceTurn:
         """Take note that a command is in flight."""
         if not self._flights and not self._is_enqueuing:
             self._busy_ns = self._clock_ns()
-        self._flights.append((queue, driver_event(event)))
+        self._flights.append((queue, event))
         self._is_enqueuing = False
-        if len(self._flights) == self._room // 2 or not (self._has_turn and self._slot.is_undisturbed):
+        if self._has_to_hear:
             self._rouse()
+
+    def note_late(self, queue: QueueObject, event: Any) -> None:
+        """Take note that a command is in flight which was not admitted just before."""
+        self._has_to_hear = True
+        self.note(queue, event)
 
     def dismiss(self) -> None:
         """Take note that a command that was admitted and counted is not in flight."""
@@ -206,4 +215,4 @@ class DeviceTurn:
 def _last_of(flights: list[tuple[QueueObject, Any]]) -> list[Any]:
     """Return events whose end is that of all: of an in-order queue the newest, of another every one."""
     last = {id(queue) if queue.is_in_order else id(event): event for queue, event in flights}
-    return list(last.values())
+    return [driver_event(event) for event in last.values()]

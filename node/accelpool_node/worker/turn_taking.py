@@ -13,7 +13,7 @@ from typing import Any
 
 from accelpool_node.backends.base import BackendDevice
 from accelpool_node.worker.device_turn import DeviceTurn
-from accelpool_node.worker.gates import gate_of
+from accelpool_node.worker.gates import GatedEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.objects import QueueObject
 from accelpool_wire import messages as m
@@ -52,6 +52,7 @@ class TurnTaking:
     ) -> None:
         self._turns = turns
         self._holdings = holdings
+        self._queues = holdings.queues.items
         self._on_turn = on_turn
         self._known: dict[int, DeviceTurn | None] = {}  # by the device: it lives as long as the session
         self._admitted: tuple[QueueObject, DeviceTurn] | None = None
@@ -67,36 +68,41 @@ class TurnTaking:
         kind = type(message)
         self._admitted = None
         if kind in ON_DEVICE:
-            queue = self._holdings.queues.items.get(message.queue)
+            queue = self._queues.get(message.queue)
             turn = None if queue is None else self._turn_of(queue.device)
-            if queue is not None and turn is not None:
-                self._admit_to(queue, turn, is_read=kind in READS)
+            if queue is None or turn is None:
+                return
+            if kind in READS:
+                self._admit_read(queue, turn)
+                return
+            if queue.sending is not None:
+                queue.sending.wait()  # the client may be long in reading what is sent to it
+            if turn.admit():
+                self._on_turn()
+            self._admitted = queue, turn
         elif kind in STARTING and self._gated:
             for turn in tuple(self._gated):
                 self._admit(turn, is_counted=False)
 
-    def _admit_to(self, queue: QueueObject, turn: DeviceTurn, *, is_read: bool) -> None:
-        """Admit a command once nothing of its queue is being sent: a client may be long in reading that.
-
-        For that reason a read uses the device from when it is enqueued, not while it waits for room.
-        """
+    def _admit_read(self, queue: QueueObject, turn: DeviceTurn) -> None:
+        """Admit a read, which may wait for the client to read others: it is in flight once it is enqueued."""
         if queue.sending is not None:
             queue.sending.wait()
-        if is_read and queue.on_read is None:
+        if queue.on_read is None:
             queue.on_read = lambda event: self._note(turn, queue, event)
-        self._admit(turn, is_counted=not is_read)
-        if not is_read:
-            self._admitted = queue, turn
+        self._admit(turn, is_counted=False)
 
     def note(self, command: int) -> None:
         """Take note of what a message has put in flight; reads tell by themselves, as they are begun."""
         if self._admitted is None:
             return
         queue, turn = self._admitted
-        if queue.newest_command == command:
+        if queue.newest_command != command:
+            turn.dismiss()
+        elif isinstance(queue.newest, GatedEvent):
             self._note(turn, queue, queue.newest)
         else:
-            turn.dismiss()
+            turn.note(queue, queue.newest)
 
     def _admit(self, turn: DeviceTurn, *, is_counted: bool) -> None:
         if turn.admit(is_counted=is_counted):
@@ -106,7 +112,7 @@ class TurnTaking:
         """Have a command counted, from when nothing of the client's keeps it from running."""
         gate = gate_of(event)
         if gate is None:
-            turn.note(queue, event)
+            turn.note_late(queue, event)
             return
         turn.dismiss()
         self._gated[turn] += 1
@@ -114,11 +120,12 @@ class TurnTaking:
         def start() -> None:
             self._gated[turn] -= 1
             self._gated += Counter()  # those with none are gone
-            turn.note(queue, event)
+            turn.note_late(queue, event)
 
         gate.park(start)
 
     def _turn_of(self, device: BackendDevice) -> DeviceTurn | None:
-        if id(device) not in self._known:
-            self._known[id(device)] = self._turns.get(self._holdings.whole_of(device).device.name)
-        return self._known[id(device)]
+        known = id(device)
+        if known not in self._known:
+            self._known[known] = self._turns.get(self._holdings.whole_of(device).device.name)
+        return self._known[known]
