@@ -72,6 +72,12 @@ def test_a_share_can_be_changed_while_it_is_in_use(registry, session):
     assert one.take(700)
 
 
+@pytest.mark.parametrize("memory_bytes", [-1, 1 << 64, 1 << 200])
+def test_limits_are_bounded_whatever_is_told(registry, memory_bytes):
+    registry.set_limits("L1", memory_bytes, 1.0)
+    assert registry.limits("L1")[0] in (0, layout.WORD_MASK)
+
+
 # ---- turns ------------------------------------------------------------------------------------------
 
 

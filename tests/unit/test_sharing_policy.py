@@ -90,6 +90,14 @@ def test_half_a_device_is_charged_twice_as_fast():
     assert charged(LAST_NS, 100, WHOLE) == LAST_NS
 
 
+@pytest.mark.parametrize(
+    ("compute", "weight"),
+    [(1.0, WHOLE), (0.25, 250_000), (0.0, LEAST_WEIGHT), (-1.0, LEAST_WEIGHT), (1e308, WHOLE)],
+)
+def test_weights_are_bounded(compute, weight):
+    assert weight_of(compute) == weight
+
+
 def test_whoever_slept_has_saved_up_nothing():
     assert joined(5, 1000) == 1000
     assert joined(2000, 1000) == 2000

@@ -153,7 +153,8 @@ class Registry:
             Unavailable: There are too many leases.
         """
         entry = self._entry(lease)
-        wanted = {layout.MEMORY_BYTES: memory_bytes, layout.WEIGHT: policy.weight_of(compute)}
+        size = min(layout.WORD_MASK, max(0, memory_bytes))
+        wanted = {layout.MEMORY_BYTES: size, layout.WEIGHT: policy.weight_of(compute)}
         is_new = False
         for field, value in wanted.items():
             word = layout.lease_word(entry, field)

@@ -76,7 +76,7 @@ class Holder:
 
 def weight_of(compute: float) -> int:
     """Return the weight of a compute share."""
-    return min(WHOLE, max(LEAST_WEIGHT, round(compute * WHOLE)))
+    return max(LEAST_WEIGHT, round(min(1.0, max(0.0, compute)) * WHOLE))
 
 
 def first(contenders: Sequence[Contender]) -> Contender | None:

@@ -67,7 +67,7 @@ class DeviceTurn:
     # ---- the session's thread ----------------------------------------------------------------------------
 
     def admit(self, *, is_counted: bool = True) -> bool:
-        """Wait until a command may be enqueued; whether it had to wait for other sessions.
+        """Wait until a command may be enqueued; whether it had to wait.
 
         Args:
             is_counted: Whether the device is in use from now on, as drivers may run commands while these are
@@ -80,7 +80,9 @@ class DeviceTurn:
         else:  # what is admitted above without the lock may be late: the keeper sees to that
             self._has_to_hear = True
             with self._state:
-                has_waited = False if self._may_enqueue() else self._await_turn()
+                has_waited = not self._may_enqueue()
+                if has_waited:
+                    self._await_turn()
         if is_counted:
             self._is_enqueuing = True
             if not self._flights:
@@ -113,17 +115,15 @@ class DeviceTurn:
             return self._is_broken
         return len(self._flights) < room(self._mean_ns, is_contended=not self._slot.is_undisturbed)
 
-    def _await_turn(self) -> bool:
+    def _await_turn(self) -> None:
         """Wait as `admit` does, with the state locked."""
-        has_waited, until = False, time.monotonic() + PATIENCE_S
+        until = time.monotonic() + PATIENCE_S
         self._is_admitting = True
         self._rouse()
         while not self._may_enqueue() and time.monotonic() < until:
             self.is_waiting = not self._has_turn
-            has_waited |= self.is_waiting
             self._state.wait(CLAIM_EVERY_S)
         self.is_waiting = self._is_admitting = False
-        return has_waited
 
     def _rouse(self) -> None:
         """Have the keeper look; the first time, have there be one."""

@@ -88,7 +88,7 @@ class Service:
         return time.monotonic() - since if since else 0.0
 
     def go_on(self) -> None:
-        """Count what is handled now from here on: it was no device that it has waited for."""
+        """Count what is handled now from here on: what it has waited for was not its own."""
         if self._handling_since:
             self._handling_since = time.monotonic()
 

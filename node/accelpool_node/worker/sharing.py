@@ -45,7 +45,7 @@ class Sharing:
         session: The session.
         shares: Its devices' shares.
         backend: Waits for commands.
-        on_turn: Called when the session's thread had to wait for its turn, and goes on.
+        on_turn: Called when the session's thread had to wait for a command, and goes on.
         clock: A monotonic clock, in seconds.
     """
 

@@ -44,7 +44,7 @@ class TurnTaking:
     Args:
         turns: By the device's name, for devices of which the lease has a fraction.
         holdings: The session's objects.
-        on_turn: Called when the session's thread had to wait for its turn, and goes on.
+        on_turn: Called when the session's thread had to wait for a command, and goes on.
     """
 
     def __init__(
