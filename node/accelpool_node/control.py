@@ -4,8 +4,8 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
 
     worker                               agent
     Ready(devices)             ────▶     the driver is loaded: the worker is warm
-                               ◀────     Serve(session, ..., hello) + the client's socket (SCM_RIGHTS)
-    Alive(busy_s, traffic)     ────▶     at once, then every second while serving, and before it may be silent
+                               ◀────     Serve(session, ..., hello) + its socket, ledgers (SCM_RIGHTS)
+    Alive(busy_s, ...)         ────▶     at once, then every second while serving, and before it may be silent
     WantBuilder                ────▶     before its first build
                                ◀────     Builder + a connection to it (SCM_RIGHTS), if there is one
                                ◀────     Delivery(frame) + another node's connection, for the session
@@ -26,6 +26,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 MAX_PACKET_BYTES = 128 * 1024
+MAX_DESCRIPTORS = 1 + 64  # the client's connection, and a ledger for each device of its session
 NOBODY_AWAITS = "no session here awaits this delivery"  # whatever is wrong with it: it is nobody's to know
 
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
@@ -41,10 +42,14 @@ class Cause(StrEnum):
 
 
 class SessionShare(msgspec.Struct, frozen=True, kw_only=True):
-    """One device of a session: its name on the node, and the memory that may be allocated on it."""
+    """One device of a session: its name for the backend, and the memory that may be allocated on it.
+
+    With a `slot` the device's ledger comes with the packet, and the session has this place in it.
+    """
 
     device: str
     memory_bytes: int
+    slot: int | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -54,7 +59,7 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Serve(msgspec.Struct, frozen=True, tag="serve"):
-    """Serve this client: its socket comes with the packet.
+    """Serve this client: its socket comes with the packet, and after it the ledgers of the shares with slots.
 
     Attributes:
         session: The session's id.
@@ -89,14 +94,19 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
-    """The worker's main loop runs; `busy_s` is the age of the oldest command it waits for, or 0.
+    """The worker's main loop runs.
 
-    If it `may_be_silent` its driver is at work, and may keep it from saying more for as long as it takes.
+    Attributes:
+        busy_s: The age of the oldest command it waits for, or 0; waiting for a turn does not count.
+        traffic: What it has moved.
+        worked_s: How long it had commands on its devices so far.
+        may_be_silent: Its driver is at work, and may keep it from saying more for as long as it takes.
     """
 
     busy_s: float
     traffic: Traffic = Traffic()
     may_be_silent: bool = False
+    worked_s: float = 0.0
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
@@ -127,6 +137,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     cause: Cause
     detail: str = ""
     traffic: Traffic = Traffic()
+    worked_s: float = 0.0
 
 
 ToWorker = Serve | Delivery | Builder | End
@@ -147,7 +158,7 @@ def send(channel: socket.socket, message: ToWorker | ToAgent, descriptors: tuple
 
 def receive_at_worker(channel: socket.socket) -> tuple[ToWorker, list[int]] | None:
     """Return the next message and its descriptors, or None at the agent's end."""
-    packet, descriptors, _, _ = socket.recv_fds(channel, MAX_PACKET_BYTES, 4)
+    packet, descriptors, _, _ = socket.recv_fds(channel, MAX_PACKET_BYTES, MAX_DESCRIPTORS)
     return (_decoder_to_worker.decode(packet), descriptors) if packet else None
 
 

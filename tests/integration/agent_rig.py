@@ -104,23 +104,33 @@ class FakeBroker:
         self.changed.wait_for(lambda: self.revision != body["seen_revision"], body["wait_s"])
         return {"revision": self.revision, "leases": list(self.leases.values())}
 
-    def token(self, lease: str, *devices: str, epoch: int = 0, is_granted: bool = True, **members) -> str:
-        """Return a token of a lease, granted unless told otherwise."""
+    def token(
+        self,
+        lease: str,
+        *devices: str,
+        epoch: int = 0,
+        memory_bytes: int = 1 << 20,
+        compute: float = 1.0,
+        is_granted: bool = True,
+        is_told: bool = True,
+        **members,
+    ) -> str:
+        """Return a token of a lease, granted, and that told at once, unless told otherwise."""
         with self.changed:
             self.epoch += 1
             shares = [
                 {
                     "name": f"null/null-{name}",
                     "epoch": epoch or self.epoch,
-                    "memory_bytes": 1 << 20,
-                    "compute": 1.0,
+                    "memory_bytes": memory_bytes,
+                    "compute": compute,
                 }
                 for name in devices
             ]
             if is_granted:
                 expires_at = "2100-01-01T00:00:00Z"
                 self.leases[lease] = {"id": lease, "devices": shares, "expires_at": expires_at}
-                self.revision += 1
+                self.revision += is_told
                 self.changed.notify_all()
         claims = LeaseClaims(
             **{
@@ -131,7 +141,7 @@ class FakeBroker:
                         device=share["name"],
                         epoch=share["epoch"],
                         memory_bytes=share["memory_bytes"],
-                        compute=1.0,
+                        compute=share["compute"],
                     )
                     for share in shares
                 ),
@@ -140,6 +150,14 @@ class FakeBroker:
             }
         )
         return encode(claims, self.key.sign)
+
+    def resize(self, lease: str, memory_bytes: int, compute: float) -> None:
+        """Let a lease have more or less of its devices."""
+        with self.changed:
+            for share in self.leases[lease]["devices"]:
+                share |= {"memory_bytes": memory_bytes, "compute": compute}
+            self.revision += 1
+            self.changed.notify_all()
 
     def end(self, lease: str) -> None:
         """Let a lease end."""

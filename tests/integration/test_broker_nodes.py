@@ -280,6 +280,24 @@ def test_a_lease_ends_with_its_last_session_if_asked_to(
     assert state(broker, lease)[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("busy_s", "status"),
+    [
+        ({}, 200),
+        ({"lse_1": 0, "lse_2": 12.5}, 200),
+        ({"lse_1": -1}, 422),
+        ({"": 1}, 422),
+        ({"lse_1": "x"}, 422),
+    ],
+)
+def test_a_report_says_how_long_leases_were_at_work(
+    broker: BrokerInProcess, busy_s: dict, status: int
+) -> None:
+    broker.register("n1", "gpu")
+    body = {"boot_id": "boot-1", "sequence": 1, "busy_s": busy_s}
+    assert broker.call("POST", "/nodes/n1/reconcile", role="node", json=body).status_code == status
+
+
 def test_a_node_cannot_end_a_lease_that_has_nothing_there(broker: BrokerInProcess) -> None:
     broker.register("n1", "gpu")
     broker.register("n2", "cpu")

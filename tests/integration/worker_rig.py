@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from accelpool_node import control, discover, drivers, environments
+from accelpool_node.sharing.ledger import DeviceLedger
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
 
@@ -105,6 +106,7 @@ class Worker:
         heard: Everything that it said since Ready.
         ready: What it said first.
         connect_builder: Returns a connection to a builder when it wants one, or None.
+        seat: Its place in its device's ledger: the ledger and the slot, if it has one.
     """
 
     target: Target
@@ -113,6 +115,7 @@ class Worker:
     peers: tuple[str, ...] = ()
     heard: list[control.ToAgent] = field(default_factory=list)
     connect_builder: Callable[[], socket.socket | None] = lambda: None
+    seat: tuple[DeviceLedger, int] | None = None
     ready: control.Ready = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
     agent: socket.socket = field(init=False)
@@ -164,11 +167,12 @@ class Worker:
     ) -> None:
         """Hand a client's connection to the worker."""
         shares = [
-            control.SessionShare(device=name, memory_bytes=memory_bytes)
+            control.SessionShare(device=name, memory_bytes=memory_bytes, slot=self.seat and self.seat[1])
             for name in devices or [self.target.device]
         ]
         order = control.Serve(self.session, shares, hello, self.peers)
-        control.send(self.agent, order, (stream.fileno(),))
+        ledgers = (self.seat[0].descriptor,) if self.seat else ()
+        control.send(self.agent, order, (stream.fileno(), *ledgers))
 
     def _listen(self) -> None:
         try:

@@ -76,6 +76,35 @@ def test_an_accepted_token_makes_earlier_ones_stale(table):
     table.check(claims("L2", 7), NOW)
 
 
+@pytest.mark.parametrize(
+    ("lease", "epoch", "is_doubtful"),
+    [
+        ("L1", 4, False),  # known, and stale
+        ("L2", 6, False),
+        ("L0", 5, False),  # known to have ended
+        ("L3", 5, True),
+        ("L3", 6, False),
+        ("L3", 7, False),
+    ],
+)
+def test_an_unknown_lease_with_an_earlier_epoch_than_the_newest_is_doubtful(table, lease, epoch, is_doubtful):
+    update(table, granted("L0", 3))
+    update(table, granted("L1", 5), granted("L2", 6))
+    assert table.is_doubtful(claims(lease, epoch)) is is_doubtful
+
+
+def test_the_brokers_word_settles_what_is_doubtful(table):
+    update(table, granted("L2", 6))
+    table.note(claims("L4", 9))
+    assert table.is_doubtful(claims("L3", 5))
+    update(table, granted("L2", 6), granted("L3", 5))
+    assert not table.is_doubtful(claims("L3", 5))
+    table.check(claims("L3", 5), NOW)
+    update(table, granted("L2", 6))
+    with pytest.raises(LeaseRevoked):
+        table.check(claims("L3", 5), NOW)
+
+
 def test_epochs_are_per_device(table):
     update(table, granted(device="other", epoch=9))
     table.check(claims(epoch=5), NOW)

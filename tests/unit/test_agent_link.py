@@ -73,13 +73,16 @@ def test_how_a_session_ended_follows_from_what_is_known(members, cause, problem,
 def test_a_report_says_what_runs_and_repeats_what_ended_until_it_is_heard():
     reporter = Reporter("boot")
     reporter.add(outcome())
-    first = reporter.report([session()], {"x/a": ""}, {"x/a": IMAGE}, seen_revision=None, wait_s=0.0)
+    first = reporter.report(
+        [session()], {"x/a": ""}, {"x/a": IMAGE}, {"L": 2.5}, seen_revision=None, wait_s=0.0
+    )
     assert first.loaded_images == {"x/a": IMAGE}
+    assert first.busy_s == {"L": 2.5}
     assert [(one.id, one.lease, one.devices) for one in first.sessions] == [("S1", "L", ["x/a"])]
     assert [one.id for one in first.ended] == ["S1"]
     reporter.add(outcome("S2"))
     reporter.acknowledge(first)
-    second = reporter.report([], {}, {}, seen_revision=3, wait_s=5.0)
+    second = reporter.report([], {}, {}, {}, seen_revision=3, wait_s=5.0)
     assert [one.id for one in second.ended] == ["S2"]
     assert second.sequence > first.sequence
     assert (second.seen_revision, second.wait_s) == (3, 5.0)
@@ -144,7 +147,7 @@ def make_link(monkeypatch):
         link = BrokerLink(
             lambda: broker,
             registration=lambda: REGISTRATION,
-            report=lambda seen, wait_s: reporter.report([], {}, {}, seen_revision=seen, wait_s=wait_s),
+            report=lambda seen, wait_s: reporter.report([], {}, {}, {}, seen_revision=seen, wait_s=wait_s),
             on_registered=lambda registered: None,
             on_heard=reporter.acknowledge,
             on_work=lambda work, asked_at: works.append(work.revision),
@@ -190,4 +193,31 @@ def test_a_broker_that_refuses_the_node_for_good_ends_the_start(make_link):
         await link.start()
 
     with pytest.raises(Unauthorized):
+        asyncio.run(scenario())
+
+
+def test_asking_waits_for_a_question_that_was_asked_since(make_link):
+    broker = FakeBroker(1, 2)
+
+    async def scenario():
+        link, works = make_link(broker)
+        await link.start()
+        asking = asyncio.create_task(link.ask(10.0))
+        await asyncio.sleep(0)
+        assert not asking.done()  # what was heard before does not count
+        reporting = asyncio.create_task(link._report_changes())
+        await asking
+        reporting.cancel()
+        return works
+
+    assert asyncio.run(scenario()) == [1, 2]
+
+
+def test_asking_a_broker_that_does_not_answer_ends(make_link):
+    async def scenario():
+        link, _ = make_link(FakeBroker(1))
+        await link.start()
+        await link.ask(0.01)
+
+    with pytest.raises(Unavailable, match=r"0\.01 s"):
         asyncio.run(scenario())

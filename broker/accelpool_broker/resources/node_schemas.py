@@ -134,6 +134,13 @@ class ReportIn(Schema):
         validate=Length(0, MAX_DEVICES),
         metadata=about("by device; of those that are not named nobody knows what is loaded"),
     )
+    busy_s = Dict(
+        keys=text_field(64, 1),
+        values=Float(validate=Range(0, MAX_INSTANT_S)),
+        load_default=dict,
+        validate=Length(0, MAX_SESSIONS),
+        metadata=about("by lease: seconds with commands on devices since it was first served there"),
+    )
     seen_revision = count_field(load_default=None, allow_none=True)
     wait_s = Float(load_default=0.0, validate=Range(0, 10))
 

@@ -128,5 +128,6 @@ def _report(data: dict[str, Any]) -> Report:
             device: LoadedImage(sha256=image["sha256"], since=image["since"])
             for device, image in data["loaded_images"].items()
         },
+        busy_s=data["busy_s"],
         seen_revision=data["seen_revision"],
     )

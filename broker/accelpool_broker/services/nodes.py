@@ -75,6 +75,7 @@ class Report:
     ended: tuple[EndedSession, ...] = ()
     device_faults: dict[str, str] = field(default_factory=dict)
     loaded_images: dict[str, LoadedImage] = field(default_factory=dict)
+    busy_s: dict[str, float] = field(default_factory=dict)
     seen_revision: int | None = None
 
 

@@ -10,6 +10,8 @@ devices      what the node has, and what works (pure)
 discovery    asks child processes what there is and whether it works
 health       probes suspect and faulty devices again
 leases       which lease tokens still hold: epochs, ends (pure)
+shares       the ledgers of the devices: limits and places of sessions
+activity     how long each lease was at work (pure)
 handshake    what a client's first frame may be, and whether it is let in (pure)
 listener     the data plane's socket: one bounded frame of each client
 sessions     the sessions: opened, watched, ended, remembered

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from accelpool_node.agent.background import call_in_thread
 from accelpool_node.agent.contract import Registered, Registration, Report, Work
-from accelpool_wire.errors import AccelpoolError, Conflict, Forbidden, Invalid, NotFound, Unauthorized
+from accelpool_wire.errors import (
+    AccelpoolError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +95,8 @@ class BrokerLink:
         self._on_heard = on_heard
         self._on_work = on_work
         self._changed = asyncio.Event()
+        self._heard = asyncio.Condition()
+        self._heard_of = -math.inf
         self._freshness = Freshness()
         self._registering = asyncio.Lock()
         self._registrations = 0
@@ -103,6 +114,20 @@ class BrokerLink:
     async def run(self) -> None:
         """Report and listen, until cancelled."""
         await asyncio.gather(self._report_changes(), self._listen())
+
+    async def ask(self, limit_s: float) -> None:
+        """Have the broker's word on all that was so before this call: a whole question and answer.
+
+        Raises:
+            Unavailable: It does not answer in time.
+        """
+        since = time.monotonic()
+        self._changed.set()
+        try:
+            async with asyncio.timeout(limit_s), self._heard:
+                await self._heard.wait_for(lambda: self._heard_of >= since)
+        except TimeoutError:
+            raise Unavailable(f"the broker, which has to be asked, did not answer in {limit_s:g} s") from None
 
     def changed(self) -> None:
         """Have the broker told at once that something is different."""
@@ -142,6 +167,9 @@ class BrokerLink:
         self._on_heard(report)
         if self._freshness.take(work.revision, asked_at=asked_at, answered_at=time.monotonic()):
             self._on_work(work, asked_at)
+        async with self._heard:
+            self._heard_of = max(self._heard_of, asked_at)
+            self._heard.notify_all()
 
     async def _register(self, broker: BrokerCalls, seen: int) -> None:
         """Register, unless that has been done since `seen` registrations."""

@@ -89,6 +89,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         device_faults: Of every device, "" for a healthy one.
         loaded_images: Of the devices of which it is known.
+        busy_s: By lease, how long it had commands on devices since it was first served here.
     """
 
     boot_id: str
@@ -97,15 +98,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ended: list[EndedReport]
     device_faults: dict[str, str]
     loaded_images: dict[str, LoadedImage]
+    busy_s: dict[str, float]
     seen_revision: int | None
     wait_s: float
 
 
 class GrantedShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A device under a lease; what of it is shared stands in the lease token."""
+    """A device under a lease, and how much of it; where that is missing the lease token tells."""
 
     name: str
     epoch: int
+    memory_bytes: int | None = None
+    compute: float | None = None
 
 
 class GrantedLease(msgspec.Struct, frozen=True, kw_only=True):

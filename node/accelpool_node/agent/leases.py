@@ -5,11 +5,15 @@
     was granted by the broker's word, and is no longer        refused: how it ended
     granted now, with this epoch or a later one               accepted
     granted now, and the token's epoch is earlier             refused: stale-epoch
-    unknown, epoch below the newest known of a device         refused: stale-epoch
+    unknown, epoch below the newest known of a device         doubtful: the broker is asked; if it does not
+                                                              name the lease, refused: stale-epoch
     unknown, else                                             accepted: the broker's word is under way
 
-A lease that has sessions but was never in the broker's word has ended once a whole question and answer came
-after its first session: the broker grants a lease before it hands out the token.
+A doubtful token is of a lease that has ended, or of a new one with a fraction of a device, of which another
+fraction was granted since: of two new leases the later one's client may be here first. The broker grants a
+lease before it hands out the token, so the answer to a question that was asked since the token came decides.
+For the same reason a lease that has sessions but was never in the broker's word has ended once a whole
+question and answer came after its first session.
 """
 
 from __future__ import annotations
@@ -61,6 +65,11 @@ class LeaseTable:
                     f"device {share.device} has been granted anew: the token of lease {claims.lease} has "
                     f"epoch {share.epoch}, the node knows {needed}"
                 )
+
+    def is_doubtful(self, claims: LeaseClaims) -> bool:
+        """Whether only the broker can tell a token with these claims from one of an earlier grant."""
+        is_unknown = claims.lease not in self._granted and claims.lease not in self._ended
+        return is_unknown and any(share.epoch < self._newest.get(share.device, 0) for share in claims.shares)
 
     def _needed_epoch(self, share: ShareClaim, granted: GrantedLease | None) -> int:
         for of_lease in granted.devices if granted else ():

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from accelpool_node import control
 from accelpool_node.agent.handshake import Admission
+from accelpool_node.agent.shares import Seat
 from accelpool_node.agent.workers import Worker
 from accelpool_wire.errors import ProblemError, SessionLost
 
@@ -54,6 +55,7 @@ class Session:
         opened_at: The same instant on the monotonic clock.
         heard_at: When the worker was last heard of, on the monotonic clock.
         may_be_silent: Whether the worker has said that it may not be heard of for a while.
+        seats: Its places in the ledgers of its devices.
         traffic: The bytes that it has moved, as last heard.
         last_word: What the worker said of the end.
         told: What the agent told the worker to end with.
@@ -71,6 +73,7 @@ class Session:
     opened_at: float
     heard_at: float
     may_be_silent: bool = False
+    seats: list[Seat] = field(default_factory=list)
     traffic: control.Traffic = field(default_factory=control.Traffic)
     last_word: control.Ended | None = None
     told: ProblemError | None = None

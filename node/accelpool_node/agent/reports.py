@@ -36,6 +36,7 @@ class Reporter:
         sessions: Iterable[Session],
         faults: Mapping[str, str],
         loaded_images: Mapping[str, LoadedImage],
+        busy_s: Mapping[str, float],
         *,
         seen_revision: int | None,
         wait_s: float,
@@ -57,6 +58,7 @@ class Reporter:
             ended=list(self._ended.values()),
             device_faults=dict(faults),
             loaded_images=dict(loaded_images),
+            busy_s=dict(busy_s),
             seen_revision=seen_revision,
             wait_s=wait_s,
         )

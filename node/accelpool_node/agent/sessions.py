@@ -12,10 +12,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 
 from accelpool_node import control
+from accelpool_node.agent.activity import Activity
 from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude, describe_traffic
 from accelpool_node.agent.settings import Settings
+from accelpool_node.agent.shares import Shares
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.agent.workers import Worker
 from accelpool_wire.errors import NotFound, ProblemError, QuotaExceeded, Unavailable, problem
@@ -37,6 +39,8 @@ class Sessions:
         on_change: Called when a session has begun.
         on_end: Called with the session and how it ended, when it has.
         on_loaded: Called when a session has loaded a device with a binary.
+        shares: The ledgers of the devices.
+        activity: Told how long sessions had commands on devices.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class Sessions:
         on_change: Callable[[], None],
         on_end: Callable[[Session, Outcome], None],
         on_loaded: Callable[[Session, control.Loaded], None] = lambda _session, _loaded: None,
+        shares: Shares | None = None,
+        activity: Activity | None = None,
     ) -> None:
         self.running: dict[str, Session] = {}
         self._settings = settings
@@ -58,6 +64,8 @@ class Sessions:
         self._on_change = on_change
         self._on_end = on_end
         self._on_loaded = on_loaded
+        self._shares = shares or Shares()
+        self._activity = activity or Activity()
         self._opening: Counter[str] = Counter()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
 
@@ -88,8 +96,18 @@ class Sessions:
     def _begin(
         self, worker: Worker, admission: Admission, frame: bytes, client: socket.socket
     ) -> Session | None:
-        """Have a worker serve a client; None if the worker is dead."""
+        """Have a worker serve a client; None if the worker is dead.
+
+        Raises:
+            Unavailable, LeaseExpired, LeaseRevoked, StaleEpoch: It is not to be served.
+        """
         now = time.monotonic()
+        try:
+            self._check(admission)
+            seats = self._shares.seat(admission)
+        except ProblemError:
+            worker.kill()
+            raise
         session = Session(
             id=f"ses_{secrets.token_urlsafe(9)}",
             admission=admission,
@@ -97,26 +115,25 @@ class Sessions:
             started_at=time.time(),
             opened_at=now,
             heard_at=now,
+            seats=seats,
         )
         order = control.Serve(
             session=session.id,
-            shares=list(admission.shares),
+            shares=[seat.share for seat in seats],
             hello=frame,
             peers=admission.claims.peers,
         )
         try:
-            self._check(admission)
             client.setblocking(True)
-            worker.send(order, (client.fileno(),))
+            worker.send(order, (client.fileno(), *(seat.descriptor for seat in seats)))
         except OSError:
             worker.kill()
+            self._shares.leave(seats)
             return None
-        except ProblemError:
-            worker.kill()
-            raise
         worker.on_message = lambda _, message: self._heard(session, message)
         worker.on_end = lambda _: self._over(session)
         self.running[session.id] = session
+        self._activity.begin(session.lease, now)
         self._watch(session)
         log.info("session %s of lease %s runs in worker %d", session.id, session.lease, worker.pid)
         self._on_change()
@@ -189,6 +206,7 @@ class Sessions:
             session.traffic = message.traffic
         if isinstance(message, control.Alive):
             session.may_be_silent = message.may_be_silent
+            self._activity.hear(session.lease, session.id, message.worked_s, session.heard_at)
         if isinstance(message, control.Ended):
             session.last_word = message
             asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
@@ -242,6 +260,8 @@ class Sessions:
             describe_traffic(session.traffic),
         )
         del self.running[session.id]
+        self._shares.leave(session.seats)
+        self._activity.end(session.id)
         self._outcomes[session.id] = outcome
         while len(self._outcomes) > MAX_OUTCOMES:
             self._outcomes.popitem(last=False)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from accelpool_node import control
+from accelpool_node.agent.activity import Activity
 from accelpool_node.agent.broker_link import BrokerCalls, BrokerLink
 from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.contract import Address, Registered, Registration, Report, Work
@@ -31,6 +32,7 @@ from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.reports import Reporter
 from accelpool_node.agent.sessions import Sessions
 from accelpool_node.agent.settings import Settings
+from accelpool_node.agent.shares import Shares
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_wire.errors import Unavailable
@@ -42,6 +44,7 @@ log = logging.getLogger(__name__)
 SHUTTING_DOWN = "the node is shutting down"
 END_MARGIN_S = 0.5
 KILL_LIMIT_S = 1.0
+ASK_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,8 @@ class Agent:
         self._verify: Verify | None = None
         self._is_open = True
         self._leases = LeaseTable()
+        self._shares = Shares()
+        self._activity = Activity()
         self._reporter = Reporter(secrets.token_hex(8))
         self._pools = {
             name: WarmPool(
@@ -107,6 +112,8 @@ class Agent:
             on_change=self._changed,
             on_end=self._session_ended,
             on_loaded=self._loaded,
+            shares=self._shares,
+            activity=self._activity,
         )
         self._health = Health(devices, environments, discovery, settings.reprobe_s, self._health_changed)
         self._listener = Listener(stream, self._serve, settings.handshake_limit_s)
@@ -158,7 +165,8 @@ class Agent:
         if self._verify is not None:
             faults = dict.fromkeys(self._devices.faults, SHUTTING_DOWN)
             running = self._sessions.running.values()
-            report = self._reporter.report(running, faults, {}, seen_revision=None, wait_s=0.0)
+            busy_s = self._activity.busy_s()
+            report = self._reporter.report(running, faults, {}, busy_s, seen_revision=None, wait_s=0.0)
             await self._link.say_farewell(report)
 
     # ---- clients ---------------------------------------------------------------------------------
@@ -175,6 +183,8 @@ class Agent:
         claims = read_token(first.token, node=self._settings.name, verify=self._verify)
         if isinstance(first, SessionQuery):
             raise await self._sessions.answer(first.session, claims.lease)
+        if self._leases.is_doubtful(claims):
+            await self._link.ask(ASK_LIMIT_S)
         self._leases.check(claims, time.time())
         admission = admit(claims, self._devices)
         self._leases.note(claims)
@@ -234,6 +244,7 @@ class Agent:
             self._sessions.running.values(),
             self._devices.faults,
             self._devices.loaded_images,
+            self._activity.busy_s(),
             seen_revision=seen_revision,
             wait_s=wait_s,
         )
@@ -243,6 +254,9 @@ class Agent:
 
     def _converge(self, work: Work, asked_at: float) -> None:
         """Do as the broker says: end what it does not want any more."""
-        held = {session.lease for session in self._sessions.running.values() if session.opened_at < asked_at}
+        running = self._sessions.running.values()
+        held = {session.lease for session in running if session.opened_at < asked_at}
+        self._shares.update(work.leases)
+        self._activity.keep({lease.id for lease in work.leases} | {session.lease for session in running})
         for lease, why in self._leases.update(work.leases, held=held, now=time.time()).items():
             self._sessions.end_lease(lease, why)

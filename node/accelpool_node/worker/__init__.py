@@ -16,7 +16,12 @@ prebuilt     makes programs of what the builder built
 builder_link the way to the builder
 holdings     makes, finds and lets go of what the session holds
 objects      the session's objects by handle, and the failures that stick to them
-ledger       the device memory that they take, to the byte
+failures     what a failure is to the client
+ledger       the device memory that they take, to the byte, with other sessions of the lease
+sharing      the session as one of several on its devices
+turn_taking  which commands take turns with other leases' sessions
+device_turn  a session's turns on one device
+activity     how long the session had commands on its devices
 transfers    bulk bytes between the connection and device memory
 staging      room in the node's memory for those that are not mapped
 bands        parts of transfers for which there is not enough room

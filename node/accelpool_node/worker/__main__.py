@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import itertools
 import os
 import resource
 import socket
@@ -21,14 +23,15 @@ from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
 from accelpool_node.worker.builder_link import BuilderLink
-from accelpool_node.worker.objects import Share
 from accelpool_node.worker.parting import as_client_sees
 from accelpool_node.worker.pulse import Pulse
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
+from accelpool_node.worker.sharing import Sharing, shares_of
 from accelpool_wire import messages as m
 
-ALIVE_EVERY_S = 1.0
+ALIVE_EVERY_S, LOOKS_PER_ALIVE = 1.0, 10
+LOOK_EVERY_S = ALIVE_EVERY_S / LOOKS_PER_ALIVE
 END_PATIENCE_S = 1.0
 AGENT_GONE = 3
 FILES = 8192  # a session's transfers between nodes have a connection each
@@ -57,7 +60,7 @@ def main() -> NoReturn:
         _exit(0)
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
-    _leave(agent, _serve(agent, backend, devices, order, stream))
+    _leave(agent, _serve(agent, backend, devices, order, stream, descriptors[1:]))
 
 
 def _allow_files() -> None:
@@ -89,6 +92,7 @@ def _serve(
     devices: dict[str, BackendDevice],
     order: control.Serve,
     stream: socket.socket,
+    ledgers: list[int],
 ) -> control.Ended:
     control.send(agent, control.Alive(0.0))  # the agent waits for this before it lets go of the client
     limits = m.Limits()
@@ -98,20 +102,18 @@ def _serve(
         detail = f"device {gone[0]} is not there any more; the driver shows {', '.join(devices) or 'none'}"
         service.end("unavailable", detail)
         return control.Ended(control.Cause.ENDED, detail)
-    shares = [Share(device=devices[share.device], memory_bytes=share.memory_bytes) for share in order.shares]
+    shares = shares_of(order.shares, devices, ledgers)
     builder = BuilderLink(lambda: control.send(agent, control.WantBuilder()))
     session = Session(backend, shares, limits, service.reply, products=builder, addresses=order.peers)
+    sharing = Sharing(session, shares, backend, service.go_on)
     threading.Thread(target=_obey, args=(agent, service, session, builder), daemon=True).start()
-    pulse = Pulse(
-        agent,
-        lambda: max(service.busy_s(), session.completion.oldest_s()),
-        lambda: service.traffic(session.peers),
-    )
-    threading.Thread(target=_report, args=(agent, service, session, pulse), daemon=True).start()
+    pulse = Pulse(agent, functools.partial(_alive, service, session, sharing))
+    threading.Thread(target=_report, args=(agent, service, session, sharing, pulse), daemon=True).start()
     service.welcome([as_client_sees(share) for share in shares])
     ended = service.run(session, pulse.silence)
     _tell_loaded_images(agent, session)
-    return msgspec.structs.replace(ended, traffic=service.traffic(session.peers))
+    sharing.look()
+    return msgspec.structs.replace(ended, traffic=service.traffic(session.peers), worked_s=sharing.worked_s)
 
 
 def _obey(agent: socket.socket, service: Service, session: Session, builder: BuilderLink) -> None:
@@ -146,13 +148,27 @@ def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
             control.send(agent, control.Loaded(device, sha256))
 
 
-def _report(agent: socket.socket, service: Service, session: Session, pulse: Pulse) -> None:
+def _alive(service: Service, session: Session, sharing: Sharing, *, may_be_silent: bool) -> control.Alive:
+    busy_s = 0.0 if sharing.is_waiting else service.busy_s()
+    return control.Alive(
+        busy_s=max(busy_s, session.completion.oldest_s()),
+        traffic=service.traffic(session.peers),
+        may_be_silent=may_be_silent,
+        worked_s=sharing.worked_s,
+    )
+
+
+def _report(agent: socket.socket, service: Service, session: Session, sharing: Sharing, pulse: Pulse) -> None:
     """Tell the agent every second that this process lives, and how long it has been at one command.
 
     While the main thread waits for a device it does not see its client go: this thread looks instead.
     """
     pause = threading.Event()
-    while not pause.wait(ALIVE_EVERY_S):
+    for look in itertools.count(1):
+        pause.wait(LOOK_EVERY_S)
+        sharing.look()
+        if look % LOOKS_PER_ALIVE:
+            continue
         busy_s = service.busy_s()
         _tell_loaded_images(agent, session)
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():

@@ -232,6 +232,8 @@ class Commands:
         """Note the event of a read that is enqueued, and have it begin."""
         outlet.event = self._user_events.gated(message, queue, outlet.event)
         self.end(message, queue, outlet.event, command)
+        if queue.on_read is not None:
+            queue.on_read(outlet.event)
         try:
             self._backend.flush(queue.handle)
         except Exception:

@@ -286,6 +286,11 @@ class Holdings:
         """Return a device by its place in the session."""
         return self.share(place, "clGetDeviceInfo").device
 
+    def whole_of(self, device: BackendDevice) -> Share:
+        """Return the share of a device of the session, or of the one that it is part of."""
+        share = next(share for share in self._shares if share.device is device)
+        return share.whole or share
+
     def count_shares(self) -> int:
         """Return how many devices the session has, sub-devices included."""
         return len(self._shares)

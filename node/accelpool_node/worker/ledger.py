@@ -1,4 +1,4 @@
-"""The device memory that a session holds, counted to the byte.
+"""The device memory that a session holds, counted to the byte, with that of its lease's other sessions.
 
 A buffer that is released while commands may still use it keeps its bytes until they are complete: only then
 does the driver free it. Who needs those bytes waits for those commands.
@@ -13,7 +13,7 @@ from typing import Any
 
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.gates import Gate, closed
-from accelpool_node.worker.objects import ContextObject, QueueObject, driver_event
+from accelpool_node.worker.objects import ContextObject, QueueObject, Share, driver_event
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 
@@ -51,14 +51,13 @@ class Ledger:
             MemoryError: MEM_OBJECT_ALLOCATION_FAILURE.
         """
         for share in context.shares:
-            missing = share.used_bytes + size - share.memory_bytes
+            missing = size - share.free_bytes
             if missing > 0 and missing <= sum(
                 item.size for item in self._retiring if share in item.context.shares and not item.is_held
             ):
                 self._reclaim(context, size)
-            if share.used_bytes + size > share.memory_bytes:
-                what = f"{size} bytes; {share.used_bytes} of the share's {share.memory_bytes} are in use"
-                raise error_for(routine, ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE, what)
+            if size > share.free_bytes:
+                raise _refused(share, size, routine)
 
     def take(self, context: ContextObject, size: int, routine: str) -> None:
         """Take bytes of each device of a context.
@@ -67,13 +66,23 @@ class Ledger:
             MemoryError: MEM_OBJECT_ALLOCATION_FAILURE.
         """
         self.check(context, size, routine)
-        for share in context.shares:
-            share.used_bytes += size
+        for place, share in enumerate(context.shares):
+            if not share.take(size):  # another session of the lease was faster
+                for taken in context.shares[:place]:
+                    taken.give(size)
+                raise _refused(share, size, routine)
 
     def give(self, context: ContextObject, size: int) -> None:
         """Give bytes back that nothing uses."""
         for share in context.shares:
-            share.used_bytes -= size
+            share.give(size)
+
+    def sweep(self) -> None:
+        """Give back the bytes whose events are complete: other sessions of the lease may need them."""
+        for item in [item for item in self._retiring if not item.is_held]:
+            if all(self._is_over(event) for event in item.events):
+                self._retiring.remove(item)
+                self.give(item.context, item.size)
 
     def retire(self, context: ContextObject, size: int, queues: Sequence[QueueObject]) -> None:
         """Give bytes back once everything now in the queues is complete."""
@@ -117,4 +126,9 @@ class Ledger:
 
 
 def _fits(context: ContextObject, size: int) -> bool:
-    return all(share.used_bytes + size <= share.memory_bytes for share in context.shares)
+    return all(size <= share.free_bytes for share in context.shares)
+
+
+def _refused(share: Share, size: int, routine: str) -> Error:
+    what = f"{size} bytes; {share.free_bytes} of the share are free"
+    return error_for(routine, ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE, what)

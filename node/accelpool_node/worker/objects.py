@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from accelpool_node.backends.base import BackendDevice
+from accelpool_node.sharing.session_slot import SessionSlot
 from accelpool_node.worker.gates import Gate, GatedEvent
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
@@ -76,13 +78,38 @@ def failure_of(event: Any) -> Failure | None:
 class Share:
     """The memory of one device that the session may allocate, and what it has allocated.
 
-    A sub-device's share is a name for that of the device it is part of: `whole`.
+    A sub-device's share is a name for that of the device it is part of: `whole`. With a `slot` in the
+    device's ledger it is that of all sessions of the lease together, and may change.
     """
 
     device: BackendDevice
     memory_bytes: int
     used_bytes: int = 0
     whole: Share | None = None
+    slot: SessionSlot | None = None
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left of it; negative if it was made smaller than what is held."""
+        if self.slot is not None:
+            return self.slot.memory_bytes - self.slot.used_bytes
+        return self.memory_bytes - self.used_bytes
+
+    def take(self, size: int) -> bool:
+        """Take bytes if they are left; whether they were."""
+        if self.slot is not None:
+            return self.slot.take(size)
+        if size > self.free_bytes:
+            return False
+        self.used_bytes += size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give bytes back."""
+        if self.slot is not None:
+            self.slot.give(size)
+        else:
+            self.used_bytes -= size
 
 
 @dataclass(kw_only=True, slots=True)
@@ -127,6 +154,7 @@ class QueueObject:
     barriers, in order that of all but the loose transfers.
     `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
     `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
+    `on_read` is told when a read is in flight.
     """
 
     handle: Any
@@ -144,6 +172,7 @@ class QueueObject:
     cause: Gate | None = None
     loose: list[LooseTransfer] = field(default_factory=list)
     told: Any = None
+    on_read: Callable[[Any], None] | None = None
     is_released: bool = False
 
 

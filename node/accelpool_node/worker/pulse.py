@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 from accelpool_node import control
 from accelpool_wire import messages as m
@@ -21,21 +22,25 @@ SILENT: frozenset[type[m.Message]] = frozenset({
 """Messages that a driver may take long to carry out, with the interpreter held."""
 
 
+class Alive(Protocol):
+    """Says how the process is."""
+
+    def __call__(self, *, may_be_silent: bool) -> control.Alive:
+        """Return the message that says so."""
+        ...
+
+
 class Pulse:
     """Tells the agent that this process lives.
 
     Args:
         agent: Where it listens.
-        busy_s: Says how long the oldest command has been waited for, in seconds.
-        traffic: Says what the session has moved.
+        alive: Says how it is.
     """
 
-    def __init__(
-        self, agent: socket.socket, busy_s: Callable[[], float], traffic: Callable[[], control.Traffic]
-    ) -> None:
+    def __init__(self, agent: socket.socket, alive: Alive) -> None:
         self._agent = agent
-        self._busy_s = busy_s
-        self._traffic = traffic
+        self._alive = alive
         self._may_be_silent = False
         self._sending = threading.Lock()  # what was said last is what is so
 
@@ -46,8 +51,7 @@ class Pulse:
             OSError: The agent is gone.
         """
         with self._sending:
-            alive = control.Alive(self._busy_s(), self._traffic(), self._may_be_silent)
-            control.send(self._agent, alive)
+            control.send(self._agent, self._alive(may_be_silent=self._may_be_silent))
 
     @contextlib.contextmanager
     def silence(self) -> Iterator[None]:

@@ -113,6 +113,11 @@ class Service:
         since = self._handling_since
         return time.monotonic() - since if since else 0.0
 
+    def go_on(self) -> None:
+        """Count what is handled now from here on: what it has waited for was not its own."""
+        if self._handling_since:
+            self._handling_since = time.monotonic()
+
     def is_client_gone(self) -> bool:
         """Whether the client has closed its end, or the connection broke; asked from another thread."""
         poller = select.poll()

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import functools
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from accelpool_node.backends.base import Backend
 from accelpool_node.worker.builds import Builds
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
+from accelpool_node.worker.failures import as_error, run_failure
 from accelpool_node.worker.gates import TransferEvent, gate_of
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.image_commands import ImageCommands
@@ -33,10 +33,11 @@ from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.prebuilt import Prebuilt, Products
 from accelpool_node.worker.rectangles import Rectangles
 from accelpool_node.worker.transfers import Outlet, Pieces, Transfers
+from accelpool_node.worker.turn_taking import TurnTaking
 from accelpool_node.worker.user_events import UserEvents
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
-from accelpool_wire.errors import Error, FrameTooLarge, error_for
+from accelpool_wire.errors import Error, error_for
 
 WATCHERS = 32  # events of one message that are waited for each by itself; more take turns
 MAX_WHAT = 256 * 1024  # characters of a build log, or of what went wrong, that are sent
@@ -65,8 +66,10 @@ class Session:
 
     Attributes:
         completion: Knows how far commands are.
+        holdings: Its objects.
         loaded_images: What is loaded on the devices.
         peers: Moves buffers to and from other nodes.
+        turns: Those that commands wait for; None if the lease has its devices for itself.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class Session:
         self._backend = backend
         self._limits = limits
         self._reply = reply
-        self._holdings = Holdings(backend, shares, limits)
+        self.holdings = self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         user_events = self._user_events = UserEvents(backend, self._holdings)
         commands = Commands(backend, self._holdings, transfers, user_events, limits)
@@ -106,6 +109,7 @@ class Session:
         prebuilt = Prebuilt(backend, self._holdings, products)
         builds = self._builds = Builds(backend, self._holdings, prebuilt, self.loaded_images, reply)
         parting = Parting(backend, self._holdings, reply)
+        self.turns: TurnTaking | None = None
         self._failure: Failure | None = None
         self._watched: set[int] = set()
         self._makers: dict[type[m.Message], Callable[[Any], None]] = {
@@ -181,13 +185,28 @@ class Session:
         try:
             return self._payloads.open(message, size)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
-            self._stick(message, _as_error(error, message), command)
+            self._stick(message, as_error(error, message), command)
             return None
 
     def execute(self, message: m.Message, command: int) -> None:
         """Do what a message asks for. A failure sticks or is answered; it is never raised."""
+        turns = self.turns
+        if turns is None:
+            with self._turn:
+                self._execute(message, command)
+            return
+        turns.admit(message)
         with self._turn:
             self._execute(message, command)
+            turns.note(command)
+
+    def between_messages(self, do: Callable[[], None]) -> None:
+        """Do something from another thread, unless a message is being carried out."""
+        if self._turn.acquire(blocking=False):
+            try:
+                do()
+            finally:
+                self._turn.release()
 
     def _execute(self, message: m.Message, command: int) -> None:
         kind = type(message)
@@ -199,7 +218,7 @@ class Session:
             if self._user_events.unset:
                 self._user_events.note(message, command)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the session goes on
-            self._stick(message, _as_error(error, message), command)
+            self._stick(message, as_error(error, message), command)
 
     # ---- failures ----------------------------------------------------------------------------------------
 
@@ -276,7 +295,7 @@ class Session:
         """Answer a read that is complete."""
         status = self.completion.status(outlet.event)
         if status < 0:
-            failure = _run_failure(command, routine, status)
+            failure = run_failure(command, routine, status)
             if (cause := failure_of(outlet.event)) is not None:
                 failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
             self._answer_failed(command, failure)
@@ -357,7 +376,7 @@ class Session:
             status = 0 if newest is None else self.completion.status(newest)
             if status < 0 and newest is not queue.told and not isinstance(newest, TransferEvent):
                 queue.told = newest  # once is enough
-                queue.failure = queue.failure or _run_failure(number, "clFinish", status)
+                queue.failure = queue.failure or run_failure(number, "clFinish", status)
             if not self._surface(command, queue):
                 self._reply(m.Done(command))
 
@@ -378,20 +397,3 @@ class Session:
             self._answer_failed(command, min(failures, key=lambda failure: failure.command))
         else:
             self._reply(m.Done(command))
-
-
-def _as_error(error: Exception, message: m.Message) -> Error:
-    """Return OpenCL's error for whatever was raised while a message was carried out."""
-    if isinstance(error, Error):
-        return error
-    routine, what = type(message).__name__, f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError):
-        return error_for(routine, ErrorCode.OUT_OF_HOST_MEMORY, what)
-    if isinstance(error, FrameTooLarge):
-        return error_for(routine, ErrorCode.OUT_OF_RESOURCES, f"the answer is too large: {error}")
-    traceback.print_exception(error)
-    return error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
-
-
-def _run_failure(command: int, routine: str, code: int) -> Failure:
-    return Failure(command=command, routine=routine, code=code, what=f"command {command} failed while it ran")

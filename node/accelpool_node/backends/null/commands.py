@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.null.objects import (
@@ -19,6 +20,7 @@ from accelpool_node.backends.null.objects import (
 )
 from accelpool_wire.codes import ErrorCode
 
+MAX_PAUSE_S = 10.0
 PATTERN_BYTES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -34,7 +36,7 @@ class Commands:
         offset: Sequence[int] | None,
         wait_for: Sequence[NullEvent] | None,
     ) -> NullEvent:
-        """Check the launch and do nothing."""
+        """Check the launch and do nothing, or take the time that the kernel is to take."""
         routine = "clEnqueueNDRangeKernel"
         if len(kernel.args) < kernel.count:
             raise refused(routine, ErrorCode.INVALID_KERNEL_ARGS, f"{len(kernel.args)} of {kernel.count} set")
@@ -46,7 +48,7 @@ class Commands:
             raise refused(routine, ErrorCode.INVALID_GLOBAL_OFFSET, str(offset))
         if local_size and not _divides(local_size, global_size):
             raise refused(routine, ErrorCode.INVALID_WORK_GROUP_SIZE, f"{local_size} in {global_size}")
-        return enqueue(queue, wait_for)
+        return enqueue(queue, wait_for, _pause(kernel) if kernel.is_pause else None)
 
     def enqueue_write_buffer(
         self,
@@ -146,6 +148,12 @@ class Commands:
 
     def flush(self, queue: NullQueue) -> None:
         """Do nothing."""
+
+
+def _pause(kernel: NullKernel) -> Callable[[], None]:
+    length = kernel.args.get(0)
+    length_ns = int.from_bytes(length, "little") if isinstance(length, bytes) else 0
+    return lambda: time.sleep(min(length_ns * 1e-9, MAX_PAUSE_S))
 
 
 def _assign(target: memoryview, content: Bytes) -> None:

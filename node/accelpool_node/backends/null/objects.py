@@ -19,6 +19,7 @@ OUT_OF_ORDER, PROFILING = 1 << 0, 1 << 1
 SUBMITTED = 2
 FAILED_WAIT = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
 BUILT_IN = "accelpool.nothing"  # a kernel without arguments
+PAUSE = "accelpool_pause"  # a kernel that takes as many nanoseconds as its argument says, a ulong
 
 
 @dataclass(kw_only=True)
@@ -38,10 +39,11 @@ class NullProgram:
 
 @dataclass(kw_only=True)
 class NullKernel:
-    """A kernel's argument count and which arguments are set."""
+    """A kernel's argument count, which arguments are set, and whether it is `PAUSE`."""
 
     count: int
     args: dict[int, Any] = field(default_factory=dict)
+    is_pause: bool = False
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base.types import BackendDevice, LocalSize
-from accelpool_node.backends.null.objects import MAX_GROUP, NullBuffer, NullKernel, NullProgram, refused
+from accelpool_node.backends.null.objects import (
+    MAX_GROUP,
+    PAUSE,
+    NullBuffer,
+    NullKernel,
+    NullProgram,
+    refused,
+)
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
 from accelpool_wire.messages import InfoValue, KernelInfo, WorkGroupInfo
@@ -18,7 +25,7 @@ OPTIONS, LOG, BINARY_TYPE, EXECUTABLE = 0x1182, 0x1183, 0x1184, 4
 
 
 class Programs:
-    """Programs, whose kernels do nothing."""
+    """Programs, whose kernels do nothing; one may take its time."""
 
     def create_program_with_source(self, context: Any, source: str) -> NullProgram:
         """Return the source."""
@@ -112,7 +119,7 @@ class Programs:
         """Return the kernel's argument count."""
         if name not in program.kernels:
             raise refused("clCreateKernel", ErrorCode.INVALID_KERNEL_NAME, name)
-        return NullKernel(count=program.kernels[name])
+        return NullKernel(count=program.kernels[name], is_pause=name == PAUSE)
 
     def set_kernel_arg(
         self, kernel: NullKernel, index: int, value: NullBuffer | bytes | LocalSize | None

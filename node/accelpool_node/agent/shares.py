@@ -1,0 +1,97 @@
+"""The ledgers of the node's devices: who has which share now, written where the workers read it.
+
+A device gets its ledger with its first session. A lease's entry holds what the broker said last, or what the
+token says while the broker has said nothing; it is kept until the broker no longer names the lease, so that
+what was charged to a lease stays with it from one session to the next.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from accelpool_node.agent.contract import GrantedLease, GrantedShare
+from accelpool_node.agent.handshake import Admission
+from accelpool_node.control import SessionShare
+from accelpool_node.sharing import ledger
+from accelpool_wire.errors import ProblemError
+from accelpool_wire.lease_token import ShareClaim
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """A session's place in the ledger of one of its devices.
+
+    Attributes:
+        device: The device's name on the node.
+        share: What the worker is told.
+        descriptor: Of the ledger.
+    """
+
+    device: str
+    share: SessionShare
+    descriptor: int
+
+
+class Shares:
+    """All ledgers of the node."""
+
+    def __init__(self) -> None:
+        self._registries: dict[str, ledger.Registry] = {}
+        self._granted: dict[tuple[str, str], GrantedShare] = {}
+
+    def seat(self, admission: Admission) -> list[Seat]:
+        """Return a new session's places, one for each device; to be given back with `leave`.
+
+        Raises:
+            Unavailable: A device has no room for one more.
+        """
+        seats: list[Seat] = []
+        try:
+            for claim, share in zip(admission.claims.shares, admission.shares, strict=True):
+                seats.append(self._seat(admission.claims.lease, claim, share))
+        except ProblemError:
+            self.leave(seats)
+            raise
+        return seats
+
+    def _seat(self, lease: str, claim: ShareClaim, share: SessionShare) -> Seat:
+        registry = self._registries.get(claim.device)
+        if registry is None:
+            registry = self._registries[claim.device] = ledger.Registry(ledger.create())
+        granted = self._granted.get((claim.device, lease))
+        memory_bytes, compute = _limits(granted, claim.memory_bytes, claim.compute)
+        registry.set_limits(lease, memory_bytes, compute)
+        slot = registry.add_session(lease)
+        told = SessionShare(device=share.device, memory_bytes=memory_bytes, slot=slot)
+        return Seat(device=claim.device, share=told, descriptor=registry.ledger.descriptor)
+
+    def leave(self, seats: Sequence[Seat]) -> None:
+        """Clear the places of a session whose process has ended, or never had them."""
+        for seat in seats:
+            assert seat.share.slot is not None, "a seat is a slot"
+            self._registries[seat.device].remove_session(seat.share.slot)
+
+    def update(self, leases: Iterable[GrantedLease]) -> None:
+        """Take the broker's word: new limits hold at once, for sessions that run, too."""
+        self._granted = {(share.name, lease.id): share for lease in leases for share in lease.devices}
+        for device, registry in self._registries.items():
+            for lease in registry.leases():
+                granted = self._granted.get((device, lease))
+                if granted is None:
+                    registry.remove_lease(lease)  # later, if it has sessions: their end is under way
+                elif registry.set_limits(lease, *_limits(granted, *registry.limits(lease))):
+                    log.info("lease %s has now %s of device %s", lease, registry.limits(lease), device)
+
+
+def _limits(granted: GrantedShare | None, memory_bytes: int, compute: float) -> tuple[int, float]:
+    """Return what the broker has said of a share, else what is known otherwise."""
+    if granted is None:
+        return memory_bytes, compute
+    return (
+        memory_bytes if granted.memory_bytes is None else granted.memory_bytes,
+        compute if granted.compute is None else granted.compute,
+    )
