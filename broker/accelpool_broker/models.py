@@ -158,8 +158,7 @@ class Lease(Base):
         charged_at: Up to when its tenant was charged.
         ends_at: When it ends however often it is renewed.
         notice_why: Why it was told that it will end, "" if it was not; with the reason, and when.
-        busy_s: How long its devices had work in all, as the agents said last.
-        idle_since: Since when they have had too little.
+        idle_since: Since when its devices have had too little to do, None if they have enough.
     """
 
     __tablename__ = "leases"
@@ -193,7 +192,6 @@ class Lease(Base):
     notice_why: Mapped[str] = mapped_column(String(16), default="")
     notice_reason: Mapped[str] = mapped_column(default="")
     revoke_at: Mapped[float | None]
-    busy_s: Mapped[dict[str, Any]] = mapped_column(default=dict)
     idle_since: Mapped[float | None]
     idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
     request_sha256: Mapped[str] = mapped_column(String(64))

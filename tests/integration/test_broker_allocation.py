@@ -260,6 +260,43 @@ def test_a_tenants_name_out_of_form_is_refused(broker: BrokerInProcess, name: st
     assert broker.call("PUT", f"/tenants/{name}", json={}).status_code in (400, 404, 422)
 
 
+# ---- idle leases
+
+
+def report(broker: BrokerInProcess, seconds: float, sequence: int, **busy_s: float) -> None:
+    broker.clock.move(seconds)
+    broker.report("n1", sequence=sequence, busy_s=busy_s)
+    broker.services.pool.tick()
+
+
+def test_a_lease_without_work_is_idle_is_told_and_ends_and_one_with_some_is_not(
+    broker: BrokerInProcess,
+) -> None:
+    broker.json("PUT", "/tenants/t", {"idle_after_s": 60})
+    idle = broker.lease(kind="gpu", tenant="t", ttl_s=3600)["id"]
+    busy = broker.lease(kind="gpu", tenant="t", ttl_s=3600)["id"]
+    for number in range(1, 9):
+        report(broker, 10, number, **{idle: 0.1, busy: number * 1.0})
+    told = broker.json("GET", f"/leases/{idle}")
+    assert (told["idle_since"], told["notice"]["why"]) == ("2027-01-15T08:00:10.000Z", "idle")
+    assert broker.json("GET", f"/leases/{busy}")["notice"] is None
+    for number in range(9, 13):
+        report(broker, 10, number, **{idle: 0.1, busy: number * 1.0})
+    ended = broker.json("GET", f"/leases/{idle}")
+    assert (ended["state"], ended["reason"]) == ("revoked", "it was idle for more than 60 s")
+    assert broker.json("GET", f"/leases/{busy}")["state"] == "active"
+
+
+def test_work_takes_the_notice_back(broker: BrokerInProcess) -> None:
+    broker.json("PUT", "/tenants/t", {"idle_after_s": 60})
+    lease = broker.lease(kind="gpu", tenant="t", ttl_s=3600)["id"]
+    for number in range(1, 9):
+        report(broker, 10, number)
+    report(broker, 10, 9, **{lease: 5.0})
+    told = broker.json("GET", f"/leases/{lease}")
+    assert (told["state"], told["idle_since"], told["notice"]) == ("active", None, None)
+
+
 # ---- nodes
 
 

@@ -102,6 +102,7 @@ def lease_body(seen: SeenLease) -> Body:
         "ttl_s": lease.ttl_s,
         "max_duration_s": lease.max_duration_s,
         "ends_at": instant(lease.ends_at),
+        "idle_since": instant(lease.idle_since),
         "notice": _notice_body(lease),
         "ends_with_session": lease.ends_with_session,
         "client": lease.client,

@@ -309,6 +309,7 @@ class LeaseOut(Schema):
     ttl_s = Float()
     max_duration_s = Float(allow_none=True)
     ends_at = instant_field(allow_none=True)
+    idle_since = instant_field(allow_none=True)
     notice = Nested(
         NoticeOut, allow_none=True, metadata=about("that it ends soon against its holder's will; null if not")
     )

@@ -45,7 +45,7 @@ class TenantIn(Schema):
     idle_after_s = Float(
         load_default=None,
         allow_none=True,
-        validate=Range(10, 366 * 86400),
+        validate=Range(30, 366 * 86400),
         metadata=about("leases whose devices have had nothing to do for so long are ended"),
     )
     reset_device_hours = Boolean(load_default=False, metadata=about("count the device-hours from zero"))

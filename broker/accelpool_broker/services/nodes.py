@@ -14,6 +14,7 @@ from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
 from accelpool_broker.scheduler import loss
+from accelpool_broker.services.idleness import Idleness
 from accelpool_broker.services.pool import Change, Pool
 from accelpool_wire.errors import Conflict, NotFound
 
@@ -110,6 +111,7 @@ class Nodes:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._idleness = Idleness()
 
     def register(self, name: str, registration: Registration) -> Node:
         """Return the node, made or brought up to date; a restarted agent has lost its leases."""
@@ -209,7 +211,10 @@ class Nodes:
                 device.fault = fault
                 change.needs_scheduling = True
             _note_image(device, report.loaded_images.get(device.name))
-        held = {lease.id: lease for lease in change.tx.leases_on(name)} if report.ended else {}
+        leases = change.tx.leases_on(name)
+        if self._idleness.hear(name, leases, report.busy_s, change.now):
+            change.needs_scheduling = True
+        held = {lease.id: lease for lease in leases}
         for ended in report.ended:
             lease = held.get(ended.lease)
             if lease is None or ended.cause not in CLIENT_LEFT or not lease.ends_with_session:

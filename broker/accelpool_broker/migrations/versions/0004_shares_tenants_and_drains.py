@@ -77,7 +77,6 @@ def _new_of_leases() -> list[sa.Column[Any]]:
         sa.Column("notice_why", sa.String(length=16), nullable=False, server_default=""),
         sa.Column("notice_reason", sa.String(), nullable=False, server_default=""),
         sa.Column("revoke_at", sa.Double(), nullable=True),
-        sa.Column("busy_s", sa.JSON(), nullable=False, server_default="{}"),
         sa.Column("idle_since", sa.Double(), nullable=True),
     ]
 
