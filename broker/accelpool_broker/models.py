@@ -1,5 +1,6 @@
 """The broker's tables.
 
+    counters   how often things changed, for those who remember them
     tokens     who may call: SHA-256 of a bearer token, its scope
     signing_keys  the key that signs lease tokens, if several brokers may share the database: one row, or none
     nodes      machines with devices; `revision` counts the changes of what a node should run
@@ -76,6 +77,15 @@ class Base(DeclarativeBase):
         list[str]: JSON,
         list[dict[str, Any]]: JSON,
     }
+
+
+class Counter(Base):
+    """A number that only grows; `devices` counts changes of what the scheduler knows of devices."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
 
 
 class Token(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import cast
 
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session as Database
@@ -10,6 +11,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from accelpool_broker.models import (
     Base,
+    Counter,
     Device,
     Lease,
     LeaseState,
@@ -23,6 +25,7 @@ from accelpool_broker.models import (
 )
 from accelpool_broker.news import NOTHING, News
 
+DEVICES = "devices"
 OPEN_STATES = (LeaseState.QUEUED, LeaseState.ACTIVE)
 
 
@@ -117,11 +120,27 @@ class Transaction:
             select(Device).where(Device.node_name == node).order_by(Device.number)
         ).all()
 
-    def devices(self) -> Sequence[Device]:
-        """Return all devices that their nodes report, with their nodes."""
-        return self._database.scalars(
-            select(Device).where(Device.is_present).order_by(Device.number).options(joinedload(Device.node))
-        ).all()
+    def devices(self, ids: Collection[str] | None = None) -> Sequence[Device]:
+        """Return all devices that their nodes report, or those of them with these ids, with their nodes."""
+        query = select(Device).where(Device.is_present).order_by(Device.number)
+        if ids is not None:
+            query = query.where(Device.id.in_(list(ids)))
+        return self._database.scalars(query.options(joinedload(Device.node))).all()
+
+    def device_rows(self) -> Sequence[Device]:
+        """Return the columns of all devices that their nodes report, which is much quicker than the records."""
+        rows = self._database.execute(
+            select(*Device.__table__.columns).where(Device.is_present).order_by(Device.number)
+        )
+        return cast(Sequence[Device], rows.all())
+
+    def device_changes(self) -> int:
+        """Return how often devices have changed in what the scheduler knows of them."""
+        return self._database.scalars(select(Counter.value).where(Counter.name == DEVICES)).one()
+
+    def count_device_change(self) -> None:
+        """Note that devices have changed in what the scheduler knows of them."""
+        self._database.execute(update(Counter).where(Counter.name == DEVICES).values(value=Counter.value + 1))
 
     def device(self, id: str) -> Device | None:
         """Return the device with this id, with its node."""
@@ -180,6 +199,13 @@ class Transaction:
         return self._database.scalars(
             select(Lease).where(Lease.state.in_(OPEN_STATES)).order_by(Lease.number)
         ).all()
+
+    def open_lease_rows(self) -> Sequence[Lease]:
+        """Return the columns of all queued and active leases, which is much quicker than the records."""
+        rows = self._database.execute(
+            select(*Lease.__table__.columns).where(Lease.state.in_(OPEN_STATES)).order_by(Lease.number)
+        )
+        return cast(Sequence[Lease], rows.all())
 
     def active_shares(self) -> dict[str, list[tuple[str, int, int, str]]]:
         """Return, by active lease, its shares: device id, memory in bytes, compute in ppm, node name."""

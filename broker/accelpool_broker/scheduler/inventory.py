@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 
 from accelpool_broker.scheduler import fitness
@@ -49,6 +50,21 @@ class Inventory:
         self._kinds = list(kinds.values())
         self._found: dict[Demand, Candidates] = {}
         self._candidates: dict[tuple[int, ...], Candidates] = {}
+
+    def seen_at(self, nodes: Iterable[NodeView]) -> Inventory | None:
+        """Return the same devices on nodes that differ in nothing but when they are lost; None if they do.
+
+        What was remembered of demands is shared.
+        """
+        known = {node.name: node for node in nodes}
+        if known.keys() != self.nodes.keys() or any(
+            replace(node, lost_at=None) != replace(self.nodes[name], lost_at=None)
+            for name, node in known.items()
+        ):
+            return None
+        seen = copy(self)
+        seen.nodes = known
+        return seen
 
     def candidates(self, demand: Demand) -> Candidates:
         """Return the devices that could serve a demand."""

@@ -129,6 +129,7 @@ class Nodes:
             node.state, node.last_seen_at = NodeState.READY, change.now
             change.tx.flush()
             _update_devices(change, name, registration.devices)
+            change.tx.count_device_change()
             change.nodes.add(name)
             change.needs_scheduling = True
         log.info("node %s registered with %d devices", name, len(registration.devices))
@@ -210,7 +211,9 @@ class Nodes:
             if fault is not None and fault != device.fault:
                 device.fault = fault
                 change.needs_scheduling = True
-            _note_image(device, report.loaded_images.get(device.name))
+                change.tx.count_device_change()
+            if _note_image(device, report.loaded_images.get(device.name)):
+                change.tx.count_device_change()
         leases = change.tx.leases_on(name)
         if self._idleness.hear(name, leases, report.busy_s, change.now):
             change.needs_scheduling = True
@@ -238,9 +241,12 @@ class Nodes:
             _note_image(device, None)  # the machine may have been restarted, too
 
 
-def _note_image(device: Device, image: LoadedImage | None) -> None:
+def _note_image(device: Device, image: LoadedImage | None) -> bool:
+    """Note what is loaded on a device; whether that is something else than before."""
+    before = device.loaded_sha256
     device.loaded_sha256 = None if image is None else image.sha256
     device.loaded_at = None if image is None else image.since
+    return device.loaded_sha256 != before
 
 
 def _update_devices(change: Change, node: str, reports: Sequence[DeviceReport]) -> None:

@@ -65,6 +65,7 @@ class Pool:
         self.on_deadline: Callable[[float], None] = lambda _: None
         self.on_end: list[Callable[[str], None]] = []
         self._was_away = False
+        self._known: tuple[int, scheduler.Inventory | None] = (-1, None)
 
     @contextmanager
     def change(self) -> Iterator[Change]:
@@ -81,8 +82,9 @@ class Pool:
                 tx.bump_revisions(change.nodes)
                 news = change.news()
                 tx.publish(news)
-        except Unavailable:
-            self._was_away = True
+        except BaseException as error:
+            self._known = (-1, None)  # it may have been made of what is undone now
+            self._was_away |= isinstance(error, Unavailable)
             raise
         self._was_away = False
         self.tell(news)
@@ -130,7 +132,7 @@ class Pool:
     def look(self, tx: Transaction, now: float, *, explain: Collection[str] | None = ()) -> scheduler.Outcome:
         """Return what the scheduler would do now; nothing is changed."""
         held = tx.active_shares()
-        leases = tx.open_leases()
+        leases = tx.open_lease_rows()
         return scheduler.run(
             inventory=self.inventory(tx),
             leases=[
@@ -154,11 +156,14 @@ class Pool:
 
     def inventory(self, tx: Transaction) -> scheduler.Inventory:
         """Return nodes and devices as the scheduler sees them."""
-        lost_after_s = self.settings.lost_after_s
-        return scheduler.Inventory(
-            [node_view(node, lost_after_s) for node in tx.nodes()],
-            [device_view(device) for device in tx.devices()],
-        )
+        nodes = [node_view(node, self.settings.lost_after_s) for node in tx.nodes()]
+        changes = tx.device_changes()
+        known_changes, known = self._known
+        seen = known.seen_at(nodes) if known is not None and changes == known_changes else None
+        if seen is None:
+            seen = scheduler.Inventory(nodes, [device_view(device) for device in tx.device_rows()])
+            self._known = (changes, seen)
+        return seen
 
     def _forgive(self, change: Change) -> None:
         """Blame nobody for the time in which broker or database did not answer."""
@@ -186,7 +191,8 @@ class Pool:
         self._tell(change, decisions)
         change.tx.flush()  # devices are free in the database before they are granted again
         if decisions.grants:
-            devices = {device.id: device for device in change.tx.devices()}
+            wanted = [share.device for grant in decisions.grants for share in grant.shares]
+            devices = {device.id: device for device in change.tx.devices(wanted)}
             for grant in decisions.grants:
                 self._grant(change, grant, devices)
 

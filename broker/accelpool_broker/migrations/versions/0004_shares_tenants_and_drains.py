@@ -108,6 +108,13 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.execute("INSERT INTO counters (name, value) VALUES ('devices', 0)")
     for column in _new_of_nodes():
         op.add_column("nodes", column)
     for column in _new_of_leases():
@@ -185,4 +192,5 @@ def downgrade() -> None:
         op.drop_column("leases", column.name)
     for column in _new_of_nodes():
         op.drop_column("nodes", column.name)
+    op.drop_table("counters")
     op.drop_table("tenants")
