@@ -16,7 +16,7 @@ from accelpool_broker.scheduler.endings import loss
 from accelpool_broker.scheduler.explanation import Explanation, Verdict, explain
 from accelpool_broker.scheduler.inventory import Inventory
 from accelpool_broker.scheduler.quotas import Quotas
-from accelpool_broker.scheduler.reasons import never_within_quota, unfit, unfit_in
+from accelpool_broker.scheduler.reasons import never_within_quota, unfit, unfit_in, why_waiting
 from accelpool_broker.scheduler.selector import selector
 from accelpool_broker.scheduler.views import (
     ANY,
@@ -67,4 +67,5 @@ __all__ = [
     "selector",
     "unfit",
     "unfit_in",
+    "why_waiting",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from accelpool_broker.scheduler.fitness import part_of
 from accelpool_broker.scheduler.placement import Chooser
-from accelpool_broker.scheduler.reasons import KEPT, what_of
+from accelpool_broker.scheduler.reasons import FREE, what_of
 from accelpool_broker.scheduler.room import Room
 from accelpool_broker.scheduler.views import FOREVER, Demand, LeaseView, Request
 
@@ -69,8 +69,8 @@ def _verdict(
 ) -> Verdict:
     device = room.inventory.devices[place]
     mismatch = room.inventory.mismatch(demand, place)
-    doing = "" if mismatch else what_of(place, room, free)
-    if doing == KEPT and room.kept_for[place] == request:
+    doing = "" if mismatch else what_of(request, place, room, free)
+    if room.kept_for.get(place) == request and doing == FREE:
         doing = "kept for it until it has all that it needs"
     return Verdict(
         device=device.id,

@@ -76,13 +76,13 @@ def _too_few(demand: Demand, rooms: Sequence[Sequence[int]]) -> str:
 
 def why_waiting(request: Request, room: Room) -> str:
     """Return why a request waits, one alternative after the other."""
-    reasons = [_why_waiting(demand, room) for demand in request.alternatives]
+    reasons = [_why_waiting(request.id, demand, room) for demand in request.alternatives]
     if len(reasons) == 1:
         return reasons[0]
     return "; ".join(f"alternative {number}: {reason}" for number, reason in enumerate(reasons, 1))
 
 
-def _why_waiting(demand: Demand, room: Room) -> str:
+def _why_waiting(request: str, demand: Demand, room: Room) -> str:
     suitable = room.inventory.candidates(demand).places
     wanted = "" if demand.count == 1 else f", {demand.count} wanted at once"
     if demand.count > 1 and demand.placement is Placement.SAME_NODE:
@@ -93,16 +93,16 @@ def _why_waiting(demand: Demand, room: Room) -> str:
     if len(suitable) < demand.count:
         return f"{len(suitable)} {noun} would do at present{wanted}"
     free = set(Chooser(room).open_places(demand, may_pass=True))
-    doing = Counter(what_of(place, room, free) for place in suitable)
+    doing = Counter(what_of(request, place, room, free) for place in suitable)
     parts = [f"{doing[what]} {what}" for what in DOING if doing[what]]
     return f"{len(suitable)} {noun} would do: {', '.join(parts)}{wanted}"
 
 
-def what_of(place: int, room: Room, free: Collection[int]) -> str:
-    """Return what a suitable device is doing: one of `DOING`."""
+def what_of(request: str, place: int, room: Room, free: Collection[int]) -> str:
+    """Return what a suitable device is doing, as a request sees it: one of `DOING`."""
     if not room.is_open[place]:
         node = room.inventory.nodes.get(room.inventory.devices[place].node)
         return CORDONED if node is not None and node.is_cordoned else SILENT
     if place not in free:
         return LEASED
-    return KEPT if place in room.kept_for else FREE
+    return FREE if room.kept_for.get(place, request) == request else KEPT

@@ -266,17 +266,22 @@ class Leases:
         return SeenLease(lease=lease, position=seen.position, reason=seen.reason, is_early=is_early)
 
     def _see(self, tx: Transaction, leases: Sequence[Lease]) -> list[SeenLease]:
+        outcome: scheduler.Outcome | None = None
         waits: dict[str, scheduler.Wait] = {}
         if any(lease.state == LeaseState.QUEUED for lease in leases):
-            wanted = {lease.id for lease in leases}
-            outcome = self._pool.look(tx, self._pool.clock.now(), explain=wanted)
+            outcome = self._pool.recent(tx, self._pool.clock.now())
             waits = {wait.lease: wait for wait in outcome.decisions.waits}
         return [
-            SeenLease(lease=lease, position=waits[lease.id].position, reason=waits[lease.id].reason)
-            if lease.id in waits
+            _see_waiting(lease, waits[lease.id], outcome)
+            if outcome is not None and lease.id in waits
             else SeenLease(lease=lease, reason=lease.reason)
             for lease in leases
         ]
+
+
+def _see_waiting(lease: Lease, wait: scheduler.Wait, outcome: scheduler.Outcome) -> SeenLease:
+    reason = wait.reason or scheduler.why_waiting(request_view(lease), outcome.room)
+    return SeenLease(lease=lease, position=wait.position, reason=reason)
 
 
 def _resize(share: Share, memory_bytes: int | None, compute_ppm: int | None) -> None:
