@@ -204,9 +204,9 @@ class Sessions:
         session.settled.set()
         if isinstance(message, (control.Alive, control.Ended)):
             session.traffic = message.traffic
+            self._activity.hear(session.lease, session.id, message.worked_s, session.heard_at)
         if isinstance(message, control.Alive):
             session.may_be_silent = message.may_be_silent
-            self._activity.hear(session.lease, session.id, message.worked_s, session.heard_at)
         if isinstance(message, control.Ended):
             session.last_word = message
             asyncio.get_running_loop().call_later(self._settings.end_limit_s, session.worker.kill)
