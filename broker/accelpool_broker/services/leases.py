@@ -85,9 +85,9 @@ class Leases:
             lease = self._repeated(change.tx, request, key)
             if lease is None:
                 lease = self._queue(change, request, key, wait_s)
-        if wait_s > 0 and lease.state == LeaseState.QUEUED:
-            return self.get(lease.id, wait_s=wait_s)
-        return self._see_one(lease)
+        if lease.state != LeaseState.QUEUED:
+            return self._see_one(lease)
+        return self.get(lease.id, wait_s=wait_s)
 
     def get(self, id: str, *, wait_s: float = 0.0) -> SeenLease:
         """Return a lease; one that is queued only when it no longer is, or after `wait_s`."""

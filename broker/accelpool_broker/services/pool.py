@@ -1,11 +1,14 @@
 """The pool: every change of its state goes through `Pool.change`.
 
-open a transaction ─▶ the caller's changes ─▶ the scheduler decides ─▶ decisions are applied ─▶ commit
-─▶ wake who waits for a lease or for a node's work, and set the timer for the next deadline
+the caller's changes ─▶ commit ─▶ the scheduler decides of all that is committed ─▶ its decisions ─▶ commit
+
+Each commit wakes who waits for a lease or for a node's work, and sets the timer for the next deadline. A broker that
+dies between the two leaves a change without its consequences: the next look, at any broker, has them.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,18 +73,31 @@ class Pool:
         self._known: tuple[int, scheduler.Inventory | None] = (-1, None)
         self._recent: tuple[float, scheduler.Outcome] | None = None
         self._changes = 0
+        self._counting, self._looking = threading.Lock(), threading.Lock()
+        self._committed = self._looked_at = 0  # changes with consequences, by number
+        self._wake_at: float | None = None
 
     @contextmanager
     def change(self) -> Iterator[Change]:
-        """Give a change to make; scheduling, commit and waking follow at the end of the block."""
+        """Give a change to make; it is committed at the end of the block, and then its consequences are.
+
+        Those are the scheduler's decisions, in a transaction of their own: one look serves all changes that were
+        committed before it began, so that many at once do not wait for one look each.
+        """
+        with self._transaction() as change:
+            yield change
+        if change.needs_scheduling:
+            change.wake_at = self._look_after()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Change]:
+        """Give a change whose commit and waking follow at the end of the block."""
         try:
             with self.store.write() as tx:
                 change = Change(tx=tx, now=self.clock.now())
                 if self._was_away:
                     self._forgive(change)
                 yield change
-                if change.needs_scheduling:
-                    self._schedule(change)
                 tx.flush()
                 tx.bump_revisions(change.nodes)
                 news = change.news()
@@ -92,6 +108,19 @@ class Pool:
             raise
         self._was_away = False
         self.tell(news)
+
+    def _look_after(self) -> float | None:
+        """Carry out what the scheduler decides of all that is committed by now; return when to look again."""
+        with self._counting:
+            self._committed += 1
+            mine = self._committed
+        with self._looking:
+            if self._looked_at < mine:
+                covered = self._committed
+                with self._transaction() as change:
+                    self._schedule(change)
+                self._looked_at, self._wake_at = covered, change.wake_at
+            return self._wake_at
 
     def tell(self, news: News) -> None:
         """Wake who waits for what changed, here or at another broker, and set the timer."""
