@@ -262,11 +262,12 @@ class Pool:
         lease.reason = ""
         lease.alternative, lease.is_backfill = grant.alternative, grant.is_backfill
         lease.granted_at = lease.charged_at = change.now
-        lease.expires_at = expires_at = change.now + lease.ttl_s
+        lease.expires_at = change.now + lease.ttl_s
         if lease.max_duration_s is not None:
             lease.ends_at = change.now + lease.max_duration_s
-            expires_at = min(expires_at, lease.ends_at)
-        change.wake_at = expires_at if change.wake_at is None else min(change.wake_at, expires_at)
+        change.wake_at = min(
+            at for at in (change.wake_at, lease.expires_at, lease.ends_at) if at is not None
+        )
         for share in grant.shares:
             device = devices[share.device]
             device.epoch += 1
