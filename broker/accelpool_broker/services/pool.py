@@ -2,8 +2,9 @@
 
 the caller's changes ─▶ commit ─▶ the scheduler decides of all that is committed ─▶ its decisions ─▶ commit
 
-Each commit wakes who waits for a lease or for a node's work, and sets the timer for the next deadline. A broker that
-dies between the two leaves a change without its consequences: the next look, at any broker, has them.
+Each commit wakes who waits for a lease or for a node's work, and sets the timer for the next deadline. A
+broker that dies between the two leaves a change without its consequences: the next look, at any broker, has
+them.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ class Pool:
     def change(self) -> Iterator[Change]:
         """Give a change to make; it is committed at the end of the block, and then its consequences are.
 
-        Those are the scheduler's decisions, in a transaction of their own: one look serves all changes that were
-        committed before it began, so that many at once do not wait for one look each.
+        Those are the scheduler's decisions, in a transaction of their own: one look serves all changes that
+        were committed before it began, so that many at once do not wait for one look each.
         """
         with self._transaction() as change:
             yield change
@@ -265,9 +266,7 @@ class Pool:
         lease.expires_at = change.now + lease.ttl_s
         if lease.max_duration_s is not None:
             lease.ends_at = change.now + lease.max_duration_s
-        change.wake_at = min(
-            at for at in (change.wake_at, lease.expires_at, lease.ends_at) if at is not None
-        )
+        change.wake_at = min(at for at in (change.wake_at, lease.expires_at, lease.ends_at) if at is not None)
         for share in grant.shares:
             device = devices[share.device]
             device.epoch += 1
