@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accelpool_broker import server
+from accelpool_broker import server, state_dir
 from accelpool_broker.app import build_app
 from accelpool_broker.clock import SystemClock
 from accelpool_broker.services.services import open_services
@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         port=given.port,
     )
     try:
-        return _serve(settings)
+        with state_dir.locked(given.state_dir):
+            return _serve(settings)
     except (server.ListenError, DatabaseUrlError, StateDirError, Unavailable, OSError) as error:
         sys.stderr.write(f"accelpool broker: {error}\n")
         return CANNOT_START

@@ -4,16 +4,20 @@
     broker.sqlite    the database
     signing.key      0600, the Ed25519 private key that signs lease tokens, PEM (PKCS #8)
     tokens.json      0600, {"user": "...", "node": "..."}, made at the first start
+    broker.lock      locked while a broker runs; its process id
 
 The database holds the tokens' hashes only.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,6 +29,7 @@ from accelpool_wire.errors import AccelpoolError
 DATABASE = "broker.sqlite"
 SIGNING_KEY = "signing.key"
 TOKENS = "tokens.json"
+LOCK = "broker.lock"
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
 
@@ -37,6 +42,30 @@ def prepare(path: Path) -> None:
     """Make the directory, for its owner only."""
     path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
     path.chmod(PRIVATE_DIR)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep a directory for this broker, which is made if need be.
+
+    Raises:
+        StateDirError: Another broker runs with it.
+    """
+    prepare(path)
+    with (path / LOCK).open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read(32).strip() or "of an unknown number"
+            raise StateDirError(
+                f"a broker runs with {path} already, process {owner}: "
+                "use that one, or choose another --state-dir and --port"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def signing_key(path: Path | None) -> Ed25519PrivateKey:

@@ -177,3 +177,11 @@ def test_the_openapi_document_is_printed() -> None:
     args = [sys.executable, "-m", "accelpool_broker.openapi"]
     printed = subprocess.run(args, capture_output=True, text=True, check=True)
     assert printed.stdout == (Path(__file__).parents[2] / "openapi.yaml").read_text()
+
+
+def test_a_second_broker_with_the_same_state_directory_is_refused(start: Start, tmp_path: Path) -> None:
+    first = start()
+    second = Broker(tmp_path / "state")
+    code, log = second.stop()
+    assert code == 2
+    assert f"a broker runs with {tmp_path / 'state'} already, process {first.process.pid}" in log

@@ -179,7 +179,7 @@ def test_without_a_url_and_a_file_there_is_no_pool_in_use() -> None:
     ("answer", "status", "mend"),
     [
         ({"items": []}, Status.OK, ""),
-        (Unauthorized("nobody knows this token"), Status.FAILED, "or unset it"),
+        (Unauthorized("this pool does not know the token"), Status.FAILED, "or unset it"),
         (ConnectError("nobody answers"), Status.WARNING, "accelpool up, or set ACCELPOOL_URL"),
         (RemoteProtocolError("no JSON"), Status.WARNING, "accelpool up --port 8751, or set ACCELPOOL_URL"),
     ],

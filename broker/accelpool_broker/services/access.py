@@ -56,7 +56,7 @@ class Access:
             raise Unauthorized("the request needs the header 'Authorization: Bearer TOKEN'")
         scope = self._scope(sha256(token.strip())) or self._scope_by_another(sha256(token.strip()))
         if scope is None:
-            raise Unauthorized("nobody knows this token")
+            raise Unauthorized("this pool does not know the token: is it another pool's?")
         if scope != needed:
             raise Forbidden(f"this needs a token of scope {needed}, the given one has {scope}")
 

@@ -192,7 +192,8 @@ class Nodes:
                 raise Conflict(f"node {name} is not registered: register it", instance=f"/nodes/{name}")
             if node.boot_id != report.boot_id:
                 raise Conflict(
-                    f"node {name} was registered by another start of its agent: register it again",
+                    f"node {name} was registered by another start of its agent: register it again; "
+                    "or does another agent run under this name?",
                     instance=f"/nodes/{name}",
                 )
             node.last_seen_at = change.now
