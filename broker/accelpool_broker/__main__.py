@@ -45,15 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
         port=given.port,
     )
     try:
-        with state_dir.locked(given.state_dir):
-            return _serve(settings)
+        return _serve(settings, given.state_dir)
     except (server.ListenError, DatabaseUrlError, StateDirError, Unavailable, OSError) as error:
         sys.stderr.write(f"accelpool broker: {error}\n")
         return CANNOT_START
 
 
-def _serve(settings: Settings) -> int:
-    with server.listen(settings.host, settings.port) as sock:
+def _serve(settings: Settings, directory: Path) -> int:
+    with server.listen(settings.host, settings.port) as sock, state_dir.locked(directory):
         clock = SystemClock()
         services = open_services(settings, clock)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
