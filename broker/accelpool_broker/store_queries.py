@@ -128,7 +128,7 @@ class Transaction:
         return self._database.scalars(query.options(joinedload(Device.node))).all()
 
     def device_rows(self) -> Sequence[Device]:
-        """Return the columns of all devices that their nodes report, which is much quicker than the records."""
+        """Return the columns of all devices that their nodes report: much quicker than records."""
         rows = self._database.execute(
             select(*Device.__table__.columns).where(Device.is_present).order_by(Device.number)
         )
