@@ -252,7 +252,7 @@ class Tenant(Base):
 
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     weight: Mapped[float] = mapped_column(default=1.0)
-    max_priority: Mapped[int] = mapped_column(default=0)
+    max_priority: Mapped[int | None]
     quota_devices: Mapped[float | None]
     quota_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     quota_device_hours: Mapped[float | None]

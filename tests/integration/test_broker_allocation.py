@@ -168,6 +168,13 @@ def test_a_lease_does_not_grow_beyond_its_tenants_quota(broker: BrokerInProcess)
     assert parts(broker.json("GET", f"/leases/{lease['id']}"))[0][2] == 0.5
 
 
+def test_a_lease_shrinks_though_its_tenant_has_too_much(broker: BrokerInProcess) -> None:
+    lease = broker.lease(kind="gpu", compute=0.75, tenant="t")
+    broker.json("PUT", "/tenants/t", {"quota_devices": 0.25})
+    smaller = broker.json("PATCH", f"/leases/{lease['id']}", {"compute": 0.5})
+    assert parts(smaller)[0][2] == 0.5
+
+
 # ---- tenants
 
 
@@ -189,6 +196,20 @@ def test_a_tenant_is_charged_for_what_it_has_while_it_runs_and_afterwards(broker
     assert (tenant["spent_device_hours"], tenant["active_leases"]) == (0.5, 0)
     assert 0.49 < tenant["recent_device_hours"] < 0.5
     assert broker.json("PUT", "/tenants/t", {"reset_device_hours": True})["spent_device_hours"] == 0.0
+
+
+def test_a_reset_counts_what_those_below_have_used_from_zero_too(broker: BrokerInProcess) -> None:
+    rules = {"quota_device_hours": 1}
+    broker.json("PUT", "/tenants/org", rules)
+    ended = broker.lease(kind="gpu", tenant="org/team", ttl_s=86400)
+    running = broker.lease(kind="gpu", tenant="org/other", ttl_s=86400)
+    broker.clock.move(3600)
+    broker.report()
+    broker.json("DELETE", f"/leases/{ended['id']}")
+    assert broker.json("GET", f"/leases/{running['id']}")["notice"]["why"] == "quota"
+    broker.json("PUT", "/tenants/org", {**rules, "reset_device_hours": True})
+    assert broker.json("GET", f"/leases/{running['id']}")["notice"] is None
+    assert broker.lease(kind="gpu", tenant="org/team")["state"] == "active"
 
 
 def test_a_lease_is_told_and_then_revoked_when_the_device_hours_are_used_up(broker: BrokerInProcess) -> None:
@@ -219,6 +240,17 @@ def test_priorities_are_for_tenants_that_may_have_them(broker: BrokerInProcess) 
     broker.json("PUT", "/tenants/ops", {"max_priority": 10})
     assert broker.lease(tenant="ops", priority=10)["priority"] == 10
     assert broker.lease(priority=-5)["priority"] == -5
+
+
+def test_only_rules_bound_priorities_not_that_a_tenant_was_charged(broker: BrokerInProcess) -> None:
+    broker.json("PUT", "/tenants/org", {"max_priority": 10})
+    broker.json("PUT", "/tenants/top/team", {"max_priority": 5})
+    for tenant in ("org/team", "top"):
+        lease = broker.lease(tenant=tenant)
+        broker.json("DELETE", f"/leases/{lease['id']}")
+    assert broker.lease(tenant="org/team", priority=10)["priority"] == 10
+    assert broker.lease(tenant="top/team", priority=5)["priority"] == 5
+    assert refusal(broker, "POST", "/leases", {"tenant": "org/team", "priority": 11})[0] == "forbidden"
 
 
 def test_a_preempted_lease_is_told_has_its_grace_and_is_revoked(broker: BrokerInProcess) -> None:
@@ -255,7 +287,7 @@ def test_tenants_are_listed_and_forgotten_once_they_have_no_leases(broker: Broke
     assert refusal(broker, "GET", "/tenants/a/b", None)[0] == "not-found"
 
 
-@pytest.mark.parametrize("name", ["a b", "a//b", "a/b/c/d/e", "x" * 65])
+@pytest.mark.parametrize("name", ["a b", "a//b", "a/b/c/d/e", "x" * 65, "a/..b", ".a"])
 def test_a_tenants_name_out_of_form_is_refused(broker: BrokerInProcess, name: str) -> None:
     assert broker.call("PUT", f"/tenants/{name}", json={}).status_code in (400, 404, 422)
 

@@ -148,3 +148,13 @@ def test_a_pool_of_this_machine_keeps_to_its_own_database(tmp_path: Path) -> Non
     variables = {"ACCELPOOL_DATABASE_URL": "postgresql://shared/pool", "PATH": "/bin"}
     pool = LocalPool(PoolOptions(state_dir=tmp_path), variables)
     assert pool.broker.variables == {"PATH": "/bin"}
+
+
+def test_what_a_terminal_would_obey_is_shown_not_done(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    output.text("reason \x1b]0;title\x07\n")
+    output.note("\x9b2J")
+    output.table(["client", "why"], [["\x1b[2Jme", "one\ntwo"]], "none")
+    shown = capsys.readouterr()
+    assert not set(shown.out + shown.err) & {"\x1b", "\x07", "\x9b"}
+    assert "one two" in shown.out

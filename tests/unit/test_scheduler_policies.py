@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 from tests.unit.scheduler_rig import GIB, device, granted, lease, plan, request
 
 from accelpool_broker.models import LeaseState
-from accelpool_broker.scheduler import NodeView, Notice, Quota, TenantView, Why
+from accelpool_broker.scheduler import (
+    Demand,
+    Inventory,
+    NodeView,
+    Notice,
+    Placement,
+    Quota,
+    TenantView,
+    Why,
+    never_within_quota,
+)
 
 DAY = 86400.0
 
@@ -208,7 +221,124 @@ def test_a_tenant_with_too_much_yields_to_one_with_too_little_and_not_back() -> 
     assert plan(devices, [request(10, tenant="t")], swapped, now=90.0).notices == ()
 
 
+@pytest.mark.parametrize(("counts", "yielding"), [((1, 1), 2), ((4,), 0), ((3,), 3), ((1, 1, 1, 1), 3)])
+def test_a_tenant_never_yields_so_much_that_it_has_less_than_those_it_yields_to(
+    counts: tuple[int, ...], yielding: int
+) -> None:
+    devices = [device(f"d{number}") for number in range(6)]
+    leases = [lease(one.id, id=one.id, tenant="t", is_preemptible=True) for one in devices]
+    queue = [request(9 + order, tenant="u", count=count) for order, count in enumerate(counts)]
+    assert len(plan(devices, queue, leases, now=90.0).notices) == yielding
+
+
+def test_what_one_tenant_alone_may_not_give_several_may() -> None:
+    devices = [device(f"d{number}") for number in range(6)]
+    leases = [
+        lease(one.id, id=one.id, tenant="st"[number // 3], is_preemptible=True)
+        for number, one in enumerate(devices)
+    ]
+    notices = plan(devices, [request(9, tenant="u", count=2)], leases, now=90.0).notices
+    assert Counter("st"[int(notice.lease[1:]) // 3] for notice in notices) == {"s": 1, "t": 1}
+
+
+def test_what_is_granted_to_yield_is_looked_at_when_it_may() -> None:
+    queue = [request(1, is_preemptible=True), request(2)]
+    assert plan([device("a")], queue, nodes=[NodeView(name="n1", lost_at=1e9)]).wake_at == 60.0
+
+
+# ---- what is kept
+
+
+def test_devices_are_kept_on_a_node_that_has_enough() -> None:
+    devices = [device("a"), device("b"), *(device(f"c{number}", node="n2") for number in range(4))]
+    leases = [lease(f"c{number}", id=f"l{number}", node="n2") for number in range(3)]
+    queue = [
+        request(1, count=4, placement=Placement.SAME_NODE, priority=1),
+        request(2, device="c3"),
+        request(3, device="a"),
+    ]
+    assert granted(plan(devices, queue, leases)) == {"r3": ["a"]}
+
+
+def test_free_devices_are_kept_beside_those_that_others_yield() -> None:
+    devices = [device(id, node=id[0]) for id in ("a1", "a2", "a3", "b1", "b2", "b3")]
+    leases = [lease("a3", id="x", node="a"), lease("b1", id="y", node="b", is_preemptible=True)]
+    queue = [
+        request(1, count=3, placement=Placement.SAME_NODE, priority=1),
+        request(2, device="b2"),
+        request(3, device="a1"),
+    ]
+    decisions = plan(devices, queue, leases, now=90.0)
+    assert [notice.lease for notice in decisions.notices] == ["y"]
+    assert granted(decisions) == {"r3": ["a1"]}
+
+
+@pytest.mark.parametrize("counts", [(3, 2), (2, 3)])
+def test_what_one_alternative_may_have_is_kept_though_another_exceeds_a_quota(
+    counts: tuple[int, int],
+) -> None:
+    devices = [device("a"), device("b"), device("c")]
+    leases = [lease("b", id="x"), lease("c", id="y")]
+    tenants = [TenantView(name="t", quota=Quota(devices=2.0))]
+    queue = [
+        request(1, Demand(count=counts[1]), count=counts[0], tenant="t", priority=1),
+        request(2),
+    ]
+    assert granted(plan(devices, queue, leases, tenants=tenants)) == {}
+
+
+def test_a_quota_of_memory_refuses_only_what_no_device_would_meet() -> None:
+    inventory = Inventory([], [device("g", memory_bytes=80 * GIB), device("c", "cpu")])
+    tenants = [TenantView(name="t", quota=Quota(memory_bytes=16 * GIB))]
+    assert never_within_quota(request(1, tenant="t"), inventory, tenants) == ""
+    assert never_within_quota(request(1, tenant="t", kind="gpu"), inventory, tenants) != ""
+
+
 # ---- other ends
+
+
+@pytest.mark.parametrize("why", [Why.IDLE, Why.QUOTA])
+def test_a_drain_does_not_prolong_what_ends_before(why: Why) -> None:
+    nodes = [NodeView(name="n1", lost_at=1e9, is_cordoned=True, drain_at=1e6)]
+    hours = Quota(device_hours=0.0 if why is Why.QUOTA else None)
+    tenants = [TenantView(name="t", idle_after_s=30.0, quota=hours)]
+    idle_since = 0.0 if why is Why.IDLE else None
+    running = lease("a", tenant="t", idle_since=idle_since, notice=told(why, 100.0))
+    decisions = plan([device("a")], [], [running], nodes, now=90.0, tenants=tenants)
+    assert (decisions.notices, decisions.withdrawn_notices) == ((), ())
+    late = lease("a", tenant="t", idle_since=idle_since, notice=told(Why.DRAINED, 1e6))
+    (notice,) = plan([device("a")], [], [late], nodes, now=90.0, tenants=tenants).notices
+    assert (notice.why, notice.revoke_at) == (why, 120.0)
+
+
+def test_a_drain_without_time_ends_leases_at_once() -> None:
+    nodes = [NodeView(name="n1", lost_at=1e9, is_cordoned=True, drain_at=90.0)]
+    decisions = plan([device("a")], [], [lease("a")], nodes, now=90.0)
+    assert [(end.state, end.reason) for end in decisions.ends] == [(LeaseState.REVOKED, "node n1 is drained")]
+
+
+def test_a_lease_with_a_late_end_is_preempted_all_the_same() -> None:
+    nodes = [
+        NodeView(name="n1", lost_at=1e9, is_cordoned=True, drain_at=1e6),
+        NodeView(name="n2", lost_at=1e9),
+    ]
+    running = replace(lease("a", "b", is_preemptible=True, notice=told(Why.DRAINED, 1e6)), nodes=("n1", "n2"))
+    devices = [device("a"), device("b", node="n2")]
+    (notice,) = plan(devices, [request(9, priority=5)], [running], nodes, now=90.0).notices
+    assert (notice.why, notice.revoke_at) == (Why.PREEMPTED, 120.0)
+
+
+def test_one_word_follows_another_in_the_same_pass() -> None:
+    busy = lease("a", is_preemptible=True, notice=told(Why.IDLE, 100.0))
+    decisions = plan([device("a")], [request(9, priority=5)], [busy], now=90.0)
+    assert [notice.why for notice in decisions.notices] == [Why.PREEMPTED]
+    assert decisions.withdrawn_notices == ()
+
+
+def test_a_quota_of_hours_is_looked_at_when_what_was_just_granted_has_used_it_up() -> None:
+    tenants = [TenantView(name="t", quota=Quota(device_hours=0.01))]
+    nodes = [NodeView(name="n1", lost_at=1e9)]
+    assert plan([device("a")], [request(1, tenant="t")], nodes=nodes, tenants=tenants).wake_at == 36.0
 
 
 def test_a_lease_ends_when_it_has_lasted_as_long_as_it_may() -> None:

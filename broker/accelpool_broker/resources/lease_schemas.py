@@ -32,7 +32,8 @@ TTL_S = Range(5, 86400)
 MAX_ALTERNATIVES = 8
 MAX_TAINTS = 32
 MAX_PRIORITY = 1000
-TENANT_NAME = r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){0,3}\Z"
+TENANT_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}"  # none is . or .., which mean something in a path
+TENANT_NAME = rf"{TENANT_PART}(/{TENANT_PART}){{0,3}}\Z"
 FRACTION = Range(0, 1, min_inclusive=False)
 OF_DEMAND = (
     "kind", "count", "memory_bytes", "memory_fraction", "compute", "exclusive", "where", "device", "devices",

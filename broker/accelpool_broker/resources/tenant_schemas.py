@@ -23,8 +23,9 @@ class TenantIn(Schema):
     max_priority = count_field(
         -MAX_PRIORITY,
         MAX_PRIORITY,
-        load_default=0,
-        metadata=about("the highest priority that it may ask for"),
+        load_default=None,
+        allow_none=True,
+        metadata=about("the highest priority that it and tenants below it may ask for; 0 if none says so"),
     )
     quota_devices = Float(
         load_default=None, allow_none=True, validate=AMOUNT, metadata=about("devices at once")
@@ -48,7 +49,9 @@ class TenantIn(Schema):
         validate=Range(30, 366 * 86400),
         metadata=about("leases whose devices have had nothing to do for so long are ended"),
     )
-    reset_device_hours = Boolean(load_default=False, metadata=about("count the device-hours from zero"))
+    reset_device_hours = Boolean(
+        load_default=False, metadata=about("count its device-hours, and of those below it, from zero")
+    )
 
 
 class TenantOut(Schema):
@@ -56,7 +59,7 @@ class TenantOut(Schema):
 
     name = String()
     weight = Float()
-    max_priority = Integer()
+    max_priority = Integer(allow_none=True)
     quota_devices = Float(allow_none=True)
     quota_memory_bytes = Integer(allow_none=True)
     quota_device_hours = Float(allow_none=True)

@@ -6,22 +6,21 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from accelpool_broker.scheduler.decisions import Decisions
-from accelpool_broker.scheduler.endings import Endings, Words, deadline, end_leases, withdraw
+from accelpool_broker.scheduler.endings import Words, deadline, end_leases, withdraw
 from accelpool_broker.scheduler.fairness import Fairness
 from accelpool_broker.scheduler.inventory import Inventory
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.preemption import Preemption
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.serving import Served, Server
+from accelpool_broker.scheduler.serving import Server
 from accelpool_broker.scheduler.views import (
     FOREVER,
     LeaseView,
-    Notice,
+    NodeView,
     Policy,
     Request,
     TenantView,
-    Why,
 )
 
 
@@ -80,10 +79,10 @@ def run(
     tenants = tuple(tenants)
     alive = {node.name: node.lost_at for node in inventory.nodes.values() if node.lost_at is not None}
     lost = frozenset(name for name, at in alive.items() if at <= now)
-    endings = end_leases(leases, lost, now)
+    drained = frozenset(name for name, node in inventory.nodes.items() if _is_drained(node, now))
+    endings = end_leases(leases, lost, drained, now)
     waiting, withdrawn = withdraw(queue, now)
     quotas = Quotas(tenants, endings.active, now=now)
-    Words(inventory.nodes, tenants, quotas, policy, now).tell(endings)
     room = Room(inventory, _closed(inventory, frozenset(alive) - lost), endings.active)
     chooser = Chooser(room)
     fairness = Fairness(tenants, endings.active, inventory, now=now, half_life_s=policy.half_life_s)
@@ -97,9 +96,11 @@ def run(
         policy=policy,
         explain=explain,
     ).serve(waiting)
-    _preempt(endings, served, policy, now)
+    Words(inventory.nodes, tenants, quotas, policy, now).tell(endings, served.victims)
     granted = {grant.lease for grant in served.grants}
-    deadlines = [*endings.deadlines, *preemption.deadlines]
+    deadlines = [*endings.deadlines, *preemption.deadlines, *quotas.spent_times(now)]
+    if served.waits and any(request.is_preemptible for request in waiting if request.id in granted):
+        deadlines.append(now + policy.min_run_s)  # then what was granted may have to yield
     deadlines += [at for name, at in alive.items() if name not in lost]
     deadlines += [deadline(request) for request in waiting if request.id not in granted]
     wake_at = min((at for at in deadlines if at > now), default=FOREVER)
@@ -115,6 +116,11 @@ def run(
     return Outcome(decisions=decisions, room=room)
 
 
+def _is_drained(node: NodeView, now: float) -> bool:
+    """Whether the time that a drain leaves to leases is over."""
+    return node.drain_at is not None and node.drain_at <= now
+
+
 def _closed(inventory: Inventory, answering: frozenset[str]) -> set[str]:
     """Return the names of nodes whose devices cannot be granted now."""
     known = inventory.nodes
@@ -123,22 +129,3 @@ def _closed(inventory: Inventory, answering: frozenset[str]) -> set[str]:
         for name in inventory.on_node
         if name not in answering or name not in known or known[name].is_cordoned
     }
-
-
-def _preempt(endings: Endings, served: Served, policy: Policy, now: float) -> None:
-    """Tell leases that they have to yield; take it back where nobody needs it any more."""
-    told = {notice.lease for notice in endings.notices}
-    for lease in endings.active:
-        if lease.id in served.victims:
-            if lease.notice is None and lease.id not in told:
-                request = served.victims[lease.id]
-                reason = (
-                    f"it was preempted: request {request.id} of priority {request.priority} comes before it"
-                )
-                notice = Notice(
-                    lease=lease.id, why=Why.PREEMPTED, reason=reason, revoke_at=now + policy.grace_s
-                )
-                endings.notices.append(notice)
-                endings.deadlines.append(notice.revoke_at)
-        elif lease.notice is not None and lease.notice.why is Why.PREEMPTED:
-            endings.withdrawn_notices.append(lease.id)

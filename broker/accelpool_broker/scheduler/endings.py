@@ -3,13 +3,16 @@
 a lease on a node that does not answer                 lost
 not renewed in time, or past its longest duration      expired
 told to end, and the grace time is over                revoked
-on a node that is drained, idle for too long, or of
-a tenant without device-hours left                     told to end; the word is taken back if that changes
+on a node whose drain is over                          revoked
+on a node that is drained, idle for too long, of a
+tenant without device-hours left, or preempted         told to end; the word is taken back if that changes
+
+Of several reasons that one holds that ends the lease first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from accelpool_broker.models import LeaseState
@@ -45,11 +48,13 @@ def loss(node: str, what: str, nodes: Iterable[str]) -> str:
     return f"the agent of node {node} {what}{beside}"
 
 
-def end_leases(leases: Iterable[LeaseView], lost: frozenset[str], now: float) -> Endings:
+def end_leases(
+    leases: Iterable[LeaseView], lost: frozenset[str], drained: frozenset[str], now: float
+) -> Endings:
     """Return which leases end now, and which are active still."""
     result = Endings()
     for lease in sorted(leases, key=lambda lease: lease.id):
-        end = _end(lease, lost, now)
+        end = _end(lease, lost, drained, now)
         if end is None:
             result.active.append(lease)
             result.deadlines += [lease.expires_at, *([] if lease.ends_at is None else [lease.ends_at])]
@@ -59,7 +64,7 @@ def end_leases(leases: Iterable[LeaseView], lost: frozenset[str], now: float) ->
     return result
 
 
-def _end(lease: LeaseView, lost: frozenset[str], now: float) -> End | None:
+def _end(lease: LeaseView, lost: frozenset[str], drained: frozenset[str], now: float) -> End | None:
     gone = sorted(lost.intersection(lease.nodes))
     if gone:
         reason = loss(gone[0], "stopped answering", lease.nodes)
@@ -70,7 +75,12 @@ def _end(lease: LeaseView, lost: frozenset[str], now: float) -> End | None:
         return End(lease=lease.id, state=LeaseState.EXPIRED, reason="it has lasted as long as it may")
     if lease.notice is not None and lease.notice.revoke_at <= now:
         return End(lease=lease.id, state=LeaseState.REVOKED, reason=lease.notice.reason)
-    return None
+    left = sorted(drained.intersection(lease.nodes))
+    return End(lease=lease.id, state=LeaseState.REVOKED, reason=_drain(left[0])) if left else None
+
+
+def _drain(node: str) -> str:
+    return f"node {node} is drained"
 
 
 def withdraw(queue: Iterable[Request], now: float) -> tuple[list[Request], list[End]]:
@@ -98,7 +108,7 @@ def deadline(request: Request) -> float:
 
 
 class Words:
-    """Tells active leases that they have to end, for other reasons than preemption.
+    """Tells active leases that they have to end.
 
     Args:
         nodes: Of which some may be drained.
@@ -124,52 +134,57 @@ class Words:
         self._policy = policy
         self._now = now
 
-    def tell(self, endings: Endings) -> None:
-        """Add notices to what ends, and take back those that no longer hold."""
+    def tell(self, endings: Endings, victims: Mapping[str, Request]) -> None:
+        """Add notices to what ends, and take back those that no longer hold.
+
+        Args:
+            endings: What ends.
+            victims: The leases that have to yield, by id, and to which request.
+        """
         for lease in endings.active:
-            told = lease.notice
-            wanted = self._wanted(lease, endings.deadlines)
+            holding = self._holding(lease, victims.get(lease.id), endings.deadlines)
+            wanted = min(holding, key=lambda notice: notice.revoke_at, default=None)
             if wanted is None:
-                if told is not None and told.why is not Why.PREEMPTED:
-                    endings.withdrawn_notices.append(lease.id)
-            elif told is None or told.why is not wanted.why or (
-                wanted.why is Why.DRAINED and told.revoke_at != wanted.revoke_at
-            ):  # fmt: skip
+                endings.withdrawn_notices += [] if lease.notice is None else [lease.id]
+            elif wanted != lease.notice:
                 endings.notices.append(wanted)
                 endings.deadlines.append(wanted.revoke_at)
 
-    def _wanted(self, lease: LeaseView, deadlines: list[float]) -> Notice | None:
-        return (
-            (self._of_drain(lease) if self._drained else None)
-            or (self._of_quota(lease, self._quotas, deadlines) if self._quotas else None)
-            or (self._of_idleness(lease, deadlines) if lease.idle_since is not None else None)
-        )
+    def _holding(self, lease: LeaseView, claim: Request | None, deadlines: list[float]) -> list[Notice]:
+        """Return the words of all reasons that there are for a lease to end."""
+        return [
+            *(self._of_drain(lease) if self._drained else ()),
+            *(self._of_quota(lease, self._quotas) if self._quotas else ()),
+            *(self._of_idleness(lease, deadlines) if lease.idle_since is not None else ()),
+            *(self._of_preemption(lease, claim) if claim is not None else ()),
+        ]
 
-    def _of_drain(self, lease: LeaseView) -> Notice | None:
+    def _of_drain(self, lease: LeaseView) -> Iterator[Notice]:
         times = [(self._drained[name], name) for name in lease.nodes if name in self._drained]
-        if not times:
-            return None
-        at, name = min(times)
-        return Notice(lease=lease.id, why=Why.DRAINED, reason=f"node {name} is drained", revoke_at=at)
+        if times:
+            at, name = min(times)
+            yield Notice(lease=lease.id, why=Why.DRAINED, reason=_drain(name), revoke_at=at)
 
-    def _of_quota(self, lease: LeaseView, quotas: Quotas, deadlines: list[float]) -> Notice | None:
+    def _of_quota(self, lease: LeaseView, quotas: Quotas) -> Iterator[Notice]:
         reason = quotas.is_spent(lease.tenant)
         if reason:
-            return self._after_grace(lease, Why.QUOTA, reason)
-        spent_at = quotas.spent_at(lease.tenant, self._now)
-        if spent_at is not None:
-            deadlines.append(spent_at)
-        return None
+            yield self._after_grace(lease, Why.QUOTA, reason)
 
-    def _of_idleness(self, lease: LeaseView, deadlines: list[float]) -> Notice | None:
+    def _of_idleness(self, lease: LeaseView, deadlines: list[float]) -> Iterator[Notice]:
         limits = [self._idle_after_s.get(name) for name in reversed(path(lease.tenant))]
         limit_s = next((limit for limit in limits if limit is not None), None)
         if limit_s is None or lease.idle_since is None:
-            return None
+            return
         if self._now < lease.idle_since + limit_s:
             deadlines.append(lease.idle_since + limit_s)
-            return None
-        return self._after_grace(lease, Why.IDLE, f"it was idle for more than {limit_s:g} s")
+        else:
+            yield self._after_grace(lease, Why.IDLE, f"it was idle for more than {limit_s:g} s")
+
+    def _of_preemption(self, lease: LeaseView, claim: Request) -> Iterator[Notice]:
+        claimant = f"request {claim.id} of priority {claim.priority}"
+        yield self._after_grace(lease, Why.PREEMPTED, f"it was preempted: {claimant} comes before it")
 
     def _after_grace(self, lease: LeaseView, why: Why, reason: str) -> Notice:
+        if lease.notice is not None and lease.notice.why is why:
+            return lease.notice  # whoever was told once has no more time because it is still so
         return Notice(lease=lease.id, why=why, reason=reason, revoke_at=self._now + self._policy.grace_s)

@@ -13,7 +13,7 @@ resource that counts for a part of a device: Ghodsi et al., Dominant Resource Fa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from math import exp, log
 
@@ -95,18 +95,21 @@ class Fairness:
             for name in path(tenant)
         )
 
-    def may_reclaim(self, claimant: str, wanted: float, holder: str, held: float) -> bool:
-        """Whether a tenant that has too little may take a lease from one that has too much.
+    def is_no_richer(self, claimant: str, holder: str, moved: Mapping[str, float]) -> bool:
+        """Whether a tenant has no more for its weight than another one, after some devices have moved.
 
-        Afterwards it must still have no more for its weight than the other, or the two would take turns for
-        ever.
+        Args:
+            claimant: Who gets devices.
+            holder: Who has given some; never the claimant itself, nor one above or below it.
+            moved: How many devices tenants have more then, or less.
         """
-        ours, theirs = path(claimant), path(holder)
-        for mine, other in zip(ours, theirs, strict=False):
+        for mine, other in zip(path(claimant), path(holder), strict=False):
             if mine != other:
-                after = (self._running.get(mine, 0.0) + wanted) / self._weight(mine)
-                return after <= (self._running.get(other, 0.0) - held) / self._weight(other)
+                return self._after(mine, moved) <= self._after(other, moved)
         return False
+
+    def _after(self, name: str, moved: Mapping[str, float]) -> float:
+        return (self._running.get(name, 0.0) + moved.get(name, 0.0)) / self._weight(name)
 
     def _weight(self, name: str) -> float:
         tenant = self._tenants.get(name)

@@ -15,6 +15,7 @@ Devices that have the wanted image loaded come before all others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from heapq import nsmallest
 
 from accelpool_broker.scheduler import fitness
 from accelpool_broker.scheduler.inventory import Candidates
@@ -30,8 +31,9 @@ class Chooser:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._inventory = room.inventory
-        self._next_free: dict[tuple[int, bool], int] = {}
+        self._next_free: dict[tuple[Candidates, bool], int] = {}
         self._failed: set[tuple[object, ...]] = set()
+        self._examples: dict[tuple[object, ...], tuple[Share, ...]] = {}
 
     def has_failed(self, demand: Demand, *, may_pass: bool) -> bool:
         """Whether the same was found impossible before in this pass."""
@@ -52,9 +54,14 @@ class Chooser:
         return [(place, self._share(demand, place)) for place in places]
 
     def example(self, demand: Demand) -> tuple[Share, ...]:
-        """Return shares that would serve a demand, whether or not they are free."""
-        places = self._inventory.candidates(demand).places[: demand.count]
-        return tuple(self._share(demand, place) for place in places)
+        """Return shares that would serve a demand, whether or not they are free: of the smallest devices."""
+        key = self._key(demand, True)
+        if key not in self._examples:
+            places = self._inventory.candidates(demand).places
+            memory = self._inventory.memory_bytes
+            smallest = nsmallest(demand.count, places, key=lambda place: (memory[place], place))
+            self._examples[key] = tuple(self._share(demand, place) for place in smallest)
+        return self._examples[key]
 
     def open_places(self, demand: Demand, *, may_pass: bool) -> list[int]:
         """Return the places of all devices on which one share of a demand has room now."""
@@ -71,7 +78,7 @@ class Chooser:
 
     def _key(self, demand: Demand, may_pass: bool) -> tuple[object, ...]:
         wanted = (demand.memory_bytes, demand.memory_ppm, demand.compute_ppm, demand.is_exclusive)
-        return (id(self._inventory.candidates(demand)), *wanted, demand.count, demand.placement, may_pass)
+        return (self._inventory.candidates(demand), *wanted, demand.count, demand.placement, may_pass)
 
     def _choose(self, demand: Demand, may_pass: bool) -> Sequence[int]:
         if demand.image:
@@ -104,7 +111,7 @@ class Chooser:
 
     def _first_free(self, candidates: Candidates, may_pass: bool) -> int | None:
         """Return the first device that nobody has; devices are never free again within one pass."""
-        key = (id(candidates), may_pass)
+        key = (candidates, may_pass)
         number = self._next_free.get(key, 0)
         places = candidates.places
         while number < len(places) and not (

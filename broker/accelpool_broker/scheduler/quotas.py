@@ -73,16 +73,13 @@ class Quotas:
                 return f"tenant {name} has used up its quota of {quota.device_hours:g} device-hours"
         return ""
 
-    def spent_at(self, tenant: str, now: float) -> float | None:
-        """Return when a quota of device-hours is used up if nothing changes, None if none will be."""
-        found = [
+    def spent_times(self, now: float) -> list[float]:
+        """Return when quotas of device-hours are used up if nothing changes."""
+        return [
             now + (quota.device_hours * HOUR_S - use.spent_device_s) / (use.compute_ppm / WHOLE)
-            for name in path(tenant)
-            if (quota := self._quotas.get(name)) is not None
-            and quota.device_hours is not None
-            and (use := self._use[name]).compute_ppm
+            for name, quota in self._quotas.items()
+            if quota.device_hours is not None and (use := self._use[name]).compute_ppm
         ]
-        return min(found, default=None)
 
     def _uses(self, tenant: str) -> list[_Use]:
         return [self._use[name] for name in path(tenant) if name in self._use]

@@ -8,8 +8,11 @@
 and labels (what its node's operator says). An expression is checked when it is compiled; one that fails on a
 device, such as by asking for an attribute that it lacks, does not hold for that device.
 
-Source: https://cel.dev, the language's specification; its own limit of iterations bounds an expression's
-    work.
+Expressions come from users and are evaluated while the pool waits. The language's own limit of iterations
+does not bound their work: what a loop binds can be doubled in the next one, and so on. Loops are few instead,
+and none is beside a `+`.
+
+Source: https://cel.dev, the language's specification.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ from accelpool_wire.errors import Invalid
 
 MAX_EXPRESSION = 2000  # characters
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-NAMES_ONE = re.compile(r"\bdevice\s*(\.\s*(id|name|node)\b|\[|\)|$|[^.\w\s])")
+MAX_LOOPS = 2
+LOOPS = re.compile(r"\b(all|exists|exists_one|filter|map)\b")
+OF_ITS_KIND = r"environment|kind|memory_bytes|compute_units|attributes|labels"
+MAY_NAME_ONE = re.compile(rf"\bdevice\b(?!\.({OF_ITS_KIND})\b)")
 
 
 class Selector:
@@ -42,8 +48,7 @@ class Selector:
     """
 
     def __init__(self, expression: str) -> None:
-        if len(expression) > MAX_EXPRESSION:
-            raise Invalid(f"`where` has {len(expression)} characters; {MAX_EXPRESSION} are possible")
+        _check_size(expression)
         try:
             compiled = _environment().compile(expression)
         except RuntimeError as error:
@@ -53,7 +58,7 @@ class Selector:
                 f"`where` must be true or false for a device; it is of type {compiled.return_type().name()}"
             )
         self._compiled = compiled
-        self.is_particular = NAMES_ONE.search(expression) is not None
+        self.is_particular = MAY_NAME_ONE.search(expression) is not None
 
     def why_not(self, device: Mapping[str, Any]) -> str:
         """Return why the expression does not hold for a device, "" if it does."""
@@ -61,14 +66,11 @@ class Selector:
             result = self._compiled.eval(data={"device": device, **UNITS})
         except RuntimeError as error:  # such as for too many iterations
             return f"`where` cannot be told for it: {_first_line(error)}"
-        value = result.value()
-        if value is True:
-            return ""
-        if value is False:
-            return "`where` is false for it"
+        if result.type() == cel.Type.BOOL:
+            return "" if result.value() else "`where` is false for it"
         if result.type() == cel.Type.ERROR:
-            return f"`where` cannot be told for it: {_first_line(value)}"
-        return f"`where` is {value!r} for it, not true or false"
+            return f"`where` cannot be told for it: {_first_line(result.value())}"
+        return f"`where` is of type {result.type().name()} for it, not true or false"
 
 
 @lru_cache(maxsize=1024)
@@ -79,6 +81,16 @@ def selector(expression: str) -> Selector:
         Invalid: It is no valid expression, or its value is no truth value.
     """
     return Selector(expression)
+
+
+def _check_size(expression: str) -> None:
+    if len(expression) > MAX_EXPRESSION:
+        raise Invalid(f"`where` has {len(expression)} characters; {MAX_EXPRESSION} are possible")
+    loops = len(LOOPS.findall(expression))
+    if loops > MAX_LOOPS:
+        raise Invalid(f"`where` has {loops} loops such as exists(); {MAX_LOOPS} are possible")
+    if loops and "+" in expression:
+        raise Invalid("`where` has a loop such as exists() and a `+`: they are not possible together")
 
 
 @lru_cache(maxsize=1)

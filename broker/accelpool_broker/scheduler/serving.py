@@ -9,7 +9,7 @@ pieces. Requests that end soon by themselves, or that yield when they are asked 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
@@ -70,28 +70,25 @@ class Server:
         """Return what comes of the waiting requests."""
         for request in in_turn(waiting, self._fairness):
             over_quota = self._grant(request)
-            if over_quota is not None:
+            if over_quota:
                 self._wait(request, over_quota)
         return self._served
 
-    def _grant(self, request: Request) -> str | None:
-        """Grant a request with its first alternative that can be served now; None if it was granted.
+    def _grant(self, request: Request) -> list[str]:
+        """Grant a request with its first alternative that can be served now; nothing if it was granted.
 
         Returns:
-            Else which quota it would exceed, "" if none.
+            Else which quota each alternative would exceed, "" if none.
         """
-        over_quota = ""
+        over_quota: list[str] = []
         may_pass = self._may_pass(request)
         for number, demand in enumerate(request.alternatives):
             chosen = self._chooser.choose(demand, may_pass=may_pass)
-            if not chosen:
-                over_quota = over_quota or self._quotas.why_not(request.tenant, self._chooser.example(demand))
-                continue
-            shares = tuple(share for _, share in chosen)
-            over_quota = self._quotas.why_not(request.tenant, shares)
-            if not over_quota:
+            shares = tuple(share for _, share in chosen) or self._chooser.example(demand)
+            over_quota.append(self._quotas.why_not(request.tenant, shares))
+            if chosen and not over_quota[-1]:
                 self._take(request, number, chosen)
-                return None
+                return []
         return over_quota
 
     def _take(self, request: Request, number: int, chosen: Sequence[tuple[int, Share]]) -> None:
@@ -110,22 +107,22 @@ class Server:
             return True
         return request.duration_s is not None and request.duration_s <= self._policy.backfill_s
 
-    def _wait(self, request: Request, over_quota: str) -> None:
-        reason = over_quota
+    def _wait(self, request: Request, over_quota: Sequence[str]) -> None:
+        reason = over_quota[0] if all(over_quota) else ""
         if not reason and (self._explain is None or request.id in self._explain):
             reason = why_waiting(request, self._room)
         self._served.waits.append(Wait(lease=request.id, position=len(self._served.waits) + 1, reason=reason))
-        if not over_quota and self._kept < self._policy.keep_depth:
-            self._keep(request)
+        if self._kept < self._policy.keep_depth:
+            self._keep(request, over_quota)
 
-    def _keep(self, request: Request) -> None:
-        """Keep devices for a request: of those of its first alternative that the pool can ever serve."""
-        for demand in request.alternatives:
+    def _keep(self, request: Request, over_quota: Sequence[str]) -> None:
+        """Keep devices for a request: of those of its first alternative that it can ever be served with."""
+        for demand, reason in zip(request.alternatives, over_quota, strict=True):
             candidates = self._room.inventory.candidates(demand)
-            if len(candidates.places) < demand.count:
+            if reason or len(candidates.places) < demand.count:
                 continue
             places = self._sacrificed(request, demand)
-            places += self._gathered(demand, demand.count - len(places))
+            places += self._gathered(demand, places)
             self._room.keep(places, request.id)
             self._kept += len(places) > 0
             return
@@ -138,8 +135,8 @@ class Server:
                 self._served.victims.setdefault(lease.id, request)
         return [sacrifice.place for sacrifice in found]
 
-    def _gathered(self, demand: Demand, missing: int) -> list[int]:
-        """Return up to so many places that are free for a demand, or partly free."""
+    def _gathered(self, demand: Demand, sacrificed: Sequence[int]) -> list[int]:
+        """Return places that are free for a demand, or partly, as many as it lacks beside some others."""
         single = replace(demand, count=1)
         free = self._chooser.open_places(single, may_pass=False) if demand.count > 1 else []
         members = self._room.inventory.candidates(demand).members
@@ -150,19 +147,21 @@ class Server:
             if place in members and self._room.is_open[place] and place not in self._room.kept_for
         ]
         parted.sort(key=lambda place: (-compute[place], place))
-        places = list(dict.fromkeys((*free, *parted)))
-        if demand.placement is Placement.SAME_NODE and places:
-            places = self._on_best_node(places, set(free))
-        return places[:missing]
+        places = [place for place in dict.fromkeys((*free, *parted)) if place not in sacrificed]
+        if demand.placement is Placement.SAME_NODE:
+            node = self._node(sacrificed[0]) if sacrificed else self._best_node(demand, free)
+            places = [place for place in places if self._node(place) == node]
+        return places[: demand.count - len(sacrificed)]
 
-    def _on_best_node(self, places: Sequence[int], free: Collection[int]) -> list[int]:
-        """Return those of the places that are on the node with the most free ones."""
-        devices = self._room.inventory.devices
-        count: dict[str, int] = {}
-        for place in places:
-            count[devices[place].node] = count.get(devices[place].node, 0) + (place in free)
-        best = min(count, key=lambda node: (-count[node], node))
-        return [place for place in places if devices[place].node == best]
+    def _best_node(self, demand: Demand, free: Iterable[int]) -> str:
+        """Return which of the nodes that have enough devices has the most free ones, "" if none has."""
+        found = Counter(self._node(place) for place in self._room.inventory.candidates(demand).places)
+        count = Counter(self._node(place) for place in free)
+        enough = (node for node, devices in found.items() if devices >= demand.count)
+        return min(enough, key=lambda node: (-count[node], node), default="")
+
+    def _node(self, place: int) -> str:
+        return self._room.inventory.devices[place].node
 
 
 def in_turn(waiting: Iterable[Request], fairness: Fairness) -> Iterator[Request]:

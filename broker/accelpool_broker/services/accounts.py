@@ -56,7 +56,6 @@ def new_tenant(name: str, now: float) -> Tenant:
     return Tenant(
         name=name,
         weight=1.0,
-        max_priority=0,
         used_device_s=0.0,
         spent_device_s=0.0,
         used_at=now,

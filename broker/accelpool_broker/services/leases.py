@@ -155,9 +155,9 @@ class Leases:
         self, change: Change, lease: Lease, memory_bytes: int | None, compute_ppm: int | None
     ) -> None:
         accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
-        for share in lease.shares:
-            _resize(share, memory_bytes, compute_ppm)
-        self._check_quota(change.tx, lease)
+        grows = [_resize(share, memory_bytes, compute_ppm) for share in lease.shares]
+        if any(grows):  # a smaller part is always possible, even of a tenant that has too much
+            self._check_quota(change.tx, lease)
         change.leases.add(lease.id)
         change.needs_scheduling = True
 
@@ -284,8 +284,11 @@ def _see_waiting(lease: Lease, wait: scheduler.Wait, outcome: scheduler.Outcome)
     return SeenLease(lease=lease, position=wait.position, reason=reason)
 
 
-def _resize(share: Share, memory_bytes: int | None, compute_ppm: int | None) -> None:
-    """Change a share, if its device has room for it: the database would refuse it, but not as clearly."""
+def _resize(share: Share, memory_bytes: int | None, compute_ppm: int | None) -> bool:
+    """Change a share, if its device has room for it; whether it has more of anything then.
+
+    The database would refuse too much, but not as clearly.
+    """
     device = share.device
     memory_bytes = share.memory_bytes if memory_bytes is None else memory_bytes
     compute_ppm = share.compute_ppm if compute_ppm is None else compute_ppm
@@ -299,7 +302,9 @@ def _resize(share: Share, memory_bytes: int | None, compute_ppm: int | None) -> 
         raise Conflict(
             f"{device.name} has {free} that no other lease has: ask for less, or for another lease"
         )
+    grows = memory_bytes > share.memory_bytes or compute_ppm > share.compute_ppm
     share.memory_bytes, share.compute_ppm = memory_bytes, compute_ppm
+    return grows
 
 
 def require_active(lease: Lease) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from accelpool_broker.models import Lease, LeaseState, Tenant
 from accelpool_broker.scheduler.fairness import decayed, path
 from accelpool_broker.services import accounts
-from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.pool import Change, Pool
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, Forbidden, NotFound
 
@@ -19,7 +19,7 @@ class TenantRules:
 
     Attributes:
         weight: Its part of what tenants beside it want, too.
-        max_priority: The highest priority that its requests may have.
+        max_priority: The highest priority that its requests may have, those of tenants below it included.
         quota_devices: Devices at once, parts counted as parts.
         quota_memory_bytes: Device memory at once.
         quota_device_hours: Devices times hours, since they were last set to zero.
@@ -27,7 +27,7 @@ class TenantRules:
     """
 
     weight: float = 1.0
-    max_priority: int = 0
+    max_priority: int | None = None
     quota_devices: float | None = None
     quota_memory_bytes: int | None = None
     quota_device_hours: float | None = None
@@ -52,7 +52,13 @@ class Tenants:
         self._pool = pool
 
     def put(self, name: str, rules: TenantRules, *, is_reset: bool) -> SeenTenant:
-        """Return the tenant, made or given these rules; `is_reset` sets its device-hours to zero."""
+        """Return the tenant, made or given these rules.
+
+        Args:
+            name: Its name.
+            rules: What its operator says.
+            is_reset: Whether its device-hours, and those of all below it, count from zero.
+        """
         with self._pool.change() as change:
             tenant = change.tx.tenant(name)
             if tenant is None:
@@ -60,12 +66,20 @@ class Tenants:
                 change.tx.add(tenant)
             for field, value in asdict(rules).items():
                 setattr(tenant, field, value)
+            change.tx.flush()
             if is_reset:
-                for lease in change.tx.leases(states=[LeaseState.ACTIVE], tenant=name):
-                    accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
-                tenant.spent_device_s = 0.0
+                self._reset(change, name)
             change.needs_scheduling = True
         return self.get(name)
+
+    def _reset(self, change: Change, name: str) -> None:
+        """Count the device-hours of a tenant, to which those of all below it belong, from zero."""
+        for lease in change.tx.leases(states=[LeaseState.ACTIVE]):
+            if name in path(lease.tenant):
+                accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
+        for tenant in change.tx.tenants():
+            if name in path(tenant.name):
+                tenant.spent_device_s = 0.0
 
     def get(self, name: str) -> SeenTenant:
         """Return a tenant."""
@@ -126,6 +140,6 @@ def check_priority(tx: Transaction, tenant: str, priority: int) -> None:
         Forbidden: It is higher than the highest allowed.
     """
     known = [found for name in path(tenant) if (found := tx.tenant(name)) is not None]
-    highest = min((found.max_priority for found in known), default=0)
+    highest = min((found.max_priority for found in known if found.max_priority is not None), default=0)
     if priority > highest:
         raise Forbidden(f"tenant {tenant} may ask for priorities up to {highest}, not {priority}")

@@ -13,6 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 240
+# What a terminal obeys: names and reasons come from whoever uses the pool.
+CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
+IN_TEXT = {code: shown for code, shown in CONTROLS.items() if chr(code) not in "\t\n"}
+IN_CELLS = {**CONTROLS, **dict.fromkeys(map(ord, "\t\n\r"), " ")}
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -35,12 +39,15 @@ class Output:
     def text(self, *lines: str) -> None:
         """Print lines, if text is wanted."""
         if not self.is_json:
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.write("".join(f"{line.translate(IN_TEXT)}\n" for line in lines))
             sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
         """Print a table, if text is wanted; its first column is an id, `empty` what to say without rows."""
-        listed = [[Text("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows]
+        listed = [
+            [Text("-" if cell in (None, "") else str(cell).translate(IN_CELLS)) for cell in row]
+            for row in rows
+        ]
         if self.is_json or not listed:
             self.text(empty)
             return
@@ -54,7 +61,7 @@ class Output:
 
     def note(self, line: str) -> None:
         """Say something on the side, on stderr."""
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{line.translate(IN_TEXT)}\n")
         sys.stderr.flush()
 
     @contextmanager

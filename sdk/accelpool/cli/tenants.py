@@ -35,8 +35,12 @@ def tenant(
     idle_after: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End leases that idle for so long.")
     ] = None,
-    max_priority: Annotated[int, typer.Option(help="The highest priority that it may ask for.")] = 0,
-    reset: Annotated[bool, typer.Option("--reset", help="Count its device-hours from zero.")] = False,
+    max_priority: Annotated[
+        int | None, typer.Option(help="The highest priority that it, and those below it, may ask for.")
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Count its device-hours, and of those below it, from zero.")
+    ] = False,
     url: Url = None,
     json: Json = False,
 ) -> None:

@@ -97,7 +97,7 @@ def upgrade() -> None:
         "tenants",
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("weight", sa.Double(), nullable=False),
-        sa.Column("max_priority", sa.Integer(), nullable=False),
+        sa.Column("max_priority", sa.Integer(), nullable=True),
         sa.Column("quota_devices", sa.Double(), nullable=True),
         sa.Column("quota_memory_bytes", sa.BigInteger(), nullable=True),
         sa.Column("quota_device_hours", sa.Double(), nullable=True),
