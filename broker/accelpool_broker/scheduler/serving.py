@@ -140,8 +140,8 @@ class Server:
 
     def _gathered(self, demand: Demand, missing: int) -> list[int]:
         """Return up to so many places that are free for a demand, or partly free."""
-        single = replace(demand, count=1)
-        free = self._chooser.open_places(single, may_pass=False) if demand.count > 1 else []
+        is_gang = demand.count > 1
+        free = self._chooser.open_places(replace(demand, count=1), may_pass=False) if is_gang else []
         members = self._room.inventory.candidates(demand).members
         compute = self._room.compute_ppm
         parted = [
