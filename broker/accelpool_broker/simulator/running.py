@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import count
 
 from accelpool_broker.scheduler import WHOLE, Inventory, LeaseView
 from accelpool_broker.simulator.job import Job
@@ -25,7 +26,8 @@ class Running:
         left_s: How long it would still run alone.
         since_s: As of when.
         speed: How fast it runs since then.
-        change: Counts changes of its speed, so that finishes foreseen before are known to be out of date.
+        change: The number of the last change of its speed, of all jobs' changes: a finish that was foreseen
+            before, or when the job ran before, has another one.
     """
 
     job: Job
@@ -71,6 +73,7 @@ class Floor:
         self._loss = switching_loss
         self._on: list[dict[str, float]] = [{} for _ in inventory.devices]
         self._finishes: list[tuple[float, str, int]] = []
+        self._changes = count(1)
 
     def start(self, job: Job, lease: LeaseView, size: float, left_s: float, now: float) -> None:
         """Let a job run on what it was granted."""
@@ -138,7 +141,7 @@ class Floor:
                 self._foresee(running)
 
     def _foresee(self, running: Running) -> None:
-        running.change += 1
+        running.change = next(self._changes)
         left_s = running.left_s if running.left_s > EPSILON_S else 0.0
         heappush(
             self._finishes, (running.since_s + left_s / running.speed, running.job.id, running.change)
