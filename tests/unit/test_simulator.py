@@ -7,16 +7,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from accelpool_broker.scheduler import WHOLE, Policy
 from accelpool_broker.simulator import (
     Discipline,
     Job,
     NeverServed,
+    NoProgress,
     Options,
     Outcome,
     Pool,
     Run,
+    engine,
     exclusive,
     generate,
     measure,
@@ -102,9 +105,9 @@ def test_a_preempted_job_starts_anew_or_goes_on(resumes: bool, end_s: float, was
 
 
 def test_what_was_foreseen_before_a_preemption_does_not_end_the_job_after_it() -> None:
-    jobs = [job("a", preemptible=True), job("b", 40.0, 30.0, priority=1)]
-    run = simulate(jobs, ONE, ours(Policy(min_run_s=0.0, grace_s=10.0)))
-    assert ends(run) == {"b": 80.0, "a": 180.0}
+    jobs = [job("a", preemptible=True), job("b", 40.0, 30.0, priority=1), job("c", 1.0, 95.0)]
+    run = simulate(jobs, Pool(devices=2), ours(Policy(min_run_s=0.0, grace_s=10.0)))
+    assert ends(run) == {"b": 80.0, "c": 96.0, "a": 180.0}
 
 
 def test_preemption_without_a_grace_time_is_at_once() -> None:
@@ -124,6 +127,13 @@ def test_a_job_that_no_pool_of_this_size_can_run_is_refused() -> None:
         simulate([job("a", count=2)], ONE, ours())
 
 
+def test_a_job_that_never_comes_to_its_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MAX_PREEMPTIONS", 3)
+    urgent = [job(f"b{number}", 50.0 + 100.0 * number, 10.0, priority=1) for number in range(9)]
+    with pytest.raises(NoProgress, match="job a was preempted 3 times"):
+        simulate([job("a", preemptible=True), *urgent], ONE, ours(Policy(min_run_s=0.0, grace_s=0.0)))
+
+
 # ---- speed
 
 
@@ -132,9 +142,7 @@ def test_what_those_who_want_little_leave_over_goes_to_the_others() -> None:
     assert speeds([0.0, 1.0], [0.5, 0.5], switching_loss=0.0) == [1.0, 1.0]
 
 
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 1)), min_size=1, max_size=8), st.floats(0.1, 1.0)
-)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 1)), min_size=1, max_size=8), st.floats(0.1, 1.0))
 def test_a_device_gives_all_that_is_wanted_or_all_that_it_has(
     jobs: list[tuple[float, float]], capacity: float
 ) -> None:
@@ -163,18 +171,12 @@ JOBS = st.builds(
 
 
 def numbered(jobs: list[Job]) -> list[Job]:
-    return [Job(**{**as_dict(found), "id": f"j{number}"}) for number, found in enumerate(jobs)]
-
-
-def as_dict(found: Job) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in found.__struct_fields__}
+    return [replace(found, id=f"j{number}") for number, found in enumerate(jobs)]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(JOBS, min_size=1, max_size=25), st.sampled_from([ours(), exclusive()]))
-def test_each_job_ends_once_and_its_work_is_the_devices_work(
-    jobs: list[Job], discipline: Discipline
-) -> None:
+def test_each_job_ends_once_and_its_work_is_the_devices_work(jobs: list[Job], discipline: Discipline) -> None:
     jobs = numbered(jobs)
     pool = Pool(devices=4, per_node=2)
     run = simulate(jobs, pool, discipline, Options(resumes=True))
@@ -205,8 +207,9 @@ def test_showing_the_scheduler_a_part_of_the_queue_changes_nothing(
 
 
 def test_the_same_trace_gives_the_same_run_whatever_its_order() -> None:
-    jobs = generate("training", jobs=60, hours=4.0, seed=2)
-    pool = Pool(devices=16)
+    jobs = generate("ci", jobs=60, hours=1.0, seed=2)
+    jobs = [replace(found, submit_s=found.submit_s + number) for number, found in enumerate(jobs)]
+    pool = Pool(devices=2)
     assert simulate(jobs, pool, ours()) == simulate(jobs[::-1], pool, ours())
 
 
@@ -226,8 +229,6 @@ def test_fairness_is_by_weight_and_while_something_waited() -> None:
 def test_a_tenant_of_more_weight_gets_more_while_both_wait() -> None:
     jobs = [job(f"{name}{number}", tenant=name) for name in "ab" for number in range(40)]
     run = simulate(jobs, Pool(devices=3), ours(weights={"a": 2.0}))
-    mean = {
-        name: sum(found.ended_s for found in run.outcomes if found.job.tenant == name) for name in "ab"
-    }
+    mean = {name: sum(found.ended_s for found in run.outcomes if found.job.tenant == name) for name in "ab"}
     assert mean["a"] < mean["b"]
     assert measure(run).fairness > 0.95

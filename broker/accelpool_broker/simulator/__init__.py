@@ -9,7 +9,13 @@ Time is virtual and nothing sleeps: the same trace, pool and discipline give the
 
 from accelpool_broker.simulator.disciplines import Discipline, exclusive, ours
 from accelpool_broker.simulator.engine import Options, simulate
-from accelpool_broker.simulator.errors import NeverServed, PlottingMissing, SimulatorError, TraceError
+from accelpool_broker.simulator.errors import (
+    NeverServed,
+    NoProgress,
+    PlottingMissing,
+    SimulatorError,
+    TraceError,
+)
 from accelpool_broker.simulator.generators import GENERATORS, generate
 from accelpool_broker.simulator.job import Job
 from accelpool_broker.simulator.measures import Measures, measure
@@ -23,6 +29,7 @@ __all__ = [
     "Job",
     "Measures",
     "NeverServed",
+    "NoProgress",
     "Options",
     "Outcome",
     "PlottingMissing",

@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from accelpool_broker.simulator import report
 from accelpool_broker.simulator.disciplines import Discipline, exclusive, ours

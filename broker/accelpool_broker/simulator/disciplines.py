@@ -38,9 +38,7 @@ def ours(policy: Policy | None = None, weights: Mapping[str, float] | None = Non
 
 def exclusive(weights: Mapping[str, float] | None = None) -> Discipline:
     """Return the discipline of a queue for whole devices, in order of arrival; weights are for measures."""
-    return Discipline(
-        name="exclusive", request=_whole, policy=Policy(keep_depth=1), weights=weights or {}
-    )
+    return Discipline(name="exclusive", request=_whole, policy=Policy(keep_depth=1), weights=weights or {})
 
 
 def _as_asked(job: Job, order: int) -> Request:

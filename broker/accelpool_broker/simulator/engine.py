@@ -16,13 +16,15 @@ from accelpool_broker.scheduler import WHOLE, Decisions, End, Grant, LeaseView, 
 from accelpool_broker.scheduler.fairness import size_of
 from accelpool_broker.scheduler.views import FOREVER
 from accelpool_broker.simulator.disciplines import Discipline
-from accelpool_broker.simulator.errors import NeverServed
+from accelpool_broker.simulator.errors import NeverServed, NoProgress
 from accelpool_broker.simulator.job import Job
 from accelpool_broker.simulator.ledger import Ledger
 from accelpool_broker.simulator.pool import Pool
 from accelpool_broker.simulator.run import Outcome, Run, Sample
 from accelpool_broker.simulator.running import Floor, Running
 from accelpool_broker.simulator.waiting import Waiting
+
+MAX_PREEMPTIONS = 500  # of one job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,7 @@ def simulate(
 
     Raises:
         NeverServed: A job asks for what the pool does not have.
+        NoProgress: A job is preempted again and again.
     """
     return _Simulation(jobs, pool, discipline, options or Options()).run()
 
@@ -217,6 +220,11 @@ class _Simulation:
             return
         progress = self._progress[running.job.id]
         progress.preemptions += 1
+        if progress.preemptions >= MAX_PREEMPTIONS:
+            raise NoProgress(
+                f"job {running.job.id} was preempted {MAX_PREEMPTIONS} times; "
+                "a longer --min-run, or --preempted resume, may help"
+            )
         if self._options.resumes:
             progress.left_s = running.left_s
         else:

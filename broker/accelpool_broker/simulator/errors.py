@@ -3,6 +3,7 @@
 SimulatorError
 ├─ TraceError         a line of the trace is malformed; which one, which field, and what was expected
 ├─ NeverServed        a job asks for what the simulated pool does not have
+├─ NoProgress         a job is preempted again and again
 └─ PlottingMissing    the packages that draw plots are not installed
 """
 
@@ -38,6 +39,12 @@ class NeverServed(SimulatorError):
     """A job asks for what the simulated pool does not have."""
 
     kind = "never-served"
+
+
+class NoProgress(SimulatorError):
+    """A job is preempted again and again: under these rules the trace may never come to its end."""
+
+    kind = "no-progress"
 
 
 class PlottingMissing(SimulatorError):

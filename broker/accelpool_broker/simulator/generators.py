@@ -10,8 +10,8 @@ Sources:
         48.0 % for one
     Hu et al., Characterization and Prediction of Deep Learning Workloads, SC 2021 (Helios): GPU jobs last
         206 s in the median, 6,652 s in the mean
-    Jeon et al., Analysis of Large-Scale Multi-Tenant GPU Clusters, ATC 2019 (Philly): GPUs in use are busy for
-        52 % of the time in the mean
+    Jeon et al., Analysis of Large-Scale Multi-Tenant GPU Clusters, ATC 2019 (Philly): GPUs in use are busy
+        for 52 % of the time in the mean
     CircleCI, State of Software Delivery 2023 and The Data-Driven Case for CI 2019: workflows last 3.3 min in
         the median, 80 % of them less than 10 min
 """

@@ -72,7 +72,9 @@ def _add_pool(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--devices", type=_whole(1, MAX_DEVICES), default=8, help="how many devices")
     group.add_argument("--per-node", type=_whole(1, MAX_DEVICES), default=8, help="how many a node has")
     group.add_argument("--memory", type=_memory, default=16 * GIB, help="of each, such as 16GiB")
-    group.add_argument("--kind", choices=("gpu", "cpu", "accelerator", "custom"), default="gpu", help="of all")
+    group.add_argument(
+        "--kind", choices=("gpu", "cpu", "accelerator", "custom"), default="gpu", help="of all"
+    )
     group.add_argument(
         "--switching-loss",
         type=_number(0.0, 0.9),
@@ -127,7 +129,9 @@ def _memory(text: str) -> int:
     match = re.fullmatch(r"(\d{1,19})\s*([A-Za-z]*)", text)
     size = int(match[1]) * UNITS[match[2]] if match and match[2] in UNITS else 0
     if not 1 <= size < 1 << 63:
-        raise argparse.ArgumentTypeError(f"memory is bytes, or a number with KiB, MiB, GiB or TiB, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"memory is bytes, or a number with KiB, MiB, GiB or TiB, not {text!r}"
+        )
     return size
 
 

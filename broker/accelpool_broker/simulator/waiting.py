@@ -2,9 +2,9 @@
 
 A queue of thousands has few kinds of requests. All of a kind (one tenant, one priority, one demand, alike in
 whether they may use what is kept for others) are served in order of arrival, and once so many of them are
-shown that the last ones can only fail as the ones before them did, the rest would change nothing: in a pool of
-like devices and without quotas, what is decided is the same. So many are as many as there is room for, and as
-many more as can have devices kept for them.
+shown that the last ones can only fail as the ones before them did, the rest would change nothing: in a pool
+of like devices and without quotas, what is decided is the same. So many are as many as there is room for, and
+as many more as can have devices kept for them.
 """
 
 from __future__ import annotations
