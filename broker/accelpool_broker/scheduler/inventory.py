@@ -48,7 +48,7 @@ class Inventory:
             self.on_node.setdefault(device.node, []).append(place)
             kinds.setdefault(self._kind(device), []).append(place)
         self._kinds = list(kinds.values())
-        self._found: dict[Demand, Candidates] = {}
+        self._found: dict[tuple[object, ...], Candidates] = {}
         self._candidates: dict[tuple[int, ...], Candidates] = {}
 
     def seen_at(self, nodes: Iterable[NodeView]) -> Inventory | None:
@@ -68,15 +68,15 @@ class Inventory:
 
     def candidates(self, demand: Demand) -> Candidates:
         """Return the devices that could serve a demand."""
-        key = replace(
-            demand, count=1, memory_ppm=None, compute_ppm=None, image="", placement=Demand.placement
-        )
+        key = (
+            demand.kind, demand.memory_bytes, demand.where, demand.device, demand.devices, demand.tolerates
+        )  # fmt: skip
         found = self._found.get(key)
         if found is None:
             if len(self._found) >= MAX_REMEMBERED:
                 self._found.clear()
                 self._candidates.clear()
-            found = self._found[key] = self._find(key)
+            found = self._found[key] = self._find(demand)
         return found
 
     def mismatch(self, demand: Demand, place: int) -> str:

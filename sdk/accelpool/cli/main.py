@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from accelpool.cli import access, demo, doctor, explain, listings, services, tenants, up
+from accelpool.cli import access, demo, doctor, explain, listings, services, simulate, tenants, up
 from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
 from accelpool.cli.options import Json, wants_json
 from accelpool.cli.output import Output
@@ -83,4 +83,5 @@ app.command()(tenants.tenants)
 app.command()(tenants.tenant)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.broker)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.node)
+app.command(context_settings=services.PASS_ON, add_help_option=False)(simulate.simulate)
 app.command()(version)

@@ -20,7 +20,7 @@ def broker(context: typer.Context) -> None:
     arguments = context.args
     if not any(argument.split("=")[0] == "--state-dir" for argument in arguments):
         arguments = ["--state-dir", str(CliSettings.from_environment().state_dir / "broker"), *arguments]
-    _become("broker", "accelpool_broker", arguments)
+    become("broker", "accelpool_broker", arguments)
 
 
 def node(context: typer.Context) -> None:
@@ -34,12 +34,19 @@ def node(context: typer.Context) -> None:
         with command.make_context("node", context.args, parent=context) as inner:
             command.invoke(inner)
         return
-    _become("node", "accelpool_node", context.args)
+    become("node", "accelpool_node", context.args)
 
 
-def _become(role: str, module: str, arguments: list[str]) -> None:
-    """Replace this process by a role's module."""
-    extras.require(f"accelpool {role}", role)
+def become(command: str, module: str, arguments: list[str], *, extra: str = "") -> None:
+    """Replace this process by a module of ours.
+
+    Args:
+        command: The command, for the message if packages are missing.
+        module: The module's name.
+        arguments: Its arguments.
+        extra: The extra that has its packages; by default it is called as the command is.
+    """
+    extras.require(f"accelpool {command}", extra or command)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - our own module
