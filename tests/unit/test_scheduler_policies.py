@@ -367,3 +367,44 @@ def test_idle_leases_are_told_by_the_rule_of_the_nearest_tenant_and_the_word_is_
     )
     busy = lease("a", tenant="t/u/v", notice=told(Why.IDLE, 100.0))
     assert plan([device("a")], [], [busy], nodes, now=80.0, tenants=tenants).withdrawn_notices == ("a",)
+
+
+# ---- what the simulator found
+
+
+def test_backfill_does_not_keep_a_device_busy_for_longer_than_it_is_anyway() -> None:
+    """A whole device is waited for, a part of which is leased until 450: who lasts longer gets none."""
+    leases = [lease("a", id="x", compute=0.25, ends_at=450.0)]
+    whole = request(1)
+    shorter = plan([device("a")], [whole, request(2, compute_ppm=1, duration_s=400.0)], leases, now=50.0)
+    longer = plan([device("a")], [whole, request(2, compute_ppm=1, duration_s=401.0)], leases, now=50.0)
+    assert (granted(shorter), granted(longer)) == ({"r2": ["a"]}, {})
+
+
+def test_what_several_devices_are_gathered_for_is_backfilled_until_the_last_of_them_is_free() -> None:
+    devices = [device("a"), device("b")]
+    leases = [lease("a", id="x", ends_at=450.0)]
+    gang = request(1, count=2)
+    in_time = plan(devices, [gang, request(2, duration_s=400.0)], leases, now=50.0)
+    too_late = plan(devices, [gang, request(2, duration_s=401.0)], leases, now=50.0)
+    assert (granted(in_time), granted(too_late)) == ({"r2": ["b"]}, {})
+
+
+def test_nobody_yields_to_a_request_while_an_earlier_one_would_get_what_is_left() -> None:
+    devices = [device(name) for name in "abc"]
+    leases = [
+        lease("a", id="x"),
+        lease("b", id="y"),
+        lease("c", id="z", order=4, is_preemptible=True, is_backfill=True),
+    ]
+    decisions = plan(devices, [request(1, count=3), request(2)], leases, now=90.0)
+    assert decisions.notices == ()
+
+
+def test_a_preemptible_lease_is_looked_at_again_once_it_is_old_enough_to_yield() -> None:
+    devices = [device("a"), device("b")]
+    leases = [lease("a", id="x", expires_at=1e6)]
+    nodes = [NodeView(name="n1", lost_at=1e6)]
+    queue = [request(1, count=2), request(2, is_preemptible=True)]
+    decisions = plan(devices, queue, leases, nodes, now=5.0)
+    assert (granted(decisions), decisions.wake_at) == ({"r2": ["b"]}, 65.0)

@@ -94,10 +94,14 @@ def run(
         quotas=quotas,
         preemption=preemption,
         policy=policy,
+        now=now,
         explain=explain,
     ).serve(waiting)
     Words(inventory.nodes, tenants, quotas, policy, now).tell(endings, served.victims)
     granted = {grant.lease for grant in served.grants}
+    yielding = {request.id for request in waiting if request.is_preemptible}
+    if served.waits and granted & yielding:
+        preemption.deadlines.append(now + policy.min_run_s)
     deadlines = [*endings.deadlines, *preemption.deadlines, *quotas.spent_times(now)]
     if served.waits and any(request.is_preemptible for request in waiting if request.id in granted):
         deadlines.append(now + policy.min_run_s)  # then what was granted may have to yield

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelpool_broker.scheduler.fitness import part_of
+from accelpool_broker.scheduler.foresight import earliest_start
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.reasons import FREE, what_of
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import FOREVER, Demand, LeaseView, Request
+from accelpool_broker.scheduler.views import FOREVER, Demand, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,10 @@ def explain(request: Request, room: Room, now: float) -> Explanation:
     verdicts = [
         _verdict(request.id, number, demand, place, room, free)
         for number, demand in enumerate(request.alternatives)
-        for free in [frozenset(Chooser(room).open_places(demand, may_pass=True))]
+        for free in [frozenset(Chooser(room).open_places(demand, pass_by=ALWAYS))]
         for place in range(len(room.inventory.devices))
     ]
-    times = [_earliest(request.id, demand, room, now) for demand in request.alternatives]
+    times = [earliest_start(request.id, demand, room, now) for demand in request.alternatives]
     earliest_at = min(times, default=FOREVER)
     return Explanation(verdicts=tuple(verdicts), earliest_at=None if earliest_at == FOREVER else earliest_at)
 
@@ -80,38 +80,3 @@ def _verdict(
         kept_for=room.kept_for.get(place, ""),
         leases=tuple(lease.id for lease in room.leases.get(place, ())),
     )
-
-
-def _earliest(request: str, demand: Demand, room: Room, now: float) -> float:
-    """Return when as many devices as are wanted have room, FOREVER if no end of leases makes it."""
-    times = sorted(
-        _free_at(demand, place, room, now)
-        for place in room.inventory.candidates(demand).places
-        if room.kept_for.get(place, request) == request
-    )
-    return times[demand.count - 1] if len(times) >= demand.count else FOREVER
-
-
-def _free_at(demand: Demand, place: int, room: Room, now: float) -> float:
-    if not room.is_open[place]:
-        return FOREVER
-    device = room.inventory.devices[place]
-    lacks_bytes, lacks_ppm = part_of(demand, device.memory_bytes)
-    lacks_bytes -= room.memory_bytes[place]
-    lacks_ppm -= room.compute_ppm[place]
-    at = now
-    for lease in sorted(room.leases.get(place, ()), key=_end):
-        if lacks_bytes <= 0 and lacks_ppm <= 0:
-            break
-        at = _end(lease)
-        for share in lease.shares:
-            if share.device == device.id:
-                lacks_bytes -= share.memory_bytes
-                lacks_ppm -= share.compute_ppm
-    return at if lacks_bytes <= 0 and lacks_ppm <= 0 else FOREVER
-
-
-def _end(lease: LeaseView) -> float:
-    """Return when a lease ends however often it is renewed, FOREVER if it does not."""
-    told = FOREVER if lease.notice is None else lease.notice.revoke_at
-    return min(told, FOREVER if lease.ends_at is None else lease.ends_at)

@@ -20,7 +20,7 @@ from heapq import nsmallest
 from accelpool_broker.scheduler import fitness
 from accelpool_broker.scheduler.inventory import Candidates
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import WHOLE, Demand, Placement, Share
+from accelpool_broker.scheduler.views import ALWAYS, WHOLE, Demand, Placement, Share
 
 Near = Callable[[int], tuple[str, ...]]  # what devices near to each other have in common
 
@@ -31,31 +31,33 @@ class Chooser:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._inventory = room.inventory
-        self._next_free: dict[tuple[Candidates, bool], int] = {}
+        self._next_free: dict[tuple[Candidates, float], int] = {}
         self._failed: set[tuple[object, ...]] = set()
         self._examples: dict[tuple[object, ...], tuple[Share, ...]] = {}
 
-    def has_failed(self, demand: Demand, *, may_pass: bool) -> bool:
+    def has_failed(self, demand: Demand, *, pass_by: float) -> bool:
         """Whether the same was found impossible before in this pass."""
-        return self._key(demand, may_pass) in self._failed
+        return self._key(demand, pass_by) in self._failed
 
-    def choose(self, demand: Demand, *, may_pass: bool) -> list[tuple[int, Share]]:
+    def choose(self, demand: Demand, *, pass_by: float) -> list[tuple[int, Share]]:
         """Return places with the shares that serve a demand; none if it cannot be served now.
 
         Args:
             demand: What is wanted.
-            may_pass: Whether devices will do that are kept for earlier requests.
+            pass_by: When the devices are left again of himself: those that are kept for a request that cannot
+                start
+                before will do, too. NEVER for none of them, ALWAYS for all.
         """
-        if self.has_failed(demand, may_pass=may_pass):
+        if self.has_failed(demand, pass_by=pass_by):
             return []
-        places = self._choose(demand, may_pass)
+        places = self._choose(demand, pass_by)
         if not places:
-            self._failed.add(self._key(demand, may_pass))
+            self._failed.add(self._key(demand, pass_by))
         return [(place, self._share(demand, place)) for place in places]
 
     def example(self, demand: Demand) -> tuple[Share, ...]:
         """Return shares that would serve a demand, whether or not they are free: of the smallest devices."""
-        key = self._key(demand, True)
+        key = self._key(demand, ALWAYS)
         if key not in self._examples:
             places = self._inventory.candidates(demand).places
             memory = self._inventory.memory_bytes
@@ -63,74 +65,74 @@ class Chooser:
             self._examples[key] = tuple(self._share(demand, place) for place in smallest)
         return self._examples[key]
 
-    def open_places(self, demand: Demand, *, may_pass: bool) -> list[int]:
+    def open_places(self, demand: Demand, *, pass_by: float) -> list[int]:
         """Return the places of all devices on which one share of a demand has room now."""
         members = self._inventory.candidates(demand).members
         room = self._room
         places = [
             place
             for place in (room.whole if fitness.wants_whole(demand) else (*room.whole, *room.parted))
-            if place in members and room.is_open[place] and (may_pass or place not in room.kept_for)
+            if place in members and room.is_usable(place, pass_by)
         ]
         if not fitness.wants_whole(demand):
             places = [place for place in places if self._has_room(demand, place)]
         return sorted(places)
 
-    def _key(self, demand: Demand, may_pass: bool) -> tuple[object, ...]:
+    def _key(self, demand: Demand, pass_by: float) -> tuple[object, ...]:
         wanted = (demand.memory_bytes, demand.memory_ppm, demand.compute_ppm, demand.is_exclusive)
-        return (self._inventory.candidates(demand), *wanted, demand.count, demand.placement, may_pass)
+        return (self._inventory.candidates(demand), *wanted, demand.count, demand.placement, pass_by)
 
-    def _choose(self, demand: Demand, may_pass: bool) -> Sequence[int]:
+    def _choose(self, demand: Demand, pass_by: float) -> Sequence[int]:
         if demand.image:
-            loaded = self._with_image(demand, may_pass)
+            loaded = self._with_image(demand, pass_by)
             if loaded:
                 return loaded
         if demand.count > 1 or (
             demand.placement in (Placement.SPREAD, Placement.PACK) and fitness.wants_whole(demand)
         ):  # fmt: skip
-            return self._several(demand, self.open_places(demand, may_pass=may_pass))
-        place = self._one(demand, may_pass)
+            return self._several(demand, self.open_places(demand, pass_by=pass_by))
+        place = self._one(demand, pass_by)
         return [] if place is None else [place]
 
-    def _one(self, demand: Demand, may_pass: bool) -> int | None:
+    def _one(self, demand: Demand, pass_by: float) -> int | None:
         candidates = self._inventory.candidates(demand)
         if fitness.wants_whole(demand):
-            return self._first_free(candidates, may_pass)
+            return self._first_free(candidates, pass_by)
         if demand.placement is Placement.SPREAD:
-            free = self._first_free(candidates, may_pass)
-            return self._emptiest(demand, may_pass) if free is None else free
+            free = self._first_free(candidates, pass_by)
+            return self._emptiest(demand, pass_by) if free is None else free
         tightest = self._room.tightest(
             demand.compute_ppm or 1,
             lambda place: (
                 place in candidates.members
-                and self._is_usable(place, may_pass)
+                and self._room.is_usable(place, pass_by)
                 and self._has_room(demand, place)
             ),
         )
-        return self._first_free(candidates, may_pass) if tightest is None else tightest
+        return self._first_free(candidates, pass_by) if tightest is None else tightest
 
-    def _first_free(self, candidates: Candidates, may_pass: bool) -> int | None:
+    def _first_free(self, candidates: Candidates, pass_by: float) -> int | None:
         """Return the first device that nobody has; devices are never free again within one pass."""
-        key = (candidates, may_pass)
+        key = (candidates, pass_by)
         number = self._next_free.get(key, 0)
         places = candidates.places
         while number < len(places) and not (
-            places[number] in self._room.whole and self._is_usable(places[number], may_pass)
+            places[number] in self._room.whole and self._room.is_usable(places[number], pass_by)
         ):
             number += 1
         self._next_free[key] = number
         return places[number] if number < len(places) else None
 
-    def _emptiest(self, demand: Demand, may_pass: bool) -> int | None:
+    def _emptiest(self, demand: Demand, pass_by: float) -> int | None:
         free = self._room.compute_ppm
-        places = self.open_places(demand, may_pass=may_pass)
+        places = self.open_places(demand, pass_by=pass_by)
         return min(places, key=lambda place: (-free[place], place), default=None)
 
-    def _with_image(self, demand: Demand, may_pass: bool) -> Sequence[int]:
+    def _with_image(self, demand: Demand, pass_by: float) -> Sequence[int]:
         devices = self._inventory.devices
         places = [
             place
-            for place in self.open_places(demand, may_pass=may_pass)
+            for place in self.open_places(demand, pass_by=pass_by)
             if devices[place].loaded_image == demand.image
         ]
         return self._several(demand, places)
@@ -176,9 +178,6 @@ class Chooser:
         """Whether a part of a device is free on it."""
         memory_bytes, compute_ppm = fitness.part_of(demand, self._inventory.memory_bytes[place])
         return self._room.memory_bytes[place] >= memory_bytes and self._room.compute_ppm[place] >= compute_ppm
-
-    def _is_usable(self, place: int, may_pass: bool) -> bool:
-        return bool(self._room.is_open[place]) and (may_pass or place not in self._room.kept_for)
 
     def _node(self, place: int) -> tuple[str, ...]:
         return (self._inventory.devices[place].node,)

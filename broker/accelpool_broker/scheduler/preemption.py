@@ -20,7 +20,7 @@ from accelpool_broker.scheduler import fitness
 from accelpool_broker.scheduler.fairness import Fairness, path, size_of
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import Demand, LeaseView, Placement, Policy, Request
+from accelpool_broker.scheduler.views import NEVER, Demand, LeaseView, Placement, Policy, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +57,10 @@ class Preemption:
         possible = [
             sacrifice
             for place in self._places
-            if place in candidates and self._room.is_open[place] and place not in self._room.kept_for
+            if place in candidates and self._room.is_usable(place, NEVER) and not self._is_awaited(place)
             if (sacrifice := self._at(place, request, demand)) is not None
         ]
-        free = self._chooser.open_places(demand, may_pass=False)
+        free = self._chooser.open_places(demand, pass_by=NEVER)
         if demand.placement is not Placement.SAME_NODE:
             return self._enough(request, demand, demand.count - len(free), possible)
         for node in dict.fromkeys(self._node(sacrifice.place) for sacrifice in possible):
@@ -166,6 +166,10 @@ class Preemption:
     def _is_going(self, lease: LeaseView) -> bool:
         """Whether a lease ends no later than one that is told now."""
         return lease.notice is not None and lease.notice.revoke_at <= self._now + self._policy.grace_s
+
+    def _is_awaited(self, place: int) -> bool:
+        """Whether what is left there goes to a request that comes before."""
+        return any(place in awaited for awaited in self._room.awaited)
 
     def _node(self, place: int) -> str:
         return self._room.inventory.devices[place].node

@@ -10,7 +10,15 @@ from accelpool_broker.scheduler.inventory import Inventory
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import Demand, DeviceView, NodeView, Placement, Request, TenantView
+from accelpool_broker.scheduler.views import (
+    ALWAYS,
+    Demand,
+    DeviceView,
+    NodeView,
+    Placement,
+    Request,
+    TenantView,
+)
 
 FREE, LEASED, KEPT = "free", "leased", "kept for earlier requests"
 CORDONED, SILENT = "cordoned", "on a node that does not answer"
@@ -92,7 +100,7 @@ def _why_waiting(request: str, demand: Demand, room: Room) -> str:
         return "no device of the pool would do at present"
     if len(suitable) < demand.count:
         return f"{len(suitable)} {noun} would do at present{wanted}"
-    free = set(Chooser(room).open_places(demand, may_pass=True))
+    free = set(Chooser(room).open_places(demand, pass_by=ALWAYS))
     doing = Counter(what_of(request, place, room, free) for place in suitable)
     parts = [f"{doing[what]} {what}" for what in DOING if doing[what]]
     return f"{len(suitable)} {noun} would do: {', '.join(parts)}{wanted}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 
 from accelpool_broker.scheduler.inventory import Inventory
-from accelpool_broker.scheduler.views import WHOLE, LeaseView, Share
+from accelpool_broker.scheduler.views import ALWAYS, FOREVER, NEVER, WHOLE, LeaseView, Share
 
 
 class Room:
@@ -22,6 +22,8 @@ class Room:
         compute_ppm: Free compute by place.
         is_open: Whether the device can be granted now, by place.
         kept_for: The id of the earlier request that a device is kept for, by place.
+        kept_from: When that request can start at the earliest, by place.
+        awaited: Devices that earlier requests still need some of, and will get before anybody else.
         whole: Places of devices of which nobody has anything.
         parted: Places of devices of which some is free and some is not.
         leases: The active leases on each device that has any, by place.
@@ -35,6 +37,8 @@ class Room:
         self.compute_ppm = [WHOLE] * len(self.memory_bytes)
         self.is_open = bytearray(b"\x01") * len(self.memory_bytes)
         self.kept_for: dict[int, str] = {}
+        self.kept_from: dict[int, float] = {}
+        self.awaited: list[frozenset[int]] = []
         self.whole = dict.fromkeys(range(len(self.memory_bytes)))
         self.parted: dict[int, None] = {}
         self.leases: dict[int, list[LeaseView]] = {}
@@ -64,10 +68,40 @@ class Room:
         else:
             self.parted.pop(place, None)
 
-    def keep(self, places: Iterable[int], request: str) -> None:
-        """Keep devices for a request that has to wait."""
+    def keep(self, places: Iterable[int], request: str, starts_at: float) -> None:
+        """Keep devices for a request that has to wait, and can start at that instant at the earliest."""
         for place in places:
-            self.kept_for.setdefault(place, request)
+            self.kept_for[place] = request
+            self.kept_from[place] = starts_at
+
+    def is_usable(self, place: int, pass_by: float) -> bool:
+        """Whether a device may be had now by somebody who leaves it of himself by an instant.
+
+        One that is kept may, if that is before the earlier request can start: it costs that one nothing.
+        """
+        if not self.is_open[place]:
+            return False
+        if place not in self.kept_for or pass_by == ALWAYS:
+            return True
+        return pass_by != NEVER and pass_by <= self.kept_from[place]
+
+    def free_at(self, place: int, memory_bytes: int, compute_ppm: int, now: float) -> float:
+        """Return when so much of a device is free by the ends that leases have; FOREVER if never."""
+        if not self.is_open[place]:
+            return FOREVER
+        device = self.inventory.devices[place].id
+        lacks_bytes = memory_bytes - self.memory_bytes[place]
+        lacks_ppm = compute_ppm - self.compute_ppm[place]
+        at = now
+        for lease in sorted(self.leases.get(place, ()), key=_end):
+            if lacks_bytes <= 0 and lacks_ppm <= 0:
+                break
+            at = _end(lease)
+            for share in lease.shares:
+                if share.device == device:
+                    lacks_bytes -= share.memory_bytes
+                    lacks_ppm -= share.compute_ppm
+        return at if lacks_bytes <= 0 and lacks_ppm <= 0 else FOREVER
 
     def tightest(self, compute_ppm: int, fits: Callable[[int], bool]) -> int | None:
         """Return the place of the parted device with the least free compute, of at least so much, that fits.
@@ -102,3 +136,9 @@ class Room:
         for place in passed:
             heappush(heap, place)
         return found
+
+
+def _end(lease: LeaseView) -> float:
+    """Return when a lease ends however often it is renewed, FOREVER if it does not."""
+    told = FOREVER if lease.notice is None else lease.notice.revoke_at
+    return min(told, FOREVER if lease.ends_at is None else lease.ends_at)

@@ -3,8 +3,8 @@
 Requests are served by priority; within one the tenant comes first that has the least for its weight; within a
 tenant in order of arrival. A request that has to wait keeps devices for itself: those that it could have now,
 if it needs more, and those on which others have parts, so that they are not dealt out for ever in small
-pieces. Requests that end soon by themselves, or that yield when they are asked to, may have what is kept
-(backfill).
+pieces. Requests may have what is kept (backfill) that yield when they are asked to, or end soon by
+themselves, and before the waiting one could start anyway.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from heapq import heapify, heappop, heappush
 
 from accelpool_broker.scheduler.decisions import Grant, Wait
 from accelpool_broker.scheduler.fairness import Fairness, size_of
+from accelpool_broker.scheduler.foresight import earliest_start
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.preemption import Preemption
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.reasons import why_waiting
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import Demand, Placement, Policy, Request, Share
+from accelpool_broker.scheduler.views import ALWAYS, NEVER, Demand, Placement, Policy, Request, Share
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Server:
         quotas: What tenants may have.
         preemption: Who yields.
         policy: The rules.
+        now: The instant.
         explain: The ids of the requests whose reason is wanted in full, None for all.
     """
 
@@ -54,6 +56,7 @@ class Server:
         quotas: Quotas,
         preemption: Preemption,
         policy: Policy,
+        now: float,
         explain: Collection[str] | None,
     ) -> None:
         self._room = room
@@ -62,6 +65,7 @@ class Server:
         self._quotas = quotas
         self._preemption = preemption
         self._policy = policy
+        self._now = now
         self._explain = explain
         self._kept = 0
         self._served = Served()
@@ -81,9 +85,9 @@ class Server:
             Else which quota each alternative would exceed, "" if none.
         """
         over_quota: list[str] = []
-        may_pass = self._may_pass(request)
+        pass_by = self._pass_by(request)
         for number, demand in enumerate(request.alternatives):
-            chosen = self._chooser.choose(demand, may_pass=may_pass)
+            chosen = self._chooser.choose(demand, pass_by=pass_by)
             shares = tuple(share for _, share in chosen) or self._chooser.example(demand)
             over_quota.append(self._quotas.why_not(request.tenant, shares))
             if chosen and not over_quota[-1]:
@@ -102,10 +106,13 @@ class Server:
             Grant(lease=request.id, shares=shares, alternative=number, is_backfill=is_backfill)
         )
 
-    def _may_pass(self, request: Request) -> bool:
+    def _pass_by(self, request: Request) -> float:
+        """Return when the request has left what it gets, as far as it is short or yields."""
         if request.is_preemptible:
-            return True
-        return request.duration_s is not None and request.duration_s <= self._policy.backfill_s
+            return ALWAYS
+        if request.duration_s is None or request.duration_s > self._policy.backfill_s:
+            return NEVER
+        return self._now + request.duration_s
 
     def _wait(self, request: Request, over_quota: Sequence[str]) -> None:
         reason = over_quota[0] if all(over_quota) else ""
@@ -123,8 +130,12 @@ class Server:
                 continue
             places = self._sacrificed(request, demand)
             places += self._gathered(demand, places)
-            self._room.keep(places, request.id)
-            self._kept += len(places) > 0
+            if places:
+                starts_at = earliest_start(request.id, demand, self._room, self._now)
+                self._room.keep(places, request.id, starts_at)
+                self._kept += 1
+            if len(places) < demand.count:
+                self._room.awaited.append(candidates.members)
             return
 
     def _sacrificed(self, request: Request, demand: Demand) -> list[int]:
@@ -138,7 +149,7 @@ class Server:
     def _gathered(self, demand: Demand, sacrificed: Sequence[int]) -> list[int]:
         """Return places that are free for a demand, or partly, as many as it lacks beside some others."""
         single = replace(demand, count=1)
-        free = self._chooser.open_places(single, may_pass=False) if demand.count > 1 else []
+        free = self._chooser.open_places(single, pass_by=NEVER) if demand.count > 1 else []
         members = self._room.inventory.candidates(demand).members
         compute = self._room.compute_ppm
         parted = [

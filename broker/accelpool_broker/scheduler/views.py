@@ -13,6 +13,7 @@ from enum import StrEnum
 ANY = "any"
 WHOLE = 1_000_000
 FOREVER = float("inf")
+NEVER, ALWAYS = FOREVER, -FOREVER  # for who may have what is kept: when it leaves of itself, or yields
 
 
 class Placement(StrEnum):
