@@ -170,7 +170,7 @@ class Pool:
         grace = change.now + self.settings.lost_after_s
         for lease in change.tx.open_leases():
             lease.read_until = max(lease.read_until, grace)
-            for name in ("expires_at", "ends_at", "withdraw_at", "revoke_at"):
+            for name in ("expires_at", "withdraw_at", "revoke_at"):  # `ends_at` is nobody's to miss
                 at = getattr(lease, name)
                 setattr(lease, name, None if at is None else max(at, grace))
         for node in change.tx.nodes():
@@ -216,8 +216,8 @@ class Pool:
         lease.granted_at = lease.charged_at = change.now
         lease.expires_at = expires_at = change.now + lease.ttl_s
         if lease.max_duration_s is not None:
-            lease.ends_at = change.now + lease.max_duration_s
-            expires_at = min(expires_at, lease.ends_at)
+            lease.ends_at = ends_at = change.now + lease.max_duration_s
+            expires_at = min(expires_at, ends_at)
         change.wake_at = expires_at if change.wake_at is None else min(change.wake_at, expires_at)
         for share in grant.shares:
             device = devices[share.device]
