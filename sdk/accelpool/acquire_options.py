@@ -22,6 +22,7 @@ class DemandOptions(TypedDict, total=False):
     image: str
     tolerates: Sequence[str]
     device: str | None
+    devices: Sequence[str]
 
 
 class AcquireOptions(DemandOptions, total=False):

@@ -74,6 +74,9 @@ class Demand:
         if self.placement not in PLACEMENTS:
             raise invalid("placement", f"one of {', '.join(map(repr, PLACEMENTS))}", self.placement)
         _check_device(self.device)
+        for name in ("tolerates", "devices"):
+            if isinstance(getattr(self, name), str):
+                raise invalid(name, "a list of strings", getattr(self, name))
 
     def body(self) -> dict[str, Any]:
         """Return its JSON: what differs from what the broker assumes."""

@@ -97,6 +97,14 @@ class Lease:
         return f"/leases/{self.record.id}"
 
 
+def _tell(lease: Lease, notice: NoticeRecord) -> None:
+    """Tell a lease's holder, who may take his time: not in the thread that keeps leases alive."""
+    try:
+        lease.on_notice(notice)
+    except Exception:
+        log.exception("on_notice failed for lease %s", lease.record.id)
+
+
 class LeaseKeeper:
     """Keeps the leases of one broker alive. A context manager that ends them all.
 
@@ -204,10 +212,7 @@ class LeaseKeeper:
         except msgspec.ValidationError:
             return  # it was renewed: that is what the answer is for
         if notice is not None and notice != lease.notice:
-            try:
-                lease.on_notice(notice)
-            except Exception:
-                log.exception("on_notice failed for lease %s", lease.record.id)
+            threading.Thread(target=_tell, args=(lease, notice), name="accelpool-notice", daemon=True).start()
         lease.notice = notice
 
     def _fail(self, lease: Lease, error: ProblemError) -> None:

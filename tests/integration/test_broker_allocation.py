@@ -372,3 +372,12 @@ def test_a_lease_ends_when_it_has_lasted_as_long_as_it_may(broker: BrokerInProce
     keep_alive(broker, 50)
     ended = broker.json("GET", f"/leases/{lease['id']}")
     assert (ended["state"], ended["reason"]) == ("expired", "it has lasted as long as it may")
+
+
+def test_restarts_of_the_broker_do_not_prolong_a_lease_past_its_longest_time(broker: BrokerInProcess) -> None:
+    lease = broker.lease(kind="gpu", max_duration_s=20, ttl_s=3600)
+    broker.clock.move(10)
+    broker.services.pool.resume()
+    broker.clock.move(10)
+    broker.services.pool.resume()
+    assert broker.json("GET", f"/leases/{lease['id']}")["reason"] == "it has lasted as long as it may"

@@ -178,6 +178,8 @@ def test_memory_is_bytes_or_a_number_with_a_unit_or_a_fraction(memory, expected)
         ("memory", "9" * 500 + "GiB", "memory is bytes"),
         ("memory", 1.5, "memory is bytes"),
         ("device", "", "device is a device's id"),
+        ("tolerates", "maintenance", "tolerates is a list of strings, not 'maintenance'"),
+        ("devices", "dev_1", "devices is a list of strings, not 'dev_1'"),
         ("compute", 0, "compute is a fraction of a device's time, above 0 and up to 1, not 0"),
         ("compute", 1.5, "compute is"),
         ("placement", "far", "placement is one of 'near', 'same_node', 'spread', 'pack', not 'far'"),

@@ -79,27 +79,34 @@ def told(notice):
     return {"id": "L", "state": "active", "notice": notice}
 
 
+def renew(keeper, broker, answer):
+    """Let a renewal be due, and wait until whoever is told has heard."""
+    broker.now, broker.answer = broker.now + 10, answer
+    next_s = keeper.renew_due()
+    for thread in threading.enumerate():
+        if thread.name == "accelpool-notice":
+            thread.join(5)
+    return next_s
+
+
 def test_a_holder_is_told_once_that_its_lease_ends_soon_and_again_after_the_word_was_taken_back(
     keeper, lease, broker
 ):
     heard = []
     lease.on_notice = heard.append
     for notice in (NOTICE, NOTICE, None, NOTICE):
-        broker.now, broker.answer = broker.now + 10, told(notice)
-        keeper.renew_due()
+        renew(keeper, broker, told(notice))
     assert [notice.why for notice in heard] == ["preempted", "preempted"]
 
 
 def test_without_anybody_to_tell_a_notice_is_logged(keeper, lease, broker, caplog):
-    broker.now, broker.answer = 110.0, told(NOTICE)
-    keeper.renew_due()
+    renew(keeper, broker, told(NOTICE))
     assert caplog.messages == ["lease L ends at 2030-01-01T00:00:00Z: it was preempted"]
 
 
 def test_an_on_notice_that_fails_does_not_end_the_lease(keeper, lease, broker, caplog):
     lease.on_notice = lambda _: 1 / 0
-    broker.now, broker.answer = 110.0, told(NOTICE)
-    assert keeper.renew_due() == 10.0
+    assert renew(keeper, broker, told(NOTICE)) == 10.0
     assert "on_notice failed for lease L" in caplog.text
 
 

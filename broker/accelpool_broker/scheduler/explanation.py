@@ -8,7 +8,7 @@ from accelpool_broker.scheduler.foresight import earliest_start
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.reasons import FREE, what_of
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import ALWAYS, FOREVER, Request
+from accelpool_broker.scheduler.views import ALWAYS, FOREVER, Demand, Request
 
 
 @dataclass(frozen=True, kw_only=True)

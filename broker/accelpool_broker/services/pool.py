@@ -94,7 +94,7 @@ class Pool:
     def _transaction(self) -> Iterator[Change]:
         """Give a change whose commit and waking follow at the end of the block."""
         try:
-            with self.store.write() as tx:
+            with self.store.write() as tx, self._forgetting():
                 change = Change(tx=tx, now=self.clock.now())
                 if self._was_away:
                     self._forgive(change)
@@ -103,12 +103,20 @@ class Pool:
                 tx.bump_revisions(change.nodes)
                 news = change.news()
                 tx.publish(news)
-        except BaseException as error:
-            self._known = (-1, None)  # it may have been made of what is undone now
-            self._was_away |= isinstance(error, Unavailable)
+        except Unavailable:
+            self._was_away = True
             raise
         self._was_away = False
         self.tell(news)
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """Forget the devices if a change fails, before the next one: they may be of what is undone."""
+        try:
+            yield
+        except BaseException:
+            self._known = (-1, None)
+            raise
 
     def _look_after(self) -> float | None:
         """Carry out what the scheduler decides of all that is committed by now; return when to look again."""
@@ -219,7 +227,7 @@ class Pool:
         grace = change.now + self.settings.lost_after_s
         for lease in change.tx.open_leases():
             lease.read_until = max(lease.read_until, grace)
-            for name in ("expires_at", "ends_at", "withdraw_at", "revoke_at"):
+            for name in ("expires_at", "withdraw_at", "revoke_at"):  # `ends_at` is nobody's to miss
                 at = getattr(lease, name)
                 setattr(lease, name, None if at is None else max(at, grace))
         for node in change.tx.nodes():
