@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test devices test-devices conformance style types imports check bench lock openapi clean
+.PHONY: all setup demo test devices test-devices conformance style types imports check bench bench-allocation lock openapi clean
 
 all: check test
 
@@ -55,6 +55,11 @@ check: style types imports
 
 bench: setup
 	@$(BIN)/python -m bench
+
+# What the broker does: leases per second, how long grants and wake-ups take, one look of the scheduler.
+bench-allocation: setup
+	@$(BIN)/python -m bench.allocation --database sqlite
+	@$(BIN)/python -m bench.allocation --database postgresql
 
 openapi: setup
 	@$(BIN)/python -m accelpool_broker.openapi > openapi.yaml
