@@ -168,7 +168,7 @@ class Broker:
         if not self.is_open:
             raise LocalProtocolError(f"{self!r} is closed")
 
-    def _open(self, record: LeaseRecord, client: str, on_notice: OnNotice | None) -> Session:
+    def _open(self, record: LeaseRecord, client: str, on_notice: OnNotice | None = None) -> Session:
         """Return the session on an active lease's devices."""
         self._check_open()
         opened = self._connect_all(record, client)
