@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
+from accelpool_node.control import Cause
 from accelpool_wire import messages as m
-from accelpool_wire.client import Connection
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
 from accelpool_wire.errors import MemoryError as DeviceMemoryError
 
 from ..integration.wire_client import WAIT_S, Client
+from ..integration.worker_rig import Target, Worker
 from .conftest import LONG
 from .test_backend_memory_share import SHARE, assert_free
 
@@ -166,8 +167,11 @@ def test_it_is_freed_after_the_commands_that_use_it(
     client.finish(queue)
 
 
-def test_sessions_end_with_it_in_use(open_session: Callable[..., Client]) -> None:
-    gone = open_session()
-    connection: Connection = gone.connection
-    svm(gone, gone.context())
-    connection.close()
+def test_a_session_that_has_it_in_use_ends_in_order(target: Target) -> None:
+    with Worker(target) as worker:
+        with worker.connect() as connection:
+            client = Client(connection)
+            context = client.context()
+            client.fill(client.queue(context), svm(client, context), b"x", PAGE)
+        assert worker.ended().cause is Cause.GOODBYE
+        assert (worker.process.returncode, worker.errors()) == (0, "")
