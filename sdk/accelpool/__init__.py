@@ -79,6 +79,7 @@ from accelpool.device import Device, Platform, get_cl_header_version
 from accelpool.device_values import DeviceTopologyAmd
 from accelpool.enqueue import enqueue_barrier, enqueue_copy, enqueue_fill, enqueue_fill_buffer, enqueue_marker
 from accelpool.enqueue_image import enqueue_fill_image
+from accelpool.enqueue_svm import enqueue_svm_memfill, enqueue_svm_migrate_mem
 from accelpool.errors import (
     AccelpoolError,
     CommandQueueUsedAfterExit,
@@ -104,23 +105,18 @@ from accelpool.migration import enqueue_copy_buffer_p2p_amd, enqueue_migrate_mem
 from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
-from accelpool.refused import (
-    SVM,
-    Pipe,
-    SVMAllocation,
-    SVMMap,
-    SVMPointer,
+from accelpool.refused import Pipe, have_gl
+from accelpool.sampler import Sampler
+from accelpool.svm import SVM, SVMAllocation, SVMPointer
+from accelpool.svm_arrays import (
     csvm_empty,
     csvm_empty_like,
-    enqueue_svm_memfill,
-    enqueue_svm_migrate_mem,
     fsvm_empty,
     fsvm_empty_like,
-    have_gl,
     svm_empty,
     svm_empty_like,
 )
-from accelpool.sampler import Sampler
+from accelpool.svm_map import SVMMap
 from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 

@@ -2,7 +2,7 @@
 
 For each argument of a kernel there is one *packer*, made once from what the compiler says of the argument:
 
-    global, constant    a Buffer, or None for a null pointer
+    global, constant    a Buffer, an SVMPointer, or None for a null pointer
     image, sampler      an Image of the same type, a Sampler
     local               a LocalMemory
     scalar              a Python number, a NumPy scalar or any bytes of its size
@@ -28,6 +28,8 @@ from accelpool.image_arguments import image_packer, image_type_of, pack_object, 
 from accelpool.memory import Buffer, MemoryObjectHolder
 from accelpool.sampler import Sampler
 from accelpool.session import Session
+from accelpool.svm import SVMPointer
+from accelpool.svm_map import find
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
@@ -121,9 +123,21 @@ def _pack_memory(place: Place, session: Session, value: Any) -> m.KernelArg:
         if value._session is not session:
             raise place.refuse(ErrorCode.INVALID_MEM_OBJECT, "a buffer of the kernel's context", value)
         return value._use("clSetKernelArg")
+    if isinstance(value, SVMPointer):
+        return _pack_pointer(place, session, value)
     code = ErrorCode.INVALID_VALUE if isinstance(value, (str, int, float)) else ErrorCode.INVALID_ARG_SIZE
     code = ErrorCode.INVALID_MEM_OBJECT if isinstance(value, Sampler) else code
     raise place.refuse(code, "a Buffer, or None for a null pointer", value)
+
+
+def _pack_pointer(place: Place, session: Session, value: SVMPointer) -> m.KernelArg:
+    if not value.size and not value.svm_ptr:
+        return None
+    found = find(value, session)
+    if found is None:
+        raise place.refuse(ErrorCode.INVALID_ARG_VALUE, "shared virtual memory of its context", value)
+    memory, offset = found
+    return {memory.buffer._handle: offset}
 
 
 def _local_packer(place: Place) -> Packer:
@@ -179,7 +193,7 @@ def _bytes_packer(place: Place, size: int | None, expected: str) -> Packer:
     size_told = "any number of" if size is None else str(size)
 
     def pack(value: Any) -> m.KernelArg:
-        if value is None or isinstance(value, (MemoryObjectHolder, LocalMemory, Sampler)):
+        if value is None or isinstance(value, (MemoryObjectHolder, SVMPointer, LocalMemory, Sampler)):
             raise place.refuse(ErrorCode.INVALID_ARG_SIZE, f"{expected}, {size_told} bytes", value)
         try:
             content = bytes(flat_bytes(value))
@@ -205,7 +219,7 @@ def _any_packer(place: Place, session: Session) -> Packer:
     def pack(value: Any) -> m.KernelArg:
         if isinstance(value, (Image, Sampler)):
             return pack_object(place, session, value)
-        if value is None or isinstance(value, MemoryObjectHolder):
+        if value is None or isinstance(value, (MemoryObjectHolder, SVMPointer)):
             return _pack_memory(place, session, value)
         if isinstance(value, LocalMemory):
             return pack_local(value)

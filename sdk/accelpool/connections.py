@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from accelpool.errors import ProblemError
@@ -29,6 +29,11 @@ class SessionConnection(Protocol):
     @property
     def devices(self) -> Sequence[m.Device]:
         """The session's devices, in the order in which its messages number them."""
+        ...
+
+    @property
+    def features(self) -> Collection[str]:
+        """What all ends have beyond the protocol's version."""
         ...
 
     @property

@@ -12,14 +12,16 @@ import weakref
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from accelpool.constants import device_info, device_type, platform_info
+from accelpool.constants import device_info, device_svm_capabilities, device_type, platform_info
 from accelpool.device_properties import DeviceProperties
 from accelpool.device_values import NameVersion, shown
 from accelpool.errors import LogicError
 from accelpool.info import Info
 from accelpool.process_bound import ProcessBound
+from accelpool.svm_mirror import IS_POSSIBLE
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
+from accelpool_wire.conversation import SVM
 
 if TYPE_CHECKING:
     from accelpool.broker import Broker
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 DeviceKey = tuple[str, str, str]
 """What makes devices the same: node, environment, name on the node."""
-
-REFUSED = (device_info.SVM_CAPABILITIES, device_info.PIPE_SUPPORT)  # see `refused`
 
 
 class Platform(ProcessBound):
@@ -109,7 +109,7 @@ class Device(DeviceProperties, ProcessBound):
     ) -> None:
         self.platform = platform
         self.pool_id = pool_id
-        self._info = {**info, **{number: 0 for number in REFUSED if number in info}}
+        self._info = {**info, **_honoured(info, session)}
         self._info.setdefault(device_info.REFERENCE_COUNT, 1)
         self._info.setdefault(device_info.PARENT_DEVICE, None)
         self._info[device_info.PLATFORM] = platform
@@ -211,6 +211,17 @@ class Device(DeviceProperties, ProcessBound):
     def __repr__(self) -> str:
         name = str(self._info.get(device_info.NAME, self._key[2])).strip()
         return f"<accelpool.Device {name!r} on node {self.node!r}>"
+
+
+def _honoured(info: Mapping[int, Any], session: Session | None) -> dict[int, int]:
+    """Return what a pool can honour of infos that drivers tell: see `svm_memory` and `refused`."""
+    honoured = {}
+    if (svm := device_info.SVM_CAPABILITIES) in info:
+        has_svm = IS_POSSIBLE and (session is None or SVM in session.connection.features)
+        honoured[svm] = int(info[svm]) & device_svm_capabilities.COARSE_GRAIN_BUFFER if has_svm else 0
+    if device_info.PIPE_SUPPORT in info:
+        honoured[device_info.PIPE_SUPPORT] = 0
+    return honoured
 
 
 def cl_version(version: object) -> tuple[int, int]:

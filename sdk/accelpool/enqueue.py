@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelpool.constants import command_type, mem_object_type
 from accelpool.errors import LogicError, RuntimeError
@@ -23,6 +23,9 @@ from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead
 from accelpool_wire.codes import ErrorCode
+
+if TYPE_CHECKING:
+    from accelpool.svm import SVMPointer
 
 OLD_OFFSETS = {
     "_copy_buffer": ("dest_offset", "dst_offset"),
@@ -36,8 +39,9 @@ def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Eve
 
     Args:
         queue: The queue to enqueue to.
-        dest: A `Buffer`, an `Image`, or writable host memory: anything contiguous with the buffer protocol.
-        src: A `Buffer`, an `Image`, or host memory.
+        dest: A `Buffer`, an `Image`, an `SVMPointer`, or writable host memory: anything contiguous with the
+            buffer protocol.
+        src: A `Buffer`, an `Image`, an `SVMPointer`, or host memory.
         **kwargs: `wait_for`: events to wait for. With host memory: `is_blocking` (True). And
 
             buffer and host       `dst_offset` or `src_offset`: into the buffer, in bytes; the size is that of
@@ -49,6 +53,7 @@ def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Eve
             image and host        `origin`, `region`, `pitches` of the host memory
             image and buffer      `offset` into the buffer, `origin`, `region`
             image to image        `src_origin`, `dest_origin`, `region`
+            an `SVMPointer`       `byte_count` (else both sides have the same size)
 
             Of buffers the first number of an origin or region is in bytes, of images in pixels. Pitches are
             bytes from a row to the next, and from a slice to the next; left out, there are no gaps.
@@ -79,7 +84,9 @@ def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Eve
     elif isinstance(src, MemoryObjectHolder):
         copy = _read_buffer
     else:
-        raise TypeError("enqueue_copy needs a memory object on one side; NumPy copies from host to host")
+        from accelpool.enqueue_svm import copy_svm  # it stands on this module
+
+        return copy_svm(queue, dest, src, **kwargs)
     if "dest_offset" in kwargs or "device_offset" in kwargs:
         _rename_offset(kwargs, *OLD_OFFSETS[copy.__name__])
     return copy(queue, dest, src, **kwargs)
@@ -127,14 +134,18 @@ def enqueue_fill_buffer(
 
 def enqueue_fill(
     queue: CommandQueue,
-    dest: MemoryObjectHolder,
+    dest: MemoryObjectHolder | SVMPointer,
     pattern: Any,
     size: int,
     *,
     offset: int = 0,
     wait_for: WaitList = None,
 ) -> Event:
-    """Fill memory with a repeated pattern; as `enqueue_fill_buffer`."""
+    """Fill memory with a repeated pattern; as `enqueue_fill_buffer`, or `enqueue_svm_memfill`."""
+    if not isinstance(dest, MemoryObjectHolder):
+        from accelpool.enqueue_svm import fill_svm  # it stands on this module
+
+        return fill_svm(queue, dest, pattern, size, offset, wait_for)
     return enqueue_fill_buffer(queue, dest, pattern, offset, size, wait_for)
 
 

@@ -13,6 +13,7 @@ from accelpool.host import array_over, flat_bytes
 from accelpool.info import Info
 from accelpool.memory_flags import HOST_PTR, first_content, sent_flags
 from accelpool.objects import SessionObject
+from accelpool.svm_mirror import is_shared
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
@@ -60,7 +61,7 @@ class MemoryObjectHolder(SessionObject):
         if arg == mem_info.MAP_COUNT:
             return self._map_count
         if arg == mem_info.USES_SVM_POINTER:
-            return 0
+            return int(is_shared(getattr(self._parent or self, "_hostbuf", None)))
         if arg == mem_info.REFERENCE_COUNT:
             return 1
         if arg == mem_info.PROPERTIES:

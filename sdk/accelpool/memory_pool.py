@@ -13,6 +13,8 @@ import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from accelpool.constants import mem_flags
 from accelpool.context import Context
@@ -21,6 +23,8 @@ from accelpool.memory import Buffer, MemoryObjectHolder
 from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
+
+Memory = TypeVar("Memory")
 
 HOST_PTR = mem_flags.USE_HOST_PTR | mem_flags.COPY_HOST_PTR
 OUT_OF_MEMORY = (
@@ -147,53 +151,49 @@ class PooledBuffer(MemoryObjectHolder):
         return f"<accelpool.PooledBuffer {self._handle} of {self._size} bytes>"
 
 
-class MemoryPool(AllocatorBase):
-    """Keeps the buffers that are given back, by size, for the next request.
+class Pool(ABC, Generic[Memory]):
+    """Keeps memory that is given back, by size, for the next request.
 
-    Sizes share a bin if their leading bits are the same; all buffers of a bin have the largest size in it.
+    Sizes share a bin if their leading bits are the same; all memory of a bin has the largest size in it.
 
     Args:
-        allocator: What new buffers are asked of; best an `ImmediateAllocator`, whose failures show at once.
-        leading_bits_in_bin_id: How many bits; the more, the less memory is wasted and the fewer buffers fit.
+        leading_bits_in_bin_id: How many bits; the more, the less memory is wasted and the less of it fits.
     """
 
-    def __init__(self, allocator: AllocatorBase, leading_bits_in_bin_id: int = 4) -> None:
+    def __init__(self, leading_bits_in_bin_id: int = 4) -> None:
         if leading_bits_in_bin_id < 1:
             raise ValueError(f"leading_bits_in_bin_id is 1 or more, not {leading_bits_in_bin_id}")
-        self._allocator = allocator
         self._leading_bits = leading_bits_in_bin_id
-        self._held: dict[int, list[MemoryObjectHolder]] = {}
-        # Buffers come back from the garbage collector, at any point of any thread: here, without a lock.
-        self._returned: deque[tuple[MemoryObjectHolder, int]] = deque()
+        self._held: dict[int, list[Memory]] = {}
+        # Memory comes back from the garbage collector, at any point of any thread: here, without a lock.
+        self._returned: deque[tuple[Memory, int]] = deque()
         self._lock = threading.RLock()
         self._is_holding = True
         self._held_blocks = self._held_bytes = 0
         self._active_blocks = self._active_bytes = self._lent_bytes = 0
 
-    def allocate(self, size: int) -> PooledBuffer | None:
-        """Return a buffer of a size in bytes or somewhat more, None for 0 bytes.
-
-        Raises:
-            Error: The allocator's, after all held buffers are freed and it is asked again.
-        """
+    def _lend(self, size: int, allocator: Callable[[int], Memory | None]) -> Memory:
+        """Return memory of a size in bytes or somewhat more, held or new."""
         if size < 0:
             raise ValueError(f"a size is not negative: {size}")
-        if size == 0:
-            return None
         with self._lock:
             self._take_back()
             rounded = self.rounded_size(size)
-            buffer = self._held_one(rounded) or self._new_one(rounded)
-            if buffer is None:
+            memory = self._held_one(rounded) or self._new_one(rounded, allocator)
+            if memory is None:
                 raise LogicError("MemoryPool", ErrorCode.INVALID_VALUE, "its allocator returned no memory")
             self._active_blocks += 1
             self._active_bytes += size
-            self._lent_bytes += buffer._size
-            return PooledBuffer(self, buffer, size)
+            self._lent_bytes += self._size_of(memory)
+            return memory
 
-    def __call__(self, size: int) -> PooledBuffer | None:
-        """As `allocate`."""
-        return self.allocate(size)
+    @abstractmethod
+    def _size_of(self, memory: Memory) -> int:
+        """Return how many bytes of memory there are."""
+
+    @abstractmethod
+    def _free(self, memory: Memory) -> None:
+        """Give memory back to the device."""
 
     def rounded_size(self, size: int) -> int:
         """Return the size of the buffers in a size's bin."""
@@ -216,7 +216,7 @@ class MemoryPool(AllocatorBase):
             self._take_back()
             for buffers in self._held.values():
                 for buffer in buffers:
-                    _free(buffer)
+                    self._free(buffer)
             self._held.clear()
             self._held_blocks = self._held_bytes = 0
 
@@ -254,7 +254,7 @@ class MemoryPool(AllocatorBase):
             self._take_back()
             return self._active_bytes
 
-    def _held_one(self, size: int) -> MemoryObjectHolder | None:
+    def _held_one(self, size: int) -> Memory | None:
         buffers = self._held.get(size)
         if not buffers:
             return None
@@ -262,14 +262,14 @@ class MemoryPool(AllocatorBase):
         self._held_bytes -= size
         return buffers.pop()
 
-    def _new_one(self, size: int) -> MemoryObjectHolder | None:
+    def _new_one(self, size: int, allocator: Callable[[int], Memory | None]) -> Memory | None:
         try:
-            return self._allocator(size)
+            return allocator(size)
         except Error as error:
             if error.code not in OUT_OF_MEMORY or not self._held_blocks:
                 raise
         self.free_held()
-        return self._allocator(size)
+        return allocator(size)
 
     def _take_back(self) -> None:
         """Sort in what was given back meanwhile."""
@@ -277,16 +277,48 @@ class MemoryPool(AllocatorBase):
             buffer, requested_bytes = self._returned.popleft()
             self._active_blocks -= 1
             self._active_bytes -= requested_bytes
-            self._lent_bytes -= buffer._size
+            size = self._size_of(buffer)
+            self._lent_bytes -= size
             if self._is_holding:
-                self._held.setdefault(buffer._size, []).append(buffer)
+                self._held.setdefault(size, []).append(buffer)
                 self._held_blocks += 1
-                self._held_bytes += buffer._size
+                self._held_bytes += size
             else:
-                _free(buffer)
+                self._free(buffer)
 
 
-def _free(buffer: MemoryObjectHolder) -> None:
-    if isinstance(buffer, Buffer):
-        with contextlib.suppress(LogicError):  # its owner released it
-            buffer.release()
+class MemoryPool(Pool[MemoryObjectHolder], AllocatorBase):
+    """Keeps the buffers that are given back, by size, for the next request.
+
+    Sizes share a bin if their leading bits are the same; all buffers of a bin have the largest size in it.
+
+    Args:
+        allocator: What new buffers are asked of; best an `ImmediateAllocator`, whose failures show at once.
+        leading_bits_in_bin_id: How many bits; the more, the less memory is wasted and the fewer buffers fit.
+    """
+
+    def __init__(self, allocator: AllocatorBase, leading_bits_in_bin_id: int = 4) -> None:
+        super().__init__(leading_bits_in_bin_id)
+        self._allocator = allocator
+
+    def allocate(self, size: int) -> PooledBuffer | None:
+        """Return a buffer of a size in bytes or somewhat more, None for 0 bytes.
+
+        Raises:
+            Error: The allocator's, after all held buffers are freed and it is asked again.
+        """
+        if size == 0:
+            return None
+        return PooledBuffer(self, self._lend(size, self._allocator), size)
+
+    def __call__(self, size: int) -> PooledBuffer | None:
+        """As `allocate`."""
+        return self.allocate(size)
+
+    def _size_of(self, memory: MemoryObjectHolder) -> int:
+        return memory._size
+
+    def _free(self, memory: MemoryObjectHolder) -> None:
+        if isinstance(memory, Buffer):
+            with contextlib.suppress(LogicError):  # its owner released it
+                memory.release()

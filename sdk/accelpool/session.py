@@ -14,6 +14,7 @@ from accelpool.device import Device
 from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.rest import RestClient
+from accelpool.svm_places import SharedMemories
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead
 from accelpool_wire.codes import ErrorCode
@@ -34,12 +35,13 @@ class Session:
         contexts: The handles of its contexts in use; with the last one it ends.
         reads: Reads under way that nobody waits for yet: (queue handle, event handle, read).
         deferred: What is to be posted before the next command; anyone may append, also in `__del__`.
+        shared_memories: Its shared virtual memory.
         unset_events: The handles of its user events that are not set.
     """
 
     __slots__ = (
         "__weakref__", "_keeper", "_parting", "_reason", "_rest", "connection", "contexts", "deferred",
-        "devices", "is_closed", "lease", "new_handle", "reads", "release", "unset_events",
+        "devices", "is_closed", "lease", "new_handle", "reads", "release", "shared_memories", "unset_events",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +54,7 @@ class Session:
         self.is_closed = False
         self.reads: deque[tuple[int, int, PendingRead]] = deque()
         self.deferred: deque[Callable[[], None]] = deque()
+        self.shared_memories = SharedMemories()
         self.unset_events: set[int] = set()
         self.new_handle = connection.new_handle
         self.release = connection.release

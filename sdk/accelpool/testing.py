@@ -23,6 +23,7 @@ from accelpool.session_devices import session_devices
 from accelpool.spanning import spanning
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead, Connection, PendingRead
+from accelpool_wire.conversation import FEATURES
 
 PLATFORM: dict[int, m.InfoValue] = {
     platform_info.NAME: "Fake platform",
@@ -104,6 +105,7 @@ class FakeConnection:
     def __init__(self, devices: Iterable[m.Device] | None = None) -> None:
         one = m.Device("Fake device", dict(PLATFORM), dict(DEVICE))
         self.devices = [one] if devices is None else list(devices)
+        self.features = frozenset(FEATURES)
         self.session = "fake"
         self.limits = m.Limits()
         self.stats = FakeStats()

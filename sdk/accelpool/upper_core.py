@@ -17,7 +17,7 @@ from accelpool.memory_pool import (
     MemoryPool,
     PooledBuffer,
 )
-from accelpool.refused import PooledSVM, SVMAllocator, SVMPool
+from accelpool.svm_pool import PooledSVM, SVMAllocator, SVMPool
 
 # Unless this is set the layer keeps generated kernels as pickles in the user's folder. Here it does not.
 _PYOPENCL_NO_CACHE = True

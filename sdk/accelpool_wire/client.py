@@ -46,6 +46,7 @@ class Connection:
         address: Where the session's node is.
         session: The session's id.
         devices: The session's devices; contexts name them by their places here.
+        features: What both ends have beyond the protocol's version.
         limits: What the worker accepts at most.
         stats: What the connection has cost so far.
     """
@@ -56,6 +57,7 @@ class Connection:
         self.address = address
         self.session = welcome.session
         self.devices = welcome.devices
+        self.features = frozenset(welcome.features)
         self.limits = conversation.limits = welcome.limits
         self._channel = channel
         self._conversation = conversation

@@ -27,7 +27,8 @@ from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, ProtocolErr
 from accelpool_wire.frames import PREFIX
 
 VERSION = 1
-FEATURES: tuple[str, ...] = ()
+SVM = "svm"
+FEATURES: tuple[str, ...] = (SVM,)
 
 
 class Role(Enum):

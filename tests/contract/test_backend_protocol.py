@@ -15,8 +15,9 @@ from ..integration.worker_rig import START_S, Target, opencl_targets
 from . import backend_exercise
 
 BACKENDS = Path(inspect.getfile(base)).parent.parent
-PARTS = {"devices": "Devices", "memory": "MemoryObjects", "images": "Images", "programs": "Programs",
-         "commands": "Commands", "rectangles": "Rectangles", "events": "Events"}  # fmt: skip
+PARTS = {"devices": "Devices", "memory": "MemoryObjects", "svm": "SharedVirtualMemory", "images": "Images",
+         "programs": "Programs", "commands": "Commands", "rectangles": "Rectangles",
+         "events": "Events"}  # fmt: skip
 
 
 def methods(backend: str, part: str) -> dict[str, list[str]]:

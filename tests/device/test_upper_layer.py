@@ -232,13 +232,30 @@ def test_a_memory_pool_lends_buffers_again(queue: Any) -> None:
     assert pool.managed_bytes == 0
 
 
-def test_a_device_without_shared_virtual_memory_says_so(cl: Any, context: Any) -> None:
-    from accelpool.characterize import has_coarse_grain_buffer_svm, has_fine_grain_system_svm
+def test_devices_have_coarse_grained_memory_at_most(context: Any) -> None:
+    from accelpool.characterize import has_coarse_grain_buffer_svm, has_fine_grain_buffer_svm
 
-    assert not has_coarse_grain_buffer_svm(context.devices[0])
-    assert not has_fine_grain_system_svm(context.devices[0])
-    with pytest.raises(cl.LogicError, match="INVALID_OPERATION"):
-        cl.SVMAllocation(context, 64, 0, cl.svm_mem_flags.READ_WRITE)
+    device = context.devices[0]
+    assert has_coarse_grain_buffer_svm(device) == bool(device.svm_capabilities & 1)
+    assert not has_fine_grain_buffer_svm(device)
+
+
+@pytest.mark.parametrize("is_pooled", [False, True])
+def test_arrays_live_in_shared_virtual_memory(cl: Any, context: Any, queue: Any, is_pooled: bool) -> None:
+    import accelpool.array as cl_array
+    from accelpool.characterize import has_coarse_grain_buffer_svm
+    from accelpool.tools import SVMAllocator, SVMPool
+
+    if not has_coarse_grain_buffer_svm(context.devices[0]):
+        pytest.skip("the device has no coarse-grained shared virtual memory")
+    allocator = SVMAllocator(context, queue=queue)
+    x = np.arange(1000, dtype=np.float32)
+    a = cl_array.to_device(queue, x, allocator=SVMPool(allocator) if is_pooled else allocator)
+    assert isinstance(a.data, cl.SVMPointer)
+    np.testing.assert_array_equal((a + a).get(), x + x)
+    assert cl_array.sum(a).get() == x.sum()
+    a.fill(3)
+    np.testing.assert_array_equal(a.get(), np.full_like(x, 3))
 
 
 CLIENT = """

@@ -42,7 +42,7 @@ class Served:
         """Welcome the client and serve it."""
         self.service.welcome([])
         ended = self.threads.submit(self.service.run, self.session)
-        assert self.client.receive()[0] == m.Welcome(1, [], "S1", LIMITS, [])
+        assert self.client.receive()[0] == m.Welcome(1, HELLO.features, "S1", LIMITS, [])
         self.client.say(*SETUP)
         return ended
 
@@ -59,6 +59,16 @@ def served() -> Iterator[Served]:
         for event in backend.running:
             event.end()
         client.stream.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("offered", "used"), [([], []), (["svm"], ["svm"]), (["unheard of", "svm", "svm"], ["svm"])], ids=str
+)
+def test_only_features_that_the_client_offers_are_used(offered: list[str], used: list[str]) -> None:
+    ours, theirs = socket.socketpair()
+    with RawClient(ours) as client, theirs:
+        Service(theirs, frame(m.Hello([1], offered, "a token")), "S1", LIMITS).welcome([])
+        assert client.receive()[0] == m.Welcome(1, used, "S1", LIMITS, [])
 
 
 def test_more_pending_commands_than_the_limit_end_the_session(served: Served) -> None:

@@ -6,42 +6,20 @@ import numpy as np
 import pytest
 
 import accelpool as cl
-from accelpool import upper_core
 from accelpool.testing import DEVICE, PLATFORM, FakeConnection, built, fake_context, kernel_info
 from accelpool_wire import messages as m
 
-ARRAY = np.zeros(4)
-REFUSED = {
-    "pointer": lambda ctx, queue: cl.SVMPointer(),
-    "array": lambda ctx, queue: cl.SVM(ARRAY),
-    "allocation": lambda ctx, queue: cl.SVMAllocation(ctx, 64, 0, cl.svm_mem_flags.READ_WRITE),
-    "mapping": lambda ctx, queue: cl.SVMMap(None, ARRAY, queue, None),
-    "fill": lambda ctx, queue: cl.enqueue_svm_memfill(queue, ARRAY, np.float32(1)),
-    "migration": lambda ctx, queue: cl.enqueue_svm_migrate_mem(queue, [ARRAY], 0),
-    "empty": lambda ctx, queue: cl.svm_empty(ctx, cl.svm_mem_flags.READ_WRITE, 4, np.float32),
-    "empty like": lambda ctx, queue: cl.svm_empty_like(ctx, cl.svm_mem_flags.READ_WRITE, ARRAY),
-    "coarse": lambda ctx, queue: cl.csvm_empty(ctx, 4, np.float32),
-    "coarse like": lambda ctx, queue: cl.csvm_empty_like(ctx, ARRAY),
-    "fine": lambda ctx, queue: cl.fsvm_empty(ctx, 4, np.float32),
-    "fine like": lambda ctx, queue: cl.fsvm_empty_like(ctx, ARRAY),
-    "pooled": lambda ctx, queue: upper_core.PooledSVM(),
-    "allocator": lambda ctx, queue: upper_core.SVMAllocator(ctx, queue=queue),
-    "memory pool": lambda ctx, queue: upper_core.SVMPool(None),
-    "pipe": lambda ctx, queue: cl.Pipe(ctx, 0, 4, 4),
-}
 
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_a_pool_has_not_is_an_invalid_operation_that_says_what_to_use(ctx, queue, name):
+def test_a_pipe_is_an_invalid_operation_that_says_what_to_use(ctx):
     with pytest.raises(cl.LogicError, match="Buffer") as caught:
-        REFUSED[name](ctx, queue)
+        cl.Pipe(ctx, 0, 4, 4)
     assert caught.value.code == cl.status_code.INVALID_OPERATION
 
 
-def test_devices_say_that_they_have_none_whatever_their_driver_says():
-    info = {**DEVICE, cl.device_info.SVM_CAPABILITIES: 15, cl.device_info.PIPE_SUPPORT: 1}
+def test_devices_say_that_they_have_no_pipes_whatever_their_driver_says():
+    info = {**DEVICE, cl.device_info.PIPE_SUPPORT: 1}
     device = fake_context(FakeConnection([m.Device("d", dict(PLATFORM), info)])).devices[0]
-    assert (device.svm_capabilities, device.pipe_support) == (0, 0)
+    assert device.pipe_support == 0
 
 
 def test_devices_whose_driver_says_nothing_say_nothing(ctx):

@@ -86,6 +86,7 @@ ASKED: dict[type[m.Message], type[m.Message]] = {
     m.ImageFormats: m.GetSupportedImageFormats,
     m.SubDevices: m.CreateSubDevices,
     m.Info: m.GetInfo,
+    m.SVMCreated: m.CreateSVM,
 }
 
 

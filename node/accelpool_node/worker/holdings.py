@@ -177,6 +177,8 @@ class Holdings:
                 return [(self.buffers, message.buffer)]
             case m.CreateSubBuffer():
                 return [(self.buffers, message.sub_buffer)]
+            case m.CreateSVM():
+                return [(self.buffers, message.svm)]
             case m.CreateImage():
                 return [(self.images, message.image)]
             case m.CreateSampler():
@@ -342,7 +344,8 @@ class Holdings:
             self._let_go(buffer.parent)
         else:
             queues = [*self.queues.items.values(), *self._leaving]
-            self.ledger.retire(buffer.context, buffer.size, queues)
+            allocation, buffer.allocation = buffer.allocation, None
+            self.ledger.retire(buffer.context, buffer.size + buffer.padding, queues, allocation)
 
 
 def check_region(buffer: BufferObject, offset: int, size: int, routine: str) -> None:

@@ -10,7 +10,15 @@ from typing import Any
 from accelpool_node.backends.base import Backend, LocalSize
 from accelpool_node.worker.holdings import Holdings
 from accelpool_node.worker.image_args import check_image, is_image, is_sampler
-from accelpool_node.worker.objects import Argument, BufferObject, ImageObject, KernelObject, SamplerObject
+from accelpool_node.worker.objects import (
+    Argument,
+    BufferObject,
+    ImageObject,
+    KernelObject,
+    SamplerObject,
+    SVMObject,
+    SVMPlace,
+)
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
@@ -23,6 +31,7 @@ VALUE_TYPE = re.compile(rf"(?:u|unsigned )?(?P<scalar>{'|'.join(SCALAR_BYTES)})(
 NOUNS = {
     BufferObject: ("a buffer", ErrorCode.INVALID_MEM_OBJECT),
     ImageObject: ("an image", ErrorCode.INVALID_MEM_OBJECT),
+    SVMObject: ("shared virtual memory", ErrorCode.INVALID_MEM_OBJECT),
     SamplerObject: ("a sampler", ErrorCode.INVALID_SAMPLER),
 }
 EXPECTED = {GLOBAL: "a buffer", CONSTANT: "a buffer", LOCAL: "local memory", PRIVATE: "a value"}
@@ -72,6 +81,8 @@ def check_args(kernel: KernelObject, routine: str) -> None:
         what = f"of kernel {kernel.info.name}'s {kernel.info.num_args} arguments these are not set: {missing}"
         raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
     for index, arg in args.items():
+        if isinstance(arg, SVMPlace):
+            arg = arg.svm
         if isinstance(arg, (BufferObject, SamplerObject)) and arg.handle is None:
             noun, code = NOUNS[type(arg)]
             what = f"argument {index} of kernel {kernel.info.name} is {noun} that was released"
@@ -88,18 +99,41 @@ def _set_arg(
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_INDEX, what)
     if info.args:
         _check_kind(info, index, arg)
-    known = _object(holdings, info, index, arg) if isinstance(arg, int) else arg
+    known: Argument
+    if isinstance(arg, int):
+        known = _object(holdings, info, index, arg)
+    else:
+        known = _svm_place(holdings, info, index, arg) if isinstance(arg, dict) else arg
+    try:
+        _set_known(backend, kernel, index, known)
+    except Error as error:
+        what = f"argument {index} of kernel {info.name}: {error.what or _kind_of(arg)}"
+        raise error_for(error.routine, error.code, what) from error
+    return known
+
+
+def _set_known(backend: Backend, kernel: KernelObject, index: int, known: Argument) -> None:
+    if isinstance(known, SVMPlace):
+        backend.set_kernel_arg_svm(kernel.handle, index, known.svm.address + known.offset)
+        return
     value: Any = known
     if isinstance(known, (BufferObject, SamplerObject)):
         value = known.handle
     elif isinstance(known, m.LocalMemory):
         value = LocalSize(size=known.size)
-    try:
-        backend.set_kernel_arg(kernel.handle, index, value)
-    except Error as error:
-        what = f"argument {index} of kernel {info.name}: {error.what or _kind_of(arg)}"
-        raise error_for(error.routine, error.code, what) from error
-    return known
+    backend.set_kernel_arg(kernel.handle, index, value)
+
+
+def _svm_place(holdings: Holdings, info: m.KernelInfo, index: int, arg: dict[int, int]) -> SVMPlace:
+    """Return what a handle and an offset of shared virtual memory name: an address within it."""
+    what = f"argument {index} of kernel {info.name}: {arg} is no place in shared virtual memory"
+    if len(arg) != 1:
+        raise error_for(ROUTINE, ErrorCode.INVALID_ARG_VALUE, what)
+    ((handle, offset),) = arg.items()
+    svm = holdings.buffers.get(handle, ROUTINE)
+    if not isinstance(svm, SVMObject) or not 0 <= offset < svm.size:
+        raise error_for(ROUTINE, ErrorCode.INVALID_ARG_VALUE, what)
+    return SVMPlace(svm=svm, offset=offset)
 
 
 def _object(holdings: Holdings, info: m.KernelInfo, index: int, handle: int) -> BufferObject | SamplerObject:
@@ -130,8 +164,8 @@ def _check_kind(info: m.KernelInfo, index: int, arg: m.KernelArg) -> None:
             raise error_for(ROUTINE, code, f"{what} of that type, not {_kind_of(arg)}")
         return
     fits = {
-        GLOBAL: isinstance(arg, int) or arg is None,
-        CONSTANT: isinstance(arg, int) or arg is None,
+        GLOBAL: isinstance(arg, int | dict) or arg is None,
+        CONSTANT: isinstance(arg, int | dict) or arg is None,
         LOCAL: isinstance(arg, m.LocalMemory),
         PRIVATE: isinstance(arg, bytes),
     }
@@ -178,4 +212,6 @@ def _kind_of(arg: m.KernelArg) -> str:
         return f"a value of {len(arg)} bytes"
     if isinstance(arg, m.LocalMemory):
         return f"local memory of {arg.size} bytes"
+    if isinstance(arg, dict):
+        return "shared virtual memory"
     return "a null buffer" if arg is None else f"buffer {arg}"

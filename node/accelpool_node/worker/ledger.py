@@ -20,12 +20,13 @@ from accelpool_wire.errors import Error, error_for
 
 @dataclass(frozen=True, kw_only=True)
 class Retiring:
-    """Bytes that are free once some events are complete, which may be behind a gate."""
+    """Bytes that are free once some events are complete, which may be behind a gate; `kept` lives so long."""
 
     context: ContextObject
     size: int
     events: list[Any]
     gate: Gate | None
+    kept: Any
 
     @property
     def is_held(self) -> bool:
@@ -84,12 +85,14 @@ class Ledger:
                 self._retiring.remove(item)
                 self.give(item.context, item.size)
 
-    def retire(self, context: ContextObject, size: int, queues: Sequence[QueueObject]) -> None:
-        """Give bytes back once everything now in the queues is complete."""
+    def retire(
+        self, context: ContextObject, size: int, queues: Sequence[QueueObject], kept: Any = None
+    ) -> None:
+        """Give bytes back once everything now in the queues is complete; keep an object that long."""
         events = [event for queue in queues for event in self._last_events(queue) if not self._is_over(event)]
         if events:
             gate = closed(queue.gate for queue in queues)
-            self._retiring.append(Retiring(context=context, size=size, events=events, gate=gate))
+            self._retiring.append(Retiring(context=context, size=size, events=events, gate=gate, kept=kept))
         else:
             self.give(context, size)
 

@@ -181,6 +181,7 @@ class BufferObject:
     """A buffer, or a region of one; its bytes return to the shares with its last holder.
 
     `handle` is None once it is released, for those who still know it: a kernel's arguments, a region.
+    It takes `padding` bytes beyond its size. An `allocation` must outlive the commands that use it.
     """
 
     handle: Any
@@ -188,6 +189,23 @@ class BufferObject:
     context: ContextObject
     parent: BufferObject | None = None
     holders: int = 1
+    padding: int = 0
+    allocation: Any = None
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class SVMObject(BufferObject):
+    """Shared virtual memory: a buffer at an address."""
+
+    address: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SVMPlace:
+    """A kernel argument: an offset in shared virtual memory."""
+
+    svm: SVMObject
+    offset: int
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -224,7 +242,7 @@ class ProgramObject:
     is_linkable: bool = False
 
 
-Argument: TypeAlias = BufferObject | SamplerObject | LocalMemory | bytes | None
+Argument: TypeAlias = BufferObject | SVMPlace | SamplerObject | LocalMemory | bytes | None
 
 
 @dataclass(kw_only=True, slots=True)

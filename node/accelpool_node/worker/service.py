@@ -40,7 +40,9 @@ class Service:
         self._session_id = session_id
         self._limits = limits
         self._conversation = Conversation(Role.WORKER, limits)
-        self._conversation.receive(memoryview(hello)[PREFIX_BYTES:])
+        greeting = self._conversation.receive(memoryview(hello)[PREFIX_BYTES:])
+        offered = greeting.features if isinstance(greeting, m.Hello) else []
+        self._features = [feature for feature in FEATURES if feature in offered]
         prepare(stream)
         self._stream = stream
         reader = FrameReader(body_limit=limits.body_bytes, payload_limit=limits.payload_bytes)
@@ -52,7 +54,7 @@ class Service:
 
     def welcome(self, devices: list[m.Device]) -> None:
         """Tell the client that its session is open."""
-        self.reply(m.Welcome(VERSION, list(FEATURES), self._session_id, self._limits, devices))
+        self.reply(m.Welcome(VERSION, self._features, self._session_id, self._limits, devices))
 
     def reply(self, message: m.Message, payload: Pieces | memoryview | bytes | None = None) -> None:
         """Send a message, with a payload if any. Safe from any thread; a dead client is noticed elsewhere."""

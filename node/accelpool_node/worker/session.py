@@ -32,6 +32,7 @@ from accelpool_node.worker.peer_regions import PeerRegions
 from accelpool_node.worker.peers import Peers
 from accelpool_node.worker.prebuilt import Prebuilt, Products
 from accelpool_node.worker.rectangles import Rectangles
+from accelpool_node.worker.svm import SharedVirtualMemory
 from accelpool_node.worker.transfers import Outlet, Pieces, Transfers
 from accelpool_node.worker.turn_taking import TurnTaking
 from accelpool_node.worker.user_events import UserEvents
@@ -164,6 +165,7 @@ class Session:
             m.SetProgramSpecializationConstant: builds.set_specialization_constant,
             m.GetInfo: builds.get_info,
             m.CreateSubDevices: parting.create_sub_devices,
+            m.CreateSVM: SharedVirtualMemory(backend, self._holdings, reply).create_svm,
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
         }
@@ -342,13 +344,11 @@ class Session:
 
     def _push_done(self, handle: int, event: Any) -> None:
         self._watched.discard(handle)
-        status, times, failure = self._state_of(event)
-        self._reply(m.EventDone(handle, status, times, failure))
+        self._reply(m.EventDone(handle, *self._state_of(event)))
 
     def _get_event(self, message: m.GetEvent, command: int) -> None:
         event = self._holdings.events.get(message.event, "clGetEventInfo")
-        status, times, failure = self._state_of(event)
-        self._reply(m.EventState(command, status, times, failure))
+        self._reply(m.EventState(command, *self._state_of(event)))
 
     def _state_of(self, event: Any) -> tuple[int, list[int] | None, list[str] | None]:
         """Return an event's status, times and failure; a failure told is reported."""

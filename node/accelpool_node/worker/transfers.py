@@ -147,6 +147,7 @@ class Outlet:
     event: Any
     mapping: Any = None
     staged: Staged | None = None
+    kept: Any = None
 
 
 class Transfers:
@@ -223,7 +224,8 @@ class Transfers:
                 queue.handle, buffer.handle, MAP_READ, offset, size, wait_for
             )
             queue.sending = threading.Event()
-            return Outlet(payload=view, event=event, mapping=mapping)
+            allocation = (buffer.parent or buffer).allocation
+            return Outlet(payload=view, event=event, mapping=mapping, kept=allocation)
 
         def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
             return self._backend.enqueue_read_buffer(queue.handle, buffer.handle, view, band.origin[0], waits)

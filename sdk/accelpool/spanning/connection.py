@@ -40,6 +40,7 @@ class SpanningConnection:
 
     Attributes:
         devices: The devices of all parts.
+        features: None: what there is needs one node.
         limits: What every worker accepts at most.
         stats: What all of it has cost so far.
         session: The sessions' ids.
@@ -65,6 +66,7 @@ class SpanningConnection:
         self._asks = Asks(self._router, len(self._parts))
         self.devices = [device for part in parts for device in part.connection.devices]
         self.session = "+".join(part.connection.session for part in parts)
+        self.features: frozenset[str] = frozenset()
         self.limits = least([part.connection.limits for part in parts])
         self.stats = SpanningStats(self._parts, self._router.commands)
 

@@ -31,3 +31,4 @@ from accelpool_wire.messages.program_parts import *
 from accelpool_wire.messages.programs import *
 from accelpool_wire.messages.rectangles import *
 from accelpool_wire.messages.replies import *
+from accelpool_wire.messages.svm import *

@@ -103,8 +103,9 @@ class LocalMemory(Part, frozen=True):
     size: int
 
 
-# A buffer, image or sampler by its handle, the bytes of a scalar or struct, local memory, or a null buffer.
-KernelArg: TypeAlias = int | bytes | LocalMemory | None
+# A buffer, image or sampler by its handle, the bytes of a scalar or struct, local memory, an offset in shared
+# virtual memory (by its handle), or a null buffer.
+KernelArg: TypeAlias = int | bytes | LocalMemory | dict[int, int] | None
 
 
 class SetKernelArgs(Posted, frozen=True, tag=17):

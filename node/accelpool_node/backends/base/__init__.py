@@ -18,13 +18,16 @@ from accelpool_node.backends.base.images import Images
 from accelpool_node.backends.base.memory import MemoryObjects
 from accelpool_node.backends.base.programs import Programs
 from accelpool_node.backends.base.rectangles import Rectangles
+from accelpool_node.backends.base.svm import SharedMemory, SharedVirtualMemory
 from accelpool_node.backends.base.types import BackendDevice, Bytes, LocalSize
 
 
-class Backend(Devices, MemoryObjects, Images, Programs, Commands, Rectangles, Events, Protocol):
+class Backend(
+    Devices, MemoryObjects, SharedVirtualMemory, Images, Programs, Commands, Rectangles, Events, Protocol
+):
     """A driver API behind OpenCL's words."""
 
     name: str
 
 
-__all__ = ["Backend", "BackendDevice", "Bytes", "LocalSize"]
+__all__ = ["Backend", "BackendDevice", "Bytes", "LocalSize", "SharedMemory"]

@@ -14,9 +14,12 @@ from accelpool_node.backends.null.images import Images
 from accelpool_node.backends.null.memory import MemoryObjects
 from accelpool_node.backends.null.programs import Programs
 from accelpool_node.backends.null.rectangles import Rectangles
+from accelpool_node.backends.null.svm import SharedVirtualMemory
 
 
-class NullBackend(Devices, MemoryObjects, Images, Programs, Commands, Rectangles, Events):
+class NullBackend(
+    Devices, MemoryObjects, SharedVirtualMemory, Images, Programs, Commands, Rectangles, Events
+):
     """Devices that compute nothing; see `base.Backend` for the methods.
 
     Args:

@@ -38,6 +38,7 @@ INFO: dict[int, InfoValue] = {
     0x103F: BUILT_IN,  # BUILT_IN_KERNELS
     0x1040: 65536,  # IMAGE_MAX_BUFFER_SIZE
     0x1041: 2048,  # IMAGE_MAX_ARRAY_SIZE
+    0x1053: 1,  # SVM_CAPABILITIES: COARSE_GRAIN_BUFFER
 }
 PLATFORM: dict[int, InfoValue] = {
     0x0901: "OpenCL 1.2 accelpool null",

@@ -13,9 +13,12 @@ from accelpool_node.backends.opencl.images import Images
 from accelpool_node.backends.opencl.memory import MemoryObjects
 from accelpool_node.backends.opencl.programs import Programs
 from accelpool_node.backends.opencl.rectangles import Rectangles
+from accelpool_node.backends.opencl.svm import SharedVirtualMemory
 
 
-class OpenCLBackend(Devices, MemoryObjects, Images, Programs, Commands, Rectangles, Events):
+class OpenCLBackend(
+    Devices, MemoryObjects, SharedVirtualMemory, Images, Programs, Commands, Rectangles, Events
+):
     """OpenCL devices of this process's driver environment; see `base.Backend` for the methods."""
 
     name = "opencl"
