@@ -24,6 +24,8 @@ from accelpool_broker.scheduler.reasons import why_waiting
 from accelpool_broker.scheduler.room import Room
 from accelpool_broker.scheduler.views import ALWAYS, NEVER, Demand, Placement, Policy, Request, Share
 
+MAX_LOOKS = 32  # waiting requests for which others may have to yield, and devices may be kept
+
 
 @dataclass
 class Served:
@@ -119,7 +121,7 @@ class Server:
         if not reason and (self._explain is None or request.id in self._explain):
             reason = why_waiting(request, self._room)
         self._served.waits.append(Wait(lease=request.id, position=len(self._served.waits) + 1, reason=reason))
-        if self._kept < self._policy.keep_depth:
+        if len(self._served.waits) <= MAX_LOOKS:
             self._keep(request, over_quota)
 
     def _keep(self, request: Request, over_quota: Sequence[str]) -> None:
@@ -129,11 +131,13 @@ class Server:
             if reason or len(candidates.places) < demand.count:
                 continue
             places = self._sacrificed(request, demand)
-            places += self._gathered(demand, places)
+            if self._kept < self._policy.keep_depth:
+                gathered = self._gathered(demand, places)
+                self._kept += bool(gathered)
+                places += gathered
             if places:
                 starts_at = earliest_start(request.id, demand, self._room, self._now)
                 self._room.keep(places, request.id, starts_at)
-                self._kept += 1
             if len(places) < demand.count:
                 self._room.awaited.append(candidates.members)
             return

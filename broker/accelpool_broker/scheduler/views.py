@@ -235,11 +235,13 @@ class Policy:
         min_run_s: How long a lease runs at least before it is preempted.
         grace_s: How long before its end a lease is told, when it is preempted, idle or over a quota.
         backfill_s: Requests that end by themselves within this time may use what is kept for earlier ones.
-        keep_depth: For how many waiting requests devices are kept.
+        keep_depth: For how many waiting requests devices are gathered: with one, as in EASY backfilling,
+            nobody is
+            starved and little is left idle (Mu'alem and Feitelson, IEEE TPDS 12(6), 2001).
     """
 
     half_life_s: float = 7 * 86400.0
     min_run_s: float = 60.0
     grace_s: float = 30.0
     backfill_s: float = 600.0
-    keep_depth: int = 32
+    keep_depth: int = 1
