@@ -6,16 +6,28 @@ quotas kept; whoever waits alone for what is free does not wait.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from accelpool_broker.scheduler import WHOLE, Policy
-from accelpool_broker.testing import GIB, BrokerInProcess
+from accelpool_broker.testing import GIB, BrokerInProcess, FakeClock
+
+from ..postgres_rig import Postgres
 
 NODES = {"n1": ("gpu:a", "gpu:b", "cpu:c"), "n2": ("gpu:d", "accelerator:e")}
 TENANTS = ("default", "org", "org/team")
@@ -35,13 +47,23 @@ demands = st.fixed_dictionaries(
 
 
 class Pool(RuleBasedStateMachine):
-    """One broker, two nodes, three tenants."""
+    """Two nodes, three tenants; one broker with its database in memory, or several on one in PostgreSQL.
+
+    Args:
+        url: Of an empty database, "" for one in memory.
+        brokers: How many there are; each thing is asked of the next one.
+    """
 
     leases = Bundle("leases")
 
-    def __init__(self) -> None:
+    def __init__(self, url: str = "", brokers: int = 1) -> None:
         super().__init__()
-        self.broker = BrokerInProcess(policy=Policy(min_run_s=5.0, grace_s=10.0))
+        clock = FakeClock()
+        policy = Policy(min_run_s=5.0, grace_s=10.0)
+        self.brokers = [
+            BrokerInProcess(clock=clock, policy=policy, database_url=url or None) for _ in range(brokers)
+        ]
+        self.turns = itertools.cycle(self.brokers)
         self.states: dict[str, str] = {}
         self.boots = dict.fromkeys(NODES, 1)
         self.sequence = 0
@@ -50,8 +72,13 @@ class Pool(RuleBasedStateMachine):
         self.broker.json("PUT", "/tenants/org", {"quota_devices": QUOTA, "max_priority": 5})
         self.broker.json("PUT", "/tenants/default", {"max_priority": 5})
 
+    @property
+    def broker(self) -> BrokerInProcess:
+        return next(self.turns)
+
     def teardown(self) -> None:
-        self.broker.__exit__()
+        for broker in self.brokers:
+            broker.__exit__()
 
     def register(self, name: str) -> None:
         self.broker.register(name, *NODES[name], boot_id=f"boot-{self.boots[name]}")
@@ -161,10 +188,23 @@ class Pool(RuleBasedStateMachine):
         return found
 
 
-TestPool = pytest.mark.timeout(300)(Pool.TestCase)
-TestPool.settings = settings(
-    max_examples=30,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+def run(machine: Callable[[], Pool], examples: int) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.timeout(300)
+def test_what_always_holds_of_one_broker() -> None:
+    run(Pool, 30)
+
+
+@pytest.mark.timeout(300)
+def test_what_always_holds_of_two_brokers_on_one_database(postgres: Postgres) -> None:
+    run(lambda: Pool(postgres.empty_database(), brokers=2), 8)
