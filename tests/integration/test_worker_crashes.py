@@ -129,7 +129,8 @@ def block_main_thread(client: Client) -> None:
 def test_a_worker_that_waits_for_a_device_still_ends_when_told_to(worker: Worker, client: Client) -> None:
     block_main_thread(client)
     control.send(worker.agent, control.End("lease-expired", "over"))
-    assert worker.ended(5) == control.Ended(control.Cause.ENDED, "over")
+    ended = worker.ended(5)
+    assert (ended.cause, ended.detail) == (control.Cause.ENDED, "over")
 
 
 def test_a_worker_that_waits_for_a_device_still_sees_its_client_go(worker: Worker, client: Client) -> None:

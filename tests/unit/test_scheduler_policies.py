@@ -408,3 +408,9 @@ def test_a_preemptible_lease_is_looked_at_again_once_it_is_old_enough_to_yield()
     queue = [request(1, count=2), request(2, is_preemptible=True)]
     decisions = plan(devices, queue, leases, nodes, now=5.0)
     assert (granted(decisions), decisions.wake_at) == ({"r2": ["b"]}, 65.0)
+
+
+def test_a_notice_that_may_be_taken_back_is_no_end_to_count_on() -> None:
+    leases = [lease("a", id="x", notice=told(Why.PREEMPTED, 60.0, "x"))]
+    queue = [request(1, count=2), request(2, duration_s=600.0)]
+    assert granted(plan([device("a"), device("b")], queue, leases, now=50.0)) == {"r2": ["b"]}

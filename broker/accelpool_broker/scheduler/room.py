@@ -139,6 +139,5 @@ class Room:
 
 
 def _end(lease: LeaseView) -> float:
-    """Return when a lease ends however often it is renewed, FOREVER if it does not."""
-    told = FOREVER if lease.notice is None else lease.notice.revoke_at
-    return min(told, FOREVER if lease.ends_at is None else lease.ends_at)
+    """Return when a lease ends however often it is renewed; a notice, which may be taken back, is no end."""
+    return FOREVER if lease.ends_at is None else lease.ends_at
