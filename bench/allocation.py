@@ -193,12 +193,13 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
         return
     from tests.postgres_rig import Postgres  # of the development set-up
 
-    server = Postgres(folder / "pg")
-    server.start()
-    try:
-        yield server.empty_database()
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory(prefix="pg") as own:  # another user's, where this one is root
+        server = Postgres(Path(own))
+        server.start()
+        try:
+            yield server.empty_database()
+        finally:
+            server.stop()
 
 
 @contextmanager
