@@ -22,7 +22,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint, inspect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -80,7 +80,7 @@ class Base(DeclarativeBase):
 
 
 class Counter(Base):
-    """A number that only grows; `devices` counts changes of what the scheduler knows of devices."""
+    """A number that only grows; `writes` counts the transactions that wrote."""
 
     __tablename__ = "counters"
 
@@ -207,6 +207,11 @@ class Lease(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
 
     shares: Mapped[list[Share]] = relationship(lazy="raise", order_by="Share.number", cascade="all")
+
+    @property
+    def are_shares_loaded(self) -> bool:
+        """Whether `shares` may be read: not every query fetches them."""
+        return "shares" not in inspect(self).unloaded
 
 
 class Share(Base):

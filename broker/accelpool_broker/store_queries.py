@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import cast
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
-from sqlalchemy import Select, delete, func, select, update
-from sqlalchemy.orm import Session as Database
+from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.util import identity_key
 
+from accelpool_broker.database_errors import translated
 from accelpool_broker.models import (
     Base,
     Counter,
@@ -25,8 +28,38 @@ from accelpool_broker.models import (
 )
 from accelpool_broker.news import NOTHING, News
 
-DEVICES = "devices"
+COUNTERS = Counter.__table__.c
+READ_WRITES = select(COUNTERS.value).where(COUNTERS.name == "writes")
+COUNT_WRITE = (
+    update(COUNTERS.value.table)
+    .where(COUNTERS.name == "writes")
+    .values(value=COUNTERS.value + 1)
+    .returning(COUNTERS.value)
+)
+NODES = Node.__table__.c
+BUMP_REVISIONS = (
+    update(NODES.name.table)
+    .where(NODES.name.in_(bindparam("names", expanding=True)))
+    .values(revision=NODES.revision + 1)
+)
 OPEN_STATES = (LeaseState.QUEUED, LeaseState.ACTIVE)
+
+
+class Database(OrmSession):
+    """A session that remembers which records it has written, and which deleted."""
+
+    sent: list[Any]
+    removed: list[Any]
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.sent, self.removed = [], []
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Send the changes so far."""
+        self.sent += [*self.new, *self.dirty]
+        self.removed += self.deleted
+        super().flush(objects)
 
 
 class Transaction:
@@ -38,7 +71,32 @@ class Transaction:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writes: int | None = None
         self.news = NOTHING
+
+    def begin_to_write(self) -> None:
+        """Wait until no other transaction writes, and keep others from it until this one ends."""
+        self._writes = self._database.scalars(COUNT_WRITE).one()
+
+    def writes(self) -> int:
+        """Return how many transactions have written, this one included: it tells states of the pool apart."""
+        writes = self._writes
+        if writes is None:
+            writes = self._writes = self._database.scalars(READ_WRITES).one()
+        return writes
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Make the changes in the block, or none of them if it fails: those before it stay."""
+        with translated(), self._database.begin_nested():
+            yield
+
+    def take_sent(self) -> tuple[list[Base], list[Base]]:
+        """Send the changes so far; return the records written since the last call, and those deleted."""
+        self._database.flush()
+        sent, removed = self._database.sent, self._database.removed
+        self._database.sent, self._database.removed = [], []
+        return sent, removed
 
     def add(self, record: Base) -> None:
         """Keep a new record."""
@@ -55,6 +113,10 @@ class Transaction:
     def publish(self, news: News) -> None:
         """Tell other brokers when this transaction commits."""
         self.news = news
+
+    def notify(self, channel: str, message: str) -> None:
+        """Send a message to PostgreSQL's listeners when this transaction commits."""
+        self._database.execute(select(func.pg_notify(channel, message)))
 
     def ping(self) -> None:
         """Ask the database for a sign of life."""
@@ -110,9 +172,7 @@ class Transaction:
     def bump_revisions(self, nodes: Collection[str]) -> None:
         """Note that what these nodes should run has changed."""
         if nodes:
-            self._database.execute(
-                update(Node).where(Node.name.in_(list(nodes))).values(revision=Node.revision + 1)
-            )
+            self._database.execute(BUMP_REVISIONS, {"names": sorted(nodes)})
 
     def devices_of(self, node: str) -> Sequence[Device]:
         """Return all devices that the node ever had."""
@@ -133,14 +193,6 @@ class Transaction:
             select(*Device.__table__.columns).where(Device.is_present).order_by(Device.number)
         )
         return cast(Sequence[Device], rows.all())
-
-    def device_changes(self) -> int:
-        """Return how often devices have changed in what the scheduler knows of them."""
-        return self._database.scalars(select(Counter.value).where(Counter.name == DEVICES)).one()
-
-    def count_device_change(self) -> None:
-        """Note that devices have changed in what the scheduler knows of them."""
-        self._database.execute(update(Counter).where(Counter.name == DEVICES).values(value=Counter.value + 1))
 
     def device(self, id: str) -> Device | None:
         """Return the device with this id, with its node."""
@@ -168,7 +220,15 @@ class Transaction:
 
     def lease(self, id: str) -> Lease | None:
         """Return the lease with this id, with its shares, their devices and nodes."""
-        return self._database.scalars(_with_shares(select(Lease).where(Lease.id == id))).one_or_none()
+        query = select(Lease).where(Lease.id == id).options(
+            joinedload(Lease.shares).joinedload(Share.device).joinedload(Device.node)
+        )  # fmt: skip
+        return self._database.scalars(query).unique().one_or_none()
+
+    def known_lease(self, number: int) -> Lease | None:
+        """Return the lease of this number with its shares, if this transaction has it already."""
+        lease: Lease | None = self._database.identity_map.get(identity_key(Lease, number))
+        return lease if lease is not None and lease.are_shares_loaded else None
 
     def lease_by_key(self, key: str) -> Lease | None:
         """Return the lease that was asked for with this idempotency key."""

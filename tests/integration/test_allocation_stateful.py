@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from accelpool_broker.scheduler import WHOLE, Policy
+from accelpool_broker.services.picture import Picture
 from accelpool_broker.testing import GIB, BrokerInProcess, FakeClock
 
 from ..postgres_rig import Postgres
@@ -182,6 +183,12 @@ class Pool(RuleBasedStateMachine):
             work = self.broker.services.nodes._work(name)
             told |= {(name, lease.id) for lease in work.leases}
         assert told == active
+
+    @invariant()
+    def what_a_broker_remembers_is_what_the_database_has(self) -> None:
+        pool = self.broker.services.pool
+        with pool.store.read() as tx:
+            assert pool.picture(tx) == Picture.load(tx, pool.settings.lost_after_s)
 
     def active(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.broker.json("GET", "/leases?state=active&limit=500")["items"]

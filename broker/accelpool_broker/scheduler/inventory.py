@@ -58,7 +58,8 @@ class Inventory:
         """
         known = {node.name: node for node in nodes}
         if known.keys() != self.nodes.keys() or any(
-            replace(node, lost_at=None) != replace(self.nodes[name], lost_at=None)
+            node is not self.nodes[name]
+            and replace(node, lost_at=None) != replace(self.nodes[name], lost_at=None)
             for name, node in known.items()
         ):
             return None
@@ -78,6 +79,10 @@ class Inventory:
                 self._candidates.clear()
             found = self._found[key] = self._find(demand)
         return found
+
+    def devices_on(self, node: str) -> list[DeviceView]:
+        """Return the devices of a node."""
+        return [self.devices[place] for place in self.on_node.get(node, ())]
 
     def mismatch(self, demand: Demand, place: int) -> str:
         """Return why a device is of no use to a demand, "" if it is of use."""

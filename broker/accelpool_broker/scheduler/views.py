@@ -215,6 +215,7 @@ class TenantView:
         spent_device_s: Device-seconds that its quota counts; what running leases were not charged for comes
             on top.
         idle_after_s: How long its leases may idle, None for ever.
+        max_priority: The highest priority of its requests, None for the usual.
     """
 
     name: str
@@ -224,6 +225,7 @@ class TenantView:
     spent_device_s: float = 0.0
     used_at: float = 0.0
     idle_after_s: float | None = None
+    max_priority: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,8 +40,8 @@ def settle(tx: Transaction, lease: Lease, now: float, half_life_s: float) -> Non
     if lease.charged_at is None:
         return
     due = owed(lease, now, half_life_s)
-    lease.charged_at = now
     tenant = tx.tenant(lease.tenant)
+    lease.charged_at = now
     if tenant is None:
         tenant = new_tenant(lease.tenant, now)
         tx.add(tenant)

@@ -12,9 +12,11 @@ from accelpool_broker import scheduler
 from accelpool_broker.models import Lease, LeaseState, Share
 from accelpool_broker.scheduler import WHOLE, Demand, Explanation, explain
 from accelpool_broker.services import accounts
-from accelpool_broker.services.pool import Change, Pool
+from accelpool_broker.services.changes import Change
+from accelpool_broker.services.picture import Picture
+from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.tenants import check_priority
-from accelpool_broker.services.views import request_view, tenant_view, write_demand
+from accelpool_broker.services.views import request_view, write_demand
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import (
     Conflict,
@@ -113,7 +115,7 @@ class Leases:
             if lease.state != LeaseState.QUEUED:
                 return SeenLease(lease=lease, reason=lease.reason), None
             now = self._pool.clock.now()
-            outcome = self._pool.look(tx, now, explain=[id])
+            outcome = self._pool.look(self._pool.picture(tx), now, explain=[id])
         wait = next((wait for wait in outcome.decisions.waits if wait.lease == id), None)
         if wait is None:  # it is just about to be granted, or to end
             return SeenLease(lease=lease, reason=lease.reason), None
@@ -157,14 +159,14 @@ class Leases:
         accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
         grows = [_resize(share, memory_bytes, compute_ppm) for share in lease.shares]
         if any(grows):  # a smaller part is always possible, even of a tenant that has too much
-            self._check_quota(change.tx, lease)
+            self._check_quota(change, lease)
         change.leases.add(lease.id)
         change.needs_scheduling = True
 
-    def _check_quota(self, tx: Transaction, lease: Lease) -> None:
-        tx.flush()
-        tenants = [tenant_view(tenant) for tenant in tx.tenants()]
-        excess = self._pool.excess(tx, lease.tenant, tenants)
+    def _check_quota(self, change: Change, lease: Lease) -> None:
+        picture = change.picture()
+        tenants = tuple(picture.tenants.values())
+        excess = scheduler.Quotas(tenants, picture.leases.values(), now=change.now).why_not(lease.tenant, ())
         if excess:
             raise Conflict(f"lease {lease.id} cannot grow: {excess}", instance=f"/leases/{lease.id}")
 
@@ -206,7 +208,7 @@ class Leases:
 
     def _queue(self, change: Change, request: LeaseRequest, key: str | None, wait_s: float) -> Lease:
         now = change.now
-        check_priority(change.tx, request.tenant, request.priority)
+        check_priority(change.before.tenants, request.tenant, request.priority)
         timeout_s = request.queue_timeout_s
         lease = Lease(
             id=f"lse_{secrets.token_urlsafe(12)}",
@@ -228,26 +230,9 @@ class Leases:
             shares=[],
         )
         change.tx.add(lease)
-        change.tx.flush()
-        self._check_satisfiable(change.tx, lease)
+        _check_satisfiable(change.picture(), lease)
         change.needs_scheduling = True
         return lease
-
-    def _check_satisfiable(self, tx: Transaction, lease: Lease) -> None:
-        inventory = self._pool.inventory(tx)
-        if not inventory.devices:
-            raise Unsatisfiable("the pool has no devices: no node has registered any", devices={})
-        wanted = request_view(lease)
-        reasons = scheduler.unfit_in(wanted, inventory)
-        if reasons:
-            names = {device.id: f"{device.node}/{device.name}" for device in inventory.devices}
-            told = "; ".join(f"{names[id]}: {why}" for id, why in sorted(reasons.items())[:8])
-            raise Unsatisfiable(
-                f"none of the pool's {len(names)} devices could ever serve this: {told}", devices=reasons
-            )
-        excess = scheduler.never_within_quota(wanted, inventory, [tenant_view(t) for t in tx.tenants()])
-        if excess:
-            raise Unsatisfiable(f"the quota does not allow this, ever: {excess}", devices={})
 
     def _note_read(self, lease: Lease, wait_s: float) -> None:
         """Keep a queued request alive, without a write for every single read."""
@@ -277,6 +262,23 @@ class Leases:
             else SeenLease(lease=lease, reason=lease.reason)
             for lease in leases
         ]
+
+
+def _check_satisfiable(picture: Picture, lease: Lease) -> None:
+    inventory = picture.inventory
+    if not inventory.devices:
+        raise Unsatisfiable("the pool has no devices: no node has registered any", devices={})
+    wanted = request_view(lease)
+    reasons = scheduler.unfit_in(wanted, inventory)
+    if reasons:
+        names = {device.id: f"{device.node}/{device.name}" for device in inventory.devices}
+        told = "; ".join(f"{names[id]}: {why}" for id, why in sorted(reasons.items())[:8])
+        raise Unsatisfiable(
+            f"none of the pool's {len(names)} devices could ever serve this: {told}", devices=reasons
+        )
+    excess = scheduler.never_within_quota(wanted, inventory, tuple(picture.tenants.values()))
+    if excess:
+        raise Unsatisfiable(f"the quota does not allow this, ever: {excess}", devices={})
 
 
 def _see_waiting(lease: Lease, wait: scheduler.Wait, outcome: scheduler.Outcome) -> SeenLease:

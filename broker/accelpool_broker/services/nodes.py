@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
-from accelpool_broker.scheduler import loss
+from accelpool_broker.scheduler import DeviceView, loss
+from accelpool_broker.services.changes import Change
 from accelpool_broker.services.idleness import Idleness
-from accelpool_broker.services.pool import Change, Pool
+from accelpool_broker.services.pool import Pool
 from accelpool_wire.errors import Conflict, NotFound
 
 CLIENT_LEFT = {"goodbye": "its client ended its session", "disconnected": "its client disconnected"}
@@ -129,7 +130,6 @@ class Nodes:
             node.state, node.last_seen_at = NodeState.READY, change.now
             change.tx.flush()
             _update_devices(change, name, registration.devices)
-            change.tx.count_device_change()
             change.nodes.add(name)
             change.needs_scheduling = True
         log.info("node %s registered with %d devices", name, len(registration.devices))
@@ -207,15 +207,16 @@ class Nodes:
 
     def _take_state(self, change: Change, name: str, report: Report) -> None:
         change.tx.replace_sessions(name, report.sessions)
-        for device in change.tx.devices_of(name):
-            fault = report.device_faults.get(device.name)
-            if fault is not None and fault != device.fault:
-                device.fault = fault
-                change.needs_scheduling = True
-                change.tx.count_device_change()
-            if _note_image(device, report.loaded_images.get(device.name)):
-                change.tx.count_device_change()
-        leases = change.tx.leases_on(name)
+        pool = change.before
+        if _has_device_news(report, pool.inventory.devices_on(name)):
+            for device in change.tx.devices_of(name):
+                fault = report.device_faults.get(device.name)
+                if fault is not None and fault != device.fault:
+                    device.fault = fault
+                    change.needs_scheduling = True
+                _note_image(device, report.loaded_images.get(device.name))
+        is_used = any(name in lease.nodes for lease in pool.leases.values())
+        leases = change.tx.leases_on(name) if is_used else ()
         if self._idleness.hear(name, leases, report.busy_s, change.now):
             change.needs_scheduling = True
         held = {lease.id: lease for lease in leases}
@@ -242,12 +243,18 @@ class Nodes:
             _note_image(device, None)  # the machine may have been restarted, too
 
 
-def _note_image(device: Device, image: LoadedImage | None) -> bool:
-    """Note what is loaded on a device; whether that is something else than before."""
-    before = device.loaded_sha256
+def _has_device_news(report: Report, devices: Iterable[DeviceView]) -> bool:
+    """Whether a report may tell something of a node's devices that is not known yet."""
+    return bool(report.loaded_images) or any(
+        device.loaded_image or report.device_faults.get(device.name, device.fault) != device.fault
+        for device in devices
+    )
+
+
+def _note_image(device: Device, image: LoadedImage | None) -> None:
+    """Note what is loaded on a device."""
     device.loaded_sha256 = None if image is None else image.sha256
     device.loaded_at = None if image is None else image.since
-    return device.loaded_sha256 != before
 
 
 def _update_devices(change: Change, node: str, reports: Sequence[DeviceReport]) -> None:

@@ -1,25 +1,21 @@
 """The pool: every change of its state goes through `Pool.change`.
 
-the caller's changes ─▶ commit ─▶ the scheduler decides of all that is committed ─▶ its decisions ─▶ commit
-
-Each commit wakes who waits for a lease or for a node's work, and sets the timer for the next deadline. A
-broker that dies between the two leaves a change without its consequences: the next look, at any broker, has
-them.
+A change and what the scheduler makes of it are committed together. Each commit wakes who waits for a lease or
+for a node's work, and sets the timer for the next deadline.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from accelpool_broker import scheduler
 from accelpool_broker.clock import Clock
 from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, NodeState, Share
 from accelpool_broker.news import News
 from accelpool_broker.services import accounts
-from accelpool_broker.services.views import device_view, lease_view, node_view, request_view, tenant_view
+from accelpool_broker.services.changes import Change, Changes
+from accelpool_broker.services.picture import Picture
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
@@ -27,36 +23,6 @@ from accelpool_broker.waiters import Waiters
 from accelpool_wire.errors import Unavailable
 
 RECENT_S = 1.0
-
-
-@dataclass(kw_only=True)
-class Change:
-    """A change under way: its transaction, its instant, and what it touched.
-
-    Attributes:
-        leases: Ids of leases that changed state: those who wait for them are woken.
-        ended: Ids of leases that ended.
-        nodes: Names of nodes that should run something else now.
-        needs_scheduling: Whether devices or requests came or went.
-        wake_at: When the timer should look next.
-    """
-
-    tx: Transaction
-    now: float
-    leases: set[str] = field(default_factory=set)
-    ended: set[str] = field(default_factory=set)
-    nodes: set[str] = field(default_factory=set)
-    needs_scheduling: bool = False
-    wake_at: float | None = None
-
-    def news(self) -> News:
-        """Return what those who wait are told of it."""
-        return News(
-            leases=frozenset(self.leases),
-            ended=frozenset(self.ended),
-            nodes=frozenset(self.nodes),
-            wake_at=self.wake_at,
-        )
 
 
 class Pool:
@@ -71,70 +37,54 @@ class Pool:
         self.on_deadline: Callable[[float], None] = lambda _: None
         self.on_end: list[Callable[[str], None]] = []
         self._was_away = False
-        self._known: tuple[int, scheduler.Inventory | None] = (-1, None)
-        self._recent: tuple[float, scheduler.Outcome] | None = None
-        self._changes = 0
-        self._counting, self._looking = threading.Lock(), threading.Lock()
-        self._committed = self._looked_at = 0  # changes with consequences, by number
-        self._wake_at: float | None = None
+        self._known: tuple[int, Picture] | None = None  # by how many writes there were
+        self._recent: tuple[float, Picture, scheduler.Outcome] | None = None
+        self._changes = Changes(
+            begin=self._begin, now=clock.now, tell=lambda change: self.tell(change.news())
+        )
+
+    def change(self) -> AbstractContextManager[Change]:
+        """Give a change to make; it is committed at the end of the block, with its consequences."""
+        return self._changes.change()
 
     @contextmanager
-    def change(self) -> Iterator[Change]:
-        """Give a change to make; it is committed at the end of the block, and then its consequences are.
-
-        Those are the scheduler's decisions, in a transaction of their own: one look serves all changes that
-        were committed before it began, so that many at once do not wait for one look each.
-        """
-        with self._transaction() as change:
-            yield change
-        if change.needs_scheduling:
-            change.wake_at = self._look_after()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Change]:
-        """Give a change whose commit and waking follow at the end of the block."""
+    def _begin(self) -> Iterator[Change]:
+        """Give the change of a whole transaction, which the scheduler has its say in before it commits."""
         try:
-            with self.store.write() as tx, self._forgetting():
-                change = Change(tx=tx, now=self.clock.now())
+            with self.store.write() as tx:
+                change = Change(tx=tx, now=self.clock.now(), before=self._picture_before(tx))
                 if self._was_away:
                     self._forgive(change)
                 yield change
-                tx.flush()
+                if change.needs_scheduling:
+                    change.wake_at = None
+                    self._schedule(change)
+                after = change.picture()
                 tx.bump_revisions(change.nodes)
-                news = change.news()
-                tx.publish(news)
+                tx.publish(change.news())
         except Unavailable:
             self._was_away = True
             raise
         self._was_away = False
-        self.tell(news)
+        self._known = (tx.writes(), after)
 
-    @contextmanager
-    def _forgetting(self) -> Iterator[None]:
-        """Forget the devices if a change fails, before the next one: they may be of what is undone."""
-        try:
-            yield
-        except BaseException:
-            self._known = (-1, None)
-            raise
+    def _picture_before(self, tx: Transaction) -> Picture:
+        """Return the pool as it was before a transaction that writes."""
+        if self._known is not None and self._known[0] == tx.writes() - 1:
+            return self._known[1]
+        return Picture.load(tx, self.settings.lost_after_s)
 
-    def _look_after(self) -> float | None:
-        """Carry out what the scheduler decides of all that is committed by now; return when to look again."""
-        with self._counting:
-            self._committed += 1
-            mine = self._committed
-        with self._looking:
-            if self._looked_at < mine:
-                covered = self._committed
-                with self._transaction() as change:
-                    self._schedule(change)
-                self._looked_at, self._wake_at = covered, change.wake_at
-            return self._wake_at
+    def picture(self, tx: Transaction) -> Picture:
+        """Return the pool as a transaction sees it that only reads."""
+        if self._known is not None and self._known[0] == tx.writes():
+            return self._known[1]
+        loaded = Picture.load(tx, self.settings.lost_after_s)
+        if self._known is None or self._known[0] < tx.writes():
+            self._known = (tx.writes(), loaded)
+        return loaded
 
     def tell(self, news: News) -> None:
         """Wake who waits for what changed, here or at another broker, and set the timer."""
-        self._changes += 1
-        self._recent = None
         if news.is_everything:
             self.lease_waiters.wake_all()
             self.node_waiters.wake_all()
@@ -173,19 +123,15 @@ class Pool:
         change.ended.add(lease.id)
         change.needs_scheduling = True
 
-    def look(self, tx: Transaction, now: float, *, explain: Collection[str] | None = ()) -> scheduler.Outcome:
-        """Return what the scheduler would do now; nothing is changed."""
-        held = tx.active_shares()
-        leases = tx.open_lease_rows()
+    def look(
+        self, picture: Picture, now: float, *, explain: Collection[str] | None = ()
+    ) -> scheduler.Outcome:
+        """Return what the scheduler would do with the pool now; nothing is changed."""
         return scheduler.run(
-            inventory=self.inventory(tx),
-            leases=[
-                lease_view(lease, held.get(lease.id, ()))
-                for lease in leases
-                if lease.state == LeaseState.ACTIVE
-            ],
-            queue=[request_view(lease) for lease in leases if lease.state == LeaseState.QUEUED],
-            tenants=[tenant_view(tenant) for tenant in tx.tenants()],
+            inventory=picture.inventory,
+            leases=picture.leases.values(),
+            queue=picture.queue.values(),
+            tenants=picture.tenants.values(),
             policy=self.settings.policy,
             now=now,
             explain=explain,
@@ -196,31 +142,10 @@ class Pool:
 
         A thousand clients that ask where they stand cost one look a second, and one after each change.
         """
-        known, changes = self._recent, self._changes
-        if known is not None and now - known[0] < RECENT_S:
-            return known[1]
-        outcome = self.look(tx, now)
-        if changes == self._changes:
-            self._recent = (now, outcome)
-        return outcome
-
-    def excess(self, tx: Transaction, tenant: str, tenants: Sequence[scheduler.TenantView]) -> str:
-        """Return which quota a tenant exceeds with what it has, "" if none."""
-        held = tx.active_shares()
-        active = [lease for lease in tx.open_leases() if lease.state == LeaseState.ACTIVE]
-        views = [lease_view(lease, held.get(lease.id, ())) for lease in active]
-        return scheduler.Quotas(tenants, views, now=self.clock.now()).why_not(tenant, ())
-
-    def inventory(self, tx: Transaction) -> scheduler.Inventory:
-        """Return nodes and devices as the scheduler sees them."""
-        nodes = [node_view(node, self.settings.lost_after_s) for node in tx.nodes()]
-        changes = tx.device_changes()
-        known_changes, known = self._known
-        seen = known.seen_at(nodes) if known is not None and changes == known_changes else None
-        if seen is None:
-            seen = scheduler.Inventory(nodes, [device_view(device) for device in tx.device_rows()])
-            self._known = (changes, seen)
-        return seen
+        picture, recent = self.picture(tx), self._recent
+        if recent is None or recent[1] is not picture or now - recent[0] >= RECENT_S:
+            recent = self._recent = (now, picture, self.look(picture, now))
+        return recent[2]
 
     def _forgive(self, change: Change) -> None:
         """Blame nobody for the time in which broker or database did not answer."""
@@ -235,8 +160,8 @@ class Pool:
                 node.last_seen_at = max(node.last_seen_at, change.now)
 
     def _schedule(self, change: Change) -> None:
-        change.tx.flush()
-        decisions = self.look(change.tx, change.now).decisions
+        change.now = self.clock.now()
+        decisions = self.look(change.picture(), change.now).decisions
         change.wake_at = decisions.wake_at
         for name in decisions.lost_nodes:
             node = change.tx.node(name)
@@ -244,7 +169,7 @@ class Pool:
             node.state = NodeState.LOST
             change.nodes.add(name)
         for end in decisions.ends:
-            self.end(change, _known(change.tx, end.lease), end.state, end.reason)
+            self.end(change, _lease(change, end.lease), end.state, end.reason)
         self._tell(change, decisions)
         change.tx.flush()  # devices are free in the database before they are granted again
         if decisions.grants:
@@ -255,18 +180,18 @@ class Pool:
 
     def _tell(self, change: Change, decisions: scheduler.Decisions) -> None:
         for notice in decisions.notices:
-            lease = _known(change.tx, notice.lease)
+            lease = _lease(change, notice.lease)
             lease.notice_why, lease.notice_reason = notice.why, notice.reason
             lease.revoke_at = notice.revoke_at
             change.leases.add(lease.id)
             change.nodes.update(share.device.node_name for share in lease.shares)
         for id in decisions.withdrawn_notices:
-            lease = _known(change.tx, id)
+            lease = _lease(change, id)
             lease.notice_why, lease.notice_reason, lease.revoke_at = "", "", None
             change.leases.add(lease.id)
 
     def _grant(self, change: Change, grant: scheduler.Grant, devices: dict[str, Device]) -> None:
-        lease = _known(change.tx, grant.lease)
+        lease = _lease(change, grant.lease)
         _move(lease, LeaseState.ACTIVE)
         lease.reason = ""
         lease.alternative, lease.is_backfill = grant.alternative, grant.is_backfill
@@ -291,8 +216,10 @@ class Pool:
         change.leases.add(lease.id)
 
 
-def _known(tx: Transaction, id: str) -> Lease:
-    lease = tx.lease(id)
+def _lease(change: Change, id: str) -> Lease:
+    """Return the record of an open lease."""
+    view = change.before.queue.get(id) or change.before.leases[id]
+    lease = change.tx.known_lease(view.order) or change.tx.lease(id)
     assert lease is not None
     return lease
 

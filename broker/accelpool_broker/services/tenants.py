@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from accelpool_broker.models import Lease, LeaseState, Tenant
+from accelpool_broker.scheduler import TenantView
 from accelpool_broker.scheduler.fairness import decayed, path
 from accelpool_broker.services import accounts
-from accelpool_broker.services.pool import Change, Pool
+from accelpool_broker.services.changes import Change
+from accelpool_broker.services.pool import Pool
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, Forbidden, NotFound
 
@@ -133,13 +135,13 @@ class Tenants:
         return seen
 
 
-def check_priority(tx: Transaction, tenant: str, priority: int) -> None:
-    """Refuse a priority that the tenant, or one above it, may not have.
+def check_priority(tenants: Mapping[str, TenantView], name: str, priority: int) -> None:
+    """Refuse a priority that a tenant, or one above it, may not have.
 
     Raises:
         Forbidden: It is higher than the highest allowed.
     """
-    known = [found for name in path(tenant) if (found := tx.tenant(name)) is not None]
+    known = [tenants[above] for above in path(name) if above in tenants]
     highest = min((found.max_priority for found in known if found.max_priority is not None), default=0)
     if priority > highest:
-        raise Forbidden(f"tenant {tenant} may ask for priorities up to {highest}, not {priority}")
+        raise Forbidden(f"tenant {name} may ask for priorities up to {highest}, not {priority}")

@@ -67,6 +67,22 @@ def lease_view(lease: Lease, held: Iterable[Held]) -> scheduler.LeaseView:
     )
 
 
+def held_by(lease: Lease, known: scheduler.LeaseView | None) -> tuple[Held, ...]:
+    """Return what a lease has: as its record says if its shares were loaded, else as was known before."""
+    if lease.are_shares_loaded:
+        return tuple(
+            (share.device_id, share.memory_bytes, share.compute_ppm, share.device.node_name)
+            for share in lease.shares
+            if share.is_active
+        )
+    if known is None:
+        return ()
+    return tuple(
+        (share.device, share.memory_bytes, share.compute_ppm, node)
+        for share, node in zip(known.shares, known.nodes, strict=True)
+    )
+
+
 def notice_of(lease: Lease) -> Notice | None:
     """Return what a lease was told, None if nothing."""
     if not lease.notice_why or lease.revoke_at is None:
@@ -105,6 +121,7 @@ def tenant_view(tenant: Tenant) -> scheduler.TenantView:
         spent_device_s=tenant.spent_device_s,
         used_at=tenant.used_at,
         idle_after_s=tenant.idle_after_s,
+        max_priority=tenant.max_priority,
     )
 
 

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, create_engine, func, select
+from sqlalchemy import URL, create_engine
 
 from accelpool_broker.news import NOTHING, News, encode
 from accelpool_broker.store.listener import CHANNEL, Listener
 from accelpool_broker.store.migrate import migrate
-from accelpool_broker.store.transactions import session
+from accelpool_broker.store.transactions import transaction
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
 
 POOL_SIZE = 16
 WAIT_S = 5.0  # for the turn to write, and for a connection
-WRITERS = 0x61_63_63_65_6C_70_6F_6F  # the advisory lock that whoever writes holds: "accelpoo"
+MIGRATING = 0x61_63_63_65_6C_70_6F_6F  # the advisory lock of who changes the tables: "accelpoo"
 
 SESSION = {
     "lock_timeout": "5s",
@@ -40,9 +40,9 @@ LINK = {
 class PostgresStore:
     """The store of several brokers.
 
-    Writers exclude each other over all brokers by an advisory lock, which lives in the server's memory and
-    falls with its connection. They read what is committed, so that who waited for the lock sees what the one
-    before it has written: a snapshot would be taken before the wait. Readers have a snapshot and no lock.
+    Writers exclude each other over all brokers by the row that counts them, whose lock falls with its
+    connection. They read what is committed, so that who waited for the lock sees what the one before it has
+    written: a snapshot would be taken before the wait. Readers have a snapshot and no lock.
 
     Args:
         url: The database, with the driver's name.
@@ -74,24 +74,23 @@ class PostgresStore:
             "SET LOCAL lock_timeout = '60s'",  # another broker may be about it
             "SET LOCAL statement_timeout = '600s'",
             "SET LOCAL idle_in_transaction_session_timeout = 0",
-            f"SELECT pg_advisory_xact_lock({WRITERS})",
+            f"SELECT pg_advisory_xact_lock({MIGRATING})",
         )
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Return a transaction that only reads."""
-        with session(self._readers) as opened:
-            yield Transaction(opened)
+        with transaction(self._readers) as tx:
+            yield tx
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Return a transaction that commits at the end of its block, or rolls back on any exception."""
-        with self._in_turn(), session(self._writers) as opened:
-            opened.execute(select(func.pg_advisory_xact_lock(WRITERS)))
-            transaction = Transaction(opened)
-            yield transaction
-            if transaction.news != NOTHING:
-                opened.execute(select(func.pg_notify(CHANNEL, encode(transaction.news, self._name))))
+        with self._in_turn(), transaction(self._writers) as tx:
+            tx.begin_to_write()
+            yield tx
+            if tx.news != NOTHING:
+                tx.notify(CHANNEL, encode(tx.news, self._name))
 
     def subscribe(self, hear: Callable[[News], None]) -> None:
         """Call back in another thread, until the store is closed, with what other brokers publish."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 
 from accelpool_broker.news import News
 from accelpool_broker.store.migrate import migrate
-from accelpool_broker.store.transactions import session
+from accelpool_broker.store.transactions import transaction
 from accelpool_broker.store_queries import Transaction
 
 BUSY_TIMEOUT_MS = 5000
@@ -40,18 +40,15 @@ class SqliteStore:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Return a transaction that only reads."""
-        if self._reader is not None:
-            with self._reader, session(self._engine) as opened:
-                yield Transaction(opened)
-        else:
-            with session(self._engine) as opened:
-                yield Transaction(opened)
+        with self._reader or nullcontext(), transaction(self._engine) as tx:
+            yield tx
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Return a transaction that commits at the end of its block, or rolls back on any exception."""
-        with self._writer, session(self._immediate) as opened:
-            yield Transaction(opened)
+        with self._writer, transaction(self._immediate) as tx:
+            tx.begin_to_write()
+            yield tx
 
     def subscribe(self, hear: Callable[[News], None]) -> None:
         """Do nothing: there is no other broker."""

@@ -1,0 +1,198 @@
+"""Changes of the pool's state: many at once are committed together.
+
+    change ─┐
+    change ─┼─▶ one transaction: each change, then what the scheduler makes of them all ─▶ commit ─▶ answers
+    change ─┘
+
+A transaction costs as much as several changes, and so does a look of the scheduler: a change that comes while
+another is about to commit joins it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from copy import copy
+from dataclasses import dataclass, field
+
+from accelpool_broker.news import News
+from accelpool_broker.services.picture import Picture
+from accelpool_broker.store_queries import Transaction
+from accelpool_wire.errors import Unavailable
+
+MOST_TOGETHER = 32
+TURN_S = 5.0
+HANDOVER_S = 0.5
+
+
+@dataclass(kw_only=True)
+class Change:
+    """A change under way: its transaction, its instant, and what it touched.
+
+    Attributes:
+        before: The pool as it was before what was changed since it was last looked at.
+        leases: Ids of leases that changed state: those who wait for them are woken.
+        ended: Ids of leases that ended.
+        nodes: Names of nodes that should run something else now.
+        needs_scheduling: Whether devices or requests came or went.
+        wake_at: When the timer should look next.
+    """
+
+    tx: Transaction
+    before: Picture
+    now: float
+    leases: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    nodes: set[str] = field(default_factory=set)
+    needs_scheduling: bool = False
+    wake_at: float | None = None
+
+    def picture(self) -> Picture:
+        """Return the pool as it is with all that was changed so far."""
+        self.before = self.before.after(*self.tx.take_sent())
+        return self.before
+
+    def take(self, other: Change) -> None:
+        """Add another change to this one."""
+        self.before = other.picture()
+        self.leases |= other.leases
+        self.ended |= other.ended
+        self.nodes |= other.nodes
+        self.needs_scheduling |= other.needs_scheduling
+        self.wake_at = min((at for at in (self.wake_at, other.wake_at) if at is not None), default=None)
+
+    def news(self) -> News:
+        """Return what those who wait are told of it."""
+        return News(
+            leases=frozenset(self.leases),
+            ended=frozenset(self.ended),
+            nodes=frozenset(self.nodes),
+            wake_at=self.wake_at,
+        )
+
+
+class _Batch:
+    """Changes that commit together, or fail together."""
+
+    def __init__(self, opened: AbstractContextManager[Change]) -> None:
+        self._open = ExitStack()
+        self.whole = self._open.enter_context(opened)
+        self.size = 0
+        self.error: BaseException | None = None
+        self._is_over = threading.Event()
+
+    @contextmanager
+    def part(self, now: float) -> Iterator[Change]:
+        """Give one more change to make: if it fails, those before it stay."""
+        change = Change(tx=self.whole.tx, before=self.whole.before, now=now)
+        with nullcontext() if self.size == 0 else self.whole.tx.part():
+            yield change
+            self.whole.take(change)
+        self.size += 1
+
+    def commit(self) -> None:
+        """Commit all changes, with their consequences."""
+        try:
+            self._open.close()
+        except BaseException as error:
+            self.error = error
+
+    def give_up(self, error: BaseException) -> None:
+        """Undo all changes, because of an error; the database's are translated."""
+        self.error = error
+        try:
+            self._open.__exit__(type(error), error, error.__traceback__)
+        except BaseException as translated:
+            self.error = translated
+
+    def answer(self) -> None:
+        """Let those go on who made its changes."""
+        self._is_over.set()
+
+    def is_over(self, wait_s: float) -> bool:
+        """Return whether it was committed or given up, after a wait."""
+        return self._is_over.wait(wait_s)
+
+
+class Changes:
+    """The line of those who want to change something.
+
+    Args:
+        begin: Gives the change of a whole transaction; at its end it is committed, with its consequences.
+        now: The clock.
+        tell: Called with each change that was committed, before those who made it go on.
+    """
+
+    def __init__(
+        self,
+        *,
+        begin: Callable[[], AbstractContextManager[Change]],
+        now: Callable[[], float],
+        tell: Callable[[Change], None],
+    ) -> None:
+        self._begin, self._now, self._tell = begin, now, tell
+        self._turn, self._counting = threading.Lock(), threading.Lock()
+        self._wanting = 0
+        self._batch: _Batch | None = None
+
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """Give a change to make, which is committed after the block, perhaps with those of others.
+
+        Raises:
+            Unavailable: The database does not answer: nothing was changed.
+        """
+        finished: list[_Batch] = []
+        try:
+            with self._my_turn():
+                self._batch = batch = self._batch or _Batch(self._begin())
+                try:
+                    with batch.part(self._now()) as change:
+                        yield change
+                except BaseException as error:
+                    if batch.size == 0 or isinstance(error, Unavailable):
+                        batch.give_up(error)
+                    raise batch.error or error from None
+                finally:
+                    if batch.error or not self._wanting or batch.size >= MOST_TOGETHER:
+                        finished.append(self._finish())
+        finally:
+            self._answer(finished)
+        while not batch.is_over(HANDOVER_S):  # who was to go on with it has given up
+            with self._turn:
+                last = [self._finish()] if self._batch is batch else []
+            self._answer(last)
+        if batch.error is not None:
+            raise copy(batch.error) from batch.error
+        change.wake_at = batch.whole.wake_at
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        with self._counting:
+            self._wanting += 1
+        is_mine = self._turn.acquire(timeout=TURN_S)
+        with self._counting:
+            self._wanting -= 1
+        if not is_mine:
+            raise Unavailable("the broker's database is slow: others wait to write")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _finish(self) -> _Batch:
+        """Commit the batch, if it was not given up: the next change begins another."""
+        batch, self._batch = self._batch, None
+        assert batch is not None
+        if batch.error is None:
+            batch.commit()
+        return batch
+
+    def _answer(self, batches: Iterable[_Batch]) -> None:
+        for batch in batches:
+            try:
+                if batch.error is None:
+                    self._tell(batch.whole)
+            finally:
+                batch.answer()

@@ -1,0 +1,146 @@
+"""Changes of the pool's state: committed together, undone alone, and nobody left waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from accelpool_broker.models import Tenant
+from accelpool_broker.services import changes
+from accelpool_broker.services.accounts import new_tenant
+from accelpool_broker.services.changes import Change
+from accelpool_broker.services.pool import Pool
+from accelpool_broker.testing import BrokerInProcess
+from accelpool_wire.errors import Conflict, Unavailable
+
+from ..conftest import wait_until
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    with BrokerInProcess() as broker:
+        yield broker.services.pool
+
+
+def add(name: str) -> Callable[[Change], None]:
+    return lambda change: change.tx.add(new_tenant(name, change.now))
+
+
+def refuse(change: Change) -> None:
+    change.tx.add(new_tenant("refused", change.now))
+    change.tx.flush()
+    raise Conflict("no")
+
+
+def all_at_once(pool: Pool, works: list[Callable[[Change], None]]) -> list[BaseException | None]:
+    """Make changes in a thread each, all of which want to before the first ends; return their errors."""
+    errors: list[BaseException | None] = [None] * len(works)
+    all_want = lambda: pool._changes._wanting == len(works) - 1  # noqa: E731
+
+    def make(number: int, wait: bool) -> None:
+        try:
+            with pool.change() as change:
+                if wait:
+                    wait_until(all_want)
+                works[number](change)
+        except BaseException as error:
+            errors[number] = error
+
+    first = threading.Thread(target=make, args=(0, True))
+    first.start()
+    wait_until(lambda: pool._changes._turn.locked())
+    others = [threading.Thread(target=make, args=(number, False)) for number in range(1, len(works))]
+    for thread in others:
+        thread.start()
+    for thread in (first, *others):
+        thread.join(20)
+        assert not thread.is_alive()
+    return errors
+
+
+def tenants(pool: Pool) -> set[str]:
+    with pool.store.read() as tx:
+        return {tenant.name for tenant in tx.tenants()}
+
+
+def writes(pool: Pool) -> int:
+    with pool.store.read() as tx:
+        return tx.writes()
+
+
+def test_changes_at_once_are_one_transaction(pool: Pool) -> None:
+    before = writes(pool)
+    assert all_at_once(pool, [add("a"), add("b"), add("c")]) == [None] * 3
+    assert tenants(pool) == {"a", "b", "c"}
+    assert writes(pool) == before + 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_change_that_fails_is_undone_alone(pool: Pool, place: int) -> None:
+    works = [add("a"), add("b"), add("c")]
+    works[place] = refuse
+    errors = all_at_once(pool, works)
+    assert [error is None for error in errors] == [number != place for number in range(3)]
+    assert isinstance(errors[place], Conflict)
+    assert tenants(pool) == {name for number, name in enumerate("abc") if number != place}
+
+
+def test_what_the_database_refuses_is_a_conflict_and_undone_alone(pool: Pool) -> None:
+    def twice(change: Change) -> None:
+        change.tx.add(Tenant(name="a", created_at=0.0))
+        change.tx.flush()
+
+    errors = all_at_once(pool, [add("a"), twice, add("b")])
+    assert (errors[0], errors[2]) == (None, None)
+    assert isinstance(errors[1], Conflict)
+    assert tenants(pool) == {"a", "b"}
+
+
+def test_without_its_database_nothing_is_changed_and_all_are_told(pool: Pool) -> None:
+    def lose(change: Change) -> None:
+        raise Unavailable("gone")
+
+    errors = all_at_once(pool, [add("a"), add("b"), lose])
+    assert [type(error) for error in errors].count(Unavailable) >= 1
+    assert tenants(pool) == {name for name, error in zip("ab", errors, strict=False) if error is None}
+    with pool.change() as change:
+        add("after")(change)
+    assert "after" in tenants(pool)
+
+
+def test_if_the_commit_fails_all_are_told(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = pool.store.write
+
+    @contextmanager
+    def fail() -> Iterator[object]:
+        with write() as tx:
+            yield tx
+            raise Unavailable("gone")
+
+    monkeypatch.setattr(pool.store, "write", fail)
+    errors = all_at_once(pool, [add("a"), add("b")])
+    assert [type(error) for error in errors] == [Unavailable] * 2
+    monkeypatch.undo()
+    assert tenants(pool) == set()
+
+
+def test_who_waits_for_one_that_gave_up_goes_on_by_himself(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "HANDOVER_S", 0.01)
+    pool._changes._wanting += 1  # somebody is about to come, and never does
+    with pool.change() as change:
+        add("a")(change)
+    assert tenants(pool) == {"a"}
+
+
+def test_a_turn_is_not_waited_for_for_ever(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "TURN_S", 0.01)
+    with pool._changes._turn, pytest.raises(Unavailable, match="others wait"), pool.change():
+        pass
+    with pool.change() as change:
+        add("a")(change)
+    assert tenants(pool) == {"a"}
