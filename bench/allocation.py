@@ -42,6 +42,8 @@ PER_NODE = 50
 GIB = 1 << 30
 START_LIMIT_S = 60.0
 HEARTBEAT_S = 3.0
+ASKING = 16  # at once, of those who then wait
+SETTLE_S = 10.0
 PASSES, PASS_DEVICES, PASS_REQUESTS = 10, 10_000, 1_000
 
 
@@ -107,15 +109,19 @@ def _churn(clients: Sequence[Client], seconds: float) -> tuple[float, list[float
 def _wake(port: int, token: str, waiting: int) -> list[float]:
     """Return how long each release took to reach the next of many who wait for one device."""
     first = Client(port, token)
-    lease = first.call("POST", "/leases", {"kind": "cpu"})
+    lease = first.call("POST", "/leases", {"kind": "cpu", "ttl_s": 600})
     released_at = [0.0]
     waits: list[float] = []
+    asking = threading.Semaphore(ASKING)
+    all_queued = threading.Barrier(waiting + 1, timeout=START_LIMIT_S)
 
     def wait() -> None:
         client = Client(port, token)
-        mine = client.call("POST", "/leases?wait_s=25", {"kind": "cpu", "ttl_s": 600})
+        with asking:
+            mine = client.call("POST", "/leases", {"kind": "cpu", "ttl_s": 600})
+        all_queued.wait()
         while mine["state"] == "queued":
-            mine = client.call("GET", f"/leases/{mine['id']}?wait_s=25")
+            mine = client.call("GET", f"/leases/{mine['id']}?wait_s=50")
         waits.append(time.perf_counter() - released_at[0])
         released_at[0] = time.perf_counter()
         client.call("DELETE", f"/leases/{mine['id']}")
@@ -123,8 +129,8 @@ def _wake(port: int, token: str, waiting: int) -> list[float]:
     threads = [threading.Thread(target=wait) for _ in range(waiting)]
     for thread in threads:
         thread.start()
-    while len(first.call("GET", "/leases?state=queued&limit=500")["items"]) < min(waiting, 500):
-        time.sleep(0.2)
+    all_queued.wait()
+    time.sleep(SETTLE_S)  # until all wait in the broker
     released_at[0] = time.perf_counter()
     first.call("DELETE", f"/leases/{lease['id']}")
     for thread in threads:
@@ -293,7 +299,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--devices", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--waiting", type=int, default=200)
+    parser.add_argument("--waiting", type=int, default=1000)
     return parser.parse_args(arguments)
 
 

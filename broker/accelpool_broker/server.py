@@ -79,7 +79,7 @@ class Server(MTServer):
             interface=Interfaces.WSGI,
             blocking_threads=threads,
             blocking_threads_idle_timeout=IDLE_S,
-            backpressure=BACKLOG,
+            backpressure=threads + BACKLOG,  # who waits for a thread keeps a connection
             log_enabled=False,
             websockets=False,
         )

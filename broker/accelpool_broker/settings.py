@@ -36,8 +36,8 @@ class Settings:
     port: int = 8750
     heartbeat_s: float = 5.0
     lost_after_s: float = 15.0
-    max_waiters: int = 64
-    max_node_waiters: int = 64
+    max_waiters: int = 1024
+    max_node_waiters: int = 256
     max_bodies: int = 64
     max_uploads: int = 32
     max_json_bytes: int = 32 << 20

@@ -14,6 +14,7 @@ from accelpool_broker.services.accounts import new_tenant
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.testing import BrokerInProcess
+from accelpool_broker.turns import Turns
 from accelpool_wire.errors import Conflict, Unavailable
 
 from ..conftest import wait_until
@@ -38,20 +39,20 @@ def refuse(change: Change) -> None:
 def all_at_once(pool: Pool, works: list[Callable[[Change], None]]) -> list[BaseException | None]:
     """Make changes in a thread each, all of which want to before the first ends; return their errors."""
     errors: list[BaseException | None] = [None] * len(works)
-    all_want = lambda: pool._changes._wanting == len(works) - 1  # noqa: E731
+    turns = pool._changes._turns
 
     def make(number: int, wait: bool) -> None:
         try:
             with pool.change() as change:
                 if wait:
-                    wait_until(all_want)
+                    wait_until(lambda: len(turns._line) == len(works) - 1)
                 works[number](change)
         except BaseException as error:
             errors[number] = error
 
     first = threading.Thread(target=make, args=(0, True))
     first.start()
-    wait_until(lambda: pool._changes._turn.locked())
+    wait_until(lambda: turns._is_taken)
     others = [threading.Thread(target=make, args=(number, False)) for number in range(1, len(works))]
     for thread in others:
         thread.start()
@@ -131,16 +132,49 @@ def test_who_waits_for_one_that_gave_up_goes_on_by_himself(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "HANDOVER_S", 0.01)
-    pool._changes._wanting += 1  # somebody is about to come, and never does
+    monkeypatch.setattr(Turns, "is_wanted", True)  # by somebody who gives up just then
     with pool.change() as change:
         add("a")(change)
     assert tenants(pool) == {"a"}
 
 
+def test_who_waited_while_the_database_was_away_does_not_try_as_long_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    @contextmanager
+    def fail() -> Iterator[object]:
+        tries.append(0)
+        wait_until(lambda: len(pool._changes._turns._line) == 3)
+        raise Unavailable("gone")
+        yield
+
+    monkeypatch.setattr(pool.store, "write", fail)
+    errors: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            with pool.change():
+                pass
+        except Unavailable as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert [str(error) for error in errors] == ["gone"] * 4
+    assert len(tries) == 1
+
+
 def test_a_turn_is_not_waited_for_for_ever(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "TURN_S", 0.01)
-    with pool._changes._turn, pytest.raises(Unavailable, match="others wait"), pool.change():
+    assert pool._changes._turns.take(0)
+    with pytest.raises(Unavailable, match="others wait"), pool.change():
         pass
+    pool._changes._turns.give()
     with pool.change() as change:
         add("a")(change)
     assert tenants(pool) == {"a"}

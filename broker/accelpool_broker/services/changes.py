@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from accelpool_broker.news import News
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.store_queries import Transaction
+from accelpool_broker.turns import Turns
 from accelpool_wire.errors import Unavailable
 
 MOST_TOGETHER = 32
-TURN_S = 5.0
+TURN_S = 30.0
 HANDOVER_S = 0.5
 
 
@@ -132,9 +133,10 @@ class Changes:
         tell: Callable[[Change], None],
     ) -> None:
         self._begin, self._now, self._tell = begin, now, tell
-        self._turn, self._counting = threading.Lock(), threading.Lock()
-        self._wanting = 0
+        self._turns = Turns()
         self._batch: _Batch | None = None
+        self._outages = 0
+        self._outage: Unavailable | None = None
 
     @contextmanager
     def change(self) -> Iterator[Change]:
@@ -146,7 +148,7 @@ class Changes:
         finished: list[_Batch] = []
         try:
             with self._my_turn():
-                self._batch = batch = self._batch or _Batch(self._begin())
+                self._batch = batch = self._batch or self._new_batch()
                 try:
                     with batch.part(self._now()) as change:
                         yield change
@@ -155,12 +157,12 @@ class Changes:
                         batch.give_up(error)
                     raise batch.error or error from None
                 finally:
-                    if batch.error or not self._wanting or batch.size >= MOST_TOGETHER:
+                    if batch.error or not self._turns.is_wanted or batch.size >= MOST_TOGETHER:
                         finished.append(self._finish())
         finally:
             self._answer(finished)
         while not batch.is_over(HANDOVER_S):  # who was to go on with it has given up
-            with self._turn:
+            with self._my_turn():
                 last = [self._finish()] if self._batch is batch else []
             self._answer(last)
         if batch.error is not None:
@@ -169,17 +171,22 @@ class Changes:
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
-        with self._counting:
-            self._wanting += 1
-        is_mine = self._turn.acquire(timeout=TURN_S)
-        with self._counting:
-            self._wanting -= 1
-        if not is_mine:
+        outages = self._outages
+        if not self._turns.take(TURN_S):
             raise Unavailable("the broker's database is slow: others wait to write")
         try:
+            if outages != self._outages and self._outage is not None:  # each would wait as long for it
+                raise copy(self._outage)
             yield
         finally:
-            self._turn.release()
+            self._turns.give()
+
+    def _new_batch(self) -> _Batch:
+        try:
+            return _Batch(self._begin())
+        except Unavailable as error:
+            self._outages, self._outage = self._outages + 1, error
+            raise
 
     def _finish(self) -> _Batch:
         """Commit the batch, if it was not given up: the next change begins another."""

@@ -38,7 +38,8 @@ class Pool:
         self.on_end: list[Callable[[str], None]] = []
         self._was_away = False
         self._known: tuple[int, Picture] | None = None  # by how many writes there were
-        self._recent: tuple[float, Picture, scheduler.Outcome] | None = None
+        self._recent: tuple[float, scheduler.Outcome] | None = None
+        self._schedulings = 0
         self._changes = Changes(
             begin=self._begin, now=clock.now, tell=lambda change: self.tell(change.news())
         )
@@ -67,6 +68,8 @@ class Pool:
             raise
         self._was_away = False
         self._known = (tx.writes(), after)
+        if change.needs_scheduling:
+            self._forget_recent()
 
     def _picture_before(self, tx: Transaction) -> Picture:
         """Return the pool as it was before a transaction that writes."""
@@ -85,6 +88,8 @@ class Pool:
 
     def tell(self, news: News) -> None:
         """Wake who waits for what changed, here or at another broker, and set the timer."""
+        if news.leases or news.is_everything:
+            self._forget_recent()
         if news.is_everything:
             self.lease_waiters.wake_all()
             self.node_waiters.wake_all()
@@ -140,12 +145,19 @@ class Pool:
     def recent(self, tx: Transaction, now: float) -> scheduler.Outcome:
         """Return what the scheduler would do, as of now or of a moment ago, with reasons left out.
 
-        A thousand clients that ask where they stand cost one look a second, and one after each change.
+        A thousand clients that ask where they stand cost one look a second, and one after each change that
+        the scheduler had a say in.
         """
-        picture, recent = self.picture(tx), self._recent
-        if recent is None or recent[1] is not picture or now - recent[0] >= RECENT_S:
-            recent = self._recent = (now, picture, self.look(picture, now))
-        return recent[2]
+        recent, schedulings = self._recent, self._schedulings
+        if recent is None or now - recent[0] >= RECENT_S:
+            recent = (now, self.look(self.picture(tx), now))
+            if schedulings == self._schedulings:
+                self._recent = recent
+        return recent[1]
+
+    def _forget_recent(self) -> None:
+        self._schedulings += 1
+        self._recent = None
 
     def _forgive(self, change: Change) -> None:
         """Blame nobody for the time in which broker or database did not answer."""
