@@ -121,7 +121,7 @@ def _wake(port: int, token: str, waiting: int) -> list[float]:
             mine = client.call("POST", "/leases", {"kind": "cpu", "ttl_s": 600})
         all_queued.wait()
         while mine["state"] == "queued":
-            mine = client.call("GET", f"/leases/{mine['id']}?wait_s=50")
+            mine = client.call("GET", f"/leases/{mine['id']}?wait_s=25")
         waits.append(time.perf_counter() - released_at[0])
         released_at[0] = time.perf_counter()
         client.call("DELETE", f"/leases/{mine['id']}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
+
+SPREAD = 0.4  # of a wait
 
 T = TypeVar("T")
 
@@ -27,7 +30,7 @@ class Waiters:
     def poll(
         self, key: str, look: Callable[[], T], *, is_news: Callable[[T], bool], wait_s: float
     ) -> tuple[T, bool]:
-        """Return what `look` gives as soon as it is news, or after `wait_s`.
+        """Return what `look` gives as soon as it is news, or after most of `wait_s`.
 
         Returns:
             What was seen last, and whether it was answered early because too many wait already.
@@ -38,6 +41,7 @@ class Waiters:
             if event is None:
                 seen = look()
                 return seen, not is_news(seen)
+            wait_s *= random.uniform(1 - SPREAD, 1)  # noqa: S311 - or those who came at once would come again at once
             return self._wait(event, look, is_news, time.monotonic() + wait_s), False
 
     def _wait(

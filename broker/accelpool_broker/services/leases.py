@@ -93,14 +93,20 @@ class Leases:
 
     def get(self, id: str, *, wait_s: float = 0.0) -> SeenLease:
         """Return a lease; one that is queued only when it no longer is, or after `wait_s`."""
-        lease = self._load(id)
-        if lease.state != LeaseState.QUEUED:
-            return SeenLease(lease=lease, reason=lease.reason)
-        self._note_read(lease, wait_s)
         seen, is_early = self._pool.lease_waiters.poll(
-            id, lambda: self._load(id), is_news=lambda lease: lease.state != LeaseState.QUEUED, wait_s=wait_s
+            id,
+            lambda: self._read(id, wait_s),
+            is_news=lambda lease: lease.state != LeaseState.QUEUED,
+            wait_s=wait_s,
         )
         return self._see_one(seen, is_early=is_early)
+
+    def _read(self, id: str, wait_s: float) -> Lease:
+        """Return a lease for somebody who waits for it: while it is queued, that keeps it alive."""
+        lease = self._load(id)
+        if lease.state == LeaseState.QUEUED:
+            self._note_read(lease, wait_s)
+        return lease
 
     def page(self, *, state: str | None, before: int | None, limit: int) -> list[SeenLease]:
         """Return leases, newest first."""
@@ -253,8 +259,9 @@ class Leases:
     def _see(self, tx: Transaction, leases: Sequence[Lease]) -> list[SeenLease]:
         outcome: scheduler.Outcome | None = None
         waits: dict[str, scheduler.Wait] = {}
-        if any(lease.state == LeaseState.QUEUED for lease in leases):
-            outcome = self._pool.recent(tx, self._pool.clock.now())
+        queued = {lease.id for lease in leases if lease.state == LeaseState.QUEUED}
+        if queued:
+            outcome = self._pool.recent(tx, self._pool.clock.now(), queued)
             waits = {wait.lease: wait for wait in outcome.decisions.waits}
         return [
             _see_waiting(lease, waits[lease.id], outcome)

@@ -16,13 +16,12 @@ from accelpool_broker.news import News
 from accelpool_broker.services import accounts
 from accelpool_broker.services.changes import Change, Changes
 from accelpool_broker.services.picture import Picture
+from accelpool_broker.services.recent import Recent
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
 from accelpool_broker.waiters import Waiters
 from accelpool_wire.errors import Unavailable
-
-RECENT_S = 1.0
 
 
 class Pool:
@@ -38,8 +37,7 @@ class Pool:
         self.on_end: list[Callable[[str], None]] = []
         self._was_away = False
         self._known: tuple[int, Picture] | None = None  # by how many writes there were
-        self._recent: tuple[float, scheduler.Outcome] | None = None
-        self._schedulings = 0
+        self._recent = Recent()
         self._changes = Changes(
             begin=self._begin, now=clock.now, tell=lambda change: self.tell(change.news())
         )
@@ -69,7 +67,7 @@ class Pool:
         self._was_away = False
         self._known = (tx.writes(), after)
         if change.needs_scheduling:
-            self._forget_recent()
+            self._recent.forget()
 
     def _picture_before(self, tx: Transaction) -> Picture:
         """Return the pool as it was before a transaction that writes."""
@@ -78,18 +76,16 @@ class Pool:
         return Picture.load(tx, self.settings.lost_after_s)
 
     def picture(self, tx: Transaction) -> Picture:
-        """Return the pool as a transaction sees it that only reads."""
-        if self._known is not None and self._known[0] == tx.writes():
-            return self._known[1]
-        loaded = Picture.load(tx, self.settings.lost_after_s)
-        if self._known is None or self._known[0] < tx.writes():
-            self._known = (tx.writes(), loaded)
-        return loaded
+        """Return the pool as a transaction sees it that only reads, or as it was changed since that began."""
+        known = self._known
+        if known is None or known[0] < tx.writes():
+            known = self._known = (tx.writes(), Picture.load(tx, self.settings.lost_after_s))
+        return known[1]
 
     def tell(self, news: News) -> None:
         """Wake who waits for what changed, here or at another broker, and set the timer."""
         if news.leases or news.is_everything:
-            self._forget_recent()
+            self._recent.forget()
         if news.is_everything:
             self.lease_waiters.wake_all()
             self.node_waiters.wake_all()
@@ -142,22 +138,19 @@ class Pool:
             explain=explain,
         )
 
-    def recent(self, tx: Transaction, now: float) -> scheduler.Outcome:
+    def recent(self, tx: Transaction, now: float, queued: Collection[str]) -> scheduler.Outcome:
         """Return what the scheduler would do, as of now or of a moment ago, with reasons left out.
 
-        A thousand clients that ask where they stand cost one look a second, and one after each change that
-        the scheduler had a say in.
+        Args:
+            tx: A transaction that reads.
+            now: The instant.
+            queued: Ids of requests that it has to know of.
         """
-        recent, schedulings = self._recent, self._schedulings
-        if recent is None or now - recent[0] >= RECENT_S:
-            recent = (now, self.look(self.picture(tx), now))
-            if schedulings == self._schedulings:
-                self._recent = recent
-        return recent[1]
-
-    def _forget_recent(self) -> None:
-        self._schedulings += 1
-        self._recent = None
+        return self._recent.get(
+            lambda: self.look(self.picture(tx), now),
+            now,
+            knows=lambda outcome: {wait.lease for wait in outcome.decisions.waits}.issuperset(queued),
+        )
 
     def _forgive(self, change: Change) -> None:
         """Blame nobody for the time in which broker or database did not answer."""

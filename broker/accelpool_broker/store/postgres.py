@@ -19,7 +19,8 @@ from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
 
 POOL_SIZE = 16
-WAIT_S = 5.0  # for the turn to write, and for a connection
+WAIT_S = 5.0  # for the turn to write
+CONNECTION_WAIT_S = 15.0
 MIGRATING = 0x61_63_63_65_6C_70_6F_6F  # the advisory lock of who changes the tables: "accelpoo"
 
 SESSION = {
@@ -58,7 +59,7 @@ class PostgresStore:
             url,
             pool_size=POOL_SIZE,
             max_overflow=0,
-            pool_timeout=WAIT_S,
+            pool_timeout=CONNECTION_WAIT_S,
             pool_pre_ping=True,
             connect_args=_connect_args(url),
         )

@@ -17,7 +17,8 @@ from accelpool_broker.store.transactions import transaction
 from accelpool_broker.store_queries import Transaction
 
 BUSY_TIMEOUT_MS = 5000
-POOL_SIZE = 16
+POOL_SIZE = 8
+WAIT_S = 30.0
 
 
 class SqliteStore:
@@ -66,8 +67,9 @@ def _engine(path: Path | None) -> Engine:
     else:
         engine = create_engine(
             f"sqlite:///{path}",
-            pool_size=POOL_SIZE,
-            max_overflow=-1,
+            pool_size=POOL_SIZE,  # more at once would only get in each other's way
+            max_overflow=0,
+            pool_timeout=WAIT_S,
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
         )
     event.listen(engine, "connect", _configure)
