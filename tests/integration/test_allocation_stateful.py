@@ -1,7 +1,7 @@
 """A broker under any sequence of requests, ends, failures and operators: what always holds.
 
 Never over-committed; all devices of a request together or none; every lease in one state, and on its way;
-quotas kept; whoever waits alone for what is free does not wait.
+quotas kept; what is reserved is had at its time, not before and not after, unless its devices dropped out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -65,6 +66,8 @@ class Pool(RuleBasedStateMachine):
         ]
         self.turns = itertools.cycle(self.brokers)
         self.states: dict[str, str] = {}
+        self.disturbed: set[str] = set()  # reservations whose devices dropped out, or others' have grown
+        self.reserved: dict[str, dict[str, Any]] = {}
         self.boots = dict.fromkeys(NODES, 1)
         self.sequence = 0
         for name in NODES:
@@ -105,6 +108,32 @@ class Pool(RuleBasedStateMachine):
         assert answer.get_json()["type"].endswith("/unsatisfiable"), answer.get_json()
         return multiple()
 
+    @rule(
+        target=leases,
+        demand=demands,
+        tenant=st.sampled_from(TENANTS),
+        preemptible=st.booleans(),
+        in_s=st.sampled_from([3.0, 20.0, 60.0]),
+        lasts_s=st.sampled_from([10.0, 50.0]),
+    )
+    def reserve(
+        self, demand: dict[str, Any], tenant: str, preemptible: bool, in_s: float, lasts_s: float
+    ) -> Any:
+        starts_at = self.broker.clock.now() + in_s
+        body = {
+            **demand, "tenant": tenant, "preemptible": preemptible, "starts_at": instant(starts_at),
+            "ends_at": instant(starts_at + lasts_s),
+        }  # fmt: skip
+        answer = self.broker.call("POST", "/leases", json=body)
+        lease = answer.get_json()
+        if answer.status_code != 201:
+            assert lease["type"].rsplit("/", 1)[1] in ("unsatisfiable", "conflict"), lease
+            return multiple()
+        assert (lease["state"], len(lease["reserved"])) == ("queued", demand["count"])
+        self.states[lease["id"]] = "queued"
+        self.reserved[lease["id"]] = lease
+        return lease["id"]
+
     @rule(lease=consumes(leases))
     def end(self, lease: str) -> None:
         self.broker.json("DELETE", f"/leases/{lease}")
@@ -120,16 +149,23 @@ class Pool(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, 7.0, 25.0, 70.0]), silent=st.sampled_from([None, None, None, *NODES]))
     def pass_time(self, seconds: float, silent: str | None) -> None:
-        self.broker.clock.move(seconds)
-        self.sequence += 1
-        for name in NODES:
-            if name != silent:
-                boot = f"boot-{self.boots[name]}"
-                self.broker.report(name, sequence=self.sequence, boot_id=boot)
-        self.broker.services.pool.tick()
+        """Let time pass from one deadline to the next; a silent node says nothing until the end."""
+        until = self.broker.clock.now() + seconds
+        while (now := self.broker.clock.now()) < until:
+            self.sequence += 1
+            for name in NODES:
+                if name != silent:
+                    boot = f"boot-{self.boots[name]}"
+                    self.broker.report(name, sequence=self.sequence, boot_id=boot)
+            wake_at = self.broker.services.pool.tick() or until
+            self.broker.clock.move(min(until, max(wake_at, now + 0.001), now + 10.0) - now)
+            self.broker.services.pool.tick()
+        if silent is not None:
+            self.disturbed |= self.reserved.keys()
 
     @rule(name=st.sampled_from(sorted(NODES)))
     def restart(self, name: str) -> None:
+        self.disturbed |= self.reserved.keys()
         self.boots[name] += 1
         self.sequence = 0
         self.register(name)
@@ -139,9 +175,24 @@ class Pool(RuleBasedStateMachine):
         change=st.sampled_from([{"cordoned": True}, {"cordoned": False}, {"drain_within_s": 20}]),
     )
     def operate(self, name: str, change: dict[str, Any]) -> None:
+        self.disturbed |= self.reserved.keys()
         self.broker.json("PATCH", f"/nodes/{name}", change)
 
     # ---- what always holds
+
+    @invariant()
+    def what_is_reserved_is_had_at_its_time(self) -> None:
+        now = instant(self.broker.clock.now())
+        for lease in self.broker.json("GET", "/leases?limit=500")["items"]:
+            if lease["id"] not in self.reserved:
+                continue
+            if lease["granted_at"] is None:
+                is_over = lease["state"] == "withdrawn" or lease["id"] in self.disturbed
+                assert is_over or now < lease["starts_at"], "it was promised"
+            else:
+                assert lease["granted_at"] >= lease["starts_at"]
+                assert lease["id"] in self.disturbed or lease["granted_at"] == lease["starts_at"]
+            assert lease["state"] not in ("queued", "active") or now < lease["ends_at"]
 
     @invariant()
     def nothing_is_over_committed_and_quotas_are_kept(self) -> None:
@@ -186,6 +237,11 @@ class Pool(RuleBasedStateMachine):
     def active(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.broker.json("GET", "/leases?state=active&limit=500")["items"]
         return found
+
+
+def instant(seconds: float) -> str:
+    told = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
 
 
 def run(machine: Callable[[], Pool], examples: int) -> None:

@@ -19,7 +19,14 @@ from accelpool_broker.clock import Clock
 from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, NodeState, Share
 from accelpool_broker.news import News
 from accelpool_broker.services import accounts
-from accelpool_broker.services.views import device_view, lease_view, node_view, request_view, tenant_view
+from accelpool_broker.services.views import (
+    device_view,
+    lease_view,
+    node_view,
+    request_view,
+    tenant_view,
+    write_booking,
+)
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
@@ -245,6 +252,8 @@ class Pool:
             change.nodes.add(name)
         for end in decisions.ends:
             self.end(change, _known(change.tx, end.lease), end.state, end.reason)
+        for booking in decisions.bookings:
+            write_booking(_known(change.tx, booking.lease), booking)
         self._tell(change, decisions)
         change.tx.flush()  # devices are free in the database before they are granted again
         if decisions.grants:
