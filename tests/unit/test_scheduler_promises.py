@@ -97,7 +97,7 @@ class Play:
             tenants=[TenantView(name="a", quota=Quota(devices=self.quota))],
             policy=POLICY,
             now=self.now,
-        )
+        ).decisions
 
     def look(self) -> None:
         """Do what is decided."""

@@ -141,7 +141,7 @@ def requests(draw: st.DrawFn, order: int) -> Request:
 def decisions_of(pool: dict[str, Any], **options: Any) -> Any:
     inventory = Inventory(pool["nodes"], pool["devices"])
     rest = {name: pool[name] for name in ("leases", "queue", "tenants")}
-    return decide(inventory=inventory, **rest, policy=POLICY, now=NOW, **options)
+    return decide(inventory=inventory, **rest, policy=POLICY, now=NOW, **options).decisions
 
 
 @given(pools(), st.randoms(use_true_random=False))

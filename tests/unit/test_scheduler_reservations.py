@@ -23,9 +23,9 @@ from accelpool_broker.scheduler import (
     Share,
     TenantView,
     Why,
+    decide,
     explain,
     in_the_way,
-    run,
 )
 from accelpool_broker.scheduler.holds import Hold, first_gap, peak
 
@@ -96,7 +96,7 @@ def test_a_reservation_that_is_accepted_says_from_when_to_when_and_stands_at_no_
 
 
 def test_one_that_is_not_says_what_is_in_the_way() -> None:
-    outcome = run(
+    outcome = decide(
         inventory=Inventory(nodes(), [device(name) for name in "ab"]),
         leases=[running("a")],
         queue=[timed(1, "b"), timed(2, count=2)],
@@ -225,7 +225,7 @@ def test_nobody_yields_to_a_request_that_could_not_stay_for_a_reservation() -> N
 
 def test_an_explanation_names_the_reservation_and_counts_on_what_is_left_between() -> None:
     queue = [timed(1, "a"), request(2, duration_s=1500.0, unread_at=1e9)]
-    outcome = run(inventory=Inventory(nodes(), [device("a")]), leases=[], queue=queue, now=0.0)
+    outcome = decide(inventory=Inventory(nodes(), [device("a")]), leases=[], queue=queue, now=0.0)
     told = explain(queue[1], outcome.room, 0.0)
     assert [(one.doing, one.kept_for, one.kept_from) for one in told.verdicts] == [("reserved", "r1", START)]
     assert told.earliest_at == END

@@ -1,6 +1,6 @@
 """Who gets which device, and what has ended: a pure function of the pool's state and the time.
 
-    decide(inventory, leases, queue, tenants, policy, now) -> Decisions
+    decide(inventory, leases, queue, tenants, policy, now) -> Outcome
 
 1. What has ended, or has to: see `endings`.
 2. Whose turn it is: see `fairness`, `quotas` and `serving`.
@@ -11,7 +11,7 @@
 No clock, no database, no randomness; the order of the input does not matter.
 """
 
-from accelpool_broker.scheduler.decide import Outcome, decide, run
+from accelpool_broker.scheduler.decide import Outcome, decide
 from accelpool_broker.scheduler.decisions import Booking, Decisions, End, Grant, Wait
 from accelpool_broker.scheduler.endings import loss
 from accelpool_broker.scheduler.explanation import Explanation, Verdict, explain
@@ -67,7 +67,6 @@ __all__ = [
     "in_the_way",
     "loss",
     "never_within_quota",
-    "run",
     "selector",
     "unfit",
     "unfit_in",

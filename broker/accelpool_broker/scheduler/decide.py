@@ -42,8 +42,8 @@ def decide(
     policy: Policy | None = None,
     now: float,
     explain: Collection[str] | None = None,
-) -> Decisions:
-    """Return what is to be done with the pool at the instant `now`.
+) -> Outcome:
+    """Return what is to be done with the pool at the instant `now`, and what room is left then.
 
     Args:
         inventory: Nodes and devices.
@@ -54,28 +54,6 @@ def decide(
         now: Seconds since the Unix epoch.
         explain: The ids of the requests whose reason to wait is wanted in full; None for all.
     """
-    return run(
-        inventory=inventory,
-        leases=leases,
-        queue=queue,
-        tenants=tenants,
-        policy=policy,
-        now=now,
-        explain=explain,
-    ).decisions
-
-
-def run(
-    *,
-    inventory: Inventory,
-    leases: Iterable[LeaseView],
-    queue: Iterable[Request],
-    tenants: Iterable[TenantView] = (),
-    policy: Policy | None = None,
-    now: float,
-    explain: Collection[str] | None = None,
-) -> Outcome:
-    """Return what `decide` does, with what room was left."""
     policy = policy or Policy()
     tenants = tuple(tenants)
     alive = {node.name: node.lost_at for node in inventory.nodes.values() if node.lost_at is not None}
@@ -107,9 +85,6 @@ def run(
     victims = reservations.victims() | served.victims
     Words(inventory.nodes, tenants, quotas, policy, now).tell(endings, victims)
     granted = {grant.lease for grant in served.grants}
-    yielding = {request.id for request in waiting if request.is_preemptible}
-    if served.waits and granted & yielding:
-        preemption.deadlines.append(now + policy.min_run_s)
     deadlines = [*endings.deadlines, *preemption.deadlines, *quotas.spent_times(now)]
     if served.waits and any(request.is_preemptible for request in waiting if request.id in granted):
         deadlines.append(now + policy.min_run_s)  # then what was granted may have to yield

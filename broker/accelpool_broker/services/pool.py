@@ -184,7 +184,7 @@ class Pool:
         """Return what the scheduler would do now; nothing is changed."""
         held = tx.active_shares()
         leases = tx.open_lease_rows()
-        return scheduler.run(
+        return scheduler.decide(
             inventory=self.inventory(tx),
             leases=[
                 lease_view(lease, held.get(lease.id, ()))
