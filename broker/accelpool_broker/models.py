@@ -164,8 +164,10 @@ class Lease(Base):
 
     Attributes:
         alternatives: What would serve it, the best first: the fields of a demand that were given.
-        alternative: Which of them it was granted, from 0.
+        alternative: Which of them it was granted, or is reserved for it, from 0.
         charged_at: Up to when its tenant was charged.
+        starts_at: When it is to begin, None for as soon as possible.
+        reserved: The shares that are reserved for it until then, as the fields of the scheduler's.
         ends_at: When it ends however often it is renewed.
         notice_why: Why it was told that it will end, "" if it was not; with the reason, and when.
         idle_since: Since when its devices have had too little to do, None if they have enough.
@@ -197,6 +199,8 @@ class Lease(Base):
     granted_at: Mapped[float | None]
     charged_at: Mapped[float | None]
     expires_at: Mapped[float | None]
+    starts_at: Mapped[float | None]
+    reserved: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     ends_at: Mapped[float | None]
     ended_at: Mapped[float | None]
     notice_why: Mapped[str] = mapped_column(String(16), default="")

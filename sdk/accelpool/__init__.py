@@ -106,6 +106,7 @@ from accelpool.missing import why_missing
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
 from accelpool.refused import Pipe, have_gl
+from accelpool.reservation import Reservation
 from accelpool.sampler import Sampler
 from accelpool.svm import SVM, SVMAllocation, SVMPointer
 from accelpool.svm_arrays import (
@@ -156,8 +157,11 @@ def acquire(
         priority: Higher ones are served first; 0 without it.
         preemptible: Whether the lease may be ended for requests that come before it, after a grace time.
         max_duration: How long it lasts at most, in seconds: short ones are served sooner.
-        wait: How long to wait while no device is free: True or None for as long as it takes, False not at
-            all, or seconds.
+        starts_at: Reserve the devices from then on, and wait for it: a datetime, or seconds since the Unix
+            epoch.
+        ends_at: When it ends then.
+        wait: How long to wait while no device is free, of `starts_at` from then on: True or None for as long
+            as it takes, False not at all, or seconds.
         ttl: How long the lease outlives a silent client, in seconds; 60 without it.
         on_notice: Called from a thread once the lease is told that it ends soon; without it a warning is
             logged.
@@ -167,12 +171,38 @@ def acquire(
     Raises:
         Unsatisfiable: No device of the pool could ever satisfy the request.
         LeaseTimeout: Not granted within `wait`.
+        Conflict: There is no room from `starts_at` until `ends_at`.
         Invalid: An argument is not possible, which one, and what was expected.
         Unauthorized: No pool is known, or the broker does not know the token.
         TransportError: The broker or the node cannot be reached.
     """
     broker = default_broker(url, token)
     return broker.acquire(kind, **options)
+
+
+def reserve(
+    kind: str | Demand | Sequence[Demand] = "any",
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    **options: Unpack[AcquireOptions],
+) -> Reservation:
+    """Return devices reserved for a time to come, at once: nobody has to stay until then.
+
+    Args:
+        kind: As `acquire` has it.
+        **options: As `acquire` has them; `starts_at` and `ends_at` have to be among them.
+        url: The broker's URL; None as for `acquire`.
+        token: The token; None likewise.
+
+    Raises:
+        Conflict: There is no room at that time; `members["leases"]` says who has the devices.
+        Unsatisfiable: No device of the pool could ever satisfy the request.
+        Invalid: An argument is not possible, which one, and what was expected.
+        Unauthorized: No pool is known, or the broker does not know the token.
+        TransportError: The broker cannot be reached.
+    """
+    return default_broker(url, token).reserve(kind, **options)
 
 
 upper_layer.install()
@@ -210,6 +240,7 @@ __all__ = [
     "Platform",
     "Program",
     "RepeatedKernelRetrieval",
+    "Reservation",
     "RuntimeError",
     "SVMAllocation",
     "SVMMap",
@@ -295,6 +326,7 @@ __all__ = [
     "program_info",
     "program_kind",
     "queue_properties",
+    "reserve",
     "sampler_info",
     "sampler_properties",
     "status_code",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TypedDict
 
 from accelpool.demand import Demand, invalid
@@ -32,12 +33,14 @@ class AcquireOptions(DemandOptions, total=False):
     priority: int
     preemptible: bool
     max_duration: float | None
+    starts_at: datetime | float | None
+    ends_at: datetime | float | None
     wait: bool | float | None
     ttl: float
     on_notice: Callable[[NoticeRecord], object] | None
 
 
-OF_LEASE = ("tenant", "priority", "preemptible", "max_duration", "wait", "ttl")
+OF_LEASE = ("tenant", "priority", "preemptible", "max_duration", "starts_at", "ends_at", "wait", "ttl")
 
 
 def read(kind: str | Demand | Sequence[Demand], options: AcquireOptions) -> LeaseRequest:

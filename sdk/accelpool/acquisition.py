@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +56,7 @@ class Acquisition:
     request: LeaseRequest
     key: str = field(default_factory=lambda: secrets.token_hex(16))
     record: LeaseRecord | None = None
+    now: Callable[[], float] = time.time
     _said: str | None = None
     _since: float = 0.0
 
@@ -66,21 +69,50 @@ class Acquisition:
             ProblemError: The broker refused otherwise.
             TransportError: The broker cannot be reached.
         """
-        request, clock = self.request, self.rest.clock
-        self._since = clock()
-        until = None if request.wait_s is None else clock() + request.wait_s
+        until = self._begin()
         try:
-            answer = self._post(_remaining(until, clock(), SAY_AFTER_S))
-            while self._take(answer).state == "queued":
-                if _remaining(until, clock()) <= 0:
-                    raise LeaseTimeout(self._told())
-                self._say_why(clock())
-                if answer.retry_after_s:
-                    self.rest.sleep(min(answer.retry_after_s, _remaining(until, clock())))
-                answer = self._get(_remaining(until, clock()))
+            return self._wait(self._post(_remaining(until, self.rest.clock(), SAY_AFTER_S)), until)
         except BaseException:
             self.withdraw()
             raise
+
+    def reserve(self) -> LeaseRecord:
+        """Return the lease as it is at once: with what is reserved for it.
+
+        Raises:
+            Conflict: There is no room at that time; `members` says what is in the way.
+            Unsatisfiable, ProblemError, TransportError: As `run` does.
+        """
+        return self._take(self._post(0.0))
+
+    def join(self) -> LeaseRecord:
+        """Return a lease that was asked for before once it is active; it stays if this fails.
+
+        Raises:
+            LeaseTimeout: Not granted within the time allowed.
+            ProblemError, TransportError: As `run` does.
+        """
+        until = self._begin()
+        return self._wait(self._get(0.0), until)
+
+    def _begin(self) -> float | None:
+        """Return when the time allowed is over; that of a reservation begins with it."""
+        request = self.request
+        self._since = self.rest.clock()
+        if request.wait_s is None:
+            return None
+        starts_in_s = 0.0 if request.starts_at is None else max(0.0, request.starts_at - self.now())
+        return self._since + starts_in_s + request.wait_s
+
+    def _wait(self, answer: Answer, until: float | None) -> LeaseRecord:
+        clock = self.rest.clock
+        while self._take(answer).state == "queued":
+            if _remaining(until, clock()) <= 0:
+                raise LeaseTimeout(self._told())
+            self._say_why(clock())
+            if answer.retry_after_s:
+                self.rest.sleep(min(answer.retry_after_s, _remaining(until, clock())))
+            answer = self._get(_remaining(until, clock()))
         record = self._take(answer)
         if record.state != "active":
             raise ended(record)
@@ -124,12 +156,14 @@ class Acquisition:
         assert record is not None
         if record.reason != self._said and now - self._since >= SAY_AFTER_S:
             self._said = record.reason
-            log.warning("lease %s waits at position %s: %s", record.id, record.position, record.reason)
+            position = f" at position {record.position}" if record.position else ""
+            log.warning("lease %s waits%s: %s", record.id, position, record.reason)
 
     def _told(self) -> str:
         record = self.record
         assert record is not None
-        waited = f"lease {record.id} was not granted within {self.request.wait_s:g} s"
+        of_start = "" if self.request.starts_at is None else " of its start"
+        waited = f"lease {record.id} was not granted within {self.request.wait_s:g} s{of_start}"
         position = f", at position {record.position}" if record.position else ""
         return f"{waited}{position}: {record.reason or 'no reason given'}"
 

@@ -11,18 +11,20 @@ from collections.abc import Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
+from urllib.parse import quote
 
 from accelpool import acquire_options
 from accelpool.acquire_options import AcquireOptions
-from accelpool.acquisition import Acquisition
+from accelpool.acquisition import Acquisition, lease_record
 from accelpool.connections import SessionConnection
-from accelpool.demand import Demand
+from accelpool.demand import Demand, invalid
 from accelpool.device import Device, Platform
 from accelpool.errors import LocalProtocolError, RemoteProtocolError, Unavailable
 from accelpool.lease import LeaseKeeper, OnNotice
-from accelpool.lease_request import LeaseRequest
+from accelpool.lease_request import LeaseRequest, client_name, wait_seconds
 from accelpool.pool_devices import platforms
 from accelpool.records import EndpointRecord, LeaseRecord
+from accelpool.reservation import Reservation
 from accelpool.rest import RestClient
 from accelpool.session import Session
 from accelpool.session_devices import session_devices
@@ -73,8 +75,11 @@ class Broker:
             priority: Higher ones are served first; 0 without it.
             preemptible: Whether the lease may be ended for requests that come before it, after a grace time.
             max_duration: How long it lasts at most, in seconds: short ones are served sooner.
-            wait: How long to wait while no device is free: True or None for as long as it takes, False not at
-                all, or seconds.
+            starts_at: Reserve the devices from then on, and wait for it: a datetime, or seconds since the
+                Unix epoch.
+            ends_at: When it ends then.
+            wait: How long to wait while no device is free, of `starts_at` from then on: True or None for as
+                long as it takes, False not at all, or seconds.
             ttl: How long the lease outlives a silent client, in seconds; 60 without it.
             on_notice: Called from a thread once the lease is told that it ends soon; without it a warning is
                 logged.
@@ -82,6 +87,7 @@ class Broker:
         Raises:
             Unsatisfiable: No device of the pool could ever satisfy the request.
             LeaseTimeout: Not granted within `wait`.
+            Conflict: There is no room from `starts_at` until `ends_at`.
             Invalid: An argument is not possible, which one, and what was expected.
             Unauthorized: The broker does not know the token.
             TransportError: The broker or the node cannot be reached.
@@ -89,6 +95,38 @@ class Broker:
         from accelpool.context import Context
 
         return Context._over_session(self._acquire_session(kind, **options))
+
+    def reserve(
+        self, kind: str | Demand | Sequence[Demand] = "any", **options: Unpack[AcquireOptions]
+    ) -> Reservation:
+        """Return devices reserved for a time to come, at once: nobody has to stay until then.
+
+        Args:
+            kind: As `acquire` has it.
+            **options: As `acquire` has them; `starts_at` and `ends_at` have to be among them.
+
+        Raises:
+            Conflict: There is no room at that time; `members["leases"]` says who has the devices.
+            Unsatisfiable: No device of the pool could ever satisfy the request.
+            Invalid: An argument is not possible, which one, and what was expected.
+            Unauthorized, TransportError: As `acquire` does.
+        """
+        self._check_open()
+        request = acquire_options.read(kind, options)
+        if request.starts_at is None:
+            raise invalid("starts_at", "needed for a reservation, and ends_at with it", None)
+        return self._reservation(Acquisition(rest=self._rest, request=request).reserve())
+
+    def reservation(self, id: str) -> Reservation:
+        """Return a reservation that was made before, by anybody.
+
+        Raises:
+            LeaseNotFound: There is no such lease.
+            Conflict: It is a lease without a time.
+        """
+        return self._reservation(
+            lease_record(self._rest.request("GET", f"/leases/{quote(id, safe='')}").body)
+        )
 
     def get_platforms(self) -> list[Platform]:
         """Return the platforms of the pool's devices, as `pyopencl.get_platforms` does of this machine's.
@@ -133,6 +171,21 @@ class Broker:
 
     def __repr__(self) -> str:
         return f"<accelpool.Broker {self.url!r}>"
+
+    def _reservation(self, record: LeaseRecord) -> Reservation:
+        return Reservation(record, self._rest, self._join)
+
+    def _join(self, record: LeaseRecord, wait: bool | float | None, on_notice: OnNotice | None) -> Context:
+        """Return a context on a reservation's devices, once they are granted."""
+        from accelpool.context import Context
+
+        self._check_open()
+        known = Reservation(record, self._rest, self._join)
+        request = LeaseRequest(
+            wait_s=wait_seconds(wait), starts_at=known.starts_at.timestamp(), client=client_name()
+        )
+        active = Acquisition(rest=self._rest, request=request, record=record).join()
+        return Context._over_session(self._open(active, request.client, on_notice))
 
     def _session_for(self, devices: Sequence[Device]) -> Session:
         """Return an open session on the pool's devices, one of this process where there is one already."""

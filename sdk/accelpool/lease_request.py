@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ MAX_PRIORITY = 1000
 # A living client withdraws in time itself, and knows why it waited; the broker sees to dead ones.
 MARGIN_S = 5.0
 LONGEST_S = 7 * 86400.0
+LATEST_S = 253_370_764_800.0  # the year 9999, the last that a datetime can say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,10 @@ class LeaseRequest:
         tenant: Who is charged; "" for the pool's default.
         priority: Higher ones are served first.
         preemptible: Whether it may be ended for requests that come before it.
-        wait_s: How long to wait while it is queued; None for as long as it takes.
+        wait_s: How long to wait while it is queued, of a reservation from its start on; None for as long as
+            it takes.
+        starts_at: When it begins, in seconds since the Unix epoch; None for as soon as possible.
+        ends_at: When it ends then.
         client: Who asks, for the pool's lists.
     """
 
@@ -42,6 +47,8 @@ class LeaseRequest:
     priority: int = 0
     preemptible: bool = False
     wait_s: float | None = None
+    starts_at: float | None = None
+    ends_at: float | None = None
     client: str = ""
 
     @classmethod
@@ -52,6 +59,8 @@ class LeaseRequest:
         wait: bool | float | None = True,
         ttl: float = 60.0,
         max_duration: float | None = None,
+        starts_at: datetime | float | None = None,
+        ends_at: datetime | float | None = None,
         tenant: str = "",
         priority: int = 0,
         preemptible: bool = False,
@@ -63,6 +72,9 @@ class LeaseRequest:
         """
         if not 1 <= len(demands) <= MAX_ALTERNATIVES:
             raise invalid("kind", f"1 to {MAX_ALTERNATIVES} alternatives", demands)
+        times = _period(starts_at, ends_at)
+        if times and max_duration is not None:
+            raise invalid("max_duration", "None with starts_at and ends_at, which say it", max_duration)
         return cls(
             demands=tuple(demands),
             ttl_s=_ttl_seconds(ttl),
@@ -71,6 +83,8 @@ class LeaseRequest:
             priority=_priority(priority),
             preemptible=bool(preemptible),
             wait_s=wait_seconds(wait),
+            starts_at=times[0] if times else None,
+            ends_at=times[1] if times else None,
             client=client_name(),
         )
 
@@ -88,12 +102,15 @@ class LeaseRequest:
             "priority": self.priority,
             "preemptible": self.preemptible,
             "max_duration_s": self.max_duration_s,
+            "starts_at": _instant(self.starts_at),
+            "ends_at": _instant(self.ends_at),
         }
+        timeout_s = None if self.wait_s is None else min(self.wait_s + MARGIN_S, LONGEST_S)
         return {
             **(demands[0] if len(demands) == 1 else {"alternatives": demands}),
             **{name: value for name, value in given.items() if value},
             "ttl_s": self.ttl_s,
-            "queue_timeout_s": None if self.wait_s is None else min(self.wait_s + MARGIN_S, LONGEST_S),
+            "queue_timeout_s": None if self.starts_at is not None else timeout_s,
             "ends_with_session": True,
             "client": self.client,
         }
@@ -131,6 +148,29 @@ def _duration_seconds(duration: object) -> float:
     if not 1 <= seconds <= 366 * 86400:
         raise invalid("max_duration", "seconds from 1 to a year, or None", duration)
     return seconds
+
+
+def _period(starts_at: object, ends_at: object) -> tuple[float, float] | None:
+    """Return when a reservation begins and ends, None if none is asked for."""
+    if starts_at is None and ends_at is None:
+        return None
+    begin, end = _seconds("starts_at", starts_at), _seconds("ends_at", ends_at)
+    if not begin < end:
+        raise invalid("ends_at", "after starts_at", ends_at)
+    return begin, end
+
+
+def _seconds(name: str, instant: object) -> float:
+    """Return an instant in seconds since the Unix epoch; a datetime without a zone is one of here."""
+    seconds = instant.timestamp() if isinstance(instant, datetime) else number(instant)
+    if not 0 <= seconds < LATEST_S:
+        expected = "a datetime or seconds since the Unix epoch; starts_at and ends_at go together"
+        raise invalid(name, expected, instant)
+    return seconds
+
+
+def _instant(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _priority(priority: object) -> int:

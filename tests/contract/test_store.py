@@ -90,6 +90,20 @@ def test_what_was_written_is_read(store: Store) -> None:
     )
 
 
+def test_what_is_reserved_for_a_request_is_read_and_holds_nothing_of_the_device(store: Store) -> None:
+    fill(store)
+    shares = [{"device": "d1", "memory_bytes": 1 << 40, "compute_ppm": WHOLE}]
+    with store.write() as tx:
+        request = lease("l3", LeaseState.QUEUED)
+        request.starts_at, request.ends_at, request.reserved = 5.5, 7.5, shares
+        tx.add(request)
+        tx.add(share("l1"))
+    with store.read() as tx:
+        [found] = [row for row in tx.open_lease_rows() if row.id == "l3"]
+        assert (found.starts_at, found.ends_at, found.reserved) == (5.5, 7.5, shares)
+        assert tx.lease("l1").reserved == []
+
+
 def test_a_failed_change_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store.write() as tx:

@@ -102,6 +102,22 @@ def test_down_and_up_again_keeps_the_rows_of_the_first_version(url: str, engine:
     store.close()
 
 
+def test_requests_that_have_not_begun_are_forgotten_on_the_way_down(url: str, engine: Engine) -> None:
+    fill_first_version(engine)
+    upgrade(engine)
+    with engine.begin() as connection:
+        values = "'queued', '', 60.0, false, '', 0.0, 0.0, '', 't', 0, false, '[]'"
+        connection.execute(
+            text(
+                "INSERT INTO leases (id, starts_at, ends_at, state, reason, ttl_s, ends_with_session, client,"
+                " created_at, read_until, request_sha256, tenant, priority, is_preemptible, alternatives)"
+                f" VALUES ('l2', 5.0, 9.0, {values})"
+            )
+        )
+        command.downgrade(config(connection), "0004")
+        assert connection.execute(text("SELECT id FROM leases")).scalars().all() == ["l1"]
+
+
 def test_all_the_way_down_nothing_is_left(engine: Engine) -> None:
     upgrade(engine)
     with engine.begin() as connection:

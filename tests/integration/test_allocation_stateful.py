@@ -1,7 +1,7 @@
 """A broker under any sequence of requests, ends, failures and operators: what always holds.
 
 Never over-committed; all devices of a request together or none; every lease in one state, and on its way;
-quotas kept; whoever waits alone for what is free does not wait.
+quotas kept; what is reserved is had at its time, not before and not after, unless its devices dropped out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -66,6 +67,8 @@ class Pool(RuleBasedStateMachine):
         ]
         self.turns = itertools.cycle(self.brokers)
         self.states: dict[str, str] = {}
+        self.disturbed: set[str] = set()  # reservations whose devices dropped out, or others' have grown
+        self.reserved: set[str] = set()
         self.boots = dict.fromkeys(NODES, 1)
         self.sequence = 0
         for name in NODES:
@@ -106,6 +109,32 @@ class Pool(RuleBasedStateMachine):
         assert answer.get_json()["type"].endswith("/unsatisfiable"), answer.get_json()
         return multiple()
 
+    @rule(
+        target=leases,
+        demand=demands,
+        tenant=st.sampled_from(TENANTS),
+        preemptible=st.booleans(),
+        in_s=st.sampled_from([3.0, 20.0, 60.0]),
+        lasts_s=st.sampled_from([10.0, 50.0]),
+    )
+    def reserve(
+        self, demand: dict[str, Any], tenant: str, preemptible: bool, in_s: float, lasts_s: float
+    ) -> Any:
+        starts_at = self.broker.clock.now() + in_s
+        body = {
+            **demand, "tenant": tenant, "preemptible": preemptible, "starts_at": instant(starts_at),
+            "ends_at": instant(starts_at + lasts_s),
+        }  # fmt: skip
+        answer = self.broker.call("POST", "/leases", json=body)
+        lease = answer.get_json()
+        if answer.status_code != 201:
+            assert lease["type"].rsplit("/", 1)[1] in ("unsatisfiable", "conflict"), lease
+            return multiple()
+        assert (lease["state"], len(lease["reserved"])) == ("queued", demand["count"])
+        self.states[lease["id"]] = "queued"
+        self.reserved.add(lease["id"])
+        return lease["id"]
+
     @rule(lease=consumes(leases))
     def end(self, lease: str) -> None:
         self.broker.json("DELETE", f"/leases/{lease}")
@@ -121,16 +150,23 @@ class Pool(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, 7.0, 25.0, 70.0]), silent=st.sampled_from([None, None, None, *NODES]))
     def pass_time(self, seconds: float, silent: str | None) -> None:
-        self.broker.clock.move(seconds)
-        self.sequence += 1
-        for name in NODES:
-            if name != silent:
-                boot = f"boot-{self.boots[name]}"
-                self.broker.report(name, sequence=self.sequence, boot_id=boot)
-        self.broker.services.pool.tick()
+        """Let time pass, from one deadline to the next."""
+        until = self.broker.clock.now() + seconds
+        wake_at = self.broker.services.pool.tick() or until
+        while (now := self.broker.clock.now()) < until:
+            self.broker.clock.move(min(until, wake_at) - now)
+            self.sequence += 1
+            for name in NODES:
+                if name != silent:
+                    boot = f"boot-{self.boots[name]}"
+                    self.broker.report(name, sequence=self.sequence, boot_id=boot)
+            wake_at = self.broker.services.pool.tick() or until
+        if silent is not None:
+            self.disturbed |= self.reserved
 
     @rule(name=st.sampled_from(sorted(NODES)))
     def restart(self, name: str) -> None:
+        self.disturbed |= self.reserved
         self.boots[name] += 1
         self.sequence = 0
         self.register(name)
@@ -140,6 +176,7 @@ class Pool(RuleBasedStateMachine):
         change=st.sampled_from([{"cordoned": True}, {"cordoned": False}, {"drain_within_s": 20}]),
     )
     def operate(self, name: str, change: dict[str, Any]) -> None:
+        self.disturbed |= self.reserved
         self.broker.json("PATCH", f"/nodes/{name}", change)
 
     # ---- what always holds
@@ -163,7 +200,7 @@ class Pool(RuleBasedStateMachine):
                 assert round(device["free"]["compute"] * WHOLE) == WHOLE - compute[device["id"]]
 
     @invariant()
-    def a_lease_has_all_its_devices_or_none_and_its_state_follows_from_the_last(self) -> None:
+    def a_lease_has_all_its_devices_or_none_in_its_time_and_its_state_follows(self) -> None:
         for lease in self.broker.json("GET", "/leases?limit=500")["items"]:
             wanted = lease["alternatives"][lease["alternative"] or 0]["count"]
             if lease["state"] == "active":
@@ -174,6 +211,19 @@ class Pool(RuleBasedStateMachine):
             before = self.states[lease["id"]]
             assert lease["state"] in ENDS.get(before, {before}), f"{before} to {lease['state']}"
             self.states[lease["id"]] = lease["state"]
+            if lease["starts_at"] is not None:
+                self.check_time(lease)
+
+    def check_time(self, lease: dict[str, Any]) -> None:
+        """Check that what is reserved is had at its time."""
+        now = instant(self.broker.clock.now())
+        is_disturbed = lease["id"] in self.disturbed
+        if lease["granted_at"] is None:
+            assert now < lease["starts_at"] or lease["state"] == "withdrawn" or is_disturbed, "promised"
+        else:
+            assert lease["granted_at"] >= lease["starts_at"]
+            assert lease["granted_at"] == lease["starts_at"] or is_disturbed
+        assert lease["state"] not in ("queued", "active") or now < lease["ends_at"]
 
     @invariant()
     def nodes_serve_what_is_active_and_nothing_else(self) -> None:
@@ -193,6 +243,11 @@ class Pool(RuleBasedStateMachine):
     def active(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.broker.json("GET", "/leases?state=active&limit=500")["items"]
         return found
+
+
+def instant(seconds: float) -> str:
+    told = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
 
 
 def run(machine: Callable[[], Pool], examples: int) -> None:

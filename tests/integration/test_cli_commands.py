@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -55,6 +56,19 @@ def test_a_lease_over_two_nodes_is_one_line_with_the_node_of_each_device(cli: Cl
     assert all("loaded_image" in device for device in devices)
     rest.request("DELETE", f"/leases/{lease['id']}")
     rest.close()
+
+
+def test_a_reservation_is_shown_and_explained_and_can_be_withdrawn(cli: Cli, null_pool) -> None:
+    with accelpool.connect(null_pool.url, null_pool.token) as broker:
+        made = broker.reserve(starts_at=time.time() + 600, ends_at=time.time() + 900)
+    begins = made.starts_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    [line] = [one for one in cli.call("leases", pool=null_pool).stdout.splitlines() if made.id in one]
+    assert "reserved" in line.split()
+    told = cli.call("explain", made.id, pool=null_pool).stdout
+    assert f"Lease {made.id} is queued: reserved from " in told
+    assert f"It begins at {begins}; nobody has to wait for it until then." in told
+    assert "reserved for it" in told
+    assert cli.call("release", made.id, pool=null_pool).stdout == f"Lease {made.id} is withdrawn.\n"
 
 
 def test_the_kernel_library_needs_no_pool(cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,16 @@ def acquiring() -> None:
         devices: list[cl.Device] = other.devices
     with cl.connect("http://127.0.0.1:8750", "token") as broker:
         from_broker: cl.Context = broker.acquire("any", wait=False, device="dev_1")
+        kept: cl.Reservation = broker.reserve("gpu", starts_at=datetime.now(), ends_at=1.8e9)
+        later: cl.Context = broker.reservation(kept.id).acquire(wait=5)
+        kept.withdraw()
         listed: list[dict[str, Any]] = broker.devices()
     trips: int = ctx.round_trips
     cl.Context(devices)
     cl.Context(dev_type=cl.device_type.GPU)
     some: cl.Context = cl.create_some_context(interactive=False, answers=["0"])
-    _ = (from_broker, listed, trips, some)
+    also: cl.Reservation = cl.reserve(starts_at=1.8e9, ends_at=1.8e9 + 60)
+    _ = (from_broker, listed, trips, some, later, also)
 
 
 def devices(ctx: cl.Context) -> None:

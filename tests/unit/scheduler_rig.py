@@ -71,7 +71,7 @@ def plan(
         tenants=tenants or [],
         policy=policy,
         now=now,
-    )
+    ).decisions
 
 
 def granted(decisions: Decisions) -> dict[str, list[str]]:

@@ -122,7 +122,10 @@ def leases_on(draw: st.DrawFn, devices: list[DeviceView]) -> list[LeaseView]:
 
 @st.composite
 def requests(draw: st.DrawFn, order: int) -> Request:
+    starts_at = draw(st.sampled_from([None, None, None, 100.0, 110.0, 170.0]))
+    period = {} if starts_at is None else {"starts_at": starts_at, "ends_at": starts_at + 60.0}
     return Request(
+        **period,
         id=f"r{order}",
         order=order,
         alternatives=tuple(draw(st.lists(demands, min_size=1, max_size=2))),
@@ -138,7 +141,7 @@ def requests(draw: st.DrawFn, order: int) -> Request:
 def decisions_of(pool: dict[str, Any], **options: Any) -> Any:
     inventory = Inventory(pool["nodes"], pool["devices"])
     rest = {name: pool[name] for name in ("leases", "queue", "tenants")}
-    return decide(inventory=inventory, **rest, policy=POLICY, now=NOW, **options)
+    return decide(inventory=inventory, **rest, policy=POLICY, now=NOW, **options).decisions
 
 
 @given(pools(), st.randoms(use_true_random=False))
@@ -259,7 +262,13 @@ def test_every_request_is_granted_waits_or_ends_and_positions_count_from_one(poo
     told = [grant.lease for grant in decisions.grants] + [wait.lease for wait in decisions.waits]
     told += [end.lease for end in decisions.ends if end.lease.startswith("r")]
     assert sorted(told) == sorted(request.id for request in pool["queue"])
-    assert [wait.position for wait in decisions.waits] == list(range(1, len(decisions.waits) + 1))
+    early = {one.id for one in pool["queue"] if one.starts_at is not None and one.starts_at > NOW}
+    now = [wait for wait in decisions.waits if wait.lease not in early]
+    assert [wait.position for wait in decisions.waits] == [
+        *range(1, len(now) + 1),
+        *[None] * (len(decisions.waits) - len(now)),
+    ]
+    assert not early & {grant.lease for grant in decisions.grants}
     assert all(wait.reason for wait in decisions.waits)
     assert decisions.wake_at is None or decisions.wake_at > NOW
 
@@ -293,10 +302,25 @@ def test_what_was_decided_once_and_done_is_not_decided_again(pool: dict[str, Any
             priority=requests[grant.lease].priority,
             is_preemptible=requests[grant.lease].is_preemptible,
             granted_at=NOW,
+            ends_at=ends_by(requests[grant.lease]),
             is_backfill=grant.is_backfill,
         )
         for grant in decisions.grants
     ]
-    queue = [request for request in pool["queue"] if request.id not in ended | granted]
+    booked = {booking.lease: booking for booking in decisions.bookings}
+    queue = [
+        replace(request, reserved=booked[request.id].shares, alternative=booked[request.id].alternative)
+        if request.id in booked
+        else request
+        for request in pool["queue"]
+        if request.id not in ended | granted
+    ]
     again = decisions_of({**pool, "leases": active, "queue": queue})
     assert (again.ends, again.grants, again.notices, again.withdrawn_notices) == ((), (), (), ())
+    assert again.bookings == ()
+
+
+def ends_by(request: Request) -> float | None:
+    if request.ends_at is None and request.duration_s is not None:
+        return NOW + request.duration_s
+    return request.ends_at

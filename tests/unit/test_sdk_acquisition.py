@@ -1,6 +1,9 @@
 """Asking for a lease: one POST where a device is free, long-polls where none is, and no lease left behind."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
+from tests.unit.broker_rig import FakeBroker, lease
 
 from accelpool import acquire_options, errors
 from accelpool.acquisition import Acquisition
@@ -8,43 +11,6 @@ from accelpool.demand import Demand, memory_of
 from accelpool.device import Device, Platform
 from accelpool.lease_request import LeaseRequest, client_name, wait_seconds
 from accelpool.rest import Answer
-
-
-class FakeBroker:
-    """Answers requests from a list: a lease's state, an Answer, or an exception; waiting takes its time."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.requests = []
-        self.now = 0.0
-        self.slept = []
-
-    def clock(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def request(self, method, path, **options):
-        self.requests.append((method, path, options))
-        answer = self.answers.pop(0)
-        if isinstance(answer, BaseException):
-            raise answer
-        if isinstance(answer, Answer):
-            return answer
-        if answer == "queued":
-            self.now += options.get("wait_s", 0.0)
-        return lease(answer)
-
-    @property
-    def calls(self):
-        return [(method, path) for method, path, _ in self.requests]
-
-
-def lease(state, retry_after_s=None, **members):
-    body = {"id": "L", "state": state, "reason": "all are taken", "position": 3, **members}
-    return Answer(body=body, retry_after_s=retry_after_s)
 
 
 def run(broker, **request):
@@ -192,6 +158,43 @@ def test_arguments_are_checked_before_anything_is_sent(argument, value, told):
     with pytest.raises(errors.Invalid, match=told) as caught:
         acquire_options.read(value if argument == "kind" else "any", options)
     assert caught.value.members == {"parameter": argument}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"starts_at": 5.0}, "ends_at is a datetime or seconds since the Unix epoch; .* together, not None"),
+        ({"ends_at": 5.0}, "starts_at is a datetime"),
+        ({"starts_at": "noon", "ends_at": 5.0}, "starts_at is a datetime .*, not 'noon'"),
+        ({"starts_at": 5.0, "ends_at": 5.0}, "ends_at is after starts_at"),
+        ({"starts_at": 5.0, "ends_at": 1e15}, "ends_at is a datetime"),
+        ({"starts_at": 5.0, "ends_at": 6.0, "max_duration": 1}, "max_duration is None with starts_at"),
+    ],
+)
+def test_times_are_checked_before_anything_is_sent(options, told):
+    with pytest.raises(errors.Invalid, match=told):
+        acquire_options.read("any", options)
+
+
+def test_times_are_datetimes_or_seconds_and_are_told_in_utc():
+    zone = timezone(timedelta(hours=1))
+    request = acquire_options.read(
+        "gpu", {"starts_at": datetime(2027, 1, 15, 10, tzinfo=zone), "ends_at": 1_800_004_500.5, "wait": 30}
+    )
+    body = request.body()
+    assert (body["starts_at"], body["ends_at"]) == (
+        "2027-01-15T09:00:00+00:00",
+        "2027-01-15T09:15:00.500000+00:00",
+    )
+    assert body["queue_timeout_s"] is None
+
+
+def test_the_time_allowed_for_a_reservation_begins_when_it_does():
+    broker = FakeBroker(*["queued"] * 6, "withdrawn")
+    request = LeaseRequest(starts_at=1100.0, ends_at=1200.0, wait_s=5.0)
+    with pytest.raises(errors.LeaseTimeout, match="within 5 s of its start"):
+        Acquisition(rest=broker, request=request, now=lambda: 1000.0).run()
+    assert broker.now == 105.0
 
 
 def test_a_device_in_place_of_its_id_is_refused_with_the_id():

@@ -101,7 +101,9 @@ def lease_body(seen: SeenLease) -> Body:
         "alternative": lease.alternative,
         "ttl_s": lease.ttl_s,
         "max_duration_s": lease.max_duration_s,
+        "starts_at": instant(lease.starts_at),
         "ends_at": instant(lease.ends_at),
+        "reserved": _reserved_body(lease),
         "idle_since": instant(lease.idle_since),
         "notice": _notice_body(lease),
         "ends_with_session": lease.ends_with_session,
@@ -144,7 +146,20 @@ def explanation_body(
 def _verdict(verdict: Verdict) -> str:
     if verdict.doing == KEPT:
         return f"kept for {verdict.kept_for}, which comes before it"
+    if verdict.kept_from is not None:
+        return f"reserved for {verdict.kept_for} from {instant(verdict.kept_from)}"
     return verdict.mismatch or verdict.doing
+
+
+def _reserved_body(lease: Lease) -> list[Body]:
+    return [
+        {
+            "device": share["device"],
+            "memory_bytes": share["memory_bytes"],
+            "compute": share["compute_ppm"] / WHOLE,
+        }
+        for share in (lease.reserved if lease.state == LeaseState.QUEUED else ())
+    ]
 
 
 def _notice_body(lease: Lease) -> Body | None:

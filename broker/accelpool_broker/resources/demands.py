@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from accelpool_broker.models import Lease
@@ -20,8 +21,14 @@ def read_request(data: dict[str, Any]) -> LeaseRequest:
     return LeaseRequest(
         alternatives=tuple(_demand(demand) for demand in demands),
         is_preemptible=data["preemptible"],
+        starts_at=_seconds(data["starts_at"]),
+        ends_at=_seconds(data["ends_at"]),
         **{name: data[name] for name in OF_REQUEST},
     )
+
+
+def _seconds(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()
 
 
 def _demand(data: dict[str, Any]) -> Demand:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
+from apiflask.fields import AwareDateTime, Boolean, Dict, Float, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range, Regexp
 from marshmallow import ValidationError, post_load, validates_schema
 
@@ -29,6 +29,7 @@ from accelpool_broker.services.leases import DEFAULT_TENANT
 from accelpool_wire.errors import Invalid
 
 TTL_S = Range(5, 86400)
+LONGEST_S = 366 * 86400
 MAX_ALTERNATIVES = 8
 MAX_TAINTS = 32
 MAX_PRIORITY = 1000
@@ -185,7 +186,7 @@ class LeaseIn(DemandIn):
     max_duration_s = Float(
         load_default=None,
         allow_none=True,
-        validate=Range(1, 366 * 86400),
+        validate=Range(1, LONGEST_S),
         metadata=about(
             "how long it lasts at most, however often it is renewed; short ones are served sooner"
         ),
@@ -195,6 +196,20 @@ class LeaseIn(DemandIn):
         allow_none=True,
         validate=Range(0, 7 * 86400),
         metadata=about("withdraw it if it was not granted by then; null for as long as it is read"),
+    )
+    starts_at = AwareDateTime(
+        format="iso",
+        load_default=None,
+        allow_none=True,
+        metadata=about(
+            "reserve devices from then on: granted then, or refused now; it need not be read until then"
+        ),
+    )
+    ends_at = AwareDateTime(
+        format="iso",
+        load_default=None,
+        allow_none=True,
+        metadata=about("when what is reserved ends; it goes with `starts_at`"),
     )
     ends_with_session = Boolean(
         load_default=False,
@@ -209,6 +224,20 @@ class LeaseIn(DemandIn):
         given = [name for name in OF_DEMAND if isinstance(original, dict) and name in original]
         if data["alternatives"] and given:
             raise ValidationError(f"with alternatives {given[0]} belongs into each of them", given[0])
+
+    @validates_schema
+    def _check_period(self, data: dict[str, Any], **_: Any) -> None:
+        starts_at, ends_at = data["starts_at"], data["ends_at"]
+        if (starts_at is None) != (ends_at is None):
+            name, other = ("ends_at", "starts_at") if ends_at is None else ("starts_at", "ends_at")
+            raise ValidationError(f"it goes with {other}: give both or neither", name)
+        if starts_at is None:
+            return
+        if not 1 <= (ends_at - starts_at).total_seconds() <= LONGEST_S:
+            raise ValidationError("it is at least a second and at most 366 days after starts_at", "ends_at")
+        for name in ("max_duration_s", "queue_timeout_s"):
+            if data[name] is not None:
+                raise ValidationError("with starts_at and ends_at it has no meaning", name)
 
 
 class LeaseChange(Schema):
@@ -295,6 +324,14 @@ class NoticeOut(Schema):
     revoke_at = instant_field()
 
 
+class ReservedOut(Schema):
+    """A part of a device that is reserved for a lease."""
+
+    device = String()
+    memory_bytes = Integer()
+    compute = Float()
+
+
 class LeaseOut(Schema):
     """A lease; `position` counts from 1 while it is queued."""
 
@@ -309,7 +346,11 @@ class LeaseOut(Schema):
     alternative = Integer(allow_none=True, metadata=about("which of them it was granted, from 0"))
     ttl_s = Float()
     max_duration_s = Float(allow_none=True)
+    starts_at = instant_field(allow_none=True)
     ends_at = instant_field(allow_none=True)
+    reserved = List(
+        Nested(ReservedOut), metadata=about("what it is to be granted at `starts_at`; empty otherwise")
+    )
     idle_since = instant_field(allow_none=True)
     notice = Nested(
         NoticeOut, allow_none=True, metadata=about("that it ends soon against its holder's will; null if not")

@@ -12,6 +12,7 @@ from accelpool_broker.scheduler.inventory import Inventory
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.preemption import Preemption
 from accelpool_broker.scheduler.quotas import Quotas
+from accelpool_broker.scheduler.reservations import Reservations
 from accelpool_broker.scheduler.room import Room
 from accelpool_broker.scheduler.serving import Server
 from accelpool_broker.scheduler.views import (
@@ -41,8 +42,8 @@ def decide(
     policy: Policy | None = None,
     now: float,
     explain: Collection[str] | None = None,
-) -> Decisions:
-    """Return what is to be done with the pool at the instant `now`.
+) -> Outcome:
+    """Return what is to be done with the pool at the instant `now`, and what room is left then.
 
     Args:
         inventory: Nodes and devices.
@@ -53,28 +54,6 @@ def decide(
         now: Seconds since the Unix epoch.
         explain: The ids of the requests whose reason to wait is wanted in full; None for all.
     """
-    return run(
-        inventory=inventory,
-        leases=leases,
-        queue=queue,
-        tenants=tenants,
-        policy=policy,
-        now=now,
-        explain=explain,
-    ).decisions
-
-
-def run(
-    *,
-    inventory: Inventory,
-    leases: Iterable[LeaseView],
-    queue: Iterable[Request],
-    tenants: Iterable[TenantView] = (),
-    policy: Policy | None = None,
-    now: float,
-    explain: Collection[str] | None = None,
-) -> Outcome:
-    """Return what `decide` does, with what room was left."""
     policy = policy or Policy()
     tenants = tuple(tenants)
     alive = {node.name: node.lost_at for node in inventory.nodes.values() if node.lost_at is not None}
@@ -83,7 +62,11 @@ def run(
     endings = end_leases(leases, lost, drained, now)
     waiting, withdrawn = withdraw(queue, now)
     quotas = Quotas(tenants, endings.active, now=now)
-    room = Room(inventory, _closed(inventory, frozenset(alive) - lost), endings.active)
+    closed = _closed(inventory, frozenset(alive) - lost)
+    room = Room(inventory, closed, endings.active, policy=policy, now=now)
+    timed = [request for request in waiting if request.starts_at is not None]
+    waiting = [request for request in waiting if request.starts_at is None or request.starts_at <= now]
+    reservations = Reservations(room, quotas, timed)
     chooser = Chooser(room)
     fairness = Fairness(tenants, endings.active, inventory, now=now, half_life_s=policy.half_life_s)
     preemption = Preemption(room, chooser, fairness, policy, now)
@@ -93,26 +76,29 @@ def run(
         fairness=fairness,
         quotas=quotas,
         preemption=preemption,
+        reservations=reservations,
         policy=policy,
         now=now,
         explain=explain,
     ).serve(waiting)
-    Words(inventory.nodes, tenants, quotas, policy, now).tell(endings, served.victims)
+    kept = reservations.settle()
+    victims = reservations.victims() | served.victims
+    Words(inventory.nodes, tenants, quotas, policy, now).tell(endings, victims)
     granted = {grant.lease for grant in served.grants}
-    yielding = {request.id for request in waiting if request.is_preemptible}
-    if served.waits and granted & yielding:
-        preemption.deadlines.append(now + policy.min_run_s)
     deadlines = [*endings.deadlines, *preemption.deadlines, *quotas.spent_times(now)]
     if served.waits and any(request.is_preemptible for request in waiting if request.id in granted):
         deadlines.append(now + policy.min_run_s)  # then what was granted may have to yield
     deadlines += [at for name, at in alive.items() if name not in lost]
-    deadlines += [deadline(request) for request in waiting if request.id not in granted]
+    deadlines += reservations.deadlines()
+    deadlines += [deadline(request) for request in (*waiting, *timed) if request.id not in granted]
     wake_at = min((at for at in deadlines if at > now), default=FOREVER)
     decisions = Decisions(
         lost_nodes=tuple(sorted(lost)),
         ends=(*endings.ends, *withdrawn),
         grants=tuple(served.grants),
-        waits=tuple(served.waits),
+        waits=(*served.waits, *kept.waits),
+        bookings=tuple(kept.bookings),
+        displaced=tuple(kept.displaced),
         notices=tuple(endings.notices),
         withdrawn_notices=tuple(endings.withdrawn_notices),
         wake_at=None if wake_at == FOREVER else wake_at,

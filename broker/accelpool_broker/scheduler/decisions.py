@@ -34,11 +34,20 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """The queued lease waits, at this position (from 1) and for this reason."""
+    """The queued lease waits, at this position (from 1) and for this reason; before its time at none."""
 
     lease: str
-    position: int
+    position: int | None
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booking:
+    """These shares are reserved for the queued lease from now on, instead of any others."""
+
+    lease: str
+    shares: tuple[Share, ...]
+    alternative: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +58,10 @@ class Decisions:
         lost_nodes: Nodes that no longer answer.
         ends: Leases and requests that end.
         grants: Requests that become active.
-        waits: Requests that wait, in the order in which they will be served.
+        waits: Requests that wait, in the order in which they will be served; then those whose time is to
+            come.
+        bookings: What is newly reserved.
+        displaced: Ids of requests for a time to come that there is no room for as things are.
         notices: What active leases are told.
         withdrawn_notices: Ids of leases whose notice no longer holds.
         wake_at: When the next thing ends by itself, None if nothing does.
@@ -59,6 +71,8 @@ class Decisions:
     ends: tuple[End, ...]
     grants: tuple[Grant, ...]
     waits: tuple[Wait, ...]
+    bookings: tuple[Booking, ...]
+    displaced: tuple[str, ...]
     notices: tuple[Notice, ...]
     withdrawn_notices: tuple[str, ...]
     wake_at: float | None

@@ -19,6 +19,7 @@ from accelpool_broker.models import LeaseState
 from accelpool_broker.scheduler.decisions import End
 from accelpool_broker.scheduler.fairness import path
 from accelpool_broker.scheduler.quotas import Quotas
+from accelpool_broker.scheduler.reasons import said
 from accelpool_broker.scheduler.views import (
     LeaseView,
     NodeView,
@@ -102,9 +103,8 @@ def withdraw(queue: Iterable[Request], now: float) -> tuple[list[Request], list[
 
 def deadline(request: Request) -> float:
     """Return when a request is withdrawn if nothing happens."""
-    if request.withdraw_at is None:
-        return request.unread_at
-    return min(request.withdraw_at, request.unread_at)
+    times = (request.withdraw_at, request.ends_at, request.unread_at)
+    return min(at for at in times if at is not None)
 
 
 class Words:
@@ -181,10 +181,15 @@ class Words:
             yield self._after_grace(lease, Why.IDLE, f"it was idle for more than {limit_s:g} s")
 
     def _of_preemption(self, lease: LeaseView, claim: Request) -> Iterator[Notice]:
+        if claim.starts_at is not None:
+            reason = f"it was preempted: {claim.id} has its devices from {said(claim.starts_at)} on"
+            yield self._after_grace(lease, Why.PREEMPTED, reason, not_before=claim.starts_at)
+            return
         claimant = f"request {claim.id} of priority {claim.priority}"
         yield self._after_grace(lease, Why.PREEMPTED, f"it was preempted: {claimant} comes before it")
 
-    def _after_grace(self, lease: LeaseView, why: Why, reason: str) -> Notice:
+    def _after_grace(self, lease: LeaseView, why: Why, reason: str, *, not_before: float = 0.0) -> Notice:
         if lease.notice is not None and lease.notice.why is why:
             return lease.notice  # whoever was told once has no more time because it is still so
-        return Notice(lease=lease.id, why=why, reason=reason, revoke_at=self._now + self._policy.grace_s)
+        revoke_at = max(self._now + self._policy.grace_s, not_before)
+        return Notice(lease=lease.id, why=why, reason=reason, revoke_at=revoke_at)

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from heapq import nsmallest
 
 from accelpool_broker.scheduler import fitness
-from accelpool_broker.scheduler.inventory import Candidates
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import ALWAYS, WHOLE, Demand, Placement, Share
+from accelpool_broker.scheduler.stay import WHATEVER, Stay
+from accelpool_broker.scheduler.views import WHOLE, Demand, Placement, Share
 
 Near = Callable[[int], tuple[str, ...]]  # what devices near to each other have in common
 
@@ -31,33 +31,32 @@ class Chooser:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._inventory = room.inventory
-        self._next_free: dict[tuple[Candidates, float], int] = {}
+        self._next_free: dict[tuple[object, ...], int] = {}
         self._failed: set[tuple[object, ...]] = set()
         self._examples: dict[tuple[object, ...], tuple[Share, ...]] = {}
 
-    def has_failed(self, demand: Demand, *, pass_by: float) -> bool:
+    def has_failed(self, demand: Demand, *, stay: Stay) -> bool:
         """Whether the same was found impossible before in this pass."""
-        return self._key(demand, pass_by) in self._failed
+        return self._key(demand, stay) in self._failed
 
-    def choose(self, demand: Demand, *, pass_by: float) -> list[tuple[int, Share]]:
+    def choose(self, demand: Demand, *, stay: Stay) -> list[tuple[int, Share]]:
         """Return places with the shares that serve a demand; none if it cannot be served now.
 
         Args:
             demand: What is wanted.
-            pass_by: When the devices are left again of himself: those that are kept for a request that cannot
-                start
-                before will do, too. NEVER for none of them, ALWAYS for all.
+            stay: When the devices are left again: what is kept or reserved for others will do if that is
+                before they can start.
         """
-        if self.has_failed(demand, pass_by=pass_by):
+        if self.has_failed(demand, stay=stay):
             return []
-        places = self._choose(demand, pass_by)
+        places = self._choose(demand, stay)
         if not places:
-            self._failed.add(self._key(demand, pass_by))
+            self._failed.add(self._key(demand, stay))
         return [(place, self._share(demand, place)) for place in places]
 
     def example(self, demand: Demand) -> tuple[Share, ...]:
         """Return shares that would serve a demand, whether or not they are free: of the smallest devices."""
-        key = self._key(demand, ALWAYS)
+        key = self._key(demand, WHATEVER)
         if key not in self._examples:
             places = self._inventory.candidates(demand).places
             memory = self._inventory.memory_bytes
@@ -65,74 +64,76 @@ class Chooser:
             self._examples[key] = tuple(self._share(demand, place) for place in smallest)
         return self._examples[key]
 
-    def open_places(self, demand: Demand, *, pass_by: float) -> list[int]:
+    def open_places(self, demand: Demand, *, stay: Stay) -> list[int]:
         """Return the places of all devices on which one share of a demand has room now."""
         members = self._inventory.candidates(demand).members
         room = self._room
         places = [
             place
             for place in (room.whole if fitness.wants_whole(demand) else (*room.whole, *room.parted))
-            if place in members and room.is_usable(place, pass_by)
+            if place in members
+            and room.is_usable(place, stay.pass_by)
+            and self._has_room(demand, place, stay)
         ]
-        if not fitness.wants_whole(demand):
-            places = [place for place in places if self._has_room(demand, place)]
         return sorted(places)
 
-    def _key(self, demand: Demand, pass_by: float) -> tuple[object, ...]:
-        wanted = (demand.memory_bytes, demand.memory_ppm, demand.compute_ppm, demand.is_exclusive)
-        return (self._inventory.candidates(demand), *wanted, demand.count, demand.placement, pass_by)
+    def _key(self, demand: Demand, stay: Stay) -> tuple[object, ...]:
+        return (self._inventory.candidates(demand), *_part(demand), demand.count, demand.placement, stay)
 
-    def _choose(self, demand: Demand, pass_by: float) -> Sequence[int]:
+    def _choose(self, demand: Demand, stay: Stay) -> Sequence[int]:
         if demand.image:
-            loaded = self._with_image(demand, pass_by)
+            loaded = self._with_image(demand, stay)
             if loaded:
                 return loaded
         if demand.count > 1 or (
             demand.placement in (Placement.SPREAD, Placement.PACK) and fitness.wants_whole(demand)
         ):  # fmt: skip
-            return self._several(demand, self.open_places(demand, pass_by=pass_by))
-        place = self._one(demand, pass_by)
+            return self._several(demand, self.open_places(demand, stay=stay))
+        place = self._one(demand, stay)
         return [] if place is None else [place]
 
-    def _one(self, demand: Demand, pass_by: float) -> int | None:
+    def _one(self, demand: Demand, stay: Stay) -> int | None:
         candidates = self._inventory.candidates(demand)
         if fitness.wants_whole(demand):
-            return self._first_free(candidates, pass_by)
+            return self._first_free(demand, stay)
         if demand.placement is Placement.SPREAD:
-            free = self._first_free(candidates, pass_by)
-            return self._emptiest(demand, pass_by) if free is None else free
+            free = self._first_free(demand, stay)
+            return self._emptiest(demand, stay) if free is None else free
         tightest = self._room.tightest(
             demand.compute_ppm or 1,
             lambda place: (
                 place in candidates.members
-                and self._room.is_usable(place, pass_by)
-                and self._has_room(demand, place)
+                and self._room.is_usable(place, stay.pass_by)
+                and self._has_room(demand, place, stay)
             ),
         )
-        return self._first_free(candidates, pass_by) if tightest is None else tightest
+        return self._first_free(demand, stay) if tightest is None else tightest
 
-    def _first_free(self, candidates: Candidates, pass_by: float) -> int | None:
+    def _first_free(self, demand: Demand, stay: Stay) -> int | None:
         """Return the first device that nobody has; devices are never free again within one pass."""
-        key = (candidates, pass_by)
+        candidates, room = self._inventory.candidates(demand), self._room
+        key = (candidates, stay, *(_part(demand) if room.reserved else ()))
         number = self._next_free.get(key, 0)
         places = candidates.places
         while number < len(places) and not (
-            places[number] in self._room.whole and self._room.is_usable(places[number], pass_by)
+            places[number] in room.whole
+            and room.is_usable(places[number], stay.pass_by)
+            and self._has_room(demand, places[number], stay)
         ):
             number += 1
         self._next_free[key] = number
         return places[number] if number < len(places) else None
 
-    def _emptiest(self, demand: Demand, pass_by: float) -> int | None:
+    def _emptiest(self, demand: Demand, stay: Stay) -> int | None:
         free = self._room.compute_ppm
-        places = self.open_places(demand, pass_by=pass_by)
+        places = self.open_places(demand, stay=stay)
         return min(places, key=lambda place: (-free[place], place), default=None)
 
-    def _with_image(self, demand: Demand, pass_by: float) -> Sequence[int]:
+    def _with_image(self, demand: Demand, stay: Stay) -> Sequence[int]:
         devices = self._inventory.devices
         places = [
             place
-            for place in self.open_places(demand, pass_by=pass_by)
+            for place in self.open_places(demand, stay=stay)
             if devices[place].loaded_image == demand.image
         ]
         return self._several(demand, places)
@@ -174,10 +175,13 @@ class Chooser:
         device = self._inventory.devices[place].id
         return Share(device=device, memory_bytes=memory_bytes, compute_ppm=compute_ppm)
 
-    def _has_room(self, demand: Demand, place: int) -> bool:
-        """Whether a part of a device is free on it."""
+    def _has_room(self, demand: Demand, place: int, stay: Stay) -> bool:
+        """Whether a device has room for a share, now and for as long as it is had."""
+        room = self._room
         memory_bytes, compute_ppm = fitness.part_of(demand, self._inventory.memory_bytes[place])
-        return self._room.memory_bytes[place] >= memory_bytes and self._room.compute_ppm[place] >= compute_ppm
+        if room.memory_bytes[place] < memory_bytes or room.compute_ppm[place] < compute_ppm:
+            return False
+        return room.fits_later(place, memory_bytes, compute_ppm, stay.leaves_at)
 
     def _node(self, place: int) -> tuple[str, ...]:
         return (self._inventory.devices[place].node,)
@@ -198,6 +202,10 @@ class Chooser:
         missing = count - len(chosen)  # several may have room for the rest: the preferred one gives it
         _, last = min(item for item in fullest if len(item[1]) >= missing)
         return chosen + self._gather(last, missing, levels[1:])
+
+
+def _part(demand: Demand) -> tuple[object, ...]:
+    return (demand.memory_bytes, demand.memory_ppm, demand.compute_ppm, demand.is_exclusive)
 
 
 def _grouped(places: Iterable[int], near: Near) -> list[list[int]]:

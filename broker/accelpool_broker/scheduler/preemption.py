@@ -20,6 +20,7 @@ from accelpool_broker.scheduler import fitness
 from accelpool_broker.scheduler.fairness import Fairness, path, size_of
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.room import Room
+from accelpool_broker.scheduler.stay import Stay, ends_by
 from accelpool_broker.scheduler.views import NEVER, Demand, LeaseView, Placement, Policy, Request
 
 
@@ -54,13 +55,15 @@ class Preemption:
         if not self._places:
             return []
         candidates = self._room.inventory.candidates(demand).members
+        leaves_at = ends_by(request, self._now + self._policy.lead_s)  # it starts once they have gone
         possible = [
             sacrifice
             for place in self._places
             if place in candidates and self._room.is_usable(place, NEVER) and not self._is_awaited(place)
+            if self._room.reserved_before(place, leaves_at) is None
             if (sacrifice := self._at(place, request, demand)) is not None
         ]
-        free = self._chooser.open_places(demand, pass_by=NEVER)
+        free = self._chooser.open_places(demand, stay=Stay(NEVER, leaves_at))
         if demand.placement is not Placement.SAME_NODE:
             return self._enough(request, demand, demand.count - len(free), possible)
         for node in dict.fromkeys(self._node(sacrifice.place) for sacrifice in possible):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from accelpool_broker.scheduler.fairness import path
-from accelpool_broker.scheduler.views import WHOLE, LeaseView, Quota, Share, TenantView
+from accelpool_broker.scheduler.holds import Hold, hold_of, peak
+from accelpool_broker.scheduler.views import FOREVER, WHOLE, LeaseView, Quota, Request, Share, TenantView
 
 HOUR_S = 3600.0
 
@@ -24,15 +25,18 @@ class _Use:
 
 
 class Quotas:
-    """What tenants have, and what they may have; grants of the pass are added."""
+    """What tenants have, and what they may have; grants of the pass are added, and what is reserved."""
 
     def __init__(self, tenants: Sequence[TenantView], leases: Iterable[LeaseView], *, now: float) -> None:
         self._quotas = {tenant.name: tenant.quota for tenant in tenants if tenant.quota != Quota()}
         self._use: dict[str, _Use] = {name: _Use() for name in self._quotas}
+        self._leases = tuple(leases) if self._quotas else ()
+        self._granted: list[tuple[str, Hold]] = []
+        self._reserved: dict[str, tuple[str, Hold]] = {}
         if not self._quotas:
             return
         own = {tenant.name: _Use(spent_device_s=tenant.spent_device_s) for tenant in tenants}
-        for lease in leases:
+        for lease in self._leases:
             use = own.setdefault(lease.tenant, _Use())
             use.take(lease.shares)
             compute_ppm = sum(share.compute_ppm for share in lease.shares)
@@ -48,20 +52,56 @@ class Quotas:
         """Whether any tenant has a quota of device-hours."""
         return any(quota.device_hours is not None for quota in self._quotas.values())
 
-    def add(self, tenant: str, shares: Sequence[Share]) -> None:
-        """Note that a tenant has these shares, too."""
+    def add(self, tenant: str, shares: Sequence[Share], ends_at: float = FOREVER) -> None:
+        """Note that a tenant has these shares, too, until an instant."""
         for use in self._uses(tenant):
             use.take(shares)
+        if self._quotas:
+            self._granted.append((tenant, hold_of("", shares, ends_at=ends_at)))
 
-    def why_not(self, tenant: str, shares: Sequence[Share]) -> str:
-        """Return which quota does not let a tenant have these shares now, "" if all do."""
+    def reserve(self, request: Request) -> None:
+        """Note that a tenant will have what is reserved for a request."""
+        assert request.starts_at is not None
+        assert request.ends_at is not None
+        hold = hold_of(request.id, request.reserved, starts_at=request.starts_at, ends_at=request.ends_at)
+        self._reserved[request.id] = (request.tenant, hold)
+
+    def release(self, request: str) -> None:
+        """Forget what is reserved for a request."""
+        self._reserved.pop(request, None)
+
+    def why_not(
+        self, tenant: str, shares: Sequence[Share], starts_at: float = -FOREVER, ends_at: float = FOREVER
+    ) -> str:
+        """Return which quota does not let a tenant have these shares for a time, "" if all do.
+
+        What is reserved counts while it is had: who leaves before it begins need not mind it.
+        """
         for name in path(tenant):
             quota = self._quotas.get(name)
             if quota is not None:
-                reason = self._exceeded(name, quota, self._use[name], shares)
+                reason = self._exceeded(name, quota, self._use_within(name, starts_at, ends_at), shares)
                 if reason:
                     return reason
         return ""
+
+    def _use_within(self, name: str, starts_at: float, ends_at: float) -> _Use:
+        """Return the most that a tenant has at once within a time, by the ends that its leases have."""
+        use = self._use[name]
+        is_reserving = any(name in path(tenant) for tenant, _ in self._reserved.values())
+        if not is_reserving and starts_at == -FOREVER:
+            return use
+        memory_bytes, compute_ppm = peak(self._holds(name), starts_at, ends_at)
+        return replace(use, memory_bytes=memory_bytes, compute_ppm=compute_ppm)
+
+    def _holds(self, name: str) -> Iterator[Hold]:
+        for lease in self._leases:
+            if name in path(lease.tenant):
+                ends_at = FOREVER if lease.ends_at is None else lease.ends_at
+                yield hold_of(lease.id, lease.shares, ends_at=ends_at)
+        for tenant, hold in (*self._granted, *self._reserved.values()):
+            if name in path(tenant):
+                yield hold
 
     def is_spent(self, tenant: str) -> str:
         """Return which quota of device-hours is used up, "" if none is."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from accelpool_broker.scheduler.fitness import part_of
 from accelpool_broker.scheduler.inventory import Inventory
 from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.room import Room
+from accelpool_broker.scheduler.stay import WHATEVER, stay_of
 from accelpool_broker.scheduler.views import (
-    ALWAYS,
     Demand,
     DeviceView,
     NodeView,
@@ -20,9 +22,9 @@ from accelpool_broker.scheduler.views import (
     TenantView,
 )
 
-FREE, LEASED, KEPT = "free", "leased", "kept for earlier requests"
+FREE, LEASED, KEPT, RESERVED = "free", "leased", "kept for earlier requests", "reserved"
 CORDONED, SILENT = "cordoned", "on a node that does not answer"
-DOING = (FREE, LEASED, KEPT, CORDONED, SILENT)
+DOING = (FREE, LEASED, KEPT, RESERVED, CORDONED, SILENT)
 
 
 def unfit(request: Request, devices: Iterable[DeviceView], nodes: Iterable[NodeView] = ()) -> dict[str, str]:
@@ -84,13 +86,13 @@ def _too_few(demand: Demand, rooms: Sequence[Sequence[int]]) -> str:
 
 def why_waiting(request: Request, room: Room) -> str:
     """Return why a request waits, one alternative after the other."""
-    reasons = [_why_waiting(request.id, demand, room) for demand in request.alternatives]
+    reasons = [_why_waiting(request, demand, room) for demand in request.alternatives]
     if len(reasons) == 1:
         return reasons[0]
     return "; ".join(f"alternative {number}: {reason}" for number, reason in enumerate(reasons, 1))
 
 
-def _why_waiting(request: str, demand: Demand, room: Room) -> str:
+def _why_waiting(request: Request, demand: Demand, room: Room) -> str:
     suitable = room.inventory.candidates(demand).places
     wanted = "" if demand.count == 1 else f", {demand.count} wanted at once"
     if demand.count > 1 and demand.placement is Placement.SAME_NODE:
@@ -100,17 +102,31 @@ def _why_waiting(request: str, demand: Demand, room: Room) -> str:
         return "no device of the pool would do at present"
     if len(suitable) < demand.count:
         return f"{len(suitable)} {noun} would do at present{wanted}"
-    free = set(Chooser(room).open_places(demand, pass_by=ALWAYS))
-    doing = Counter(what_of(request, place, room, free) for place in suitable)
+    free = places_free(demand, room)
+    doing = Counter(what_of(request, demand, place, room, free) for place in suitable)
     parts = [f"{doing[what]} {what}" for what in DOING if doing[what]]
     return f"{len(suitable)} {noun} would do: {', '.join(parts)}{wanted}"
 
 
-def what_of(request: str, place: int, room: Room, free: Collection[int]) -> str:
+def places_free(demand: Demand, room: Room) -> frozenset[int]:
+    """Return the places that have room for a share now, whoever is promised what."""
+    return frozenset(Chooser(room).open_places(demand, stay=WHATEVER))
+
+
+def what_of(request: Request, demand: Demand, place: int, room: Room, free: Collection[int]) -> str:
     """Return what a suitable device is doing, as a request sees it: one of `DOING`."""
     if not room.is_open[place]:
         node = room.inventory.nodes.get(room.inventory.devices[place].node)
         return CORDONED if node is not None and node.is_cordoned else SILENT
     if place not in free:
         return LEASED
-    return FREE if room.kept_for.get(place, request) == request else KEPT
+    if room.kept_for.get(place, request.id) != request.id:
+        return KEPT
+    leaves_at = stay_of(request, room.policy, room.now).leaves_at
+    part = part_of(demand, room.inventory.memory_bytes[place])
+    return FREE if room.fits_later(place, *part, leaves_at) else RESERVED
+
+
+def said(instant: float) -> str:
+    """Return an instant for people, UTC."""
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

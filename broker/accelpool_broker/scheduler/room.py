@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 
+from accelpool_broker.scheduler.holds import Hold, hold_of, peak
 from accelpool_broker.scheduler.inventory import Inventory
-from accelpool_broker.scheduler.views import ALWAYS, FOREVER, NEVER, WHOLE, LeaseView, Share
+from accelpool_broker.scheduler.views import ALWAYS, FOREVER, NEVER, WHOLE, LeaseView, Policy, Share, Why
 
 
 class Room:
-    """Free memory and compute by place, who is on which device, and what is kept for whom.
+    """Free memory and compute by place, who is on which device, and what is kept or reserved for whom.
 
     Args:
         inventory: The pool's devices.
         closed_nodes: Names of nodes whose devices cannot be granted now.
         leases: The active leases.
+        policy: The rules: how soon preemptible leases are gone.
+        now: The instant.
 
     Attributes:
         memory_bytes: Free memory by place.
@@ -27,12 +30,21 @@ class Room:
         whole: Places of devices of which nobody has anything.
         parted: Places of devices of which some is free and some is not.
         leases: The active leases on each device that has any, by place.
+        reserved: What is reserved of each device of which something is, by place.
     """
 
     def __init__(
-        self, inventory: Inventory, closed_nodes: Iterable[str], leases: Iterable[LeaseView]
+        self,
+        inventory: Inventory,
+        closed_nodes: Iterable[str],
+        leases: Iterable[LeaseView],
+        *,
+        policy: Policy | None = None,
+        now: float = 0.0,
     ) -> None:
         self.inventory = inventory
+        self.policy = policy or Policy()
+        self.now = now
         self.memory_bytes = list(inventory.memory_bytes)
         self.compute_ppm = [WHOLE] * len(self.memory_bytes)
         self.is_open = bytearray(b"\x01") * len(self.memory_bytes)
@@ -42,6 +54,9 @@ class Room:
         self.whole = dict.fromkeys(range(len(self.memory_bytes)))
         self.parted: dict[int, None] = {}
         self.leases: dict[int, list[LeaseView]] = {}
+        self.reserved: dict[int, list[Hold]] = {}
+        self._granted: dict[int, list[Hold]] = {}
+        self._leased: dict[tuple[int, float], list[Hold]] = {}  # what is remembered of leases
         self._buckets: dict[int, list[int]] | None = None
         for name in closed_nodes:
             for place in inventory.on_node.get(name, ()):
@@ -53,11 +68,16 @@ class Room:
         for share in lease.shares:
             place = self.inventory.places.get(share.device)
             if place is not None:
-                self.take(place, share)
+                self.use(place, share)
                 self.leases.setdefault(place, []).append(lease)
 
-    def take(self, place: int, share: Share) -> None:
-        """Take a share of a device."""
+    def take(self, place: int, share: Share, lease: str, leaves_at: float = FOREVER) -> None:
+        """Take a share of a device for a lease that leaves it by an instant."""
+        self.use(place, share)
+        self._granted.setdefault(place, []).append(hold_of(lease, [share], ends_at=leaves_at))
+
+    def use(self, place: int, share: Share) -> None:
+        """Take a share of a device, whoever has it."""
         self.whole.pop(place, None)
         self.memory_bytes[place] -= share.memory_bytes
         self.compute_ppm[place] -= share.compute_ppm
@@ -73,6 +93,67 @@ class Room:
         for place in places:
             self.kept_for[place] = request
             self.kept_from[place] = starts_at
+
+    def reserve(self, place: int, share: Share, request: str, starts_at: float, ends_at: float) -> None:
+        """Reserve a share of a device from one instant to another."""
+        hold = hold_of(request, [share], starts_at=starts_at, ends_at=ends_at)
+        self.reserved.setdefault(place, []).append(hold)
+
+    def release(self, place: int, request: str) -> None:
+        """Reserve no longer what is reserved of a device for a request."""
+        left = [hold for hold in self.reserved.pop(place, ()) if hold.id != request]
+        if left:
+            self.reserved[place] = left
+
+    def holds(self, place: int, warning_s: float | None = None) -> list[Hold]:
+        """Return who has what of a device, now and later.
+
+        Args:
+            place: The device's.
+            warning_s: How long a preemptible lease is left that is told to go now: so soon it can be gone.
+                None for as long as reservations take, FOREVER if none is told.
+        """
+        warning_s = self.policy.lead_s if warning_s is None else warning_s
+        known = self._leased.get((place, warning_s))
+        if known is None:
+            known = self._leased[place, warning_s] = list(self._of_leases(place, warning_s))
+        return [*known, *self._granted.get(place, ()), *self.reserved.get(place, ())]
+
+    def _of_leases(self, place: int, warning_s: float) -> Iterator[Hold]:
+        device = self.inventory.devices[place].id
+        for lease in self.leases.get(place, ()):
+            shares = [share for share in lease.shares if share.device == device]
+            yield hold_of(lease.id, shares, ends_at=self._gone_at(lease, warning_s))
+
+    def _gone_at(self, lease: LeaseView, warning_s: float) -> float:
+        if not lease.is_preemptible or warning_s == FOREVER:
+            return end_of(lease)
+        told_at = max(self.now, lease.granted_at + self.policy.min_run_s)
+        if lease.notice is not None and lease.notice.why is Why.PREEMPTED:
+            return min(end_of(lease), told_at + warning_s, lease.notice.revoke_at)
+        return min(end_of(lease), told_at + warning_s)
+
+    def has_room(self, place: int, share: Share) -> bool:
+        """Whether a share of a device can be had now, whoever is promised what."""
+        has_memory = self.memory_bytes[place] >= share.memory_bytes
+        return has_memory and self.compute_ppm[place] >= share.compute_ppm
+
+    def fits_later(self, place: int, memory_bytes: int, compute_ppm: int, leaves_at: float) -> bool:
+        """Whether so much of a device that has it now has it until an instant, whatever is reserved."""
+        if place not in self.reserved:
+            return True
+        most_bytes, most_ppm = peak(self.holds(place), -FOREVER, leaves_at)
+        fits = most_bytes + memory_bytes <= self.inventory.memory_bytes[place]
+        return fits and most_ppm + compute_ppm <= WHOLE
+
+    def used_places(self) -> set[int]:
+        """Return the places of devices of which somebody has something, now or later."""
+        return {*self.leases, *self._granted, *self.reserved}
+
+    def reserved_before(self, place: int, leaves_at: float) -> Hold | None:
+        """Return the first reservation of a device that begins before an instant, None if none does."""
+        holds = (hold for hold in self.reserved.get(place, ()) if hold.starts_at < leaves_at)
+        return min(holds, key=lambda hold: (hold.starts_at, hold.id), default=None)
 
     def is_usable(self, place: int, pass_by: float) -> bool:
         """Whether a device may be had now by somebody who leaves it of himself by an instant.
@@ -93,10 +174,10 @@ class Room:
         lacks_bytes = memory_bytes - self.memory_bytes[place]
         lacks_ppm = compute_ppm - self.compute_ppm[place]
         at = now
-        for lease in sorted(self.leases.get(place, ()), key=_end):
+        for lease in sorted(self.leases.get(place, ()), key=end_of):
             if lacks_bytes <= 0 and lacks_ppm <= 0:
                 break
-            at = _end(lease)
+            at = end_of(lease)
             for share in lease.shares:
                 if share.device == device:
                     lacks_bytes -= share.memory_bytes
@@ -138,6 +219,6 @@ class Room:
         return found
 
 
-def _end(lease: LeaseView) -> float:
+def end_of(lease: LeaseView) -> float:
     """Return when a lease ends however often it is renewed; a notice, which may be taken back, is no end."""
     return FOREVER if lease.ends_at is None else lease.ends_at

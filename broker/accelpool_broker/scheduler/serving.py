@@ -5,6 +5,8 @@ tenant in order of arrival. A request that has to wait keeps devices for itself:
 if it needs more, and those on which others have parts, so that they are not dealt out for ever in small
 pieces. Requests may have what is kept (backfill) that yield when they are asked to, or end soon by
 themselves, and before the waiting one could start anyway.
+
+Requests whose time was reserved come before all others once it has come: see `reservations`.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from accelpool_broker.scheduler.placement import Chooser
 from accelpool_broker.scheduler.preemption import Preemption
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.reasons import why_waiting
+from accelpool_broker.scheduler.reservations import Reservations
 from accelpool_broker.scheduler.room import Room
-from accelpool_broker.scheduler.views import ALWAYS, NEVER, Demand, Placement, Policy, Request, Share
+from accelpool_broker.scheduler.stay import Stay, ends_by, stay_of
+from accelpool_broker.scheduler.views import Demand, Placement, Policy, Request, Share
 
 MAX_LOOKS = 32  # waiting requests for which others may have to yield, and devices may be kept
 
@@ -44,6 +48,7 @@ class Server:
         fairness: Whose turn it is.
         quotas: What tenants may have.
         preemption: Who yields.
+        reservations: What is promised for a time to come, and to whom from now on.
         policy: The rules.
         now: The instant.
         explain: The ids of the requests whose reason is wanted in full, None for all.
@@ -57,6 +62,7 @@ class Server:
         fairness: Fairness,
         quotas: Quotas,
         preemption: Preemption,
+        reservations: Reservations,
         policy: Policy,
         now: float,
         explain: Collection[str] | None,
@@ -66,6 +72,7 @@ class Server:
         self._fairness = fairness
         self._quotas = quotas
         self._preemption = preemption
+        self._reservations = reservations
         self._policy = policy
         self._now = now
         self._explain = explain
@@ -74,24 +81,46 @@ class Server:
 
     def serve(self, waiting: Iterable[Request]) -> Served:
         """Return what comes of the waiting requests."""
-        for request in in_turn(waiting, self._fairness):
-            over_quota = self._grant(request)
-            if over_quota:
-                self._wait(request, over_quota)
+        waiting = list(waiting)
+        for request in waiting:
+            if request.starts_at is not None:
+                self._keep_word(request)
+        for request in in_turn((one for one in waiting if one.starts_at is None), self._fairness):
+            self._serve(request, self._chooser)
         return self._served
 
-    def _grant(self, request: Request) -> list[str]:
+    def _keep_word(self, request: Request) -> None:
+        """Grant what was reserved for a request, or what there is; it stays reserved if there is nothing."""
+        self._reservations.release(request)
+        shares = self._reservations.usable_shares(request)
+        over_quota = self._quotas.why_not(
+            request.tenant, request.reserved, ends_at=ends_by(request, self._now)
+        )
+        if shares and not over_quota and all(self._room.has_room(place, share) for place, share in shares):
+            self._take(request, request.alternative, shares)
+        elif not self._serve(request, Chooser(self._room)):
+            self._reservations.enter(request)
+
+    def _serve(self, request: Request, chooser: Chooser) -> bool:
+        """Grant a request or let it wait; whether it was granted."""
+        over_quota = self._grant(request, chooser)
+        if over_quota:
+            self._wait(request, over_quota)
+        return not over_quota
+
+    def _grant(self, request: Request, chooser: Chooser) -> list[str]:
         """Grant a request with its first alternative that can be served now; nothing if it was granted.
 
         Returns:
             Else which quota each alternative would exceed, "" if none.
         """
         over_quota: list[str] = []
-        pass_by = self._pass_by(request)
+        stay = self._stay(request)
         for number, demand in enumerate(request.alternatives):
-            chosen = self._chooser.choose(demand, pass_by=pass_by)
-            shares = tuple(share for _, share in chosen) or self._chooser.example(demand)
-            over_quota.append(self._quotas.why_not(request.tenant, shares))
+            chosen = chooser.choose(demand, stay=stay)
+            shares = tuple(share for _, share in chosen) or chooser.example(demand)
+            ends_at = ends_by(request, self._now)
+            over_quota.append(self._quotas.why_not(request.tenant, shares, ends_at=ends_at))
             if chosen and not over_quota[-1]:
                 self._take(request, number, chosen)
                 return []
@@ -100,21 +129,19 @@ class Server:
     def _take(self, request: Request, number: int, chosen: Sequence[tuple[int, Share]]) -> None:
         shares = tuple(share for _, share in chosen)
         is_backfill = any(place in self._room.kept_for for place, _ in chosen)
+        leaves_at = stay_of(request, self._policy, self._now).leaves_at
         for place, share in chosen:
-            self._room.take(place, share)
+            self._room.take(place, share, request.id, leaves_at)
         self._fairness.add(request.tenant, size_of(shares, self._room.inventory))
-        self._quotas.add(request.tenant, shares)
+        self._quotas.add(request.tenant, shares, ends_by(request, self._now))
         self._served.grants.append(
             Grant(lease=request.id, shares=shares, alternative=number, is_backfill=is_backfill)
         )
 
-    def _pass_by(self, request: Request) -> float:
-        """Return when the request has left what it gets, as far as it is short or yields."""
-        if request.is_preemptible:
-            return ALWAYS
-        if request.duration_s is None or request.duration_s > self._policy.backfill_s:
-            return NEVER
-        return self._now + request.duration_s
+    def _stay(self, request: Request) -> Stay:
+        """Return how long a request stays, as far as that matters: what is alike for many is found once."""
+        stay = stay_of(request, self._policy, self._now)
+        return stay if self._room.reserved else Stay(stay.pass_by)
 
     def _wait(self, request: Request, over_quota: Sequence[str]) -> None:
         reason = over_quota[0] if all(over_quota) else ""
@@ -132,11 +159,11 @@ class Server:
                 continue
             places = self._sacrificed(request, demand)
             if self._kept < self._policy.keep_depth:
-                gathered = self._gathered(demand, places)
+                gathered = self._gathered(request, demand, places)
                 self._kept += bool(gathered)
                 places += gathered
             if places:
-                starts_at = earliest_start(request.id, demand, self._room, self._now)
+                starts_at = earliest_start(request, demand, self._room, self._now)
                 self._room.keep(places, request.id, starts_at)
             if len(places) < demand.count:
                 self._room.awaited.append(candidates.members)
@@ -150,16 +177,19 @@ class Server:
                 self._served.victims.setdefault(lease.id, request)
         return [sacrifice.place for sacrifice in found]
 
-    def _gathered(self, demand: Demand, sacrificed: Sequence[int]) -> list[int]:
+    def _gathered(self, request: Request, demand: Demand, sacrificed: Sequence[int]) -> list[int]:
         """Return places that are free for a demand, or partly, as many as it lacks beside some others."""
         single = replace(demand, count=1)
-        free = self._chooser.open_places(single, pass_by=NEVER) if demand.count > 1 else []
+        leaves_at = stay_of(request, self._policy, self._now).leaves_at
+        stay = Stay(leaves_at=leaves_at)
+        free = self._chooser.open_places(single, stay=stay) if demand.count > 1 else []
         members = self._room.inventory.candidates(demand).members
         compute = self._room.compute_ppm
         parted = [
             place
             for place in self._room.parted
             if place in members and self._room.is_open[place] and place not in self._room.kept_for
+            if self._room.reserved_before(place, leaves_at) is None
         ]
         parted.sort(key=lambda place: (-compute[place], place))
         places = [place for place in dict.fromkeys((*free, *parted)) if place not in sacrificed]

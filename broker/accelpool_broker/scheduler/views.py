@@ -176,6 +176,10 @@ class Request:
         duration_s: How long it lasts at most, None for no end.
         withdraw_at: When the client stops wanting it, None for never.
         unread_at: When it is withdrawn unless somebody asks about it before.
+        starts_at: When it is to begin, if its devices are reserved for a time to come; None for now.
+        ends_at: When it ends then.
+        alternative: Which of its alternatives is reserved, from 0.
+        reserved: The shares that are reserved for it, none as long as none are.
     """
 
     id: str
@@ -187,6 +191,10 @@ class Request:
     duration_s: float | None = None
     withdraw_at: float | None = None
     unread_at: float = FOREVER
+    starts_at: float | None = None
+    ends_at: float | None = None
+    alternative: int = 0
+    reserved: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +248,7 @@ class Policy:
         keep_depth: For how many waiting requests devices are gathered: with one, as in EASY backfilling,
             nobody is
             starved and little is left idle (Mu'alem and Feitelson, IEEE TPDS 12(6), 2001).
+        reserve_ahead_s: How far ahead a reservation may begin.
     """
 
     half_life_s: float = 7 * 86400.0
@@ -247,3 +256,12 @@ class Policy:
     grace_s: float = 30.0
     backfill_s: float = 600.0
     keep_depth: int = 1
+    reserve_ahead_s: float = 30 * 86400.0
+
+    @property
+    def lead_s(self) -> float:
+        """How long before a reservation the leases are told that have to go for it.
+
+        Twice the grace time: whoever is told late by as much still has it, and is still gone in time.
+        """
+        return 2 * self.grace_s

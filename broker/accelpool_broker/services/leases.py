@@ -15,6 +15,7 @@ from accelpool_broker.services import accounts
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.reservations import check_kept, check_period, reserve
 from accelpool_broker.services.tenants import check_priority
 from accelpool_broker.services.views import request_view, write_demand
 from accelpool_broker.store_queries import Transaction
@@ -43,7 +44,10 @@ ENDED: dict[str, type[ProblemError]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseRequest:
-    """What a client asks for; `alternatives` are what would serve it, the best first."""
+    """What a client asks for; `alternatives` are what would serve it, the best first.
+
+    `starts_at` and `ends_at` are the time of a reservation: both or neither.
+    """
 
     alternatives: tuple[Demand, ...] = (Demand(),)
     tenant: str = DEFAULT_TENANT
@@ -52,6 +56,8 @@ class LeaseRequest:
     ttl_s: float = 60.0
     max_duration_s: float | None = None
     queue_timeout_s: float | None = None
+    starts_at: float | None = None
+    ends_at: float | None = None
     ends_with_session: bool = False
     client: str = ""
 
@@ -80,7 +86,7 @@ class Leases:
         """Return a new lease, active or queued, or the one made before with the same idempotency key.
 
         Raises:
-            Conflict: The key was used before, for another request.
+            Conflict: The key was used before, for another request; or there is no room at the time to come.
             Unsatisfiable: No device of the pool could ever serve the request.
         """
         with self._pool.change() as change:
@@ -166,6 +172,7 @@ class Leases:
         grows = [_resize(share, memory_bytes, compute_ppm) for share in lease.shares]
         if any(grows):  # a smaller part is always possible, even of a tenant that has too much
             self._check_quota(change, lease)
+            check_kept(self._pool, change, lease)
         change.leases.add(lease.id)
         change.needs_scheduling = True
 
@@ -215,6 +222,7 @@ class Leases:
     def _queue(self, change: Change, request: LeaseRequest, key: str | None, wait_s: float) -> Lease:
         now = change.now
         check_priority(change.before.tenants, request.tenant, request.priority)
+        check_period(request.starts_at, now, self._pool.settings.policy)
         timeout_s = request.queue_timeout_s
         lease = Lease(
             id=f"lse_{secrets.token_urlsafe(12)}",
@@ -226,6 +234,9 @@ class Leases:
             alternatives=[write_demand(demand) for demand in request.alternatives],
             ttl_s=request.ttl_s,
             max_duration_s=request.max_duration_s,
+            starts_at=request.starts_at,
+            ends_at=request.ends_at,
+            reserved=[],
             ends_with_session=request.ends_with_session,
             client=request.client,
             created_at=now,
@@ -237,6 +248,7 @@ class Leases:
         )
         change.tx.add(lease)
         _check_satisfiable(change.picture(), lease)
+        reserve(self._pool, change, lease)
         change.needs_scheduling = True
         return lease
 

@@ -17,6 +17,7 @@ from accelpool_broker.services import accounts
 from accelpool_broker.services.changes import Change, Changes
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.services.recent import Recent
+from accelpool_broker.services.views import write_booking
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
@@ -128,7 +129,7 @@ class Pool:
         self, picture: Picture, now: float, *, explain: Collection[str] | None = ()
     ) -> scheduler.Outcome:
         """Return what the scheduler would do with the pool now; nothing is changed."""
-        return scheduler.run(
+        return scheduler.decide(
             inventory=picture.inventory,
             leases=picture.leases.values(),
             queue=picture.queue.values(),
@@ -175,6 +176,8 @@ class Pool:
             change.nodes.add(name)
         for end in decisions.ends:
             self.end(change, _lease(change, end.lease), end.state, end.reason)
+        for booking in decisions.bookings:
+            write_booking(_lease(change, booking.lease), booking)
         self._tell(change, decisions)
         change.tx.flush()  # devices are free in the database before they are granted again
         if decisions.grants:

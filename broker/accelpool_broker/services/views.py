@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from accelpool_broker import scheduler
@@ -101,10 +102,32 @@ def request_view(lease: Lease) -> scheduler.Request:
         tenant=lease.tenant,
         priority=lease.priority,
         is_preemptible=lease.is_preemptible,
-        duration_s=lease.max_duration_s,
         withdraw_at=lease.withdraw_at,
-        unread_at=lease.read_until + lease.ttl_s,
+        **(_untimed(lease) if lease.starts_at is None else _timed(lease, lease.starts_at)),
     )
+
+
+def _untimed(lease: Lease) -> dict[str, Any]:
+    return {"duration_s": lease.max_duration_s, "unread_at": lease.read_until + lease.ttl_s}
+
+
+def _timed(lease: Lease, starts_at: float) -> dict[str, Any]:
+    """Return what is different of a queued lease that begins later: nobody has to read it before."""
+    assert lease.ends_at is not None
+    return {
+        "starts_at": starts_at,
+        "ends_at": lease.ends_at,
+        "duration_s": lease.ends_at - starts_at,
+        "unread_at": max(lease.read_until, starts_at) + lease.ttl_s,
+        "alternative": lease.alternative or 0,
+        "reserved": tuple(Share(**share) for share in lease.reserved),
+    }
+
+
+def write_booking(lease: Lease, booking: scheduler.Booking) -> None:
+    """Note what is reserved for a lease."""
+    lease.alternative = booking.alternative
+    lease.reserved = [asdict(share) for share in booking.shares]
 
 
 def tenant_view(tenant: Tenant) -> scheduler.TenantView:

@@ -154,7 +154,7 @@ class _Simulation:
             policy=self._discipline.policy,
             now=self._now,
             explain=(),
-        )
+        ).decisions
 
     def _do(self, decisions: Decisions) -> None:
         again_at = [FOREVER if decisions.wake_at is None else decisions.wake_at]

@@ -25,12 +25,7 @@ def explain(
     output.text(f"Lease {told['id']} is {told['state']}{position}: {told['reason'] or 'nothing to explain'}.")
     if told["state"] != "queued":
         return
-    earliest = told["earliest_at"]
-    output.text(
-        f"At the earliest it is granted at {earliest}."
-        if earliest
-        else "When it can be granted nobody knows: leases that it waits for have no end of themselves."
-    )
+    output.text(_when(told["position"], told["earliest_at"]))
     output.table(
         ["device", "node", "name", "alternative", "why not", "leases"],
         [
@@ -42,3 +37,12 @@ def explain(
         ],
         "The pool has no devices.",
     )  # fmt: skip
+
+
+def _when(position: int | None, earliest: str | None) -> str:
+    """Return when a lease is granted; one at no position is reserved for a time to come."""
+    if earliest is None:
+        return "When it can be granted nobody knows: leases that it waits for have no end of themselves."
+    if position is None:
+        return f"It begins at {earliest}; nobody has to wait for it until then."
+    return f"At the earliest it is granted at {earliest}."

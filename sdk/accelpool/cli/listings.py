@@ -124,13 +124,18 @@ def _lease_row(lease: Record) -> tuple[object, ...]:
     position = f"position {lease['position']}: " if lease.get("position") else ""
     return (
         lease["id"],
-        lease["state"],
+        _lease_state(lease),
         _wanted(lease),
         shares,
         lease.get("client"),
         lease.get("granted_at") or lease.get("created_at"),
         f"{position}{(lease.get('notice') or {}).get('reason') or lease.get('reason') or ''}",
     )
+
+
+def _lease_state(lease: Record) -> str:
+    """Return a lease's state; one that has devices from a time to come on is reserved."""
+    return "reserved" if lease["state"] == "queued" and lease.get("reserved") else str(lease["state"])
 
 
 def _part(share: Record) -> str:
