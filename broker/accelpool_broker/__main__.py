@@ -23,8 +23,10 @@ from accelpool_broker.state_dir import StateDirError
 from accelpool_broker.store import DatabaseUrlError
 from accelpool_broker.timer import Timer
 from accelpool_wire.errors import Unavailable
+from accelpool_wire.open_files import allow_open_files
 
 CANNOT_START = 2
+FILES = 16384  # a socket for each client that waits
 DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 
 
@@ -37,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    allow_open_files(FILES)
     os.umask(0o077)  # what SQLite writes is private, too
     settings = Settings(
         state_dir=given.state_dir,

@@ -262,11 +262,11 @@ def run(machine: Callable[[], Pool], examples: int) -> None:
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_always_holds_of_one_broker() -> None:
     run(Pool, 30)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_always_holds_of_two_brokers_on_one_database(postgres: Postgres) -> None:
     run(lambda: Pool(postgres.empty_database(), brokers=2), 8)

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import itertools
 import os
-import resource
 import socket
 import sys
 import threading
@@ -29,6 +28,7 @@ from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
 from accelpool_node.worker.sharing import Sharing, shares_of
 from accelpool_wire import messages as m
+from accelpool_wire.open_files import allow_open_files
 
 ALIVE_EVERY_S, LOOKS_PER_ALIVE = 1.0, 10
 LOOK_EVERY_S = ALIVE_EVERY_S / LOOKS_PER_ALIVE
@@ -45,7 +45,7 @@ def main() -> NoReturn:
     options = parser.parse_args()
     agent = socket.socket(fileno=options.control_fd)
     agent.set_inheritable(False)  # a driver's own child must not keep it open after this process
-    _allow_files()
+    allow_open_files(FILES)
     backend = load_backend(options.backend)
     devices = {device.name: device for device in backend.devices()}
     try:
@@ -61,14 +61,6 @@ def main() -> NoReturn:
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
     _leave(agent, _serve(agent, backend, devices, order, stream, descriptors[1:]))
-
-
-def _allow_files() -> None:
-    """Have as many files open as may be needed, or as the system lets us."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _leave(agent: socket.socket, ended: control.Ended) -> NoReturn:
