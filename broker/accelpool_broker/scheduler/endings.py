@@ -58,15 +58,18 @@ def end_leases(
         end = _end(lease, lost, drained, now)
         if end is None:
             result.active.append(lease)
-            result.deadlines += [lease.expires_at, *([] if lease.ends_at is None else [lease.ends_at])]
-            result.deadlines += [] if lease.notice is None else [lease.notice.revoke_at]
+            result.deadlines.append(lease.expires_at)
+            if lease.ends_at is not None:
+                result.deadlines.append(lease.ends_at)
+            if lease.notice is not None:
+                result.deadlines.append(lease.notice.revoke_at)
         else:
             result.ends.append(end)
     return result
 
 
 def _end(lease: LeaseView, lost: frozenset[str], drained: frozenset[str], now: float) -> End | None:
-    gone = sorted(lost.intersection(lease.nodes))
+    gone = sorted(lost.intersection(lease.nodes)) if lost else []
     if gone:
         reason = loss(gone[0], "stopped answering", lease.nodes)
         return End(lease=lease.id, state=LeaseState.LOST, reason=reason)
@@ -141,7 +144,11 @@ class Words:
             endings: What ends.
             victims: The leases that have to yield, by id, and to which request.
         """
+        has_rules = bool(self._drained or self._quotas)
         for lease in endings.active:
+            is_told = lease.notice is not None or lease.idle_since is not None
+            if not (has_rules or is_told or lease.id in victims):
+                continue
             holding = self._holding(lease, victims.get(lease.id), endings.deadlines)
             wanted = min(holding, key=lambda notice: notice.revoke_at, default=None)
             if wanted is None:

@@ -48,6 +48,11 @@ class Quotas:
                 above.spent_device_s += use.spent_device_s
 
     @property
+    def are_any(self) -> bool:
+        """Whether any tenant has a quota."""
+        return bool(self._quotas)
+
+    @property
     def has_hours(self) -> bool:
         """Whether any tenant has a quota of device-hours."""
         return any(quota.device_hours is not None for quota in self._quotas.values())

@@ -118,13 +118,19 @@ class Server:
         stay = self._stay(request)
         for number, demand in enumerate(request.alternatives):
             chosen = chooser.choose(demand, stay=stay)
-            shares = tuple(share for _, share in chosen) or chooser.example(demand)
-            ends_at = ends_by(request, self._now)
-            over_quota.append(self._quotas.why_not(request.tenant, shares, ends_at=ends_at))
+            over_quota.append(self._over_quota(request, demand, chooser, chosen))
             if chosen and not over_quota[-1]:
                 self._take(request, number, chosen)
                 return []
         return over_quota
+
+    def _over_quota(
+        self, request: Request, demand: Demand, chooser: Chooser, chosen: Sequence[tuple[int, Share]]
+    ) -> str:
+        if not self._quotas.are_any:
+            return ""
+        shares = tuple(share for _, share in chosen) or chooser.example(demand)
+        return self._quotas.why_not(request.tenant, shares, ends_at=ends_by(request, self._now))
 
     def _take(self, request: Request, number: int, chosen: Sequence[tuple[int, Share]]) -> None:
         shares = tuple(share for _, share in chosen)
