@@ -1,0 +1,34 @@
+/* Sessions: one per endpoint of the lease, opened when devices are first asked for, shared by all contexts. */
+#ifndef ACCELPOOL_SESSION_H
+#define ACCELPOOL_SESSION_H
+
+#include "connection.h"
+
+enum { WATCH_BUCKETS = 1024 };
+
+struct session {
+    struct connection *connection;
+    char *node, *environment;
+    unsigned char *welcome; /* what the devices' infos read in */
+    char id[64];
+    cl_uint device_count;
+    cl_device_id *devices; /* without parts */
+    /* with the connection's lock */
+    cl_event watched[WATCH_BUCKETS];
+    cl_context notified;
+    bool is_end_told;
+};
+
+struct sessions {
+    size_t count;
+    struct session **list;
+};
+
+/* The sessions of the lease, opened now if they are not open yet: an endpoint that does not let us in is tried again
+ * next time. */
+const struct sessions *all_sessions(void);
+
+/* Say why a session could not be opened or was lost, on stderr, where ACCELPOOL_ICD_VERBOSE is set. */
+void say(const char *what, const char *why);
+
+#endif
