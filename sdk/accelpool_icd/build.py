@@ -19,9 +19,10 @@ GLIBC = "2.17"
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "src").glob("*.c"))
 LIBRARY = HERE / "lib" / "libaccelpool.so"
-# The loaders unload drivers at the end of the process, when their threads may still run: nodelete.
+# The loaders unload drivers at the end of the process, when their threads may still run: nodelete. They have functions of
+# the same names, which ours are not to be bound to: Bsymbolic.
 FLAGS = ["-std=gnu11", "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-missing-field-initializers"]
-LINK = ["-shared", "-pthread", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-soname,libaccelpool.so"]
+LINK = ["-shared", "-pthread", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-Bsymbolic", "-Wl,-soname,libaccelpool.so"]
 
 
 def zig() -> list[str]:

@@ -281,7 +281,8 @@ static cl_int give_form(cl_device_id device, cl_device_info name, enum form form
     }
 }
 
-/* A device of OpenCL 2 has to have shared virtual memory, pipes and on-device queues; one of OpenCL 3 does not. */
+/* This driver is of OpenCL 3.0, whatever newer version a device may be of. One of OpenCL 2 would have to have shared
+ * virtual memory, pipes and on-device queues; one of OpenCL 3 need not. */
 static cl_int give_version(cl_device_id device, INFO_ROOM) {
     char version[256] = "OpenCL 3.0";
     struct reader info;
@@ -291,7 +292,7 @@ static cl_int give_version(cl_device_id device, INFO_ROOM) {
         memcpy(version, text.chars, length);
         version[length] = '\0';
     }
-    if (!strncmp(version, "OpenCL 2.", 9)) {
+    if (strncmp(version, "OpenCL 1.", 9)) {
         memcpy(version, "OpenCL 3.0", 10);
     }
     return GIVE_TEXT(version);
