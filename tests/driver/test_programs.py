@@ -1,0 +1,46 @@
+"""Programs in C, through the ordinary loader, on a pool of this machine's devices."""
+
+import subprocess
+
+import pytest
+
+from .lease_file import leased
+
+pytestmark = pytest.mark.opencl
+
+
+@pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads"])
+def test_a_program_runs_on_the_pool(run_program, name):
+    run_program(name)
+
+
+def test_without_a_lease_there_is_no_platform_and_not_a_word(programs):
+    done = subprocess.run(
+        [programs.compiled("objects")], env=programs.environment(None), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1  # it finds no platform of ours
+    assert "accelpool:" not in done.stderr
+
+
+def test_a_lease_file_that_is_none_gives_no_devices(programs, tmp_path):
+    broken = tmp_path / "lease.json"
+    for text in ("", "{", '{"endpoints": 3}', '{"endpoints": [{"node": "n"}]}', '{"endpoints": []} x'):
+        broken.write_text(text)
+        done = subprocess.run(
+            [programs.compiled("objects")], env=programs.environment(broken), capture_output=True, timeout=60
+        )
+        assert done.returncode == 1
+        assert b"clGetDeviceIDs" in done.stderr
+
+
+def test_a_node_that_is_lost_in_mid_command_gives_error_codes_and_no_hang(programs, own_opencl_pool, tmp_path):
+    with leased(own_opencl_pool.url, own_opencl_pool.token, tmp_path, {"kind": "any"}) as lease_file:
+        program = subprocess.Popen(
+            [programs.compiled("lost")], env=programs.environment(lease_file), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert program.stdout.readline() == "running\n"
+        own_opencl_pool.agent.kill()
+        _, said = program.communicate(timeout=60)
+        assert program.returncode == 0, said
+        own_opencl_pool.start_agent()
