@@ -37,10 +37,12 @@ cl_int prepare(struct command *command, cl_command_queue queue, cl_command_type 
     return CL_SUCCESS;
 }
 
-struct writer *begin_command(struct command *command, int tag, size_t fields) {
-    struct writer *w = begin(command->connection, tag, fields);
+struct writer *begin_command(struct command *command, int tag, size_t fields, cl_int *code) {
+    struct writer *w = *code == CL_SUCCESS ? begin(command->connection, tag, fields) : NULL;
     if (w) {
         write_uint(w, command->queue->handle);
+    } else if (*code == CL_SUCCESS) {
+        *code = CL_OUT_OF_RESOURCES;
     }
     return w;
 }

@@ -20,14 +20,15 @@ struct command {
 
 cl_int prepare(struct command *command, cl_command_queue queue, cl_command_type type, cl_uint wait_count,
                const cl_event *wait_list, bool wants_event);
-struct writer *begin_command(struct command *command, int tag, size_t fields); /* writes the queue, the first field */
+/* Begin its message with the queue, the first field; NULL where `code` is an error, or becomes one. */
+struct writer *begin_command(struct command *command, int tag, size_t fields, cl_int *code);
 void write_event(struct writer *w, const struct command *command);
 void write_wait_list(struct writer *w, const struct command *command);
 cl_int finish(struct command *command, cl_int code, cl_event *event);
 
 /* A read, whose answer brings bytes: waits for them, or makes `command`'s event complete once they are there. */
 struct destination {
-    unsigned char *bytes;     /* where to */
+    unsigned char *bytes;           /* where to */
     size_t row_bytes, rows, slices; /* what comes, without gaps */
     size_t row_pitch, slice_pitch;
 };

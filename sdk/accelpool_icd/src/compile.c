@@ -210,7 +210,8 @@ cl_program clLinkProgram(cl_context context, cl_uint count, const cl_device_id *
     if (!is_object(context, A_CONTEXT)) {
         return result(errcode_ret, CL_INVALID_CONTEXT, NULL);
     }
-    cl_int code = !notify && user_data ? CL_INVALID_VALUE : check_link(context, count, devices, program_count, programs);
+    cl_int code =
+        !notify && user_data ? CL_INVALID_VALUE : check_link(context, count, devices, program_count, programs);
     if (code != CL_SUCCESS) {
         return result(errcode_ret, code, NULL);
     }

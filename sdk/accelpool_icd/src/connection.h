@@ -92,7 +92,7 @@ struct connection {
     int waiters, sleepers;
     struct pending *awaited;
     size_t awaited_count;
-    size_t unwaited; /* answers and pushes under way that no thread waits for */
+    size_t unwaited;         /* answers and pushes under way that no thread waits for */
     atomic_int unset_events; /* user events that are not set: what waits for them may wait for ever */
 
     pthread_t service;
@@ -101,33 +101,38 @@ struct connection {
     struct task *tasks, **last_task;
 };
 
-/* connection.c: life, and sending */
+/* handshake.c */
 
-/* Open a session; NULL, and why in `problem`, if that fails. `fields` are those of the Welcome, which are in `body`. */
+/* Open a session; NULL, and why in `problem`, if that fails. `fields` are those of the Welcome, which are in `body`.
+ */
 struct connection *connection_open(const char *host, int port, const char *token, struct reader *fields,
                                    unsigned char **body, char *problem, size_t problem_room);
 bool connection_start(struct connection *c, const struct connection_owner *calls, void *owner);
 void connection_close(struct connection *c);
 void connection_abandon(struct connection *c); /* in a forked child */
+
+/* connection.c: sending */
 void connection_fail(struct connection *c, const char *reason);
 
 uint64_t new_handle(struct connection *c);
 void release_handle(struct connection *c, uint64_t handle);
 
-/* Begin a message of so many fields; NULL if the session is lost. `sending` is held until one of the next five ends it. */
+/* Begin a message of so many fields; NULL if the session is lost. `sending` is held until one of the next five ends
+ * it. */
 struct writer *begin(struct connection *c, int tag, size_t fields);
 cl_int post(struct connection *c);
 cl_int post_payload(struct connection *c, const void *payload, size_t length);
 cl_int call(struct connection *c, struct pending *answer); /* waits; the answer's code. Free it with answer_free */
 cl_int call_later(struct connection *c, struct pending *answer); /* the answer's `then` is called */
-cl_int abandon(struct connection *c, cl_int code); /* take it back: the code */
+cl_int abandon(struct connection *c, cl_int code);               /* take it back: the code */
 cl_int flush(struct connection *c);
 void answer_free(struct pending *answer);
 
 /* inbox.c: receiving */
 bool try_receive(struct connection *c); /* what is there, if nobody else reads */
 typedef bool (*condition)(void *what);  /* called with `lock` held */
-bool wait_until(struct connection *c, condition is_so, void *what); /* with `lock` held; false if the session is lost */
+bool wait_until(struct connection *c, condition is_so,
+                void *what); /* with `lock` held; false if the session is lost */
 void settle_lost(struct connection *c);
 
 /* service.c: the thread of its own */

@@ -18,12 +18,14 @@ static bool share_memory(cl_mem one, cl_mem other) {
     return (one->parent ? one->parent : one) == (other->parent ? other->parent : other);
 }
 
-static cl_int check_copy(const struct command *command, cl_mem source, cl_mem target, size_t from, size_t to, size_t size) {
+static cl_int check_copy(const struct command *command, cl_mem source, cl_mem target, size_t from, size_t to,
+                         size_t size) {
     cl_int code = check_pair(command, source, target);
     if (code != CL_SUCCESS) {
         return code;
     }
-    if (size == 0 || from > source->size || size > source->size - from || to > target->size || size > target->size - to) {
+    if (size == 0 || from > source->size || size > source->size - from || to > target->size ||
+        size > target->size - to) {
         return CL_INVALID_VALUE;
     }
     if (share_memory(source, target)) {
@@ -42,7 +44,7 @@ cl_int clEnqueueCopyBuffer(cl_command_queue queue, cl_mem source, cl_mem target,
     if (code == CL_SUCCESS) {
         code = check_copy(&command, source, target, from, to, size);
     }
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_COPY_BUFFER, 8) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_COPY_BUFFER, 8, &code);
     if (w) {
         write_uint(w, source->handle);
         write_uint(w, target->handle);
@@ -52,8 +54,6 @@ cl_int clEnqueueCopyBuffer(cl_command_queue queue, cl_mem source, cl_mem target,
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -72,7 +72,8 @@ static bool do_overlap(const struct rectangle *one, const struct rectangle *othe
         return false;
     }
     for (int i = 0; i < 3; i++) {
-        if (one->origin[i] >= other->origin[i] + one->region[i] || other->origin[i] >= one->origin[i] + one->region[i]) {
+        if (one->origin[i] >= other->origin[i] + one->region[i] ||
+            other->origin[i] >= one->origin[i] + one->region[i]) {
             return false;
         }
     }
@@ -117,7 +118,7 @@ cl_int clEnqueueCopyBufferRect(cl_command_queue queue, cl_mem source, cl_mem tar
         memcpy(to.region, region, sizeof to.region);
         code = check_copy_rect(&command, source, target, &from, &to);
     }
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_COPY_BUFFER_RECT, 10) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_COPY_BUFFER_RECT, 10, &code);
     if (w) {
         write_uint(w, source->handle);
         write_uint(w, target->handle);
@@ -129,8 +130,6 @@ cl_int clEnqueueCopyBufferRect(cl_command_queue queue, cl_mem source, cl_mem tar
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -152,30 +151,26 @@ static cl_int check_fill(const struct command *command, cl_mem buffer, const voi
 }
 
 cl_int clEnqueueFillBuffer(cl_command_queue queue, cl_mem buffer, const void *pattern, size_t pattern_bytes,
-                           size_t offset, size_t size, cl_uint wait_count, const cl_event *wait_list, cl_event *event) {
+                           size_t offset, size_t size, cl_uint wait_count, const cl_event *wait_list,
+                           cl_event *event) {
     struct command command;
     cl_int code = prepare(&command, queue, CL_COMMAND_FILL_BUFFER, wait_count, wait_list, event != NULL);
     if (code == CL_SUCCESS) {
         code = check_fill(&command, buffer, pattern, pattern_bytes, offset, size);
     }
     struct writer *w = NULL;
-    if (code == CL_SUCCESS && size == 0) { /* allowed, and nothing to do */
-        w = begin_command(&command, ENQUEUE_MARKER, 3);
-    } else if (code == CL_SUCCESS) {
-        w = begin_command(&command, ENQUEUE_FILL_BUFFER, 7);
-        if (w) {
-            write_uint(w, buffer->handle);
-            write_bin(w, pattern, pattern_bytes);
-            write_uint(w, offset);
-            write_uint(w, size);
-        }
+    if (size == 0) { /* allowed, and nothing to do */
+        w = begin_command(&command, ENQUEUE_MARKER, 3, &code);
+    } else if ((w = begin_command(&command, ENQUEUE_FILL_BUFFER, 7, &code))) {
+        write_uint(w, buffer->handle);
+        write_bin(w, pattern, pattern_bytes);
+        write_uint(w, offset);
+        write_uint(w, size);
     }
     if (w) {
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -190,11 +185,11 @@ cl_int clEnqueueMigrateMemObjects(cl_command_queue queue, cl_uint count, const c
         code = CL_INVALID_VALUE;
     }
     for (cl_uint i = 0; code == CL_SUCCESS && i < count; i++) {
-        code = !is_object(mems[i], A_MEM)                ? CL_INVALID_MEM_OBJECT
+        code = !is_object(mems[i], A_MEM)           ? CL_INVALID_MEM_OBJECT
                : mems[i]->context != queue->context ? CL_INVALID_CONTEXT
                                                     : CL_SUCCESS;
     }
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_MIGRATE_MEM_OBJECTS, 5) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_MIGRATE_MEM_OBJECTS, 5, &code);
     if (w) {
         write_array(w, count);
         for (cl_uint i = 0; i < count; i++) {
@@ -204,8 +199,6 @@ cl_int clEnqueueMigrateMemObjects(cl_command_queue queue, cl_uint count, const c
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }

@@ -51,8 +51,7 @@ cl_int clGetDeviceIDs(cl_platform_id platform, cl_device_type type, cl_uint num_
 static size_t property_count(const cl_device_partition_property *properties) {
     size_t count = 0;
     if (properties[0] == CL_DEVICE_PARTITION_BY_COUNTS) { /* its list ends with a 0 of its own */
-        for (count = 1; properties[count]; count++) {
-        }
+        for (count = 1; properties[count]; count++) {}
         return count;
     }
     while (properties[count]) {

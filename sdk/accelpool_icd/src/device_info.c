@@ -122,13 +122,40 @@ static const struct {
 
 /* Extensions of the host's API, which the driver would have to have: not those that a kernel's code uses. */
 static const char *const HOST_EXTENSIONS[] = {
-    "cl_khr_gl_",       "cl_khr_egl_",        "cl_khr_d3d",     "cl_khr_dx9",   "cl_khr_external_",  "cl_khr_semaphore",
-    "cl_khr_command_buffer", "cl_khr_il_program", "cl_khr_terminate_context", "cl_khr_create_command_queue",
-    "cl_khr_priority_hints", "cl_khr_throttle_hints", "cl_khr_suggested_local_work_size", "cl_khr_spir",
-    "cl_khr_mipmap_image", "cl_khr_device_uuid", "cl_khr_pci_bus_info", "cl_khr_icd", "cl_ext_", "cl_amd_", "cl_apple_",
-    "cl_arm_",          "cl_pocl_",           "cl_intel_unified_shared_memory", "cl_intel_create_buffer_with",
-    "cl_intel_command_queue", "cl_intel_va_api", "cl_intel_packed_yuv", "cl_intel_mem_", "cl_intel_exec_by_local_thread",
-    "cl_intel_vec_len_hint", "cl_intel_device_attribute", "cl_intel_concurrent_dispatch", "cl_nv_",
+    "cl_khr_gl_",
+    "cl_khr_egl_",
+    "cl_khr_d3d",
+    "cl_khr_dx9",
+    "cl_khr_external_",
+    "cl_khr_semaphore",
+    "cl_khr_command_buffer",
+    "cl_khr_il_program",
+    "cl_khr_terminate_context",
+    "cl_khr_create_command_queue",
+    "cl_khr_priority_hints",
+    "cl_khr_throttle_hints",
+    "cl_khr_suggested_local_work_size",
+    "cl_khr_spir",
+    "cl_khr_mipmap_image",
+    "cl_khr_device_uuid",
+    "cl_khr_pci_bus_info",
+    "cl_khr_icd",
+    "cl_ext_",
+    "cl_amd_",
+    "cl_apple_",
+    "cl_arm_",
+    "cl_pocl_",
+    "cl_intel_unified_shared_memory",
+    "cl_intel_create_buffer_with",
+    "cl_intel_command_queue",
+    "cl_intel_va_api",
+    "cl_intel_packed_yuv",
+    "cl_intel_mem_",
+    "cl_intel_exec_by_local_thread",
+    "cl_intel_vec_len_hint",
+    "cl_intel_device_attribute",
+    "cl_intel_concurrent_dispatch",
+    "cl_nv_",
 };
 
 static bool is_host_extension(struct text name) {
@@ -274,8 +301,8 @@ static cl_int give_form(cl_device_id device, cl_device_info name, enum form form
     case EXTENSIONS:
         return give_extensions(info, room, value, size_ret);
     case VERSIONS:
-        return give_versions(is_there ? info : (struct reader){0}, name == CL_DEVICE_EXTENSIONS_WITH_VERSION, room, value,
-                             size_ret);
+        return give_versions(is_there ? info : (struct reader){0}, name == CL_DEVICE_EXTENSIONS_WITH_VERSION, room,
+                             value, size_ret);
     default:
         return give_numbers(is_there ? info : (struct reader){0}, room, value, size_ret);
     }

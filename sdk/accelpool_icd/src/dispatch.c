@@ -1,5 +1,5 @@
-/* The table through which loaders call, in the order that Khronos' loader and ocl-icd agree on, and the functions that
- * loaders look up by name. No entry is NULL: what there is no support for says so. */
+/* The table through which loaders call, in the order that Khronos' loader and ocl-icd agree on, and the functions
+ * that loaders look up by name. No entry is NULL: what there is no support for says so. */
 #include <string.h>
 
 #include "objects.h"
@@ -15,7 +15,7 @@ static void *refuse_to_create(void) {
     return NULL;
 }
 
-#define ENTRY(name) (function)name
+#define ENTRY(name) (function) name
 
 const function the_dispatch_table[] = {
     ENTRY(clGetPlatformIDs),
@@ -93,12 +93,12 @@ const function the_dispatch_table[] = {
     ENTRY(clEnqueueAcquireGLObjects),
     ENTRY(clEnqueueReleaseGLObjects),
     ENTRY(clGetGLContextInfoKHR),
-    ENTRY(refuse), /* clGetDeviceIDsFromD3D10KHR */
+    ENTRY(refuse),           /* clGetDeviceIDsFromD3D10KHR */
     ENTRY(refuse_to_create), /* clCreateFromD3D10BufferKHR */
     ENTRY(refuse_to_create), /* clCreateFromD3D10Texture2DKHR */
     ENTRY(refuse_to_create), /* clCreateFromD3D10Texture3DKHR */
-    ENTRY(refuse), /* clEnqueueAcquireD3D10ObjectsKHR */
-    ENTRY(refuse), /* clEnqueueReleaseD3D10ObjectsKHR */
+    ENTRY(refuse),           /* clEnqueueAcquireD3D10ObjectsKHR */
+    ENTRY(refuse),           /* clEnqueueReleaseD3D10ObjectsKHR */
     ENTRY(clSetEventCallback),
     ENTRY(clCreateSubBuffer),
     ENTRY(clSetMemObjectDestructorCallback),
@@ -127,19 +127,19 @@ const function the_dispatch_table[] = {
     ENTRY(clEnqueueBarrierWithWaitList),
     ENTRY(clGetExtensionFunctionAddressForPlatform),
     ENTRY(clCreateFromGLTexture),
-    ENTRY(refuse), /* clGetDeviceIDsFromD3D11KHR */
+    ENTRY(refuse),           /* clGetDeviceIDsFromD3D11KHR */
     ENTRY(refuse_to_create), /* clCreateFromD3D11BufferKHR */
     ENTRY(refuse_to_create), /* clCreateFromD3D11Texture2DKHR */
     ENTRY(refuse_to_create), /* clCreateFromD3D11Texture3DKHR */
     ENTRY(refuse_to_create), /* clCreateFromDX9MediaSurfaceKHR */
-    ENTRY(refuse), /* clEnqueueAcquireD3D11ObjectsKHR */
-    ENTRY(refuse), /* clEnqueueReleaseD3D11ObjectsKHR */
-    ENTRY(refuse), /* clGetDeviceIDsFromDX9MediaAdapterKHR */
-    ENTRY(refuse), /* clEnqueueAcquireDX9MediaSurfacesKHR */
-    ENTRY(refuse), /* clEnqueueReleaseDX9MediaSurfacesKHR */
+    ENTRY(refuse),           /* clEnqueueAcquireD3D11ObjectsKHR */
+    ENTRY(refuse),           /* clEnqueueReleaseD3D11ObjectsKHR */
+    ENTRY(refuse),           /* clGetDeviceIDsFromDX9MediaAdapterKHR */
+    ENTRY(refuse),           /* clEnqueueAcquireDX9MediaSurfacesKHR */
+    ENTRY(refuse),           /* clEnqueueReleaseDX9MediaSurfacesKHR */
     ENTRY(refuse_to_create), /* clCreateFromEGLImageKHR */
-    ENTRY(refuse), /* clEnqueueAcquireEGLObjectsKHR */
-    ENTRY(refuse), /* clEnqueueReleaseEGLObjectsKHR */
+    ENTRY(refuse),           /* clEnqueueAcquireEGLObjectsKHR */
+    ENTRY(refuse),           /* clEnqueueReleaseEGLObjectsKHR */
     ENTRY(refuse_to_create), /* clCreateEventFromEGLSyncKHR */
     ENTRY(clCreateCommandQueueWithProperties),
     ENTRY(clCreatePipe),

@@ -74,11 +74,14 @@ static void run_event_call(struct task *task) {
     free(call);
 }
 
-static void call_soon(cl_event event, struct callback *callback, cl_int status) {
+void call_soon(cl_event event, struct callback *callback, cl_int status) {
     struct event_call *call = malloc(sizeof *call);
     if (call) {
-        *call = (struct event_call){{NULL, run_event_call}, event, (event_callback)callback->call,
-                                    status < 0 ? status : callback->status, callback->user_data};
+        *call = (struct event_call){{NULL, run_event_call},
+                                    event,
+                                    (event_callback)callback->call,
+                                    status < 0 ? status : callback->status,
+                                    callback->user_data};
         retain(event);
         service_add(event->session->connection, &call->task);
     }
@@ -185,7 +188,7 @@ static size_t enter_watched(struct session *session, cl_uint count, const cl_eve
     return fresh;
 }
 
-static cl_int watch(struct session *session, cl_uint count, const cl_event *events) {
+cl_int watch(struct session *session, cl_uint count, const cl_event *events) {
     uint64_t few[16], *handles = count <= 16 ? few : malloc(count * sizeof *handles);
     if (!handles) {
         return CL_OUT_OF_HOST_MEMORY;
@@ -252,188 +255,6 @@ cl_int clWaitForEvents(cl_uint num_events, const cl_event *event_list) {
         }
     }
     return wait_events(num_events, event_list);
-}
-
-/* ---- asking ---------------------------------------------------------------------------------------------- */
-
-/* Ask the worker how far a command is; the status, or an error. */
-static cl_int ask_state(cl_event event, struct event_end *end) {
-    struct connection *c = event->session->connection;
-    struct writer *w = begin(c, GET_EVENT, 1);
-    if (!w) {
-        return CL_OUT_OF_RESOURCES;
-    }
-    write_uint(w, event->handle);
-    struct pending answer = {0};
-    cl_int code = call(c, &answer);
-    if (code == CL_SUCCESS) {
-        end->status = (cl_int)read_int(&answer.fields);
-        end->has_times = read_kind(&answer.fields) == KIND_ARRAY && read_array(&answer.fields) == 4;
-        for (int i = 0; end->has_times && i < 4; i++) {
-            end->times[i] = read_uint(&answer.fields);
-        }
-    }
-    answer_free(&answer);
-    return code;
-}
-
-static cl_int current_status(cl_event event) {
-    cl_int status = event_status(event);
-    if (status <= CL_COMPLETE || event->type == CL_COMMAND_USER) {
-        return status;
-    }
-    struct connection *c = event->session->connection;
-    if (event->is_read && !event->handle) {
-        flush(c);
-        try_receive(c);
-        return event_status(event);
-    }
-    struct event_end end = {0};
-    if (ask_state(event, &end) != CL_SUCCESS) {
-        return event_status(event) > CL_COMPLETE ? CL_DEVICE_NOT_AVAILABLE : event_status(event);
-    }
-    if (event->is_read) { /* complete once its bytes are here */
-        return event_status(event) <= CL_COMPLETE ? event_status(event) : end.status <= CL_COMPLETE ? CL_RUNNING : end.status;
-    }
-    if (end.status <= CL_COMPLETE) {
-        pthread_mutex_lock(&c->lock);
-        complete_event(event, &end);
-        pthread_mutex_unlock(&c->lock);
-    }
-    return end.status;
-}
-
-cl_int clGetEventInfo(cl_event event, cl_event_info name, size_t room, void *value, size_t *size_ret) {
-    if (!is_object(event, AN_EVENT)) {
-        return CL_INVALID_EVENT;
-    }
-    switch (name) {
-    case CL_EVENT_COMMAND_QUEUE:
-        return GIVE(cl_command_queue, event->queue);
-    case CL_EVENT_CONTEXT:
-        return GIVE(cl_context, event->context);
-    case CL_EVENT_COMMAND_TYPE:
-        return GIVE(cl_command_type, event->type);
-    case CL_EVENT_REFERENCE_COUNT:
-        return GIVE(cl_uint, (cl_uint)event->object.references);
-    case CL_EVENT_COMMAND_EXECUTION_STATUS:
-        return GIVE(cl_int, value ? current_status(event) : 0);
-    default:
-        return CL_INVALID_VALUE;
-    }
-}
-
-cl_int clGetEventProfilingInfo(cl_event event, cl_profiling_info name, size_t room, void *value, size_t *size_ret) {
-    if (!is_object(event, AN_EVENT)) {
-        return CL_INVALID_EVENT;
-    }
-    if (name < CL_PROFILING_COMMAND_QUEUED || name > CL_PROFILING_COMMAND_COMPLETE) {
-        return CL_INVALID_VALUE;
-    }
-    if (!event->queue || !(event->queue->flags & CL_QUEUE_PROFILING_ENABLE) || current_status(event) != CL_COMPLETE) {
-        return CL_PROFILING_INFO_NOT_AVAILABLE;
-    }
-    struct connection *c = event->session->connection;
-    struct event_end end = {0};
-    pthread_mutex_lock(&c->lock);
-    end.has_times = event->has_times;
-    memcpy(end.times, event->times, sizeof end.times);
-    pthread_mutex_unlock(&c->lock);
-    if (!end.has_times && event->handle) {
-        ask_state(event, &end);
-    }
-    if (!end.has_times) {
-        return CL_PROFILING_INFO_NOT_AVAILABLE;
-    }
-    return GIVE(cl_ulong, end.times[name == CL_PROFILING_COMMAND_COMPLETE ? 3 : name - CL_PROFILING_COMMAND_QUEUED]);
-}
-
-/* ---- callbacks, user events, references ------------------------------------------------------------------- */
-
-cl_int clSetEventCallback(cl_event event, cl_int status, event_callback call, void *user_data) {
-    if (!is_object(event, AN_EVENT)) {
-        return CL_INVALID_EVENT;
-    }
-    if (!call || (status != CL_COMPLETE && status != CL_RUNNING && status != CL_SUBMITTED)) {
-        return CL_INVALID_VALUE;
-    }
-    struct callback *callback = malloc(sizeof *callback);
-    if (!callback) {
-        return CL_OUT_OF_HOST_MEMORY;
-    }
-    *callback = (struct callback){NULL, (void (*)(void))call, status, user_data};
-    struct connection *c = event->session->connection;
-    watch(event->session, 1, &event);
-    pthread_mutex_lock(&c->lock);
-    if (c->is_lost && event->status > CL_COMPLETE) {
-        complete_event(event, &(struct event_end){.status = CL_DEVICE_NOT_AVAILABLE});
-    }
-    if (event->status <= CL_COMPLETE || status == CL_SUBMITTED) {
-        call_soon(event, callback, event->status <= CL_COMPLETE ? event->status : CL_SUBMITTED);
-    } else {
-        callback->next = event->callbacks;
-        event->callbacks = callback;
-        c->unwaited++;
-    }
-    pthread_mutex_unlock(&c->lock);
-    service_wake(c);
-    return CL_SUCCESS;
-}
-
-cl_event clCreateUserEvent(cl_context context, cl_int *errcode_ret) {
-    if (!is_object(context, A_CONTEXT)) {
-        return result(errcode_ret, CL_INVALID_CONTEXT, NULL);
-    }
-    cl_event event = new_object(AN_EVENT, sizeof *event);
-    if (!event) {
-        return result(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
-    }
-    struct connection *c = context->session->connection;
-    event->session = context->session;
-    event->context = context;
-    event->type = CL_COMMAND_USER;
-    event->status = CL_SUBMITTED;
-    event->handle = new_handle(c);
-    retain(context);
-    atomic_fetch_add(&c->unset_events, 1);
-    struct writer *w = begin(c, CREATE_USER_EVENT, 2);
-    if (!w) {
-        release_event(event);
-        return result(errcode_ret, CL_OUT_OF_RESOURCES, NULL);
-    }
-    write_uint(w, event->handle);
-    write_uint(w, context->handle);
-    return result(errcode_ret, post(c), event);
-}
-
-cl_int clSetUserEventStatus(cl_event event, cl_int status) {
-    if (!is_object(event, AN_EVENT) || event->type != CL_COMMAND_USER) {
-        return CL_INVALID_EVENT;
-    }
-    if (status > CL_COMPLETE) {
-        return CL_INVALID_VALUE;
-    }
-    struct connection *c = event->session->connection;
-    pthread_mutex_lock(&c->lock);
-    bool is_first = !event->is_set;
-    event->is_set = true;
-    pthread_mutex_unlock(&c->lock);
-    if (!is_first) {
-        return CL_INVALID_OPERATION;
-    }
-    struct writer *w = begin(c, SET_USER_EVENT_STATUS, 2);
-    if (w) {
-        write_uint(w, event->handle);
-        write_int(w, status);
-        post(c);
-        flush(c);
-    }
-    atomic_fetch_sub(&c->unset_events, 1);
-    pthread_mutex_lock(&c->lock);
-    complete_event(event, &(struct event_end){.status = status});
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-    return w ? CL_SUCCESS : CL_OUT_OF_RESOURCES;
 }
 
 cl_int clRetainEvent(cl_event event) {

@@ -14,8 +14,11 @@ void events_done(struct session *session, const struct event_end *end);
 void events_lost(struct session *session);
 void complete_event(cl_event event, const struct event_end *end);
 void drop_event(cl_event event); /* as release_event, whatever dies with it */
+void call_soon(cl_event event, struct callback *callback, cl_int status); /* from the connection's own thread */
 
-cl_int event_status(cl_event event); /* as far as is known here */
+/* Have the worker push the ends of those events that are not known to be over. */
+cl_int watch(struct session *session, cl_uint count, const cl_event *events);
+cl_int event_status(cl_event event);                       /* as far as is known here */
 cl_int wait_events(cl_uint count, const cl_event *events); /* all of one session */
 
 #endif

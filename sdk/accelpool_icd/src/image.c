@@ -59,7 +59,8 @@ static bool is_too_large(cl_context context, cl_mem_object_type type, const size
     return false;
 }
 
-static cl_int check_desc(cl_context context, const cl_image_format *format, const cl_image_desc *desc, size_t *extent) {
+static cl_int check_desc(cl_context context, const cl_image_format *format, const cl_image_desc *desc,
+                         size_t *extent) {
     if (!most_of_devices(context, CL_DEVICE_IMAGE_SUPPORT)) {
         return CL_INVALID_OPERATION;
     }
@@ -69,7 +70,8 @@ static cl_int check_desc(cl_context context, const cl_image_format *format, cons
     bool is_over_buffer = desc && desc->mem_object;
     if (!desc || !extent_of(desc, extent) || desc->num_mip_levels || desc->num_samples ||
         (is_over_buffer && !is_buffer(desc->mem_object)) ||
-        is_over_buffer != (desc->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER || (is_over_buffer && desc->image_type == CL_MEM_OBJECT_IMAGE2D))) {
+        is_over_buffer != (desc->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER ||
+                           (is_over_buffer && desc->image_type == CL_MEM_OBJECT_IMAGE2D))) {
         return CL_INVALID_IMAGE_DESCRIPTOR;
     }
     return is_too_large(context, desc->image_type, extent) ? CL_INVALID_IMAGE_SIZE : CL_SUCCESS;
@@ -86,13 +88,15 @@ cl_int pixels_at_host(cl_mem image, const size_t *region, size_t *row_pitch, siz
         return CL_INVALID_VALUE;
     }
     unsigned char *bytes = (unsigned char *)(uintptr_t)pointer;
-    *place = (struct destination){bytes, row, region[1], region[2], is_line_array ? *slice_pitch : *row_pitch, *slice_pitch};
+    *place = (struct destination){bytes,       row, region[1], region[2], is_line_array ? *slice_pitch : *row_pitch,
+                                  *slice_pitch};
     return CL_SUCCESS;
 }
 
 static cl_int announce(cl_mem image, const struct destination *content) {
     struct connection *c = image->session->connection;
-    const cl_mem_flags access = CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY | CL_MEM_KERNEL_READ_AND_WRITE;
+    const cl_mem_flags access =
+        CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY | CL_MEM_KERNEL_READ_AND_WRITE;
     struct writer *w = begin(c, CREATE_IMAGE, 8);
     if (!w) {
         return CL_OUT_OF_RESOURCES;
@@ -165,7 +169,9 @@ cl_mem clCreateImage(cl_context context, cl_mem_flags flags, const cl_image_form
 
 cl_mem clCreateImage2D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
                        size_t height, size_t row_pitch, void *host_ptr, cl_int *errcode_ret) {
-    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = width, .image_height = height,
+    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D,
+                          .image_width = width,
+                          .image_height = height,
                           .image_row_pitch = row_pitch};
     return clCreateImage(context, flags, format, &desc, host_ptr, errcode_ret);
 }
@@ -173,8 +179,12 @@ cl_mem clCreateImage2D(cl_context context, cl_mem_flags flags, const cl_image_fo
 cl_mem clCreateImage3D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
                        size_t height, size_t depth, size_t row_pitch, size_t slice_pitch, void *host_ptr,
                        cl_int *errcode_ret) {
-    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE3D, .image_width = width, .image_height = height,
-                          .image_depth = depth, .image_row_pitch = row_pitch, .image_slice_pitch = slice_pitch};
+    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE3D,
+                          .image_width = width,
+                          .image_height = height,
+                          .image_depth = depth,
+                          .image_row_pitch = row_pitch,
+                          .image_slice_pitch = slice_pitch};
     return clCreateImage(context, flags, format, &desc, host_ptr, errcode_ret);
 }
 

@@ -7,8 +7,8 @@
 size_t pixel_bytes(const cl_image_format *format); /* 0 for a format that there is not */
 /* Whether a region of pixels lies in an image, as clEnqueue...Image check it. */
 cl_int check_pixels(cl_mem image, const size_t *origin, const size_t *region);
-/* Where a region of pixels lies at the host; pitches of 0 mean no gaps, and are filled in. CL_INVALID_VALUE for pitches
- * that cannot be. */
+/* Where a region of pixels lies at the host; pitches of 0 mean no gaps, and are filled in. CL_INVALID_VALUE for
+ * pitches that cannot be. */
 cl_int pixels_at_host(cl_mem image, const size_t *region, size_t *row_pitch, size_t *slice_pitch, const void *pointer,
                       struct destination *place);
 bool has_slices(cl_mem image); /* whether its slice pitch means anything */

@@ -7,13 +7,28 @@
 
 static size_t channels_of(cl_channel_order order) {
     switch (order) {
-    case CL_R: case CL_A: case CL_INTENSITY: case CL_LUMINANCE: case CL_DEPTH:
+    case CL_R:
+    case CL_A:
+    case CL_INTENSITY:
+    case CL_LUMINANCE:
+    case CL_DEPTH:
         return 1;
-    case CL_RG: case CL_RA: case CL_Rx:
+    case CL_RG:
+    case CL_RA:
+    case CL_Rx:
         return 2;
-    case CL_RGB: case CL_sRGB: case CL_RGx:
+    case CL_RGB:
+    case CL_sRGB:
+    case CL_RGx:
         return 3;
-    case CL_RGBA: case CL_BGRA: case CL_ARGB: case CL_ABGR: case CL_sRGBA: case CL_sBGRA: case CL_sRGBx: case CL_RGBx:
+    case CL_RGBA:
+    case CL_BGRA:
+    case CL_ARGB:
+    case CL_ABGR:
+    case CL_sRGBA:
+    case CL_sBGRA:
+    case CL_sRGBx:
+    case CL_RGBx:
         return 4;
     default:
         return 0;
@@ -23,22 +38,34 @@ static size_t channels_of(cl_channel_order order) {
 size_t pixel_bytes(const cl_image_format *format) {
     size_t channels = channels_of(format->image_channel_order);
     switch (format->image_channel_data_type) {
-    case CL_SNORM_INT8: case CL_UNORM_INT8: case CL_SIGNED_INT8: case CL_UNSIGNED_INT8:
+    case CL_SNORM_INT8:
+    case CL_UNORM_INT8:
+    case CL_SIGNED_INT8:
+    case CL_UNSIGNED_INT8:
         return channels;
-    case CL_SNORM_INT16: case CL_UNORM_INT16: case CL_SIGNED_INT16: case CL_UNSIGNED_INT16: case CL_HALF_FLOAT:
+    case CL_SNORM_INT16:
+    case CL_UNORM_INT16:
+    case CL_SIGNED_INT16:
+    case CL_UNSIGNED_INT16:
+    case CL_HALF_FLOAT:
         return 2 * channels;
-    case CL_SIGNED_INT32: case CL_UNSIGNED_INT32: case CL_FLOAT:
+    case CL_SIGNED_INT32:
+    case CL_UNSIGNED_INT32:
+    case CL_FLOAT:
         return 4 * channels;
-    case CL_UNORM_SHORT_565: case CL_UNORM_SHORT_555:
+    case CL_UNORM_SHORT_565:
+    case CL_UNORM_SHORT_555:
         return channels ? 2 : 0;
-    case CL_UNORM_INT_101010: case CL_UNORM_INT_101010_2:
+    case CL_UNORM_INT_101010:
+    case CL_UNORM_INT_101010_2:
         return channels ? 4 : 0;
     default:
         return 0;
     }
 }
 
-static cl_int ask_formats(cl_context context, cl_mem_flags flags, cl_mem_object_type type, struct image_formats **found) {
+static cl_int ask_formats(cl_context context, cl_mem_flags flags, cl_mem_object_type type,
+                          struct image_formats **found) {
     struct connection *c = context->session->connection;
     struct writer *w = begin(c, GET_SUPPORTED_IMAGE_FORMATS, 3);
     if (!w) {
@@ -71,7 +98,8 @@ static cl_int ask_formats(cl_context context, cl_mem_flags flags, cl_mem_object_
 }
 
 /* The formats of a kind of images, asked for once. */
-static cl_int formats_of(cl_context context, cl_mem_flags flags, cl_mem_object_type type, struct image_formats **found) {
+static cl_int formats_of(cl_context context, cl_mem_flags flags, cl_mem_object_type type,
+                         struct image_formats **found) {
     flags &= CL_MEM_READ_WRITE | CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY | CL_MEM_KERNEL_READ_AND_WRITE;
     flags = flags ? flags : CL_MEM_READ_WRITE;
     cl_int code = CL_SUCCESS;

@@ -34,8 +34,8 @@ static cl_int check_transfer(const struct command *command, cl_mem image, const 
 }
 
 static struct writer *begin_pixels(struct command *command, int tag, cl_mem image, const size_t *origin,
-                                   const size_t *region) {
-    struct writer *w = begin_command(command, tag, 6);
+                                   const size_t *region, cl_int *code) {
+    struct writer *w = begin_command(command, tag, 6, code);
     if (w) {
         write_uint(w, image->handle);
         write_triple(w, origin);
@@ -47,18 +47,19 @@ static struct writer *begin_pixels(struct command *command, int tag, cl_mem imag
 }
 
 cl_int clEnqueueReadImage(cl_command_queue queue, cl_mem image, cl_bool is_blocking, const size_t *origin,
-                          const size_t *region, size_t row_pitch, size_t slice_pitch, void *pointer, cl_uint wait_count,
-                          const cl_event *wait_list, cl_event *event) {
+                          const size_t *region, size_t row_pitch, size_t slice_pitch, void *pointer,
+                          cl_uint wait_count, const cl_event *wait_list, cl_event *event) {
     struct command command;
     struct destination to;
     cl_int code = prepare(&command, queue, CL_COMMAND_READ_IMAGE, wait_count, wait_list, event != NULL);
     if (code == CL_SUCCESS) {
-        code = check_transfer(&command, image, origin, region, pointer, CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS);
+        code =
+            check_transfer(&command, image, origin, region, pointer, CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS);
     }
     code = code == CL_SUCCESS ? pixels_at_host(image, region, &row_pitch, &slice_pitch, pointer, &to) : code;
-    struct writer *w = code == CL_SUCCESS ? begin_pixels(&command, ENQUEUE_READ_IMAGE, image, origin, region) : NULL;
+    struct writer *w = begin_pixels(&command, ENQUEUE_READ_IMAGE, image, origin, region, &code);
     if (!w) {
-        return finish(&command, code == CL_SUCCESS ? CL_OUT_OF_RESOURCES : code, event);
+        return finish(&command, code, event);
     }
     return finish_read(&command, &to, is_blocking, event);
 }
@@ -71,14 +72,13 @@ cl_int clEnqueueWriteImage(cl_command_queue queue, cl_mem image, cl_bool is_bloc
     struct destination from;
     cl_int code = prepare(&command, queue, CL_COMMAND_WRITE_IMAGE, wait_count, wait_list, event != NULL);
     if (code == CL_SUCCESS) {
-        code = check_transfer(&command, image, origin, region, pointer, CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS);
+        code =
+            check_transfer(&command, image, origin, region, pointer, CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS);
     }
     code = code == CL_SUCCESS ? pixels_at_host(image, region, &row_pitch, &slice_pitch, pointer, &from) : code;
-    struct writer *w = code == CL_SUCCESS ? begin_pixels(&command, ENQUEUE_WRITE_IMAGE, image, origin, region) : NULL;
+    struct writer *w = begin_pixels(&command, ENQUEUE_WRITE_IMAGE, image, origin, region, &code);
     if (w) {
         code = post_region(command.connection, &from);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -109,7 +109,7 @@ cl_int clEnqueueCopyImage(cl_command_queue queue, cl_mem source, cl_mem target, 
     struct command command;
     cl_int code = prepare(&command, queue, CL_COMMAND_COPY_IMAGE, wait_count, wait_list, event != NULL);
     code = code == CL_SUCCESS ? check_copy(&command, source, target, from, to, region) : code;
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_COPY_IMAGE, 8) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_COPY_IMAGE, 8, &code);
     if (w) {
         write_uint(w, source->handle);
         write_uint(w, target->handle);
@@ -119,8 +119,6 @@ cl_int clEnqueueCopyImage(cl_command_queue queue, cl_mem source, cl_mem target, 
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -149,7 +147,7 @@ cl_int clEnqueueCopyImageToBuffer(cl_command_queue queue, cl_mem image, cl_mem b
     struct command command;
     cl_int code = prepare(&command, queue, CL_COMMAND_COPY_IMAGE_TO_BUFFER, wait_count, wait_list, event != NULL);
     code = code == CL_SUCCESS ? check_mixed(&command, image, buffer, origin, region, offset) : code;
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_COPY_IMAGE_TO_BUFFER, 8) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_COPY_IMAGE_TO_BUFFER, 8, &code);
     if (w) {
         write_uint(w, image->handle);
         write_uint(w, buffer->handle);
@@ -159,8 +157,6 @@ cl_int clEnqueueCopyImageToBuffer(cl_command_queue queue, cl_mem image, cl_mem b
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -171,7 +167,7 @@ cl_int clEnqueueCopyBufferToImage(cl_command_queue queue, cl_mem buffer, cl_mem 
     struct command command;
     cl_int code = prepare(&command, queue, CL_COMMAND_COPY_BUFFER_TO_IMAGE, wait_count, wait_list, event != NULL);
     code = code == CL_SUCCESS ? check_mixed(&command, image, buffer, origin, region, offset) : code;
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_COPY_BUFFER_TO_IMAGE, 8) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_COPY_BUFFER_TO_IMAGE, 8, &code);
     if (w) {
         write_uint(w, buffer->handle);
         write_uint(w, image->handle);
@@ -181,8 +177,6 @@ cl_int clEnqueueCopyBufferToImage(cl_command_queue queue, cl_mem buffer, cl_mem 
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -192,7 +186,7 @@ cl_int clEnqueueFillImage(cl_command_queue queue, cl_mem image, const void *colo
     struct command command;
     cl_int code = prepare(&command, queue, CL_COMMAND_FILL_IMAGE, wait_count, wait_list, event != NULL);
     code = code == CL_SUCCESS ? check_transfer(&command, image, origin, region, color, 0) : code;
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_FILL_IMAGE, 7) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_FILL_IMAGE, 7, &code);
     if (w) {
         unsigned char bytes[16] = {0};
         memcpy(bytes, color, image->format.image_channel_order == CL_DEPTH ? 4 : 16);
@@ -203,8 +197,6 @@ cl_int clEnqueueFillImage(cl_command_queue queue, cl_mem image, const void *colo
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post(command.connection);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }

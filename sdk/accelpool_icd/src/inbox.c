@@ -223,8 +223,8 @@ static bool is_empty(ssize_t count) {
     return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
-/* Try for a while: being woken takes longer than most answers. After spins in vain there are rests, twice as many each
- * time: where processors are few, spinning keeps those from running that are waited for. */
+/* Try for a while: being woken takes longer than most answers. After spins in vain there are rests, twice as many
+ * each time: where processors are few, spinning keeps those from running that are waited for. */
 static ssize_t spin(struct connection *c) {
     ssize_t count = receive_now(c);
     if (!is_empty(count)) {

@@ -94,7 +94,8 @@ static cl_int write_local(struct writer *w, size_t size, const void *value) {
     return CL_SUCCESS;
 }
 
-/* The compiler keeps no argument info, as for most binaries: a live handle is what it is, no value is local memory. */
+/* The compiler keeps no argument info, as for most binaries: a live handle is what it is, no value is local memory.
+ */
 static cl_int write_unknown(struct writer *w, cl_kernel kernel, size_t size, const void *value) {
     if (!value) {
         return write_local(w, size, value);
@@ -102,7 +103,10 @@ static cl_int write_unknown(struct writer *w, cl_kernel kernel, size_t size, con
     void *handle = size == sizeof(void *) ? handle_at(value) : NULL;
     if (handle && is_live_handle(handle)) {
         bool is_mem = is_object(handle, A_MEM);
-        return write_mem(w, kernel, size, value, !is_mem ? A_SAMPLER_ARG : is_buffer(handle) ? A_BUFFER : AN_IMAGE_ARG);
+        return write_mem(w, kernel, size, value,
+                         !is_mem             ? A_SAMPLER_ARG
+                         : is_buffer(handle) ? A_BUFFER
+                                             : AN_IMAGE_ARG);
     }
     if (size == 0) {
         return CL_INVALID_ARG_SIZE;

@@ -138,8 +138,8 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel
     }
 }
 
-cl_int clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_sub_group_info name, size_t input_bytes,
-                               const void *input, INFO_ROOM) {
+cl_int clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_sub_group_info name,
+                               size_t input_bytes, const void *input, INFO_ROOM) {
     if (!is_object(kernel, A_KERNEL)) {
         return CL_INVALID_KERNEL;
     }

@@ -88,9 +88,10 @@ static void write_args(struct writer *w, cl_kernel kernel) {
 
 /* With the kernel's lock held: what it was last sent with is what the worker has. */
 static cl_int send_launch(struct command *command, cl_kernel kernel, const struct ndrange *range) {
-    struct writer *w = begin_command(command, ENQUEUE_NDRANGE_KERNEL, 8);
+    cl_int code = CL_SUCCESS;
+    struct writer *w = begin_command(command, ENQUEUE_NDRANGE_KERNEL, 8, &code);
     if (!w) {
-        return CL_OUT_OF_RESOURCES;
+        return code;
     }
     write_uint(w, kernel->handle);
     write_sizes(w, range->dimensions, range->global);
@@ -99,7 +100,7 @@ static cl_int send_launch(struct command *command, cl_kernel kernel, const struc
     write_args(w, kernel);
     write_wait_list(w, command);
     write_sizes(w, range->dimensions, range->offset);
-    cl_int code = post(command->connection);
+    code = post(command->connection);
     kernel->is_changed = kernel->is_changed && code != CL_SUCCESS;
     return code;
 }
@@ -116,9 +117,9 @@ static cl_int launch(struct command *command, cl_kernel kernel, struct ndrange *
         return code;
     }
     if (range->is_empty) { /* allowed since OpenCL 2.1: nothing runs, and the event completes in its turn */
-        struct writer *w = begin_command(command, ENQUEUE_MARKER, 3);
+        struct writer *w = begin_command(command, ENQUEUE_MARKER, 3, &code);
         if (!w) {
-            return CL_OUT_OF_RESOURCES;
+            return code;
         }
         write_event(w, command);
         write_wait_list(w, command);
@@ -141,8 +142,8 @@ static cl_int enqueue(cl_command_queue queue, cl_kernel kernel, cl_command_type 
 }
 
 cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *offset,
-                              const size_t *global, const size_t *local, cl_uint wait_count, const cl_event *wait_list,
-                              cl_event *event) {
+                              const size_t *global, const size_t *local, cl_uint wait_count,
+                              const cl_event *wait_list, cl_event *event) {
     struct ndrange range = {dimensions, offset, global, local, false};
     return enqueue(queue, kernel, CL_COMMAND_NDRANGE_KERNEL, &range, wait_count, wait_list, event);
 }

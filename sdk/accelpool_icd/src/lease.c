@@ -49,7 +49,8 @@ static _Bool endpoint_read(struct endpoint *endpoint, json value) {
     endpoint->environment = json_string(json_member(value, "environment"));
     endpoint->host = json_string(json_member(value, "host"));
     endpoint->token = json_string(json_member(value, "token"));
-    return endpoint->node && endpoint->host && endpoint->token && json_integer(json_member(value, "port"), &endpoint->port);
+    return endpoint->node && endpoint->host && endpoint->token &&
+           json_integer(json_member(value, "port"), &endpoint->port);
 }
 
 _Bool lease_read(struct lease *lease) {

@@ -69,9 +69,10 @@ static cl_int fill(struct command *command, cl_mem mem, struct mapping *mapping,
                    bool is_blocking, cl_event *event) {
     bool is_buffer_map = is_buffer(mem), needs_content = !(mapping->flags & CL_MAP_WRITE_INVALIDATE_REGION);
     int tag = !needs_content ? ENQUEUE_MARKER : is_buffer_map ? ENQUEUE_READ_BUFFER : ENQUEUE_READ_IMAGE;
-    struct writer *w = begin_command(command, tag, !needs_content ? 3 : is_buffer_map ? 7 : 6);
+    cl_int code = CL_SUCCESS;
+    struct writer *w = begin_command(command, tag, !needs_content ? 3 : is_buffer_map ? 7 : 6, &code);
     if (!w) {
-        return finish(command, CL_OUT_OF_RESOURCES, event);
+        return finish(command, code, event);
     }
     if (needs_content) {
         write_uint(w, mem->handle);
@@ -115,8 +116,8 @@ static void *map(struct command *command, cl_mem mem, struct mapping *mapping, c
     return result(errcode_ret, CL_SUCCESS, mapping->pointer);
 }
 
-void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool is_blocking, cl_map_flags flags, size_t offset,
-                         size_t size, cl_uint wait_count, const cl_event *wait_list, cl_event *event,
+void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool is_blocking, cl_map_flags flags,
+                         size_t offset, size_t size, cl_uint wait_count, const cl_event *wait_list, cl_event *event,
                          cl_int *errcode_ret) {
     struct command command;
     bool wants_event = event || !is_blocking;
@@ -202,9 +203,10 @@ static cl_int write_back(struct command *command, cl_mem mem, struct mapping *ma
     struct connection *c = command->connection;
     bool is_of_buffer = is_buffer(mem), is_written = mapping->flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION);
     int tag = !is_written ? ENQUEUE_MARKER : is_of_buffer ? ENQUEUE_WRITE_BUFFER : ENQUEUE_WRITE_IMAGE;
-    struct writer *w = begin_command(command, tag, !is_written ? 3 : is_of_buffer ? 5 : 6);
+    cl_int code = CL_SUCCESS;
+    struct writer *w = begin_command(command, tag, !is_written ? 3 : is_of_buffer ? 5 : 6, &code);
     if (!w) {
-        return CL_OUT_OF_RESOURCES;
+        return code;
     }
     if (is_written) {
         write_uint(w, mem->handle);

@@ -136,10 +136,10 @@ static const struct {
     enum kind kind;
     signed char width; /* bytes of the number; negative if it has a sign */
 } TAGS[] = {
-    {0xc0, KIND_NIL, 0},   {0xc2, KIND_BOOL, 0},  {0xc3, KIND_BOOL, 0},  {0xc4, KIND_BIN, 1},   {0xc5, KIND_BIN, 2},
-    {0xc6, KIND_BIN, 4},   {0xca, KIND_OTHER, 4}, {0xcb, KIND_OTHER, 8}, {0xcc, KIND_INT, 1},   {0xcd, KIND_INT, 2},
-    {0xce, KIND_INT, 4},   {0xcf, KIND_INT, 8},   {0xd0, KIND_INT, -1},  {0xd1, KIND_INT, -2},  {0xd2, KIND_INT, -4},
-    {0xd3, KIND_INT, -8},  {0xd9, KIND_STR, 1},   {0xda, KIND_STR, 2},   {0xdb, KIND_STR, 4},   {0xdc, KIND_ARRAY, 2},
+    {0xc0, KIND_NIL, 0},   {0xc2, KIND_BOOL, 0},  {0xc3, KIND_BOOL, 0},  {0xc4, KIND_BIN, 1},  {0xc5, KIND_BIN, 2},
+    {0xc6, KIND_BIN, 4},   {0xca, KIND_OTHER, 4}, {0xcb, KIND_OTHER, 8}, {0xcc, KIND_INT, 1},  {0xcd, KIND_INT, 2},
+    {0xce, KIND_INT, 4},   {0xcf, KIND_INT, 8},   {0xd0, KIND_INT, -1},  {0xd1, KIND_INT, -2}, {0xd2, KIND_INT, -4},
+    {0xd3, KIND_INT, -8},  {0xd9, KIND_STR, 1},   {0xda, KIND_STR, 2},   {0xdb, KIND_STR, 4},  {0xdc, KIND_ARRAY, 2},
     {0xdd, KIND_ARRAY, 4}, {0xde, KIND_MAP, 2},   {0xdf, KIND_MAP, 4},
 };
 
@@ -193,7 +193,8 @@ static struct head peek(const struct reader *r) {
     if (head.kind == KIND_NONE) {
         head = long_head(r);
     }
-    bool is_sized = head.kind == KIND_STR || head.kind == KIND_BIN || head.kind == KIND_ARRAY || head.kind == KIND_MAP;
+    bool is_sized =
+        head.kind == KIND_STR || head.kind == KIND_BIN || head.kind == KIND_ARRAY || head.kind == KIND_MAP;
     if (is_sized && head.number > (uint64_t)(r->end - r->at) - head.bytes) {
         return (struct head){KIND_NONE, 0, 0};
     }

@@ -23,8 +23,7 @@ void retain(void *object) {
 bool try_retain(void *object) {
     atomic_int *references = &((struct object *)object)->references;
     int count = *references;
-    while (count > 0 && !atomic_compare_exchange_weak(references, &count, count + 1)) {
-    }
+    while (count > 0 && !atomic_compare_exchange_weak(references, &count, count + 1)) {}
     return count > 0;
 }
 

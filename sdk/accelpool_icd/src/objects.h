@@ -2,8 +2,8 @@
  *
  * Each begins with the loader's dispatch table, then says what it is and how often it is held: by the application
  * (clRetain..., clRelease...) and by other objects alike. An object of a session has a handle there, which is given
- * back when the object dies. A handle of the application's that is not the object that a function takes is told by its
- * tag: that gives CL_INVALID_..., though what was freed cannot be told for sure.
+ * back when the object dies. A handle of the application's that is not the object that a function takes is told by
+ * its tag: that gives CL_INVALID_..., though what was freed cannot be told for sure.
  */
 #ifndef ACCELPOOL_OBJECTS_H
 #define ACCELPOOL_OBJECTS_H
@@ -53,10 +53,10 @@ struct _cl_device_id {
     struct object object;
     struct session *session;
     cl_uint place;
-    cl_device_id parent;   /* of a sub-device */
+    cl_device_id parent; /* of a sub-device */
     struct properties partition;
-    struct reader info;    /* a map of the names that the worker told */
-    unsigned char *body;   /* what `info` reads in; NULL where the session keeps it */
+    struct reader info;                       /* a map of the names that the worker told */
+    unsigned char *body;                      /* what `info` reads in; NULL where the session keeps it */
     size_t max_group_size, max_item_sizes[3]; /* of `info`: every launch looks at them */
     bool has_non_uniform_groups;
 };
@@ -87,7 +87,7 @@ struct _cl_context {
     context_callback notify;
     void *notify_data;
     cl_context next_notified; /* among the session's contexts that want to know its end */
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock;     /* of what follows */
     struct callback *destructors;
     struct image_formats *image_formats;
 };
@@ -191,9 +191,9 @@ struct _cl_program {
     char *source;
     unsigned char *il;
     size_t il_bytes;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock;    /* of what follows */
     atomic_int kernel_count; /* kernels in use: a build needs none */
-    struct build *build;   /* the last that succeeded */
+    struct build *build;     /* the last that succeeded */
     struct device_build *results;
     char *options;
     unsigned char *binaries;
@@ -227,8 +227,8 @@ struct _cl_event {
     cl_command_queue queue; /* NULL of a user event */
     cl_command_type type;
     atomic_int status;
-    bool is_read; /* complete when its bytes are there: the answer tells, not the worker's event */
-    bool is_set;  /* a user event that is */
+    bool is_read;     /* complete when its bytes are there: the answer tells, not the worker's event */
+    bool is_set;      /* a user event that is */
     struct task last; /* frees it, where it dies with the connection's lock held */
     /* with the connection's lock */
     bool has_times;
@@ -246,7 +246,7 @@ void *new_object(enum what what, size_t size);
 bool is_object(const void *handle, enum what what);
 void retain(void *object);
 bool try_retain(void *object); /* false if it is dying */
-bool release(void *object); /* whether that was the last: then the caller frees it */
+bool release(void *object);    /* whether that was the last: then the caller frees it */
 void free_object(void *object);
 
 void release_device(cl_device_id device);

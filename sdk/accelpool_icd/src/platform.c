@@ -26,7 +26,8 @@ cl_int clGetPlatformIDs(cl_uint num_entries, cl_platform_id *platforms, cl_uint 
     return clIcdGetPlatformIDsKHR(num_entries, platforms, num_platforms);
 }
 
-EXPORTED cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info name, size_t room, void *value, size_t *size_ret) {
+EXPORTED cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info name, size_t room, void *value,
+                                  size_t *size_ret) {
     static const cl_name_version icd = {CL_MAKE_VERSION(1, 0, 0), EXTENSIONS};
     if (platform && !is_object(platform, A_PLATFORM)) {
         return CL_INVALID_PLATFORM;

@@ -183,14 +183,11 @@ static cl_int synchronise(int tag, cl_command_queue queue, cl_command_type type,
                           const cl_event *wait_list, cl_event *event) {
     struct command command;
     cl_int code = prepare(&command, queue, type, wait_count, wait_list, event != NULL);
-    if (code == CL_SUCCESS) {
-        struct writer *w = begin_command(&command, tag, 3);
-        code = CL_OUT_OF_RESOURCES;
-        if (w) {
-            write_event(w, &command);
-            write_wait_list(w, &command);
-            code = post(command.connection);
-        }
+    struct writer *w = begin_command(&command, tag, 3, &code);
+    if (w) {
+        write_event(w, &command);
+        write_wait_list(w, &command);
+        code = post(command.connection);
     }
     return finish(&command, code, event);
 }

@@ -15,8 +15,8 @@ static cl_int announce(cl_sampler sampler) {
     return post(c);
 }
 
-static cl_sampler create(cl_context context, cl_bool is_normalized, cl_addressing_mode addressing, cl_filter_mode filter,
-                         const cl_sampler_properties *properties, cl_int *errcode_ret) {
+static cl_sampler create(cl_context context, cl_bool is_normalized, cl_addressing_mode addressing,
+                         cl_filter_mode filter, const cl_sampler_properties *properties, cl_int *errcode_ret) {
     if (!is_object(context, A_CONTEXT)) {
         return result(errcode_ret, CL_INVALID_CONTEXT, NULL);
     }

@@ -54,8 +54,8 @@ static bool welcomed(struct session *session, struct reader fields) {
     skip_value(&fields);
     struct text id = read_text(&fields);
     struct reader limits = take_value(&fields);
-    uint64_t *limit[] = {&c->limits.body_bytes, &c->limits.payload_bytes, &c->limits.handles,
-                         &c->limits.wait_list,  &c->limits.kernel_args,   &c->limits.pending,
+    uint64_t *limit[] = {&c->limits.body_bytes,    &c->limits.payload_bytes, &c->limits.handles,
+                         &c->limits.wait_list,     &c->limits.kernel_args,   &c->limits.pending,
                          &c->limits.pattern_bytes, &c->limits.staged_bytes};
     size_t known = read_array(&limits);
     for (size_t i = 0; i < known && i < sizeof limit / sizeof *limit; i++) {
@@ -100,8 +100,8 @@ static struct session *session_open(const struct endpoint *endpoint) {
     session->node = strdup(endpoint->node);
     session->environment = strdup(endpoint->environment ? endpoint->environment : "");
     struct reader fields;
-    session->connection = connection_open(endpoint->host, (int)endpoint->port, endpoint->token, &fields, &session->welcome,
-                                          problem, sizeof problem);
+    session->connection = connection_open(endpoint->host, (int)endpoint->port, endpoint->token, &fields,
+                                          &session->welcome, problem, sizeof problem);
     if (!session->node || !session->environment || !session->connection || !welcomed(session, fields) ||
         !connection_start(session->connection, &CALLS, session)) {
         say(endpoint->node, problem);

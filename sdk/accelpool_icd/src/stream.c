@@ -12,7 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEEPALIVE_IDLE_S = 5, KEEPALIVE_INTERVAL_S = 2, KEEPALIVE_COUNT = 4, LOOK_EVERY_MS = 2000, DEAD_PEER_MS = 10000 };
+enum {
+    KEEPALIVE_IDLE_S = 5,
+    KEEPALIVE_INTERVAL_S = 2,
+    KEEPALIVE_COUNT = 4,
+    LOOK_EVERY_MS = 2000,
+    DEAD_PEER_MS = 10000
+};
 
 uint64_t now_ns(void) {
     struct timespec now;
@@ -36,7 +42,8 @@ static bool is_connected(int fd) {
     int error = 0;
     socklen_t length = sizeof error;
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    return poll(&ready, 1, DIAL_TIMEOUT_S * 1000) == 1 && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) && !error;
+    return poll(&ready, 1, DIAL_TIMEOUT_S * 1000) == 1 && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) &&
+           !error;
 }
 
 static int dial_address(const struct addrinfo *address) {

@@ -9,7 +9,8 @@
 
 int stream_dial(const char *host, int port); /* a descriptor, or -1 */
 
-/* Wait for poll events, `timeout_ms` at most (-1: for ever): those that happened, 0 past the time, -1 for a peer that is dead. */
+/* Wait for poll events, `timeout_ms` at most (-1: for ever): those that happened, 0 past the time, -1 for a peer that
+ * is dead. */
 int stream_await(int fd, short events, int timeout_ms);
 
 uint64_t now_ns(void); /* of the monotonic clock */

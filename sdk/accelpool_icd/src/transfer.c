@@ -23,8 +23,9 @@ cl_int check_rectangle(struct rectangle *r, size_t bytes) {
     if (__builtin_add_overflow(r->origin[2], r->region[2] - 1, &slice) ||
         __builtin_mul_overflow(slice, r->slice_pitch, &slice) ||
         __builtin_add_overflow(r->origin[1], r->region[1] - 1, &row) ||
-        __builtin_mul_overflow(row, r->row_pitch, &row) || __builtin_add_overflow(r->origin[0], r->region[0], &last) ||
-        __builtin_add_overflow(last, row, &last) || __builtin_add_overflow(last, slice, &last)) {
+        __builtin_mul_overflow(row, r->row_pitch, &row) ||
+        __builtin_add_overflow(r->origin[0], r->region[0], &last) || __builtin_add_overflow(last, row, &last) ||
+        __builtin_add_overflow(last, slice, &last)) {
         return CL_INVALID_VALUE;
     }
     return last <= bytes ? CL_SUCCESS : CL_INVALID_VALUE;
@@ -33,7 +34,11 @@ cl_int check_rectangle(struct rectangle *r, size_t bytes) {
 struct destination host_place(const void *pointer, const struct rectangle *r) {
     unsigned char *bytes = (unsigned char *)(uintptr_t)pointer;
     return (struct destination){bytes + r->origin[0] + r->origin[1] * r->row_pitch + r->origin[2] * r->slice_pitch,
-                                r->region[0], r->region[1], r->region[2], r->row_pitch, r->slice_pitch};
+                                r->region[0],
+                                r->region[1],
+                                r->region[2],
+                                r->row_pitch,
+                                r->slice_pitch};
 }
 
 void write_triple(struct writer *w, const size_t *triple) {
@@ -74,8 +79,8 @@ static bool is_inside(cl_mem buffer, size_t offset, size_t size) {
 
 /* ---- reads and writes -------------------------------------------------------------------------------------- */
 
-static cl_int check_linear(const struct command *command, cl_mem buffer, size_t offset, size_t size, const void *pointer,
-                           cl_mem_flags forbidden) {
+static cl_int check_linear(const struct command *command, cl_mem buffer, size_t offset, size_t size,
+                           const void *pointer, cl_mem_flags forbidden) {
     cl_int code = check_buffer(command, buffer);
     if (code == CL_SUCCESS && (!pointer || !is_inside(buffer, offset, size))) {
         code = CL_INVALID_VALUE;
@@ -90,9 +95,9 @@ cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem buffer, cl_bool is_blo
     if (code == CL_SUCCESS) {
         code = check_linear(&command, buffer, offset, size, pointer, CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS);
     }
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_READ_BUFFER, 7) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_READ_BUFFER, 7, &code);
     if (!w) {
-        return finish(&command, code == CL_SUCCESS ? CL_OUT_OF_RESOURCES : code, event);
+        return finish(&command, code, event);
     }
     write_uint(w, buffer->handle);
     write_uint(w, offset);
@@ -113,15 +118,13 @@ cl_int clEnqueueWriteBuffer(cl_command_queue queue, cl_mem buffer, cl_bool is_bl
     if (code == CL_SUCCESS) {
         code = check_linear(&command, buffer, offset, size, pointer, CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS);
     }
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_WRITE_BUFFER, 5) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_WRITE_BUFFER, 5, &code);
     if (w) {
         write_uint(w, buffer->handle);
         write_uint(w, offset);
         write_event(w, &command);
         write_wait_list(w, &command);
         code = post_payload(command.connection, pointer, size);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }
@@ -147,7 +150,8 @@ static struct rectangle rectangle(const size_t *origin, const size_t *region, si
     return r; /* without them it is empty, which is invalid */
 }
 
-static void write_rectangle(struct writer *w, cl_mem buffer, const struct rectangle *r, const struct command *command) {
+static void write_rectangle(struct writer *w, cl_mem buffer, const struct rectangle *r,
+                            const struct command *command) {
     write_uint(w, buffer->handle);
     write_triple(w, r->origin);
     write_triple(w, r->region);
@@ -157,45 +161,47 @@ static void write_rectangle(struct writer *w, cl_mem buffer, const struct rectan
     write_wait_list(w, command);
 }
 
-cl_int clEnqueueReadBufferRect(cl_command_queue queue, cl_mem buffer, cl_bool is_blocking, const size_t *buffer_origin,
-                               const size_t *host_origin, const size_t *region, size_t buffer_row_pitch,
-                               size_t buffer_slice_pitch, size_t host_row_pitch, size_t host_slice_pitch, void *pointer,
-                               cl_uint wait_count, const cl_event *wait_list, cl_event *event) {
+cl_int clEnqueueReadBufferRect(cl_command_queue queue, cl_mem buffer, cl_bool is_blocking,
+                               const size_t *buffer_origin, const size_t *host_origin, const size_t *region,
+                               size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
+                               size_t host_slice_pitch, void *pointer, cl_uint wait_count, const cl_event *wait_list,
+                               cl_event *event) {
     struct command command;
     struct rectangle there = rectangle(buffer_origin, region, buffer_row_pitch, buffer_slice_pitch);
     struct rectangle here = rectangle(host_origin, region, host_row_pitch, host_slice_pitch);
     cl_int code = prepare(&command, queue, CL_COMMAND_READ_BUFFER_RECT, wait_count, wait_list, event != NULL);
     if (code == CL_SUCCESS) {
-        code = check_rectangles(&command, buffer, &there, &here, pointer, CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS);
+        code = check_rectangles(&command, buffer, &there, &here, pointer,
+                                CL_MEM_HOST_WRITE_ONLY | CL_MEM_HOST_NO_ACCESS);
     }
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_READ_BUFFER_RECT, 8) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_READ_BUFFER_RECT, 8, &code);
     if (!w) {
-        return finish(&command, code == CL_SUCCESS ? CL_OUT_OF_RESOURCES : code, event);
+        return finish(&command, code, event);
     }
     write_rectangle(w, buffer, &there, &command);
     struct destination to = host_place(pointer, &here);
     return finish_read(&command, &to, is_blocking, event);
 }
 
-cl_int clEnqueueWriteBufferRect(cl_command_queue queue, cl_mem buffer, cl_bool is_blocking, const size_t *buffer_origin,
-                                const size_t *host_origin, const size_t *region, size_t buffer_row_pitch,
-                                size_t buffer_slice_pitch, size_t host_row_pitch, size_t host_slice_pitch,
-                                const void *pointer, cl_uint wait_count, const cl_event *wait_list, cl_event *event) {
+cl_int clEnqueueWriteBufferRect(cl_command_queue queue, cl_mem buffer, cl_bool is_blocking,
+                                const size_t *buffer_origin, const size_t *host_origin, const size_t *region,
+                                size_t buffer_row_pitch, size_t buffer_slice_pitch, size_t host_row_pitch,
+                                size_t host_slice_pitch, const void *pointer, cl_uint wait_count,
+                                const cl_event *wait_list, cl_event *event) {
     (void)is_blocking;
     struct command command;
     struct rectangle there = rectangle(buffer_origin, region, buffer_row_pitch, buffer_slice_pitch);
     struct rectangle here = rectangle(host_origin, region, host_row_pitch, host_slice_pitch);
     cl_int code = prepare(&command, queue, CL_COMMAND_WRITE_BUFFER_RECT, wait_count, wait_list, event != NULL);
     if (code == CL_SUCCESS) {
-        code = check_rectangles(&command, buffer, &there, &here, pointer, CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS);
+        code =
+            check_rectangles(&command, buffer, &there, &here, pointer, CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_NO_ACCESS);
     }
-    struct writer *w = code == CL_SUCCESS ? begin_command(&command, ENQUEUE_WRITE_BUFFER_RECT, 8) : NULL;
+    struct writer *w = begin_command(&command, ENQUEUE_WRITE_BUFFER_RECT, 8, &code);
     if (w) {
         write_rectangle(w, buffer, &there, &command);
         struct destination from = host_place(pointer, &here);
         code = post_region(command.connection, &from);
-    } else if (code == CL_SUCCESS) {
-        code = CL_OUT_OF_RESOURCES;
     }
     return finish(&command, code, event);
 }

@@ -25,9 +25,9 @@ cl_int clEnqueueSVMFree(cl_command_queue queue, cl_uint count UNUSED, void *poin
     return refuse_queue(queue);
 }
 
-cl_int clEnqueueSVMMemcpy(cl_command_queue queue, cl_bool is_blocking UNUSED, void *to UNUSED, const void *from UNUSED,
-                          size_t size UNUSED, cl_uint wait_count UNUSED, const cl_event *wait_list UNUSED,
-                          cl_event *event UNUSED) {
+cl_int clEnqueueSVMMemcpy(cl_command_queue queue, cl_bool is_blocking UNUSED, void *to UNUSED,
+                          const void *from UNUSED, size_t size UNUSED, cl_uint wait_count UNUSED,
+                          const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
     return refuse_queue(queue);
 }
 
@@ -68,7 +68,8 @@ cl_int clGetPipeInfo(cl_mem pipe UNUSED, cl_pipe_info name UNUSED, size_t room U
 
 /* ---- OpenGL: cl_khr_gl_sharing is no extension of the devices -------------------------------------------------- */
 
-cl_mem clCreateFromGLBuffer(cl_context context, cl_mem_flags flags UNUSED, cl_GLuint buffer UNUSED, cl_int *errcode_ret) {
+cl_mem clCreateFromGLBuffer(cl_context context, cl_mem_flags flags UNUSED, cl_GLuint buffer UNUSED,
+                            cl_int *errcode_ret) {
     return refuse_mem(context, errcode_ret);
 }
 
@@ -102,12 +103,14 @@ cl_int clGetGLTextureInfo(cl_mem mem, cl_gl_texture_info name UNUSED, size_t roo
 }
 
 cl_int clEnqueueAcquireGLObjects(cl_command_queue queue, cl_uint count UNUSED, const cl_mem *mems UNUSED,
-                                 cl_uint wait_count UNUSED, const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
+                                 cl_uint wait_count UNUSED, const cl_event *wait_list UNUSED,
+                                 cl_event *event UNUSED) {
     return refuse_queue(queue);
 }
 
 cl_int clEnqueueReleaseGLObjects(cl_command_queue queue, cl_uint count UNUSED, const cl_mem *mems UNUSED,
-                                 cl_uint wait_count UNUSED, const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
+                                 cl_uint wait_count UNUSED, const cl_event *wait_list UNUSED,
+                                 cl_event *event UNUSED) {
     return refuse_queue(queue);
 }
 
@@ -120,7 +123,8 @@ cl_event clCreateEventFromGLsyncKHR(cl_context context, cl_GLsync sync UNUSED, c
     return result(errcode_ret, is_object(context, A_CONTEXT) ? CL_INVALID_OPERATION : CL_INVALID_CONTEXT, NULL);
 }
 
-/* ---- cl_ext_device_fission, which OpenCL 1.2 replaced ----------------------------------------------------------- */
+/* ---- cl_ext_device_fission, which OpenCL 1.2 replaced -----------------------------------------------------------
+ */
 
 cl_int clCreateSubDevicesEXT(cl_device_id device, const cl_device_partition_property_ext *properties UNUSED,
                              cl_uint room UNUSED, cl_device_id *parts UNUSED, cl_uint *count_ret UNUSED) {

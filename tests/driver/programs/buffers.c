@@ -43,7 +43,8 @@ static void copies_and_fills(cl_mem buffer) {
 static void rectangles(cl_mem buffer) {
     const size_t there[3] = {8, 2, 0}, here[3] = {4, 1, 0}, region[3] = {16, 4, 2};
     memset(received, 0, sizeof received);
-    OK(clEnqueueReadBufferRect(queue, buffer, CL_TRUE, there, here, region, 64, 1024, 32, 256, received, 0, NULL, NULL));
+    OK(clEnqueueReadBufferRect(queue, buffer, CL_TRUE, there, here, region, 64, 1024, 32, 256, received, 0, NULL,
+                               NULL));
     for (size_t z = 0; z < 2; z++) {
         for (size_t y = 0; y < 4; y++) {
             EXPECT(memcmp(received + 4 + (1 + y) * 32 + z * 256, sent + 8 + (2 + y) * 64 + z * 1024, 16), 0);
@@ -52,8 +53,10 @@ static void rectangles(cl_mem buffer) {
     EXPECT(received[3], 0);
     EXPECT(received[20 + 32], 0);
     cl_mem other = new_buffer(sizeof sent);
-    OK(clEnqueueWriteBufferRect(queue, other, CL_FALSE, there, here, region, 64, 1024, 32, 256, received, 0, NULL, NULL));
-    OK(clEnqueueCopyBufferRect(queue, other, other, there, (size_t[]){8, 10, 0}, region, 64, 1024, 64, 1024, 0, NULL, NULL));
+    OK(clEnqueueWriteBufferRect(queue, other, CL_FALSE, there, here, region, 64, 1024, 32, 256, received, 0, NULL,
+                                NULL));
+    OK(clEnqueueCopyBufferRect(queue, other, other, there, (size_t[]){8, 10, 0}, region, 64, 1024, 64, 1024, 0, NULL,
+                               NULL));
     read_back(other);
     EXPECT(memcmp(received + 8 + 10 * 64, sent + 8 + 2 * 64, 16), 0);
     EXPECT(memcmp(received + 8 + 13 * 64 + 1024, sent + 8 + 5 * 64 + 1024, 16), 0);

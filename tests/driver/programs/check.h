@@ -1,4 +1,5 @@
-/* What the test programs share: they end with 1 and a line on stderr at the first thing that is not as it should be. */
+/* What the test programs share: they end with 1 and a line on stderr at the first thing that is not as it should be.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,13 +7,13 @@
 #include "opencl_constants.h"
 #include "opencl_functions.h"
 
-#define EXPECT(call, expected)                                                                                        \
-    do {                                                                                                               \
-        long got_ = (long)(call), wanted_ = (long)(expected);                                                          \
-        if (got_ != wanted_) {                                                                                         \
-            fprintf(stderr, "%s:%d: %s is %ld, not %ld\n", __FILE__, __LINE__, #call, got_, wanted_);                  \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
+#define EXPECT(call, expected)                                                                        \
+    do {                                                                                              \
+        long got_ = (long)(call), wanted_ = (long)(expected);                                         \
+        if (got_ != wanted_) {                                                                        \
+            fprintf(stderr, "%s:%d: %s is %ld, not %ld\n", __FILE__, __LINE__, #call, got_, wanted_); \
+            exit(1);                                                                                  \
+        }                                                                                             \
     } while (0)
 #define OK(call) EXPECT(call, CL_SUCCESS)
 

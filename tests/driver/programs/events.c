@@ -97,8 +97,7 @@ static void queues(cl_mem buffer) {
     cl_int code;
     cl_uint three = 3, out = 0;
     cl_event marker, barrier;
-    cl_command_queue other =
-        clCreateCommandQueue(context, device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
+    cl_command_queue other = clCreateCommandQueue(context, device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
     OK(code);
     OK(clEnqueueFillBuffer(other, buffer, &three, 4, 0, 64, 0, NULL, NULL));
     OK(clEnqueueBarrierWithWaitList(other, 0, NULL, &barrier));

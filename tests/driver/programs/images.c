@@ -33,8 +33,8 @@ static void two_dimensions(void) {
     OK(clEnqueueReadBuffer(queue, buffer, CL_TRUE, 4, 4, color_seen, 0, NULL, NULL));
     EXPECT(color_seen[3], 4);
     OK(clEnqueueCopyBufferToImage(queue, buffer, image, 4, zero, one, 0, NULL, NULL));
-    cl_uchar *mapped = clEnqueueMapImage(queue, image, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, zero, all, &pitch, NULL, 0,
-                                         NULL, NULL, &code);
+    cl_uchar *mapped = clEnqueueMapImage(queue, image, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, zero, all, &pitch, NULL,
+                                         0, NULL, NULL, &code);
     OK(code);
     EXPECT(mapped[2], 3);
     EXPECT(mapped[pitch + 5], pixels[1][1][1]);
@@ -69,8 +69,10 @@ static void arrays_and_volumes(void) {
 }
 
 static void kernels_sample(void) {
-    cl_kernel kernel = new_kernel("kernel void f(read_only image2d_t from, sampler_t how, global uint4 *to) {"
-                                  "    *to = read_imageui(from, how, (int2)(1, 0)); }", "f");
+    cl_kernel kernel = new_kernel(
+        "kernel void f(read_only image2d_t from, sampler_t how, global uint4 *to) {"
+        "    *to = read_imageui(from, how, (int2)(1, 0)); }",
+        "f");
     cl_uchar pixels[2][4] = {{0}, {5, 6, 7, 8}};
     cl_uint out[4];
     cl_int code;

@@ -1,12 +1,13 @@
 /* Programs and kernels: building, infos, arguments, launches, binaries, compiling and linking. */
 #include "check.h"
 
-static const char *const SOURCE = "kernel void scale(global const int *from, global int *to, int factor, local int *spare) {\n"
-                                  "    to[get_global_id(0)] = from[get_global_id(0)] * factor;\n"
-                                  "}\n"
-                                  "kernel __attribute__((reqd_work_group_size(8, 1, 1))) void fixed(global int *to) {\n"
-                                  "    to[get_global_id(0)] = (int)get_local_size(0);\n"
-                                  "}\n";
+static const char *const SOURCE =
+    "kernel void scale(global const int *from, global int *to, int factor, local int *spare) {\n"
+    "    to[get_global_id(0)] = from[get_global_id(0)] * factor;\n"
+    "}\n"
+    "kernel __attribute__((reqd_work_group_size(8, 1, 1))) void fixed(global int *to) {\n"
+    "    to[get_global_id(0)] = (int)get_local_size(0);\n"
+    "}\n";
 
 static cl_program new_program(const char *source) {
     cl_int code;
@@ -79,7 +80,8 @@ static void launches(cl_kernel kernel) {
     }
     EXPECT(clEnqueueNDRangeKernel(queue, kernel, 4, NULL, &global, NULL, 0, NULL, NULL), CL_INVALID_WORK_DIMENSION);
     EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, NULL, NULL, 0, NULL, NULL), CL_INVALID_GLOBAL_WORK_SIZE);
-    EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &too_large, 0, NULL, NULL), CL_INVALID_WORK_ITEM_SIZE);
+    EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &too_large, 0, NULL, NULL),
+           CL_INVALID_WORK_ITEM_SIZE);
     EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &odd, 0, NULL, NULL), CL_INVALID_WORK_GROUP_SIZE);
     OK(clReleaseMemObject(from));
     OK(clReleaseMemObject(to));
@@ -93,7 +95,8 @@ static void required_sizes(cl_program program) {
     cl_kernel kernel = clCreateKernel(program, "fixed", &code);
     OK(code);
     OK(clSetKernelArg(kernel, 0, sizeof to, &to));
-    EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &wrong, 0, NULL, NULL), CL_INVALID_WORK_GROUP_SIZE);
+    EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &wrong, 0, NULL, NULL),
+           CL_INVALID_WORK_GROUP_SIZE);
     OK(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &right, 0, NULL, NULL));
     OK(clEnqueueReadBuffer(queue, to, CL_TRUE, 0, sizeof out, out, 0, NULL, NULL));
     EXPECT(out[15], 8);
@@ -108,7 +111,8 @@ static void binaries_build_again(cl_program program) {
     EXPECT(size > 0, 1);
     unsigned char *binary = malloc(size);
     OK(clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL));
-    cl_program again = clCreateProgramWithBinary(context, 1, &device, &size, (const unsigned char **)&binary, &status, &code);
+    cl_program again =
+        clCreateProgramWithBinary(context, 1, &device, &size, (const unsigned char **)&binary, &status, &code);
     OK(code);
     OK(status);
     OK(clBuildProgram(again, 0, NULL, NULL, NULL, NULL));

@@ -1,4 +1,5 @@
-/* Says "running" once a command waits that will never end; its session is ended then, and everything must come back. */
+/* Says "running" once a command waits that will never end; its session is ended then, and everything must come back.
+ */
 #include <pthread.h>
 #include <unistd.h>
 
