@@ -1,4 +1,4 @@
-"""accelpool's native OpenCL client driver: where the library is. Programs load it through the ordinary OpenCL loader."""
+"""accelpool's native OpenCL client driver: where the library is that the ordinary OpenCL loader loads."""
 
 from __future__ import annotations
 

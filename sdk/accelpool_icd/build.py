@@ -1,6 +1,6 @@
-"""Builds the driver: `python -m accelpool_icd.build`, with the C compiler in the `ziglang` wheel or another one.
+"""Builds the driver: `python -m accelpool_icd.build`, with the `ziglang` wheel's compiler or another one.
 
-The library lands in `lib/` beside this file, which is not in the repository. It is built for glibc 2.17, so that it
+The library lands in `lib/` beside this file, which is not in the repository. It is built for glibc 2.17: it
 loads wherever Python's manylinux2014 wheels do.
 """
 
@@ -19,10 +19,10 @@ GLIBC = "2.17"
 HERE = Path(__file__).parent
 SOURCES = sorted((HERE / "src").glob("*.c"))
 LIBRARY = HERE / "lib" / "libaccelpool.so"
-# The loaders unload drivers at the end of the process, when their threads may still run: nodelete. They have functions of
-# the same names, which ours are not to be bound to: Bsymbolic.
-FLAGS = ["-std=gnu11", "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-missing-field-initializers"]
-LINK = ["-shared", "-pthread", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-Bsymbolic", "-Wl,-soname,libaccelpool.so"]
+FLAGS = ["-std=gnu11", "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
+# Loaders unload drivers at the end of the process, when their threads may still run: nodelete. They have
+# functions of the same names, which ours are not to be bound to: Bsymbolic.
+LINK = ["-shared", "-pthread", "-Wl,-z,nodelete", "-Wl,-z,now", "-Wl,-Bsymbolic"]
 
 
 def zig() -> list[str]:
@@ -45,14 +45,18 @@ def build(compiler: list[str], target: Path = LIBRARY, flags: list[str] | None =
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".{os.getpid()}")
     version = f'-DACCELPOOL_VERSION="{__version__}"'
-    subprocess.run([*compiler, *FLAGS, version, *(flags or []), *map(str, SOURCES), *LINK, "-o", str(part)], check=True)
+    subprocess.run(
+        [*compiler, *FLAGS, version, *(flags or []), *map(str, SOURCES), *LINK, "-o", str(part)], check=True
+    )
     part.replace(target)
     return target
 
 
 def main() -> None:
     """Build the library where the package looks for it."""
-    parser = argparse.ArgumentParser(prog="python -m accelpool_icd.build", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m accelpool_icd.build", description="Build the driver's library."
+    )
     parser.add_argument("--cc", help="another compiler, such as gcc, instead of the ziglang wheel's")
     arguments = parser.parse_args()
     print(build([arguments.cc] if arguments.cc else zig()))  # noqa: T201 - its result

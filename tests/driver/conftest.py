@@ -1,6 +1,6 @@
-"""The driver, built, and programs that run with it: written in C against the OpenCL loader, and PyOpenCL's own.
+"""The driver, built, and programs that run with it, in C against the OpenCL loader, and with PyOpenCL.
 
-Everything is compiled by the compiler in the `ziglang` wheel; the loader is the one that PyOpenCL's wheel brings.
+Everything is compiled by the compiler in the `ziglang` wheel; the loader is the one in PyOpenCL's wheel.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyopencl
 import pytest
+
 from accelpool_icd.build import HERE, build, zig
 
 from .lease_file import leased
@@ -21,6 +22,7 @@ from .lease_file import leased
 PROGRAMS = Path(__file__).parent / "programs"
 PYOPENCL = Path(pyopencl.__file__).parent
 LOADER = next((PYOPENCL / ".libs").glob("libOpenCL*.so*"))
+FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
 TIMEOUT_S = 60
 
 
@@ -31,10 +33,12 @@ class Programs:
     Attributes:
         folder: Where what is compiled lands.
         vendors: The folder whose one file names the driver to the loader.
+        compiler: What compiles them, with its options.
     """
 
     folder: Path
     vendors: Path
+    compiler: tuple[str, ...]
 
     def environment(self, lease_file: Path | None) -> dict[str, str]:
         """Return the environment in which the loader finds the driver, and the driver a lease."""
@@ -47,12 +51,12 @@ class Programs:
         """Return the program of a C source."""
         program = self.folder / name
         if not program.exists():
-            command = [*zig(), "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-I", str(HERE / "src")]
+            command = [*self.compiler, *FLAGS, "-I", str(HERE / "src")]
             command += [str(PROGRAMS / f"{name}.c"), str(LOADER), f"-Wl,-rpath,{LOADER.parent}", "-pthread"]
             subprocess.run([*command, "-o", str(program)], check=True)
         return program
 
-    def run(self, name: str, lease_file: Path | None) -> None:
+    def run(self, name: str, lease_file: Path) -> None:
         """Run a C program to its end, and fail if it fails."""
         check([str(self.compiled(name))], self.environment(lease_file))
 
@@ -70,22 +74,22 @@ def check(command: list[str], env: dict[str, str]) -> None:
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
     """The driver, built for this run."""
-    folder = tmp_path_factory.mktemp("driver")
-    library = build(zig(), folder / "libaccelpool.so", ["-Werror"])
+    return built(tmp_path_factory.mktemp("driver"), *zig())
+
+
+def built(folder: Path, *compiler: str) -> Programs:
+    """Build the driver in a folder."""
+    library = build([*compiler], folder / "libaccelpool.so", ["-Werror"])
     vendors = folder / "vendors"
     vendors.mkdir()
     (vendors / "accelpool.icd").write_text(f"{library}\n")
-    return Programs(folder, vendors)
+    return Programs(folder, vendors, compiler)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lease_file(opencl_pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A lease of one device of this machine."""
-    with leased(opencl_pool.url, opencl_pool.token, tmp_path_factory.mktemp("lease"), {"kind": "any"}) as path:
+    with leased(
+        opencl_pool.url, opencl_pool.token, tmp_path_factory.mktemp("lease"), {"kind": "any"}
+    ) as path:
         yield path
-
-
-@pytest.fixture(scope="session")
-def run_program(programs: Programs, lease_file: Path) -> Callable[[str], None]:
-    """A function that runs a C program with a lease."""
-    return lambda name: programs.run(name, lease_file)

@@ -10,13 +10,17 @@ pytestmark = pytest.mark.opencl
 
 
 @pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads"])
-def test_a_program_runs_on_the_pool(run_program, name):
-    run_program(name)
+def test_a_program_runs_on_the_pool(programs, lease_file, name):
+    programs.run(name, lease_file)
 
 
 def test_without_a_lease_there_is_no_platform_and_not_a_word(programs):
     done = subprocess.run(
-        [programs.compiled("objects")], env=programs.environment(None), capture_output=True, text=True, timeout=60
+        [programs.compiled("objects")],
+        env=programs.environment(None),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 1  # it finds no platform of ours
     assert "accelpool:" not in done.stderr
@@ -33,7 +37,9 @@ def test_a_lease_file_that_is_none_gives_no_devices(programs, tmp_path):
         assert b"clGetDeviceIDs" in done.stderr
 
 
-def test_a_node_that_is_lost_in_mid_command_gives_error_codes_and_no_hang(programs, own_opencl_pool, tmp_path):
+def test_a_node_that_is_lost_in_mid_command_gives_error_codes_and_no_hang(
+    programs, own_opencl_pool, tmp_path
+):
     with leased(own_opencl_pool.url, own_opencl_pool.token, tmp_path, {"kind": "any"}) as lease_file:
         program = subprocess.Popen(
             [programs.compiled("lost")], env=programs.environment(lease_file), text=True,

@@ -97,7 +97,7 @@ struct connection {
 
     pthread_t service;
     int wake_fd;
-    atomic_bool is_woken, is_armed, is_closing;
+    atomic_bool is_woken, is_armed, is_ticking, is_closing;
     struct task *tasks, **last_task;
 };
 

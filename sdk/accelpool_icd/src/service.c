@@ -9,7 +9,10 @@
 #include "connection.h"
 #include "stream.h"
 
-#define GATHER_NS 500000
+/* While things are gathered it ticks, and who gathers need not wake it; after some ticks in vain it sleeps. */
+enum { IDLE_TICKS = 20, LOOK_EVERY_S = 2 };
+
+#define TICK_NS 500000
 
 void service_wake(struct connection *c) {
     if (!atomic_exchange(&c->is_woken, true)) {
@@ -18,7 +21,7 @@ void service_wake(struct connection *c) {
 }
 
 void service_arm(struct connection *c) {
-    if (!atomic_exchange(&c->is_armed, true)) {
+    if (!atomic_exchange(&c->is_armed, true) && !c->is_ticking) {
         service_wake(c);
     }
 }
@@ -56,29 +59,41 @@ static bool is_to_read(struct connection *c) {
 static void sleep_until_woken(struct connection *c) {
     struct pollfd ready[2] = {{.fd = c->wake_fd, .events = POLLIN}, {.fd = c->fd, .events = POLLIN}};
     bool is_reading = is_to_read(c);
-    int count = poll(ready, is_reading ? 2 : 1, is_reading ? 2000 : -1);
-    if (is_reading && count == 0 && stream_await(c->fd, POLLIN, 0) < 0) {
+    const struct timespec tick = {.tv_nsec = TICK_NS}, look = {.tv_sec = LOOK_EVERY_S};
+    const struct timespec *longest = c->is_ticking ? &tick : is_reading ? &look : NULL;
+    int count = ppoll(ready, is_reading ? 2 : 1, longest, NULL);
+    if (is_reading && count == 0 && longest == &look && stream_await(c->fd, POLLIN, 0) < 0) {
         connection_fail(c, "the node does not answer any more");
     }
-    if (ready[0].revents) {
+    if (count > 0 && ready[0].revents) {
         (void)!read(c->wake_fd, &(uint64_t){0}, sizeof(uint64_t));
         atomic_store(&c->is_woken, false);
     }
-    if (is_reading && ready[1].revents && is_to_read(c)) {
+    if (count > 0 && is_reading && ready[1].revents && is_to_read(c)) {
         try_receive(c);
     }
 }
 
 static void *serve(void *connection) {
     struct connection *c = connection;
+    int idle_ticks = 0;
     while (!c->is_closing) {
         if (run_task(c)) {
             continue;
         }
         if (atomic_exchange(&c->is_armed, false)) {
-            nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
-            flush(c);
-            continue;
+            if (c->is_ticking) { /* gathered within the last tick */
+                flush(c);
+            } else {
+                c->is_armed = true; /* flushed with the first tick */
+            }
+            idle_ticks = 0;
+        } else {
+            idle_ticks++;
+        }
+        c->is_ticking = idle_ticks < IDLE_TICKS;
+        if (!c->is_ticking && c->is_armed) {
+            c->is_ticking = true; /* by somebody who still saw it ticking */
         }
         sleep_until_woken(c);
     }

@@ -1,0 +1,33 @@
+"""The same programs and the driver, compiled with gcc's sanitizers, which end what they object to."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from .conftest import built
+
+pytestmark = [pytest.mark.opencl, pytest.mark.slow, pytest.mark.timeout(300)]
+
+OPTIONS = {"address": "-fsanitize=address,undefined", "thread": "-fsanitize=thread"}
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def sanitized(request, tmp_path_factory):
+    """The driver and programs with a sanitizer."""
+    folder, option = tmp_path_factory.mktemp(request.param), OPTIONS[request.param]
+    (folder / "empty.c").write_text("int main(void) { return 0; }")
+    gcc = shutil.which("gcc")
+    command = [gcc, option, str(folder / "empty.c"), "-o", str(folder / "empty")]
+    if not gcc or subprocess.run(command, capture_output=True).returncode or not starts(folder / "empty"):
+        pytest.skip(f"no gcc here that can do {option}")
+    return built(folder, gcc, "-g", option)
+
+
+def starts(program):
+    return not subprocess.run([program], capture_output=True).returncode
+
+
+@pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads"])
+def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
+    sanitized.run(name, lease_file)
