@@ -56,9 +56,9 @@ class Programs:
             subprocess.run([*command, "-o", str(program)], check=True)
         return program
 
-    def run(self, name: str, lease_file: Path) -> None:
+    def run(self, name: str, lease_file: Path, *words: str) -> None:
         """Run a C program to its end, and fail if it fails."""
-        check([str(self.compiled(name))], self.environment(lease_file))
+        check([str(self.compiled(name)), *words], self.environment(lease_file))
 
     def run_python(self, script: Path, lease_file: Path) -> None:
         """Run a Python script that uses PyOpenCL."""

@@ -50,3 +50,13 @@ def test_a_node_that_is_lost_in_mid_command_gives_error_codes_and_no_hang(
         _, said = program.communicate(timeout=60)
         assert program.returncode == 0, said
         own_opencl_pool.start_agent()
+
+
+def test_devices_of_one_endpoint_share_a_context(programs, null_pool, tmp_path):
+    with leased(null_pool.url, null_pool.token, tmp_path, {"kind": "any", "count": 2}) as lease_file:
+        programs.run("several", lease_file, "together")
+
+
+def test_devices_of_several_nodes_are_in_one_platform(programs, two_node_pool, tmp_path):
+    with leased(two_node_pool.url, two_node_pool.token, tmp_path, {"kind": "any", "count": 4}) as lease_file:
+        programs.run("several", lease_file, "apart")

@@ -122,12 +122,14 @@ struct read {
 };
 
 static void place_bytes(struct read *read) {
-    if (read->answer.payload && read->answer.code == CL_SUCCESS) {
-        if (read->answer.payload_bytes == dense_bytes(&read->to)) {
-            copy_rows(&read->to, read->answer.payload, false);
-        } else {
-            read->answer.code = CL_OUT_OF_RESOURCES;
-        }
+    struct pending *answer = &read->answer;
+    if (answer->code != CL_SUCCESS || answer->into) {
+        return;
+    }
+    if (answer->payload && answer->payload_bytes == dense_bytes(&read->to)) {
+        copy_rows(&read->to, answer->payload, false);
+    } else {
+        answer->code = CL_OUT_OF_RESOURCES;
     }
 }
 

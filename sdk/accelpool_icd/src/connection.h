@@ -51,6 +51,7 @@ struct event_end {
 /* What the connection tells its owner; all called with `lock` held. */
 struct connection_owner {
     void (*event_done)(void *owner, const struct event_end *end);
+    void (*failed)(void *owner, struct text routine, struct text what); /* for people */
     void (*lost)(void *owner);
 };
 
@@ -93,6 +94,7 @@ struct connection {
     struct pending *awaited;
     size_t awaited_count;
     size_t unwaited;         /* answers and pushes under way that no thread waits for */
+    atomic_uint failures;    /* how many were told: what was posted with them may not have been carried out */
     atomic_int unset_events; /* user events that are not set: what waits for them may wait for ever */
 
     pthread_t service;

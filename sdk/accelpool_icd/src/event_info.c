@@ -16,6 +16,7 @@ static cl_int ask_state(cl_event event, struct event_end *end) {
     cl_int code = call(c, &answer);
     if (code == CL_SUCCESS) {
         end->status = (cl_int)read_int(&answer.fields);
+        c->failures += end->status < 0;
         end->has_times = read_kind(&answer.fields) == KIND_ARRAY && read_array(&answer.fields) == 4;
         for (int i = 0; end->has_times && i < 4; i++) {
             end->times[i] = read_uint(&answer.fields);

@@ -63,6 +63,7 @@ static struct pending *take_awaited(struct connection *c, uint64_t command) {
 
 static bool push_event(struct connection *c, struct reader fields) {
     struct event_end end = {.event = read_uint(&fields), .status = (cl_int)read_int(&fields)};
+    c->failures += end.status < 0;
     end.has_times = read_array(&fields) == 4;
     for (int i = 0; end.has_times && i < 4; i++) {
         end.times[i] = read_uint(&fields);
@@ -71,6 +72,19 @@ static bool push_event(struct connection *c, struct reader fields) {
         c->calls->event_done(c->owner, &end);
     }
     return !fields.failed;
+}
+
+/* What a Failed says after its command: its culprit, routine, code and text. */
+static cl_int take_failure(struct connection *c, struct reader fields) {
+    skip_value(&fields);
+    struct text routine = read_text(&fields);
+    cl_int code = (cl_int)read_int(&fields);
+    struct text what = read_text(&fields);
+    c->failures++;
+    if (c->calls && !fields.failed) {
+        c->calls->failed(c->owner, routine, what);
+    }
+    return code < 0 ? code : CL_OUT_OF_RESOURCES;
 }
 
 /* The answer that a body is, ready but for its payload; NULL if it answers nothing. */
@@ -88,9 +102,7 @@ static struct pending *take_answer(struct connection *c, int tag, struct reader 
         memcpy(answer->body, fields.at, length);
     }
     if (tag == FAILED) {
-        skip_value(&fields);
-        skip_value(&fields);
-        answer->code = (cl_int)read_int(&fields);
+        answer->code = take_failure(c, fields);
     }
     answer->payload_bytes = payload_bytes;
     return answer;

@@ -76,10 +76,12 @@ static void write_sizes(struct writer *w, cl_uint count, const size_t *sizes) {
 }
 
 static void write_args(struct writer *w, cl_kernel kernel) {
-    if (!kernel->is_changed) {
+    unsigned failures = kernel->session->connection->failures;
+    if (!kernel->is_changed && kernel->failures_seen == failures) {
         write_nil(w);
         return;
     }
+    kernel->failures_seen = failures;
     write_array(w, kernel->info->arg_count);
     for (cl_uint i = 0; i < kernel->info->arg_count; i++) {
         write_raw(w, kernel->args[i].encoded, kernel->args[i].length);

@@ -215,8 +215,9 @@ struct _cl_kernel {
     struct kernel_info *info;
     pthread_mutex_t lock; /* of what follows */
     struct kernel_arg *args;
-    cl_uint missing; /* arguments not yet set */
-    bool is_changed; /* since the worker was told */
+    cl_uint missing;        /* arguments not yet set */
+    bool is_changed;        /* since the worker was told */
+    unsigned failures_seen; /* of the connection's, when it was told: after another one it is told again */
 };
 
 struct _cl_event {

@@ -91,10 +91,11 @@ static char *join(cl_uint count, const char **strings, const size_t *lengths) {
         total += lengths && lengths[i] ? lengths[i] : strlen(strings[i]);
     }
     char *text = malloc(total + 1);
-    for (cl_uint i = 0, at = 0; text && i < count; i++) {
+    size_t at = 0;
+    for (cl_uint i = 0; text && i < count; i++) {
         size_t length = lengths && lengths[i] ? lengths[i] : strlen(strings[i]);
         memcpy(text + at, strings[i], length);
-        at += (cl_uint)length;
+        at += length;
     }
     if (text) {
         text[total] = '\0';

@@ -29,7 +29,14 @@ static void lost(void *owner) {
     events_lost(session);
 }
 
-static const struct connection_owner CALLS = {event_done, lost};
+static void failed(void *session, struct text routine, struct text what) {
+    (void)session;
+    if (getenv("ACCELPOOL_ICD_VERBOSE")) {
+        fprintf(stderr, "accelpool: %.*s: %.*s\n", (int)routine.length, routine.chars, (int)what.length, what.chars);
+    }
+}
+
+static const struct connection_owner CALLS = {event_done, failed, lost};
 
 static cl_device_id new_device(struct session *session, cl_uint place, struct reader *devices) {
     cl_device_id device = new_object(A_DEVICE, sizeof *device);

@@ -28,7 +28,7 @@ struct sessions {
  * next time. */
 const struct sessions *all_sessions(void);
 
-/* Say why a session could not be opened or was lost, on stderr, where ACCELPOOL_ICD_VERBOSE is set. */
+/* Say what happened on stderr, where ACCELPOOL_ICD_VERBOSE is set. */
 void say(const char *what, const char *why);
 
 #endif

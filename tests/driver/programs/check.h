@@ -17,6 +17,7 @@
     } while (0)
 #define OK(call) EXPECT(call, CL_SUCCESS)
 
+static cl_device_type device_type = CL_DEVICE_TYPE_ALL;
 static cl_platform_id platform;
 static cl_device_id device;
 static cl_context context;
@@ -34,7 +35,7 @@ static inline void set_up(cl_command_queue_properties flags) {
         platform = strcmp(name, "accelpool") ? platform : platforms[i];
     }
     EXPECT(platform != NULL, 1);
-    OK(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, NULL));
+    OK(clGetDeviceIDs(platform, device_type, 1, &device, NULL));
     context = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
     OK(code);
     queue = clCreateCommandQueue(context, device, flags, &code);

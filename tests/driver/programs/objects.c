@@ -72,6 +72,32 @@ static void wrong_objects(void) {
     OK(clReleaseMemObject(buffer));
 }
 
+static void parts_of_devices(void) {
+    cl_uint count = 0, units = 0;
+    cl_int code;
+    cl_device_id parts[64], parent;
+    const cl_device_partition_property equally[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
+    OK(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL));
+    if (units < 2 || clCreateSubDevices(device, equally, 64, parts, &count) == CL_DEVICE_PARTITION_FAILED) {
+        return;
+    }
+    EXPECT(count, units);
+    OK(clGetDeviceInfo(parts[0], CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL));
+    EXPECT(units, 1);
+    OK(clGetDeviceInfo(parts[1], CL_DEVICE_PARENT_DEVICE, sizeof parent, &parent, NULL));
+    EXPECT(parent == device, 1);
+    cl_context made = clCreateContext(NULL, 2, parts, NULL, NULL, &code);
+    OK(code);
+    cl_command_queue used = clCreateCommandQueue(made, parts[1], 0, &code);
+    OK(code);
+    OK(clFinish(used));
+    for (cl_uint i = 0; i < count; i++) {
+        OK(clReleaseDevice(parts[i]));
+    }
+    OK(clReleaseCommandQueue(used));
+    OK(clReleaseContext(made));
+}
+
 /* Entry points of what is not supported say so. */
 static void refusals(void) {
     cl_ulong capabilities = 1;
@@ -107,6 +133,7 @@ int main(void) {
     devices();
     contexts();
     wrong_objects();
+    parts_of_devices();
     refusals();
     clocks();
     tear_down();
