@@ -1,6 +1,6 @@
-"""Puts the native OpenCL driver into a wheel, where ACCELPOOL_DRIVER=1 asks for it: a wheel for this platform then.
+"""Puts the native OpenCL driver into a wheel, where ACCELPOOL_DRIVER=1 asks for it: one for this platform.
 
-Without it the wheel is pure and comes with the driver's sources, which `python -m accelpool_icd.build` compiles.
+Without it the wheel is pure and brings the driver's sources, which `python -m accelpool_icd.build` compiles.
 """
 
 from __future__ import annotations

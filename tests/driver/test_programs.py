@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from .lease_file import leased
+from .losing import lose_the_node
 
 pytestmark = pytest.mark.opencl
 
@@ -37,19 +38,9 @@ def test_a_lease_file_that_is_none_gives_no_devices(programs, tmp_path):
         assert b"clGetDeviceIDs" in done.stderr
 
 
-def test_a_node_that_is_lost_in_mid_command_gives_error_codes_and_no_hang(
-    programs, own_opencl_pool, tmp_path
-):
-    with leased(own_opencl_pool.url, own_opencl_pool.token, tmp_path, {"kind": "any"}) as lease_file:
-        program = subprocess.Popen(
-            [programs.compiled("lost")], env=programs.environment(lease_file), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert program.stdout.readline() == "running\n"
-        own_opencl_pool.agent.kill()
-        _, said = program.communicate(timeout=60)
-        assert program.returncode == 0, said
-        own_opencl_pool.start_agent()
+@pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
+def test_a_node_that_is_lost_gives_error_codes_and_no_hang(programs, own_opencl_pool, tmp_path, name):
+    lose_the_node(programs, name, own_opencl_pool, tmp_path)
 
 
 def test_devices_of_one_endpoint_share_a_context(programs, null_pool, tmp_path):

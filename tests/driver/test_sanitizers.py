@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from .conftest import built
+from .losing import lose_the_node
 
 pytestmark = [pytest.mark.opencl, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -31,3 +32,8 @@ def starts(program):
 @pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads"])
 def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
     sanitized.run(name, lease_file)
+
+
+@pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
+def test_nor_where_the_node_is_lost(sanitized, own_opencl_pool, tmp_path, name):
+    lose_the_node(sanitized, name, own_opencl_pool, tmp_path)
