@@ -60,9 +60,9 @@ class Programs:
         """Run a C program to its end, and fail if it fails."""
         check([str(self.compiled(name)), *words], self.environment(lease_file))
 
-    def run_python(self, script: Path, lease_file: Path) -> None:
-        """Run a Python script that uses PyOpenCL."""
-        check([sys.executable, str(script)], self.environment(lease_file))
+    def run_python(self, script: Path, lease_file: Path, *words: str) -> None:
+        """Run a Python script, such as one that uses PyOpenCL."""
+        check([sys.executable, str(script), *words], self.environment(lease_file))
 
 
 def check(command: list[str], env: dict[str, str]) -> None:

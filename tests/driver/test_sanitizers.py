@@ -6,10 +6,12 @@ import subprocess
 import pytest
 
 from .conftest import built
+from .hostile import damaging
 from .losing import lose_the_node
 
 pytestmark = [pytest.mark.opencl, pytest.mark.slow, pytest.mark.timeout(300)]
 
+SEEDS = 6
 OPTIONS = {"address": "-fsanitize=address,undefined", "thread": "-fsanitize=thread"}
 
 
@@ -37,3 +39,18 @@ def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
 @pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
 def test_nor_where_the_node_is_lost(sanitized, own_opencl_pool, tmp_path, name):
     lose_the_node(sanitized, name, own_opencl_pool, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["buffers", "kernels", "events", "images"])
+def test_nor_where_the_worker_says_what_makes_no_sense(sanitized, lease_file, name):
+    for seed in range(SEEDS):
+        with damaging(lease_file, seed) as damaged:
+            env = {
+                **sanitized.environment(damaged),
+                "ASAN_OPTIONS": "exitcode=99",
+                "TSAN_OPTIONS": "exitcode=99",
+            }
+            done = subprocess.run(
+                [sanitized.compiled(name)], env=env, capture_output=True, text=True, timeout=60
+            )
+            assert done.returncode in (0, 1), f"seed {seed}: {done.returncode}\n{done.stderr}"
