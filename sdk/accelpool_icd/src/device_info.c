@@ -155,6 +155,8 @@ static const char *const HOST_EXTENSIONS[] = {
     "cl_intel_vec_len_hint",
     "cl_intel_device_attribute",
     "cl_intel_concurrent_dispatch",
+    "cl_intel_required_subgroup_size",
+    "cl_intel_device_partition_by_names",
     "cl_nv_",
 };
 
