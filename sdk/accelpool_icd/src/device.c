@@ -27,9 +27,10 @@ cl_int clGetDeviceIDs(cl_platform_id platform, cl_device_type type, cl_uint num_
         return CL_INVALID_VALUE;
     }
     cl_uint count = 0, seen = 0;
-    const struct sessions *sessions = all_sessions();
-    for (size_t s = 0; s < sessions->count; s++) {
-        const struct session *session = sessions->list[s];
+    struct session *sessions[MOST_SESSIONS];
+    size_t session_count = all_sessions(sessions);
+    for (size_t s = 0; s < session_count; s++) {
+        const struct session *session = sessions[s];
         for (cl_uint i = 0; i < session->device_count; i++) {
             if (!is_of_type(session->devices[i], type, seen++ == 0)) {
                 continue;

@@ -9,9 +9,20 @@
 #include "event.h"
 #include "lease.h"
 #include "objects.h"
+#include "stream.h"
+
+#define CLOSED_NS UINT64_C(2000000000) /* how long an endpoint that did not let us in is left alone */
+
+/* An endpoint of the lease, and the session there. */
+struct place {
+    char *node, *environment;
+    struct session *session; /* the last that could be opened */
+    uint64_t closed_until_ns;
+};
 
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
-static struct sessions sessions;
+static struct place *places; /* with `opening` */
+static size_t place_count;
 
 void say(const char *what, const char *why) {
     if (getenv("ACCELPOOL_ICD_VERBOSE")) {
@@ -118,25 +129,49 @@ static struct session *session_open(const struct endpoint *endpoint) {
     return session;
 }
 
-static bool is_open(const struct endpoint *endpoint) {
-    for (size_t i = 0; i < sessions.count; i++) {
-        const struct session *session = sessions.list[i];
-        const char *environment = endpoint->environment ? endpoint->environment : "";
-        if (!strcmp(session->node, endpoint->node) && !strcmp(session->environment, environment)) {
-            return true; /* or it was, and is lost: its devices stay, and are not available */
+static struct place *place_of(const struct endpoint *endpoint) {
+    const char *environment = endpoint->environment ? endpoint->environment : "";
+    for (size_t i = 0; i < place_count; i++) {
+        if (!strcmp(places[i].node, endpoint->node) && !strcmp(places[i].environment, environment)) {
+            return &places[i];
         }
     }
-    return false;
+    struct place *grown = realloc(places, (place_count + 1) * sizeof *places);
+    if (!grown) {
+        return NULL;
+    }
+    places = grown;
+    places[place_count] = (struct place){.node = strdup(endpoint->node), .environment = strdup(environment)};
+    if (!places[place_count].node || !places[place_count].environment) {
+        free(places[place_count].node);
+        free(places[place_count].environment);
+        return NULL;
+    }
+    return &places[place_count++];
+}
+
+/* Have a session there if one is to be had. One that was lost stays behind, with the objects that are made of it. */
+static void open_place(struct place *place, const struct endpoint *endpoint) {
+    bool is_lost = !place->session || place->session->connection->is_lost;
+    if (!is_lost || now_ns() < place->closed_until_ns) {
+        return;
+    }
+    struct session *session = session_open(endpoint);
+    if (session) {
+        place->session = session;
+    } else {
+        place->closed_until_ns = now_ns() + CLOSED_NS;
+    }
 }
 
 /* In a process just forked the sessions are the other one's: every use here fails, and nothing is sent. */
 static void abandon_all(void) {
     pthread_mutex_init(&opening, NULL);
-    for (size_t i = 0; i < sessions.count; i++) {
-        connection_abandon(sessions.list[i]->connection);
+    for (size_t i = 0; i < place_count; i++) {
+        if (places[i].session) {
+            connection_abandon(places[i].session->connection);
+        }
     }
-    sessions.count = 0; /* the objects stay; the child may open sessions of its own */
-    sessions.list = NULL;
 }
 
 static void at_fork(void) {
@@ -146,24 +181,25 @@ static void at_fork(void) {
     }
 }
 
-const struct sessions *all_sessions(void) {
+size_t all_sessions(struct session **list) {
     struct lease lease;
+    size_t count = 0;
     pthread_mutex_lock(&opening);
     if (lease_read(&lease)) {
         at_fork();
         for (size_t i = 0; i < lease.count; i++) {
-            if (is_open(&lease.endpoints[i])) {
-                continue;
+            struct place *place = place_of(&lease.endpoints[i]);
+            if (place) {
+                open_place(place, &lease.endpoints[i]);
             }
-            struct session *session = session_open(&lease.endpoints[i]);
-            struct session **list = realloc(sessions.list, (sessions.count + 1) * sizeof *list);
-            sessions.list = list ? list : sessions.list;
-            if (session && list) {
-                sessions.list[sessions.count++] = session;
-            }
+        }
+    }
+    for (size_t i = 0; i < place_count && count < MOST_SESSIONS; i++) {
+        if (places[i].session) {
+            list[count++] = places[i].session;
         }
     }
     lease_free(&lease);
     pthread_mutex_unlock(&opening);
-    return &sessions;
+    return count;
 }

@@ -4,7 +4,7 @@
 
 #include "connection.h"
 
-enum { WATCH_BUCKETS = 1024 };
+enum { WATCH_BUCKETS = 1024, MOST_SESSIONS = 1024 };
 
 struct session {
     struct connection *connection;
@@ -16,17 +16,10 @@ struct session {
     /* with the connection's lock */
     cl_event watched[WATCH_BUCKETS];
     cl_context notified;
-    bool is_end_told;
 };
 
-struct sessions {
-    size_t count;
-    struct session **list;
-};
-
-/* The sessions of the lease, opened now if they are not open yet: an endpoint that does not let us in is tried again
- * next time. */
-const struct sessions *all_sessions(void);
+/* The sessions of the lease, opened now where there is none or it is lost; how many. A session is never freed. */
+size_t all_sessions(struct session *list[MOST_SESSIONS]);
 
 /* Say what happened on stderr, where ACCELPOOL_ICD_VERBOSE is set. */
 void say(const char *what, const char *why);
