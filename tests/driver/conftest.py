@@ -45,7 +45,8 @@ class Programs:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ACCELPOOL_")}
         env = {**kept, "OCL_ICD_VENDORS": str(self.vendors), "PYOPENCL_HOME": str(self.folder)}
         env["PYOPENCL_NO_CACHE"] = "1"
-        return {**env, "ACCELPOOL_LEASE_FILE": str(lease_file)} if lease_file else env
+        said = {"ACCELPOOL_ICD_VERBOSE": "1"}
+        return {**env, **said, "ACCELPOOL_LEASE_FILE": str(lease_file)} if lease_file else env
 
     def compiled(self, name: str) -> Path:
         """Return the program of a C source."""

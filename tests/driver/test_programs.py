@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from .lease_file import leased
-from .losing import lose_the_node
+from .losing import lose_the_node, lose_the_worker
 
 pytestmark = pytest.mark.opencl
 
@@ -41,6 +41,11 @@ def test_a_lease_file_that_is_none_gives_no_devices(programs, tmp_path):
 @pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
 def test_a_node_that_is_lost_gives_error_codes_and_no_hang(programs, own_opencl_pool, tmp_path, name):
     lose_the_node(programs, name, own_opencl_pool, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["lost", "again"])
+def test_a_worker_that_dies_is_not_the_end(programs, own_opencl_pool, tmp_path, name):
+    lose_the_worker(programs, name, own_opencl_pool, tmp_path)
 
 
 def test_devices_of_one_endpoint_share_a_context(programs, null_pool, tmp_path):

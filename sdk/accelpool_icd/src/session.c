@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "device_info.h"
 #include "event.h"
@@ -11,6 +12,8 @@
 #include "objects.h"
 #include "stream.h"
 
+#define RETRY_NS UINT64_C(10000000000)
+#define PAUSE_NS 200000000
 #define CLOSED_NS UINT64_C(2000000000) /* how long an endpoint that did not let us in is left alone */
 
 /* An endpoint of the lease, and the session there. */
@@ -109,6 +112,20 @@ static void session_free(struct session *session) {
     free(session);
 }
 
+/* Connect; a node that cannot answer now is asked again for a while, as the SDK does. */
+static struct connection *enter(const struct endpoint *endpoint, struct reader *fields, unsigned char **body,
+                                char *problem, size_t room) {
+    uint64_t until = now_ns() + RETRY_NS;
+    for (;;) {
+        struct connection *c =
+            connection_open(endpoint->host, (int)endpoint->port, endpoint->token, fields, body, problem, room);
+        if (c || strncmp(problem, "unavailable", 11) || now_ns() + PAUSE_NS > until) {
+            return c;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+}
+
 static struct session *session_open(const struct endpoint *endpoint) {
     char problem[200] = "no memory";
     struct session *session = calloc(1, sizeof *session);
@@ -118,8 +135,7 @@ static struct session *session_open(const struct endpoint *endpoint) {
     session->node = strdup(endpoint->node);
     session->environment = strdup(endpoint->environment ? endpoint->environment : "");
     struct reader fields;
-    session->connection = connection_open(endpoint->host, (int)endpoint->port, endpoint->token, &fields,
-                                          &session->welcome, problem, sizeof problem);
+    session->connection = enter(endpoint, &fields, &session->welcome, problem, sizeof problem);
     if (!session->node || !session->environment || !session->connection || !welcomed(session, fields) ||
         !connection_start(session->connection, &CALLS, session)) {
         say(endpoint->node, problem);
