@@ -13,9 +13,13 @@ static enum arg_kind kind_of(const struct arg_info *info) {
     if (!strcmp(info->type_name, "sampler_t")) {
         return A_SAMPLER_ARG;
     }
-    switch (info->address) {
-    case CL_KERNEL_ARG_ADDRESS_LOCAL:
+    if (info->address == CL_KERNEL_ARG_ADDRESS_LOCAL) {
         return A_LOCAL;
+    }
+    if (!*info->type_name) {
+        return IS_UNKNOWN; /* as of some SPIR-V: an image has a pointer's address qualifier */
+    }
+    switch (info->address) {
     case CL_KERNEL_ARG_ADDRESS_GLOBAL:
     case CL_KERNEL_ARG_ADDRESS_CONSTANT:
         return A_BUFFER;
@@ -123,6 +127,10 @@ static cl_int write_arg(struct writer *w, cl_kernel kernel, cl_uint index, size_
     enum arg_kind kind = kind_of(info);
     if (kind == A_LOCAL) {
         return write_local(w, size, value);
+    }
+    if (kind == IS_UNKNOWN) {
+        bool is_null = info->address != CL_KERNEL_ARG_ADDRESS_PRIVATE && !handle_at(value);
+        return is_null ? write_mem(w, kernel, size, value, A_BUFFER) : write_unknown(w, kernel, size, value);
     }
     if (kind != A_VALUE) {
         return write_mem(w, kernel, size, value, kind);

@@ -1,4 +1,4 @@
-/* The numbers of the OpenCL 3.0 API specification that the driver uses. */
+/* The numbers of the OpenCL 3.0 API specification that the driver, its tests and benches use. */
 #ifndef ACCELPOOL_OPENCL_CONSTANTS_H
 #define ACCELPOOL_OPENCL_CONSTANTS_H
 
@@ -324,6 +324,7 @@
 #define CL_KERNEL_ARG_ADDRESS_GLOBAL 0x119B
 #define CL_KERNEL_ARG_ADDRESS_LOCAL 0x119C
 #define CL_KERNEL_ARG_ADDRESS_CONSTANT 0x119D
+#define CL_KERNEL_ARG_ADDRESS_PRIVATE 0x119E
 #define CL_KERNEL_WORK_GROUP_SIZE 0x11B0
 #define CL_KERNEL_COMPILE_WORK_GROUP_SIZE 0x11B1
 #define CL_KERNEL_LOCAL_MEM_SIZE 0x11B2

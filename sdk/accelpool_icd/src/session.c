@@ -197,7 +197,7 @@ static void at_fork(void) {
     }
 }
 
-size_t all_sessions(struct session **list) {
+size_t all_sessions(struct session *list[MOST_SESSIONS]) {
     struct lease lease;
     size_t count = 0;
     pthread_mutex_lock(&opening);
