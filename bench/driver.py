@@ -50,7 +50,10 @@ def main() -> int:
             }
             measure("pool", program, "accelpool", variables)
         environment = device["name"].partition("/")[0]
-        measure("local", program, PLATFORMS[environment], local_variables(environment, folder))
+        variables = dict(local_variables(environment, folder))
+        if environment == "bundled":  # it is beside the loader, where PyOpenCL has its own way of finding it
+            variables["OCL_ICD_VENDORS"] = str(next(LOADER.parent.glob("libpocl*.so*")))
+        measure("local", program, PLATFORMS[environment], variables)
     return 0
 
 

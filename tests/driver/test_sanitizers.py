@@ -50,7 +50,5 @@ def test_nor_where_the_worker_says_what_makes_no_sense(sanitized, lease_file, na
                 "ASAN_OPTIONS": "exitcode=99",
                 "TSAN_OPTIONS": "exitcode=99",
             }
-            done = subprocess.run(
-                [sanitized.compiled(name)], env=env, capture_output=True, text=True, timeout=60
-            )
-            assert done.returncode in (0, 1), f"seed {seed}: {done.returncode}\n{done.stderr}"
+            done = subprocess.run([sanitized.compiled(name)], env=env, capture_output=True, timeout=60)
+            assert done.returncode in (0, 1), f"seed {seed}: {done.returncode}\n{done.stderr!r}"

@@ -64,8 +64,8 @@ static cl_int carry_out(struct job *job) {
     struct pending answer = {0};
     cl_int code = call(program->session->connection, &answer);
     struct build *build = code == CL_SUCCESS ? build_read(&answer.fields, program->context->device_count) : NULL;
-    if (code == CL_SUCCESS && !build) {
-        code = CL_OUT_OF_HOST_MEMORY;
+    if (code == CL_SUCCESS && !build) { /* it made no sense, or there is no memory for it */
+        code = CL_OUT_OF_RESOURCES;
     }
     answer_free(&answer);
     pthread_mutex_lock(&program->lock);
