@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test devices test-devices conformance style types imports check bench bench-allocation lock openapi clean
+.PHONY: all setup demo test driver devices test-devices conformance style types imports check bench bench-allocation lock openapi clean
 
 all: check test
 
@@ -24,6 +24,10 @@ demo: setup
 test: setup
 	@$(BIN)/pytest
 
+# The native OpenCL driver, sdk/accelpool_icd/lib/libaccelpool.so, by the compiler in the ziglang wheel.
+driver: setup
+	@$(BIN)/python -m accelpool_icd.build
+
 # One more OpenCL runtime, from PyPI and without root: Intel's FPGA emulator, 1 GB on disk.
 devices: .devices/environments.toml
 
@@ -43,6 +47,7 @@ conformance: setup
 style: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/clang-format --dry-run --Werror sdk/accelpool_icd/src/*.[ch] tests/driver/programs/*.[ch] bench/*.c
 
 types: setup
 	@$(BIN)/mypy

@@ -1,0 +1,379 @@
+/* What devices are asked for: most is answered from the map of infos in Welcome, turned into the C types here. */
+#include <string.h>
+
+#include "device_info.h"
+
+enum form { UINT, ULONG, SIZE, TEXT, SIZES, INTPTRS, VERSIONS, EXTENSIONS };
+
+/* In the order of their numbers. Infos that are missing here are none of a device's, or are answered by hand. */
+static const struct {
+    cl_device_info name;
+    enum form form;
+} FORMS[] = {
+    {CL_DEVICE_TYPE, ULONG},
+    {CL_DEVICE_VENDOR_ID, UINT},
+    {CL_DEVICE_MAX_COMPUTE_UNITS, UINT},
+    {CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS, UINT},
+    {CL_DEVICE_MAX_WORK_GROUP_SIZE, SIZE},
+    {CL_DEVICE_MAX_WORK_ITEM_SIZES, SIZES},
+    {CL_DEVICE_PREFERRED_VECTOR_WIDTH_CHAR, UINT},
+    {CL_DEVICE_PREFERRED_VECTOR_WIDTH_SHORT, UINT},
+    {CL_DEVICE_PREFERRED_VECTOR_WIDTH_INT, UINT},
+    {CL_DEVICE_PREFERRED_VECTOR_WIDTH_LONG, UINT},
+    {CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, UINT},
+    {CL_DEVICE_PREFERRED_VECTOR_WIDTH_DOUBLE, UINT},
+    {CL_DEVICE_MAX_CLOCK_FREQUENCY, UINT},
+    {CL_DEVICE_ADDRESS_BITS, UINT},
+    {CL_DEVICE_MAX_READ_IMAGE_ARGS, UINT},
+    {CL_DEVICE_MAX_WRITE_IMAGE_ARGS, UINT},
+    {CL_DEVICE_MAX_MEM_ALLOC_SIZE, ULONG},
+    {CL_DEVICE_IMAGE2D_MAX_WIDTH, SIZE},
+    {CL_DEVICE_IMAGE2D_MAX_HEIGHT, SIZE},
+    {CL_DEVICE_IMAGE3D_MAX_WIDTH, SIZE},
+    {CL_DEVICE_IMAGE3D_MAX_HEIGHT, SIZE},
+    {CL_DEVICE_IMAGE3D_MAX_DEPTH, SIZE},
+    {CL_DEVICE_IMAGE_SUPPORT, UINT},
+    {CL_DEVICE_MAX_PARAMETER_SIZE, SIZE},
+    {CL_DEVICE_MAX_SAMPLERS, UINT},
+    {CL_DEVICE_MEM_BASE_ADDR_ALIGN, UINT},
+    {CL_DEVICE_MIN_DATA_TYPE_ALIGN_SIZE, UINT},
+    {CL_DEVICE_SINGLE_FP_CONFIG, ULONG},
+    {CL_DEVICE_GLOBAL_MEM_CACHE_TYPE, UINT},
+    {CL_DEVICE_GLOBAL_MEM_CACHELINE_SIZE, UINT},
+    {CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, ULONG},
+    {CL_DEVICE_GLOBAL_MEM_SIZE, ULONG},
+    {CL_DEVICE_MAX_CONSTANT_BUFFER_SIZE, ULONG},
+    {CL_DEVICE_MAX_CONSTANT_ARGS, UINT},
+    {CL_DEVICE_LOCAL_MEM_TYPE, UINT},
+    {CL_DEVICE_LOCAL_MEM_SIZE, ULONG},
+    {CL_DEVICE_ERROR_CORRECTION_SUPPORT, UINT},
+    {CL_DEVICE_PROFILING_TIMER_RESOLUTION, SIZE},
+    {CL_DEVICE_ENDIAN_LITTLE, UINT},
+    {CL_DEVICE_COMPILER_AVAILABLE, UINT},
+    {CL_DEVICE_QUEUE_ON_HOST_PROPERTIES, ULONG},
+    {CL_DEVICE_NAME, TEXT},
+    {CL_DEVICE_VENDOR, TEXT},
+    {CL_DRIVER_VERSION, TEXT},
+    {CL_DEVICE_PROFILE, TEXT},
+    {CL_DEVICE_EXTENSIONS, EXTENSIONS},
+    {CL_DEVICE_DOUBLE_FP_CONFIG, ULONG},
+    {CL_DEVICE_HALF_FP_CONFIG, ULONG},
+    {CL_DEVICE_PREFERRED_VECTOR_WIDTH_HALF, UINT},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_CHAR, UINT},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_SHORT, UINT},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_INT, UINT},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_LONG, UINT},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, UINT},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_DOUBLE, UINT},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_HALF, UINT},
+    {CL_DEVICE_OPENCL_C_VERSION, TEXT},
+    {CL_DEVICE_LINKER_AVAILABLE, UINT},
+    {CL_DEVICE_BUILT_IN_KERNELS, TEXT},
+    {CL_DEVICE_IMAGE_MAX_BUFFER_SIZE, SIZE},
+    {CL_DEVICE_IMAGE_MAX_ARRAY_SIZE, SIZE},
+    {CL_DEVICE_PARTITION_MAX_SUB_DEVICES, UINT},
+    {CL_DEVICE_PARTITION_PROPERTIES, INTPTRS},
+    {CL_DEVICE_PARTITION_AFFINITY_DOMAIN, ULONG},
+    {CL_DEVICE_PREFERRED_INTEROP_USER_SYNC, UINT},
+    {CL_DEVICE_PRINTF_BUFFER_SIZE, SIZE},
+    {CL_DEVICE_IMAGE_PITCH_ALIGNMENT, UINT},
+    {CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT, UINT},
+    {CL_DEVICE_MAX_READ_WRITE_IMAGE_ARGS, UINT},
+    {CL_DEVICE_MAX_GLOBAL_VARIABLE_SIZE, SIZE},
+    {CL_DEVICE_GLOBAL_VARIABLE_PREFERRED_TOTAL_SIZE, SIZE},
+    {CL_DEVICE_PREFERRED_PLATFORM_ATOMIC_ALIGNMENT, UINT},
+    {CL_DEVICE_PREFERRED_GLOBAL_ATOMIC_ALIGNMENT, UINT},
+    {CL_DEVICE_PREFERRED_LOCAL_ATOMIC_ALIGNMENT, UINT},
+    {CL_DEVICE_IL_VERSION, TEXT},
+    {CL_DEVICE_MAX_NUM_SUB_GROUPS, UINT},
+    {CL_DEVICE_SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS, UINT},
+    {CL_DEVICE_EXTENSIONS_WITH_VERSION, VERSIONS},
+    {CL_DEVICE_ILS_WITH_VERSION, VERSIONS},
+    {CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, VERSIONS},
+    {CL_DEVICE_ATOMIC_MEMORY_CAPABILITIES, ULONG},
+    {CL_DEVICE_ATOMIC_FENCE_CAPABILITIES, ULONG},
+    {CL_DEVICE_NON_UNIFORM_WORK_GROUP_SUPPORT, UINT},
+    {CL_DEVICE_OPENCL_C_ALL_VERSIONS, VERSIONS},
+    {CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, SIZE},
+    {CL_DEVICE_WORK_GROUP_COLLECTIVE_FUNCTIONS_SUPPORT, UINT},
+    {CL_DEVICE_GENERIC_ADDRESS_SPACE_SUPPORT, UINT},
+    {CL_DEVICE_OPENCL_C_FEATURES, VERSIONS},
+    {CL_DEVICE_LATEST_CONFORMANCE_VERSION_PASSED, TEXT},
+};
+
+/* Infos that say what this driver does not do, whatever the device could: zero, or an empty list. */
+static const struct {
+    cl_device_info name;
+    size_t bytes;
+} ZEROS[] = {
+    {CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_bool)},
+    {CL_DEVICE_QUEUE_ON_DEVICE_PROPERTIES, sizeof(cl_bitfield)},
+    {CL_DEVICE_QUEUE_ON_DEVICE_PREFERRED_SIZE, sizeof(cl_uint)},
+    {CL_DEVICE_QUEUE_ON_DEVICE_MAX_SIZE, sizeof(cl_uint)},
+    {CL_DEVICE_MAX_ON_DEVICE_QUEUES, sizeof(cl_uint)},
+    {CL_DEVICE_MAX_ON_DEVICE_EVENTS, sizeof(cl_uint)},
+    {CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES, sizeof(cl_bitfield)},
+    {CL_DEVICE_SVM_CAPABILITIES, sizeof(cl_bitfield)},
+    {CL_DEVICE_PIPE_SUPPORT, sizeof(cl_bool)},
+    {CL_DEVICE_MAX_PIPE_ARGS, sizeof(cl_uint)},
+    {CL_DEVICE_PIPE_MAX_ACTIVE_RESERVATIONS, sizeof(cl_uint)},
+    {CL_DEVICE_PIPE_MAX_PACKET_SIZE, sizeof(cl_uint)},
+};
+
+/* Extensions of the host's API, which the driver would have to have: not those that a kernel's code uses. */
+static const char *const HOST_EXTENSIONS[] = {
+    "cl_khr_gl_",
+    "cl_khr_egl_",
+    "cl_khr_d3d",
+    "cl_khr_dx9",
+    "cl_khr_external_",
+    "cl_khr_semaphore",
+    "cl_khr_command_buffer",
+    "cl_khr_il_program",
+    "cl_khr_terminate_context",
+    "cl_khr_create_command_queue",
+    "cl_khr_priority_hints",
+    "cl_khr_throttle_hints",
+    "cl_khr_suggested_local_work_size",
+    "cl_khr_spir",
+    "cl_khr_mipmap_image",
+    "cl_khr_device_uuid",
+    "cl_khr_pci_bus_info",
+    "cl_khr_icd",
+    "cl_ext_",
+    "cl_amd_",
+    "cl_apple_",
+    "cl_arm_",
+    "cl_pocl_",
+    "cl_intel_unified_shared_memory",
+    "cl_intel_create_buffer_with",
+    "cl_intel_command_queue",
+    "cl_intel_va_api",
+    "cl_intel_packed_yuv",
+    "cl_intel_mem_",
+    "cl_intel_exec_by_local_thread",
+    "cl_intel_vec_len_hint",
+    "cl_intel_device_attribute",
+    "cl_intel_concurrent_dispatch",
+    "cl_intel_required_subgroup_size",
+    "cl_intel_device_partition_by_names",
+    "cl_nv_",
+};
+
+static bool is_host_extension(struct text name) {
+    for (size_t i = 0; i < sizeof HOST_EXTENSIONS / sizeof *HOST_EXTENSIONS; i++) {
+        size_t length = strlen(HOST_EXTENSIONS[i]);
+        if (name.length >= length && !memcmp(name.chars, HOST_EXTENSIONS[i], length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool find_info(cl_device_id device, cl_device_info name, struct reader *found) {
+    struct reader map = device->info;
+    for (size_t count = read_map(&map); count > 0 && !map.failed; count--) {
+        uint64_t key = read_uint(&map);
+        struct reader value = take_value(&map);
+        if (key == name) {
+            *found = value;
+            return !map.failed && read_kind(found) != KIND_NIL;
+        }
+    }
+    return false;
+}
+
+uint64_t device_number(cl_device_id device, cl_device_info name) {
+    struct reader value;
+    if (!find_info(device, name, &value)) {
+        return 0;
+    }
+    return read_kind(&value) == KIND_BOOL ? read_bool(&value) : read_uint(&value);
+}
+
+void keep_launch_limits(cl_device_id device) {
+    struct reader sizes;
+    device->max_group_size = (size_t)device_number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    device->has_non_uniform_groups = device_number(device, CL_DEVICE_NON_UNIFORM_WORK_GROUP_SUPPORT);
+    size_t count = find_info(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, &sizes) ? read_array(&sizes) : 0;
+    for (size_t i = 0; i < 3; i++) {
+        device->max_item_sizes[i] = i < count ? (size_t)read_uint(&sizes) : SIZE_MAX;
+    }
+}
+
+/* ---- forms ------------------------------------------------------------------------------------------------ */
+
+#define INFO_ROOM size_t room, void *value, size_t *size_ret
+
+static cl_int give_text(struct reader info, INFO_ROOM) {
+    struct text text = read_text(&info);
+    if (value && room < text.length + 1) {
+        return CL_INVALID_VALUE;
+    }
+    if (value) {
+        memcpy(value, text.chars, text.length);
+        ((char *)value)[text.length] = '\0';
+    }
+    if (size_ret) {
+        *size_ret = text.length + 1;
+    }
+    return CL_SUCCESS;
+}
+
+static cl_int give_extensions(struct reader info, INFO_ROOM) {
+    struct text all = read_text(&info);
+    char *kept = malloc(all.length + sizeof "cl_khr_icd");
+    if (!kept) {
+        return CL_OUT_OF_HOST_MEMORY;
+    }
+    size_t length = 0;
+    for (const char *at = all.chars, *end = all.chars + all.length; at < end;) {
+        const char *stop = memchr(at, ' ', (size_t)(end - at));
+        struct text name = {at, (size_t)((stop ? stop : end) - at)};
+        if (name.length && !is_host_extension(name)) {
+            memcpy(kept + length, name.chars, name.length);
+            kept[length + name.length] = ' ';
+            length += name.length + 1;
+        }
+        at = stop ? stop + 1 : end;
+    }
+    memcpy(kept + length, "cl_khr_icd", sizeof "cl_khr_icd");
+    cl_int code = GIVE_TEXT(kept);
+    free(kept);
+    return code;
+}
+
+static cl_int give_numbers(struct reader info, INFO_ROOM) { /* of size_t or intptr_t: they are as wide */
+    size_t count = read_array(&info);
+    size_t *numbers = malloc((count + 1) * sizeof *numbers);
+    if (!numbers) {
+        return CL_OUT_OF_HOST_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = (size_t)read_uint(&info);
+    }
+    numbers[count] = 0;
+    cl_int code = GIVE_BYTES(numbers, count * sizeof *numbers);
+    free(numbers);
+    return code;
+}
+
+static cl_int give_versions(struct reader info, bool is_filtered, INFO_ROOM) {
+    size_t count = read_array(&info), kept = 0;
+    cl_name_version *versions = calloc(count + 1, sizeof *versions);
+    if (!versions) {
+        return CL_OUT_OF_HOST_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct reader pair = take_value(&info);
+        read_array(&pair);
+        cl_version version = (cl_version)read_uint(&pair);
+        struct text name = read_text(&pair);
+        if (pair.failed || (is_filtered && is_host_extension(name))) {
+            continue;
+        }
+        size_t most = CL_NAME_VERSION_MAX_NAME_SIZE - 1;
+        versions[kept].version = version;
+        memcpy(versions[kept++].name, name.chars, name.length < most ? name.length : most);
+    }
+    if (is_filtered) {
+        versions[kept++] = (cl_name_version){CL_MAKE_VERSION(1, 0, 0), "cl_khr_icd"};
+    }
+    cl_int code = GIVE_BYTES(versions, kept * sizeof *versions);
+    free(versions);
+    return code;
+}
+
+static cl_int give_form(cl_device_id device, cl_device_info name, enum form form, INFO_ROOM) {
+    static const unsigned char none[] = {0xa0}; /* an empty str; what is missing is zero, or empty */
+    struct reader info;
+    bool is_there = find_info(device, name, &info);
+    if (!is_there) {
+        info = (struct reader){none, none + 1, false};
+    }
+    switch (form) {
+    case UINT:
+        return GIVE(cl_uint, (cl_uint)device_number(device, name));
+    case ULONG:
+        return GIVE(cl_ulong, device_number(device, name));
+    case SIZE:
+        return GIVE(size_t, (size_t)device_number(device, name));
+    case TEXT:
+        return give_text(info, room, value, size_ret);
+    case EXTENSIONS:
+        return give_extensions(info, room, value, size_ret);
+    case VERSIONS:
+        return give_versions(is_there ? info : (struct reader){0}, name == CL_DEVICE_EXTENSIONS_WITH_VERSION, room,
+                             value, size_ret);
+    default:
+        return give_numbers(is_there ? info : (struct reader){0}, room, value, size_ret);
+    }
+}
+
+/* This driver is of OpenCL 3.0, whatever newer version a device may be of. One of OpenCL 2 would have to have shared
+ * virtual memory, pipes and on-device queues; one of OpenCL 3 need not. */
+static cl_int give_version(cl_device_id device, INFO_ROOM) {
+    char version[256] = "OpenCL 3.0";
+    struct reader info;
+    if (find_info(device, CL_DEVICE_VERSION, &info)) {
+        struct text text = read_text(&info);
+        size_t length = text.length < sizeof version - 1 ? text.length : sizeof version - 1;
+        memcpy(version, text.chars, length);
+        version[length] = '\0';
+    }
+    if (strncmp(version, "OpenCL 1.", 9)) {
+        memcpy(version, "OpenCL 3.0", 10);
+    }
+    return GIVE_TEXT(version);
+}
+
+static cl_int give_numeric_version(cl_device_id device, INFO_ROOM) {
+    struct reader info;
+    unsigned major = 3, minor = 0;
+    if (find_info(device, CL_DEVICE_VERSION, &info)) {
+        struct text text = read_text(&info);
+        if (text.length >= 10 && text.chars[7] == '1') {
+            major = 1;
+            minor = (unsigned)(text.chars[9] - '0');
+        }
+    }
+    return GIVE(cl_version, CL_MAKE_VERSION(major, minor, 0));
+}
+
+cl_int clGetDeviceInfo(cl_device_id device, cl_device_info name, size_t room, void *value, size_t *size_ret) {
+    if (!is_object(device, A_DEVICE)) {
+        return CL_INVALID_DEVICE;
+    }
+    switch (name) {
+    case CL_DEVICE_PLATFORM:
+        return GIVE(cl_platform_id, &the_platform);
+    case CL_DEVICE_AVAILABLE:
+        return GIVE(cl_bool, !device->session->connection->is_lost);
+    case CL_DEVICE_EXECUTION_CAPABILITIES:
+        return GIVE(cl_bitfield, CL_EXEC_KERNEL);
+    case CL_DEVICE_VERSION:
+        return give_version(device, room, value, size_ret);
+    case CL_DEVICE_NUMERIC_VERSION:
+        return give_numeric_version(device, room, value, size_ret);
+    case CL_DEVICE_PARENT_DEVICE:
+        return GIVE(cl_device_id, device->parent);
+    case CL_DEVICE_REFERENCE_COUNT:
+        return GIVE(cl_uint, device->parent ? (cl_uint)device->object.references : 1);
+    case CL_DEVICE_PARTITION_TYPE:
+        return GIVE_BYTES(device->partition.list, device->partition.bytes);
+    default:
+        break;
+    }
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
+        if (FORMS[i].name == name) {
+            return give_form(device, name, FORMS[i].form, room, value, size_ret);
+        }
+    }
+    static const unsigned char zeros[sizeof(cl_ulong)];
+    for (size_t i = 0; i < sizeof ZEROS / sizeof *ZEROS; i++) {
+        if (ZEROS[i].name == name) {
+            return GIVE_BYTES(zeros, ZEROS[i].bytes);
+        }
+    }
+    return CL_INVALID_VALUE;
+}

@@ -1,0 +1,11 @@
+/* What the worker told of a device. */
+#ifndef ACCELPOOL_DEVICE_INFO_H
+#define ACCELPOOL_DEVICE_INFO_H
+
+#include "objects.h"
+
+bool find_info(cl_device_id device, cl_device_info name, struct reader *found);
+uint64_t device_number(cl_device_id device, cl_device_info name); /* or whether; 0 if it was not told */
+void keep_launch_limits(cl_device_id device);                     /* once `info` is there */
+
+#endif

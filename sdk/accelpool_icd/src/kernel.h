@@ -1,0 +1,10 @@
+/* Kernels: what launches and arguments share. */
+#ifndef ACCELPOOL_KERNEL_H
+#define ACCELPOOL_KERNEL_H
+
+#include "objects.h"
+
+/* Where a device's numbers are among a kernel's; NULL if its program is not over that device. */
+const struct work_group_info *group_of(cl_kernel kernel, cl_device_id device);
+
+#endif

@@ -1,0 +1,190 @@
+/* clSetKernelArg: what an argument is, is told by the compiler's info on it; without, by its bytes. */
+#include <string.h>
+
+#include "kernel.h"
+#include "memory.h"
+
+enum arg_kind { A_VALUE, A_BUFFER, AN_IMAGE_ARG, A_SAMPLER_ARG, A_LOCAL, IS_UNKNOWN };
+
+static enum arg_kind kind_of(const struct arg_info *info) {
+    if (!strncmp(info->type_name, "image", 5) && strstr(info->type_name, "_t")) {
+        return AN_IMAGE_ARG;
+    }
+    if (!strcmp(info->type_name, "sampler_t")) {
+        return A_SAMPLER_ARG;
+    }
+    if (info->address == CL_KERNEL_ARG_ADDRESS_LOCAL) {
+        return A_LOCAL;
+    }
+    if (!*info->type_name) {
+        return IS_UNKNOWN; /* as of some SPIR-V: an image has a pointer's address qualifier */
+    }
+    switch (info->address) {
+    case CL_KERNEL_ARG_ADDRESS_GLOBAL:
+    case CL_KERNEL_ARG_ADDRESS_CONSTANT:
+        return A_BUFFER;
+    default:
+        return A_VALUE;
+    }
+}
+
+/* The bytes of a scalar or vector type of OpenCL C by its name; 0 for others, such as structs. */
+static size_t type_bytes(const char *name) {
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } types[] = {{"char", 1}, {"uchar", 1}, {"short", 2}, {"ushort", 2}, {"half", 2},  {"int", 4},
+                 {"uint", 4}, {"float", 4}, {"long", 8},  {"ulong", 8},  {"double", 8}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        size_t length = strlen(types[i].name);
+        if (strncmp(name, types[i].name, length)) {
+            continue;
+        }
+        static const char *const widths[] = {"", "2", "3", "4", "8", "16"};
+        static const size_t counts[] = {1, 2, 4, 4, 8, 16};
+        for (size_t w = 0; w < sizeof counts / sizeof *counts; w++) {
+            if (!strcmp(name + length, widths[w])) {
+                return counts[w] * types[i].bytes;
+            }
+        }
+    }
+    return 0;
+}
+
+/* A handle that the application passes by its address; NULL where it passes none. */
+static void *handle_at(const void *value) {
+    void *handle = NULL;
+    if (value) {
+        memcpy(&handle, value, sizeof handle);
+    }
+    return handle;
+}
+
+static cl_int write_mem(struct writer *w, cl_kernel kernel, size_t size, const void *value, enum arg_kind kind) {
+    void *handle = handle_at(value);
+    if (size != sizeof(cl_mem)) {
+        return CL_INVALID_ARG_SIZE;
+    }
+    if (kind == A_BUFFER && !handle) {
+        write_nil(w);
+        return CL_SUCCESS;
+    }
+    if (kind == A_SAMPLER_ARG) {
+        if (!is_live_handle(handle) || !is_object(handle, A_SAMPLER)) {
+            return CL_INVALID_SAMPLER;
+        }
+        write_uint(w, ((cl_sampler)handle)->handle);
+        return CL_SUCCESS;
+    }
+    if (!is_live_handle(handle) || (kind == A_BUFFER ? !is_buffer(handle) : !is_image(handle))) {
+        return CL_INVALID_MEM_OBJECT;
+    }
+    if (((cl_mem)handle)->context != kernel->program->context) {
+        return CL_INVALID_MEM_OBJECT;
+    }
+    write_uint(w, ((cl_mem)handle)->handle);
+    return CL_SUCCESS;
+}
+
+static cl_int write_local(struct writer *w, size_t size, const void *value) {
+    if (value) {
+        return CL_INVALID_ARG_VALUE;
+    }
+    if (size == 0) {
+        return CL_INVALID_ARG_SIZE;
+    }
+    write_array(w, 1);
+    write_uint(w, size);
+    return CL_SUCCESS;
+}
+
+/* The compiler keeps no argument info, as for most binaries: a live handle is what it is, no value is local memory.
+ */
+static cl_int write_unknown(struct writer *w, cl_kernel kernel, size_t size, const void *value) {
+    if (!value) {
+        return write_local(w, size, value);
+    }
+    void *handle = size == sizeof(void *) ? handle_at(value) : NULL;
+    if (handle && is_live_handle(handle)) {
+        bool is_mem = is_object(handle, A_MEM);
+        return write_mem(w, kernel, size, value,
+                         !is_mem             ? A_SAMPLER_ARG
+                         : is_buffer(handle) ? A_BUFFER
+                                             : AN_IMAGE_ARG);
+    }
+    if (size == 0) {
+        return CL_INVALID_ARG_SIZE;
+    }
+    write_bin(w, value, size);
+    return CL_SUCCESS;
+}
+
+static cl_int write_arg(struct writer *w, cl_kernel kernel, cl_uint index, size_t size, const void *value) {
+    if (!kernel->info->has_args) {
+        return write_unknown(w, kernel, size, value);
+    }
+    const struct arg_info *info = &kernel->info->args[index];
+    enum arg_kind kind = kind_of(info);
+    if (kind == A_LOCAL) {
+        return write_local(w, size, value);
+    }
+    if (kind == IS_UNKNOWN) {
+        bool is_null = info->address != CL_KERNEL_ARG_ADDRESS_PRIVATE && !handle_at(value);
+        return is_null ? write_mem(w, kernel, size, value, A_BUFFER) : write_unknown(w, kernel, size, value);
+    }
+    if (kind != A_VALUE) {
+        return write_mem(w, kernel, size, value, kind);
+    }
+    size_t bytes = type_bytes(info->type_name);
+    if (size == 0 || (bytes && size != bytes)) {
+        return CL_INVALID_ARG_SIZE;
+    }
+    if (!value) {
+        return CL_INVALID_ARG_VALUE;
+    }
+    write_bin(w, value, size);
+    return CL_SUCCESS;
+}
+
+static void keep_arg(cl_kernel kernel, cl_uint index, const struct writer *w) {
+    struct kernel_arg *arg = &kernel->args[index];
+    pthread_mutex_lock(&kernel->lock);
+    bool is_same = arg->is_set && arg->length == w->length && !memcmp(arg->encoded, w->bytes, w->length);
+    unsigned char *grown = is_same ? NULL : realloc(arg->encoded, w->length);
+    if (grown) {
+        memcpy(grown, w->bytes, w->length);
+        kernel->missing -= !arg->is_set;
+        *arg = (struct kernel_arg){true, grown, w->length};
+        kernel->is_changed = true;
+    }
+    pthread_mutex_unlock(&kernel->lock);
+}
+
+cl_int clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *value) {
+    if (!is_object(kernel, A_KERNEL)) {
+        return CL_INVALID_KERNEL;
+    }
+    if (index >= kernel->info->arg_count) {
+        return CL_INVALID_ARG_INDEX;
+    }
+    struct writer w = {0};
+    cl_int code = write_arg(&w, kernel, index, size, value);
+    if (code == CL_SUCCESS && w.failed) {
+        code = CL_OUT_OF_HOST_MEMORY;
+    }
+    if (code == CL_SUCCESS) {
+        keep_arg(kernel, index, &w);
+    }
+    writer_free(&w);
+    return code;
+}
+
+cl_int clSetKernelArgSVMPointer(cl_kernel kernel, cl_uint index, const void *value) {
+    (void)index, (void)value;
+    return is_object(kernel, A_KERNEL) ? CL_INVALID_OPERATION : CL_INVALID_KERNEL;
+}
+
+cl_int clSetKernelExecInfo(cl_kernel kernel, cl_kernel_exec_info name, size_t size, const void *value) {
+    (void)name, (void)size, (void)value;
+    return is_object(kernel, A_KERNEL) ? CL_INVALID_OPERATION : CL_INVALID_KERNEL;
+}

@@ -1,0 +1,26 @@
+/* Memory objects: what buffers and images share. */
+#ifndef ACCELPOOL_MEMORY_H
+#define ACCELPOOL_MEMORY_H
+
+#include "objects.h"
+
+bool is_buffer(const void *handle);
+bool is_image(const void *handle);
+
+/* What clCreateBuffer and clCreateImage check alike. */
+cl_int check_mem_flags(cl_mem_flags flags, const void *host_ptr);
+/* A memory object of a context, without a handle of the session's yet in use there; NULL without memory. */
+cl_mem new_mem(cl_context context, cl_mem_object_type type, cl_mem_flags flags, size_t size, void *host_ptr);
+cl_mem mem_created(cl_mem mem, cl_int code, cl_int *errcode_ret);
+
+/* The largest of the numbers that the context's devices tell. */
+uint64_t most_of_devices(cl_context context, cl_device_info name);
+
+void free_mapping(struct mapping *mapping);
+
+/* Whether an 8-byte kernel argument is one of our memory objects or samplers that is alive. */
+void enter_handle(void *handle);
+void remove_handle(void *handle);
+bool is_live_handle(const void *handle);
+
+#endif

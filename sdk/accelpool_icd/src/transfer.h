@@ -1,0 +1,21 @@
+/* Rectangles: the regions that transfers move, of bytes (buffers) and of pixels in bytes (images). */
+#ifndef ACCELPOOL_TRANSFER_H
+#define ACCELPOOL_TRANSFER_H
+
+#include "command.h"
+
+/* A rectangle in linear memory: bytes, rows, slices. */
+struct rectangle {
+    size_t origin[3], region[3];
+    size_t row_pitch, slice_pitch;
+};
+
+/* Fill in pitches of 0, and check them; CL_INVALID_VALUE for what cannot be, and for what ends beyond `bytes`. */
+cl_int check_rectangle(struct rectangle *rectangle, size_t bytes);
+struct destination host_place(const void *pointer, const struct rectangle *rectangle);
+void write_triple(struct writer *w, const size_t *triple);
+
+/* Send a write whose message is begun: the host's bytes are its payload. */
+cl_int post_region(struct connection *c, const struct destination *from);
+
+#endif

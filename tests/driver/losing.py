@@ -1,0 +1,50 @@
+"""A node that dies under a program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .lease_file import leased
+
+END_S = 60
+
+
+def lose_the_node(programs: Any, name: str, pool: Any, folder: Path) -> None:
+    """Run a program that says "running", kill its node's agent then, and see that it ends well."""
+    with leased(pool.url, pool.token, folder, {"kind": "any"}) as lease_file:
+        try:
+            run_and_lose(programs, name, lease_file, pool.agent.kill)
+        finally:
+            pool.start_agent()
+
+
+def lose_the_worker(programs: Any, name: str, pool: Any, folder: Path) -> None:
+    """The same, with the death of its worker alone."""
+
+    def kill_workers() -> None:
+        for pid in pool.workers():
+            os.kill(pid, signal.SIGKILL)
+
+    with leased(pool.url, pool.token, folder, {"kind": "any"}) as lease_file:
+        run_and_lose(programs, name, lease_file, kill_workers)
+
+
+def run_and_lose(programs: Any, name: str, lease_file: Path, lose: Callable[[], None]) -> None:
+    """Run a program until it says "running", do something, and see that it ends well."""
+    program = subprocess.Popen(
+        [programs.compiled(name)], env=programs.environment(lease_file), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert program.stdout
+    try:
+        said = program.stdout.readline()
+        lose()
+        _, complaint = program.communicate(timeout=END_S)
+    finally:
+        program.kill()
+    assert (said, program.returncode) == ("running\n", 0), complaint

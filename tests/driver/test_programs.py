@@ -1,0 +1,58 @@
+"""Programs in C, through the ordinary loader, on a pool of this machine's devices."""
+
+import subprocess
+
+import pytest
+
+from .lease_file import leased
+from .losing import lose_the_node, lose_the_worker
+
+pytestmark = pytest.mark.opencl
+
+
+@pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads", "forks"])
+def test_a_program_runs_on_the_pool(programs, lease_file, name):
+    programs.run(name, lease_file)
+
+
+def test_without_a_lease_there_is_no_platform_and_not_a_word(programs):
+    done = subprocess.run(
+        [programs.compiled("objects")],
+        env=programs.environment(None),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1  # it finds no platform of ours
+    assert "accelpool:" not in done.stderr
+
+
+def test_a_lease_file_that_is_none_gives_no_devices(programs, tmp_path):
+    broken = tmp_path / "lease.json"
+    for text in ("", "{", '{"endpoints": 3}', '{"endpoints": [{"node": "n"}]}', '{"endpoints": []} x'):
+        broken.write_text(text)
+        done = subprocess.run(
+            [programs.compiled("objects")], env=programs.environment(broken), capture_output=True, timeout=60
+        )
+        assert done.returncode == 1
+        assert b"clGetDeviceIDs" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
+def test_a_node_that_is_lost_gives_error_codes_and_no_hang(programs, own_opencl_pool, tmp_path, name):
+    lose_the_node(programs, name, own_opencl_pool, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["lost", "again"])
+def test_a_worker_that_dies_is_not_the_end(programs, own_opencl_pool, tmp_path, name):
+    lose_the_worker(programs, name, own_opencl_pool, tmp_path)
+
+
+def test_devices_of_one_endpoint_share_a_context(programs, null_pool, tmp_path):
+    with leased(null_pool.url, null_pool.token, tmp_path, {"kind": "any", "count": 2}) as lease_file:
+        programs.run("several", lease_file, "together")
+
+
+def test_devices_of_several_nodes_are_in_one_platform(programs, two_node_pool, tmp_path):
+    with leased(two_node_pool.url, two_node_pool.token, tmp_path, {"kind": "any", "count": 4}) as lease_file:
+        programs.run("several", lease_file, "apart")

@@ -1,0 +1,54 @@
+"""The same programs and the driver, compiled with gcc's sanitizers, which end what they object to."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from .conftest import built
+from .hostile import damaging
+from .losing import lose_the_node
+
+pytestmark = [pytest.mark.opencl, pytest.mark.slow, pytest.mark.timeout(300)]
+
+SEEDS = 6
+OPTIONS = {"address": "-fsanitize=address,undefined", "thread": "-fsanitize=thread"}
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def sanitized(request, tmp_path_factory):
+    """The driver and programs with a sanitizer."""
+    folder, option = tmp_path_factory.mktemp(request.param), OPTIONS[request.param]
+    (folder / "empty.c").write_text("int main(void) { return 0; }")
+    gcc = shutil.which("gcc")
+    command = [gcc, option, str(folder / "empty.c"), "-o", str(folder / "empty")]
+    if not gcc or subprocess.run(command, capture_output=True).returncode or not starts(folder / "empty"):
+        pytest.skip(f"no gcc here that can do {option}")
+    return built(folder, gcc, "-g", option)
+
+
+def starts(program):
+    return not subprocess.run([program], capture_output=True).returncode
+
+
+@pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads"])
+def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
+    sanitized.run(name, lease_file)
+
+
+@pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
+def test_nor_where_the_node_is_lost(sanitized, own_opencl_pool, tmp_path, name):
+    lose_the_node(sanitized, name, own_opencl_pool, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["buffers", "kernels", "events", "images"])
+def test_nor_where_the_worker_says_what_makes_no_sense(sanitized, lease_file, name):
+    for seed in range(SEEDS):
+        with damaging(lease_file, seed) as damaged:
+            env = {
+                **sanitized.environment(damaged),
+                "ASAN_OPTIONS": "exitcode=99",
+                "TSAN_OPTIONS": "exitcode=99",
+            }
+            done = subprocess.run([sanitized.compiled(name)], env=env, capture_output=True, timeout=60)
+            assert done.returncode in (0, 1), f"seed {seed}: {done.returncode}\n{done.stderr!r}"
