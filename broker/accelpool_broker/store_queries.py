@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, inspect, select, update
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.util import identity_key
@@ -27,6 +27,7 @@ from accelpool_broker.models import (
     Token,
 )
 from accelpool_broker.news import NOTHING, News
+from accelpool_wire.errors import Unavailable
 
 COUNTERS = Counter.__table__.c
 READ_WRITES = select(COUNTERS.value).where(COUNTERS.name == "writes")
@@ -88,8 +89,26 @@ class Transaction:
     @contextmanager
     def part(self) -> Iterator[None]:
         """Make the changes in the block, or none of them if it fails: those before it stay."""
-        with translated(), self._database.begin_nested():
-            yield
+        try:
+            with translated(), self._database.begin_nested():
+                yield
+        except Unavailable:
+            raise
+        except BaseException:
+            self._database.sent, self._database.removed = [], []
+            with translated():
+                self._restore()
+            raise
+
+    def _restore(self) -> None:
+        """Read anew what was undone: who changed the same before, in this transaction, has it in hand."""
+        records = list(self._database.identity_map.values())
+        for record in records:
+            if inspect(record).expired:
+                self._database.refresh(record)
+        leases = [record.number for record in records if isinstance(record, Lease)]
+        query = _with_shares(select(Lease).where(Lease.number.in_(leases)))
+        self._database.scalars(query.execution_options(populate_existing=True)).all()
 
     def take_sent(self) -> tuple[list[Base], list[Base]]:
         """Send the changes so far; return the records written since the last call, and those deleted."""

@@ -12,6 +12,7 @@ from accelpool_broker.models import Tenant
 from accelpool_broker.services import changes
 from accelpool_broker.services.accounts import new_tenant
 from accelpool_broker.services.changes import Change
+from accelpool_broker.services.picture import Picture
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.testing import BrokerInProcess
 from accelpool_broker.turns import Turns
@@ -87,6 +88,39 @@ def test_a_change_that_fails_is_undone_alone(pool: Pool, place: int) -> None:
     assert [error is None for error in errors] == [number != place for number in range(3)]
     assert isinstance(errors[place], Conflict)
     assert tenants(pool) == {name for number, name in enumerate("abc") if number != place}
+
+
+def test_nothing_is_remembered_of_a_change_that_was_undone(pool: Pool) -> None:
+    all_at_once(pool, [add("a"), refuse, add("b")])
+    with pool.store.read() as tx:
+        assert pool.picture(tx) == Picture.load(tx, pool.settings.lost_after_s)
+        assert set(pool.picture(tx).tenants) == {"a", "b"}
+
+
+def test_who_changed_a_lease_can_read_it_though_a_later_change_of_it_was_undone() -> None:
+    with BrokerInProcess() as broker:
+        broker.register("n1", "gpu:a")
+        id = broker.json("POST", "/leases", {"kind": "gpu"})["id"]
+        pool, kept = broker.services.pool, []
+
+        def prolong(change: Change) -> None:
+            lease = change.tx.lease(id)
+            assert lease is not None
+            lease.ttl_s = 99.0
+            kept.append(lease)
+
+        def refuse_to_shrink(change: Change) -> None:
+            lease = change.tx.lease(id)
+            assert lease is not None
+            lease.ttl_s, lease.shares[0].compute_ppm, lease.shares[0].device.fault = 1.0, 1, "broken"
+            change.tx.flush()
+            raise Conflict("no")
+
+        all_at_once(pool, [prolong, refuse_to_shrink, add("a")])
+        [lease] = kept
+        [share] = lease.shares
+        assert (lease.ttl_s, share.compute_ppm, share.device.fault) == (99.0, 1_000_000, "")
+        assert share.device.node.name == "n1"
 
 
 def test_what_the_database_refuses_is_a_conflict_and_undone_alone(pool: Pool) -> None:
