@@ -2,12 +2,14 @@
 
 import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
 
 import accelpool
 
+from ..conftest import wait_until
 from .test_sdk_parity import Bench
 from .test_sdk_program_parity import bench_on
 from .worker_rig import opencl_targets
@@ -219,5 +221,6 @@ def test_memory_counts_against_the_lease_and_is_given_back(opencl_pool):
             memory = accelpool.SVMAllocation(ctx, share * 3 // 4, 0, 1)
             with pytest.raises(accelpool.MemoryError):
                 accelpool.SVMAllocation(ctx, share // 2, 0, 1)
+            kept = weakref.ref(memory._memory)
             del memory
-            gc.collect()
+            wait_until(lambda kept=kept: gc.collect() >= 0 and kept() is None)  # a thread may be collecting
