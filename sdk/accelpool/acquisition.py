@@ -34,6 +34,7 @@ from accelpool.rest import Answer, RestClient
 
 POLL_S = 25.0
 SAY_AFTER_S = 5.0
+SHORTEST_S = 0.1  # answers come a little before their time
 RETRY_S = 30.0
 WITHDRAW_TIMEOUT_S = 3.0
 ENDED: dict[str, type[ProblemError]] = {
@@ -50,13 +51,15 @@ log = logging.getLogger("accelpool")
 
 @dataclass(kw_only=True)
 class Acquisition:
-    """One lease being asked for."""
+    """One lease being asked for; `say` is told why it waits, once it has for `say_after_s`."""
 
     rest: RestClient
     request: LeaseRequest
     key: str = field(default_factory=lambda: secrets.token_hex(16))
     record: LeaseRecord | None = None
     now: Callable[[], float] = time.time
+    say: Callable[[str], object] = log.warning
+    say_after_s: float = SAY_AFTER_S
     _said: str | None = None
     _since: float = 0.0
 
@@ -71,7 +74,7 @@ class Acquisition:
         """
         until = self._begin()
         try:
-            return self._wait(self._post(_remaining(until, self.rest.clock(), SAY_AFTER_S)), until)
+            return self._wait(self._post(_remaining(until, self.rest.clock(), self.say_after_s)), until)
         except BaseException:
             self.withdraw()
             raise
@@ -112,7 +115,7 @@ class Acquisition:
             self._say_why(clock())
             if answer.retry_after_s:
                 self.rest.sleep(min(answer.retry_after_s, _remaining(until, clock())))
-            answer = self._get(_remaining(until, clock()))
+            answer = self._get(_remaining(until, clock(), self._patience(clock())))
         record = self._take(answer)
         if record.state != "active":
             raise ended(record)
@@ -151,13 +154,18 @@ class Acquisition:
         return self.record
 
     def _say_why(self, now: float) -> None:
-        """Log why it waits, once it has waited for a while and whenever the reason changes."""
+        """Say why it waits, once it has waited for a while and whenever the reason changes."""
         record = self.record
         assert record is not None
-        if record.reason != self._said and now - self._since >= SAY_AFTER_S:
+        if record.reason != self._said and now - self._since >= self.say_after_s:
             self._said = record.reason
             position = f" at position {record.position}" if record.position else ""
-            log.warning("lease %s waits%s: %s", record.id, position, record.reason)
+            self.say(f"lease {record.id} waits{position}: {record.reason}")
+
+    def _patience(self, now: float) -> float:
+        """Return how long an answer may take: not beyond the moment when there is something to say."""
+        say_in_s = self._since + self.say_after_s - now
+        return POLL_S if say_in_s <= 0 else max(SHORTEST_S, say_in_s)
 
     def _told(self) -> str:
         record = self.record

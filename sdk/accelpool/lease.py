@@ -67,6 +67,7 @@ class Lease:
 
     Attributes:
         record: The lease as it was granted.
+        latest: The lease as its last renewal left it.
         connection: Its open connection.
         failure: How it ended against its holder's will, or None.
         is_over: Whether it has ended, one way or the other.
@@ -75,11 +76,12 @@ class Lease:
     """
 
     __slots__ = (
-        "connection", "failure", "is_over", "notice", "on_notice", "record", "renew_at", "renewed_at"
+        "connection", "failure", "is_over", "latest", "notice", "on_notice", "record", "renew_at",
+        "renewed_at",
     )  # fmt: skip
 
     def __init__(self, record: LeaseRecord, connection: Closable, now: float) -> None:
-        self.record = record
+        self.record = self.latest = record
         self.connection = connection
         self.failure: ProblemError | None = None
         self.is_over = False
@@ -206,11 +208,12 @@ class LeaseKeeper:
             self._heed(lease, answer.body)
 
     def _heed(self, lease: Lease, body: object) -> None:
-        """Tell a lease's holder, once, that it ends soon."""
+        """Take what a renewal's answer says, and tell the lease's holder, once, that it ends soon."""
         try:
-            notice = msgspec.convert(body, LeaseRecord).notice
+            lease.latest = msgspec.convert(body, LeaseRecord)
         except msgspec.ValidationError:
             return  # it was renewed: that is what the answer is for
+        notice = lease.latest.notice
         if notice is not None and notice != lease.notice:
             threading.Thread(target=_tell, args=(lease, notice), name="accelpool-notice", daemon=True).start()
         lease.notice = notice

@@ -38,6 +38,7 @@ class LeaseRequest:
         starts_at: When it begins, in seconds since the Unix epoch; None for as soon as possible.
         ends_at: When it ends then.
         client: Who asks, for the pool's lists.
+        ends_with_session: Whether it ends when the last session under it is gone.
     """
 
     demands: tuple[Demand, ...] = (Demand(),)
@@ -50,6 +51,7 @@ class LeaseRequest:
     starts_at: float | None = None
     ends_at: float | None = None
     client: str = ""
+    ends_with_session: bool = True
 
     @classmethod
     def of(
@@ -111,7 +113,7 @@ class LeaseRequest:
             **{name: value for name, value in given.items() if value},
             "ttl_s": self.ttl_s,
             "queue_timeout_s": None if self.starts_at is not None else timeout_s,
-            "ends_with_session": True,
+            "ends_with_session": self.ends_with_session,
             "client": self.client,
         }
 

@@ -70,6 +70,7 @@ class LeaseRecord(Record, frozen=True, kw_only=True):
         reason: Why it waits, or why it ended.
         position: Its place in the queue, from 1, while it is queued.
         ttl_s: How long it lasts from its last renewal.
+        expires_at: When it ends unless it is renewed, in RFC 3339 form.
         starts_at, ends_at: When a reservation begins and ends, in RFC 3339 form, None if it is none.
         notice: That it ends soon, None if it does not.
     """
@@ -79,6 +80,7 @@ class LeaseRecord(Record, frozen=True, kw_only=True):
     reason: str | None = None
     position: int | None = None
     ttl_s: float = 60.0
+    expires_at: str | None = None
     starts_at: str | None = None
     ends_at: str | None = None
     notice: NoticeRecord | None = None

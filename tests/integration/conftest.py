@@ -19,6 +19,17 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
 
 
 @pytest.fixture
+def driver(tmp_path: Path) -> dict[str, str]:
+    """The variables that name a driver, which no loader loads here, and where lease files go."""
+    (tmp_path / "libaccelpool.so").touch()
+    (tmp_path / "runtime").mkdir()
+    return {
+        "ACCELPOOL_DRIVER_PATH": str(tmp_path / "libaccelpool.so"),
+        "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
+    }
+
+
+@pytest.fixture
 def device() -> Iterator[Device]:
     """A session on a scripted device."""
     device = Device()

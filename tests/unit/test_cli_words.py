@@ -10,13 +10,22 @@ from rich.console import Console
 
 from accelpool.cli import extras, failures, output
 from accelpool.cli.demo import best_device
-from accelpool.cli.failures import CommandFailed, ExitCode, NoPool, NotInstalled
+from accelpool.cli.failures import CannotRun, CommandFailed, ExitCode, NoCommand, NoPool, NotInstalled
 from accelpool.cli.output import Output, human_bytes, plural, shortened
 from accelpool.cli.pool import LocalPool, PoolOptions, node_name
 from accelpool.cli.settings import CliSettings
 from accelpool.cli.up import count_devices, write_credentials
 from accelpool.credentials import Credentials
-from accelpool.errors import AccelpoolError, ConnectError, LeaseNotFound, LogicError, Unauthorized
+from accelpool.errors import (
+    AccelpoolError,
+    ConnectError,
+    LeaseNotFound,
+    LeaseRevoked,
+    LeaseTimeout,
+    LogicError,
+    Unauthorized,
+    Unsatisfiable,
+)
 
 REQUIREMENTS = [
     "numpy>=1.26",
@@ -66,6 +75,11 @@ def test_devices_that_cannot_be_used_are_told_apart() -> None:
         (NoPool("where?"), ExitCode.UNREACHABLE, "no-pool"),
         (NotInstalled("no"), ExitCode.NOT_INSTALLED, "not-installed"),
         (LogicError("clFinish", -36), ExitCode.FAILED, "opencl"),
+        (LeaseTimeout("late"), ExitCode.LEASE_TIMEOUT, "lease-timeout"),
+        (Unsatisfiable("none"), ExitCode.UNSATISFIABLE, "unsatisfiable"),
+        (LeaseRevoked("gone"), ExitCode.LEASE_LOST, "lease-revoked"),
+        (CannotRun("no"), ExitCode.CANNOT_RUN, "cannot-run"),
+        (NoCommand("no"), ExitCode.NO_COMMAND, "no-command"),
     ],
 )
 def test_each_error_has_an_exit_code_and_a_name(error: AccelpoolError, code: ExitCode, kind: str) -> None:

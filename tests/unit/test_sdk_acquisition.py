@@ -241,6 +241,21 @@ def test_an_unknown_option_is_refused_as_python_does():
         acquire_options.read("any", {"colour": 1})
 
 
+def test_who_waits_is_told_why_in_time_where_answers_come_early():
+    class EarlyBroker(FakeBroker):
+        def request(self, method, path, **options):
+            answer = super().request(method, path, **options)
+            self.now -= 0.1 * options.get("wait_s", 0.0)
+            return answer
+
+    broker, told = EarlyBroker("queued", "queued", "queued", "queued", "active"), []
+    request = LeaseRequest(demands=(Demand("gpu"),))
+    Acquisition(rest=broker, request=request, say=lambda line: told.append((broker.now, line))).run()
+    ((told_at, line),) = told
+    assert 5.0 <= told_at < 6.0
+    assert line == "lease L waits at position 3: all are taken"
+
+
 def test_who_waits_is_told_why_after_a_while_and_when_it_changes(caplog):
     broker = FakeBroker("queued", "queued", "queued", "active")
     run(broker)

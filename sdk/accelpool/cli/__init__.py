@@ -8,6 +8,13 @@ settings     where the command line keeps things
 access       the pool that a command asks; credentials
 listings     devices, leases, nodes, kernels, release
 services     broker, node: become one of them
+run          run, shell, acquire: programs that nobody changed, on a lease's devices
+foreground   a command in the foreground: signals, job control, exit code
+driver       the native OpenCL driver, and how loaders find it
+lease_options  the options that say what lease to take
+kept_lease   a lease that processes are run under; keeper is the process that renews it
+lease_file   what the driver reads of a lease
+process_identity  which process is meant
 up           a pool on this machine, until Ctrl-C
 supervisor   starts its processes again when they die
 pool         a broker and an agent as child processes

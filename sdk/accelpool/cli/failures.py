@@ -7,6 +7,11 @@ code  meaning
 3     no pool is known, or no broker or node could be reached
 4     no token, or one that the broker does not accept
 5     packages are missing; the message has the command that installs them
+123   the lease was lost while a command ran under it, and the command failed
+124   no lease was granted within the time allowed
+125   no device of the pool could ever satisfy the request
+126   the command to run cannot be run
+127   there is no such command to run
 130   interrupted
 """
 
@@ -15,7 +20,19 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
-from accelpool.errors import AccelpoolError, Error, Forbidden, ProblemError, TransportError, Unauthorized
+from accelpool.errors import (
+    AccelpoolError,
+    Error,
+    Forbidden,
+    LeaseExpired,
+    LeaseLost,
+    LeaseRevoked,
+    LeaseTimeout,
+    ProblemError,
+    TransportError,
+    Unauthorized,
+    Unsatisfiable,
+)
 
 
 class ExitCode(IntEnum):
@@ -27,6 +44,11 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     UNAUTHORIZED = 4
     NOT_INSTALLED = 5
+    LEASE_LOST = 123
+    LEASE_TIMEOUT = 124
+    UNSATISFIABLE = 125
+    CANNOT_RUN = 126
+    NO_COMMAND = 127
     INTERRUPTED = 130
 
 
@@ -57,10 +79,33 @@ class NoPool(CommandFailed):
 
 
 class NotInstalled(CommandFailed):
-    """Packages of an extra are missing."""
+    """Packages of an extra, or the native driver, are missing."""
 
     exit_code = ExitCode.NOT_INSTALLED
     kind = "not-installed"
+
+
+class CannotRun(CommandFailed):
+    """The command to run under a lease cannot be run."""
+
+    exit_code = ExitCode.CANNOT_RUN
+    kind = "cannot-run"
+
+
+class NoCommand(CannotRun):
+    """There is no such command to run under a lease."""
+
+    exit_code = ExitCode.NO_COMMAND
+    kind = "no-command"
+
+
+OF_LEASES: dict[type[AccelpoolError], ExitCode] = {
+    LeaseTimeout: ExitCode.LEASE_TIMEOUT,
+    Unsatisfiable: ExitCode.UNSATISFIABLE,
+    LeaseExpired: ExitCode.LEASE_LOST,
+    LeaseLost: ExitCode.LEASE_LOST,
+    LeaseRevoked: ExitCode.LEASE_LOST,
+}
 
 
 def exit_code(error: AccelpoolError) -> ExitCode:
@@ -71,7 +116,7 @@ def exit_code(error: AccelpoolError) -> ExitCode:
         return ExitCode.UNREACHABLE
     if isinstance(error, (Unauthorized, Forbidden)):
         return ExitCode.UNAUTHORIZED
-    return ExitCode.FAILED
+    return OF_LEASES.get(type(error), ExitCode.FAILED)
 
 
 def describe(error: AccelpoolError) -> dict[str, Any]:

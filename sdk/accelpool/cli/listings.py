@@ -7,10 +7,12 @@ from urllib.parse import quote
 
 import typer
 
+from accelpool.cli import kept_lease
 from accelpool.cli.access import client, pool
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output, human_bytes, shortened
+from accelpool.cli.settings import CliSettings
 from accelpool_kernels import UnknownKernel, entry, names, source
 
 Record = dict[str, Any]
@@ -93,16 +95,28 @@ def kernels(
 
 def release(
     lease: Annotated[
-        str, typer.Argument(metavar="LEASE", help="The lease's id, as `accelpool leases` shows it.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="LEASE", help="The lease's id, as `accelpool leases` shows it; without it this shell's."
+        ),
+    ] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
     """End a lease: an active one is given back, a queued one withdrawn."""
+    lease = lease or _end_own()
     answer = client(url).request("DELETE", f"/leases/{quote(lease, safe='')}").body
     output = Output(json)
     output.document({"lease": {"id": answer["id"], "state": answer["state"], "reason": answer.get("reason")}})
     output.text(f"Lease {answer['id']} is {answer['state']}.")
+
+
+def _end_own() -> str:
+    """End the lease of the calling shell, and return its id."""
+    path = CliSettings.from_environment().lease_file
+    if path is None:
+        raise typer.BadParameter("LEASE is missing, and this shell has no lease of its own")
+    return kept_lease.end_by_file(path).lease
 
 
 def _device_row(device: Record) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from accelpool.cli import access, demo, doctor, explain, listings, services, simulate, tenants, up
+from accelpool.cli import access, demo, doctor, explain, listings, run, services, simulate, tenants, up
 from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
 from accelpool.cli.options import Json, wants_json
 from accelpool.cli.output import Output
@@ -73,6 +73,9 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(access.credentials)
+app.command(context_settings=run.AS_IT_IS)(run.run)
+app.command()(run.shell)
+app.command()(run.acquire)
 app.command()(listings.devices)
 app.command()(listings.leases)
 app.command()(listings.nodes)

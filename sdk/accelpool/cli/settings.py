@@ -2,13 +2,18 @@
 
 variable           meaning
 XDG_STATE_HOME     the folder of accelpool/, the pool's database and logs; by default ~/.local/state
-PATH               where `ld` is looked for
+XDG_RUNTIME_DIR    where the folders of lease files are made; by default TMPDIR, else /tmp
+PATH               where `ld`, and a command to run, is looked for
+SHELL              the shell of `accelpool shell`
+ACCELPOOL_LEASE_FILE   the lease of this shell, from `accelpool acquire --shell`
+ACCELPOOL_DRIVER_PATH  the native driver's library, if it is not where it is installed
 ACCELPOOL_...      as for the SDK: see `accelpool.settings`
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,23 +30,39 @@ class CliSettings:
     Attributes:
         state_dir: Where `accelpool up` and `accelpool broker` keep their state.
         sdk: The SDK's settings.
+        runtime_dir: Where the folders of lease files are made.
         variables: What child processes see of the environment: all but names of ours.
+        inherited: The whole environment, for commands that are the user's own.
         path: The value of PATH.
+        shell: The user's shell, or None.
+        lease_file: The file of this shell's lease, or None.
+        driver: Where the native driver is said to be, or None.
     """
 
     state_dir: Path
     sdk: Settings
+    runtime_dir: Path
     variables: Mapping[str, str] = field(repr=False)
+    inherited: Mapping[str, str] = field(repr=False)
     path: str | None = None
+    shell: str | None = None
+    lease_file: Path | None = None
+    driver: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> CliSettings:
         """Return the settings of an environment, by default this process's."""
         env = os.environ if environ is None else environ
         state = env.get("XDG_STATE_HOME") or Path(env.get("HOME") or "~").expanduser() / ".local" / "state"
+        lease_file = env.get("ACCELPOOL_LEASE_FILE")
         return cls(
             state_dir=Path(state) / "accelpool",
+            runtime_dir=Path(env.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()).absolute(),
             sdk=Settings.from_environment(env),
             variables={name: value for name, value in env.items() if not name.startswith(OWN_PREFIX)},
+            inherited=dict(env),
             path=env.get("PATH"),
+            shell=env.get("SHELL"),
+            lease_file=Path(lease_file) if lease_file else None,
+            driver=env.get("ACCELPOOL_DRIVER_PATH") or None,
         )

@@ -1,0 +1,83 @@
+"""The lease file: what the native driver reads of a lease, and who keeps it.
+
+    {"lease": "lse_…", "expires_at": "2027-…Z", "keeper": {"pid": 4711, "started": 12345},
+     "endpoints": [{"node": "n1", "environment": "default", "host": "127.0.0.1", "port": 4711, "token": "…"}]}
+
+Its tokens open the devices: it is readable by its owner alone, in a folder of its own. It is replaced in
+one step when the lease is renewed, and gone with its folder when the lease has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from accelpool.cli.failures import CommandFailed
+from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.records import EndpointRecord, LeaseRecord
+
+NAME = "lease.json"
+PRIVATE_FILE = 0o600
+
+
+class LeaseFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in it.
+
+    Attributes:
+        lease: The lease's id.
+        expires_at: When it ends unless it is renewed.
+        keeper: The process that renews it.
+        endpoints: Where its devices are reached.
+    """
+
+    lease: str
+    keeper: ProcessIdentity
+    expires_at: str | None = None
+    endpoints: list[EndpointRecord] = []
+
+
+def new_folder(parent: Path) -> Path:
+    """Return a new folder that its owner alone may enter.
+
+    Raises:
+        CommandFailed: There is no room for one.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix="accelpool-", dir=parent))
+    except OSError as error:
+        raise CommandFailed(f"no folder can be made in {parent}: {error.strerror}") from error
+
+
+def write(folder: Path, record: LeaseRecord, keeper: ProcessIdentity) -> None:
+    """Write the file of a lease, all or nothing."""
+    content = LeaseFile(
+        lease=record.id, expires_at=record.expires_at, keeper=keeper, endpoints=record.endpoints
+    )
+    draft = folder / f"{NAME}.new"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    with open(descriptor, "wb") as stream:
+        stream.write(msgspec.json.encode(content) + b"\n")
+    draft.replace(folder / NAME)
+
+
+def read(path: Path) -> LeaseFile:
+    """Return what is in a lease file.
+
+    Raises:
+        CommandFailed: There is none, or it is malformed.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=LeaseFile)
+    except FileNotFoundError as error:
+        raise CommandFailed(f"there is no lease any more: {path} is gone") from error
+    except (OSError, msgspec.MsgspecError) as error:
+        raise CommandFailed(f"{path} is no lease file: {error}") from error
+
+
+def remove(folder: Path) -> None:
+    """Remove the file with its folder."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,57 @@
+"""The options that say what lease to take."""
+
+import typer
+from typer.testing import CliRunner
+
+from accelpool.cli.lease_options import takes_lease_options
+from accelpool.lease_request import LeaseRequest
+
+
+def asked(*arguments: str) -> LeaseRequest:
+    """Return what a command with these options asks for."""
+    found = []
+
+    @takes_lease_options
+    def command(request: LeaseRequest, more: bool = False) -> None:
+        found.append(request)
+
+    app = typer.Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return found[0]
+
+
+def test_what_is_not_said_is_what_acquire_assumes() -> None:
+    body = asked("--more").body()
+    assert body.pop("client")
+    assert body == {
+        "kind": "any", "count": 1, "ttl_s": 60.0, "queue_timeout_s": None, "ends_with_session": False,
+    }  # fmt: skip
+
+
+def test_every_option_of_acquire_is_there() -> None:
+    words = (
+        "--kind gpu -n 2 --memory 4GiB --compute 0.5 --exclusive --where device.kind!='cpu' --placement pack "
+        "--image ab --tolerates t --tolerates u --tenant org --priority 3 --preemptible --max-duration 60 "
+        "--wait 5 --ttl 30"
+    )
+    body = asked(*words.split()).body()
+    assert body.pop("client")
+    assert body == {
+        "kind": "gpu", "count": 2, "memory_bytes": 4 << 30, "compute": 0.5, "exclusive": True,
+        "where": "device.kind!='cpu'", "placement": "pack", "image": "ab", "tolerates": ["t", "u"],
+        "tenant": "org", "priority": 3, "preemptible": True, "max_duration_s": 60.0, "ttl_s": 30.0,
+        "queue_timeout_s": 10.0, "ends_with_session": False,
+    }  # fmt: skip
+
+
+def test_devices_are_named_by_id() -> None:
+    assert asked("--device", "d").body()["device"] == "d"
+    several = asked("--device", "d", "--device", "e").body()
+    assert (several["devices"], several["count"]) == (["d", "e"], 2)
+
+
+def test_a_reservations_times_may_be_words_or_seconds() -> None:
+    body = asked("--starts-at", "2027-01-15T08:00:00+00:00", "--ends-at", "1800003600").body()
+    assert (body["starts_at"], body["ends_at"]) == ("2027-01-15T08:00:00+00:00", "2027-01-15T09:00:00+00:00")
