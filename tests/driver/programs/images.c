@@ -84,6 +84,13 @@ static void kernels_sample(void) {
     EXPECT(clSetKernelArg(kernel, 1, sizeof image, &image), CL_INVALID_SAMPLER);
     OK(clSetKernelArg(kernel, 1, sizeof sampler, &sampler));
     OK(clSetKernelArg(kernel, 2, sizeof buffer, &buffer));
+    cl_context apart = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
+    OK(code);
+    cl_sampler foreign = clCreateSampler(apart, CL_FALSE, CL_ADDRESS_CLAMP_TO_EDGE, CL_FILTER_NEAREST, &code);
+    OK(code);
+    EXPECT(clSetKernelArg(kernel, 1, sizeof foreign, &foreign), CL_INVALID_SAMPLER);
+    OK(clReleaseSampler(foreign));
+    OK(clReleaseContext(apart));
     OK(clEnqueueTask(queue, kernel, 0, NULL, NULL));
     OK(clEnqueueReadBuffer(queue, buffer, CL_TRUE, 0, sizeof out, out, 0, NULL, NULL));
     EXPECT(out[3], 8);
