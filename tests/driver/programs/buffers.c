@@ -101,6 +101,25 @@ static void mappings(cl_mem buffer) {
     EXPECT(received[768], sent[768]);
 }
 
+/* What could not be mapped has nothing to be written back. */
+static void a_mapping_that_failed(cl_mem buffer) {
+    cl_int code;
+    cl_event event, gate = clCreateUserEvent(context, &code);
+    OK(code);
+    unsigned char *mapped =
+        clEnqueueMapBuffer(queue, buffer, CL_FALSE, CL_MAP_READ | CL_MAP_WRITE, 0, 256, 1, &gate, &event, &code);
+    OK(code);
+    memset(mapped, 0xcd, 256);
+    OK(clSetUserEventStatus(gate, -5));
+    EXPECT(clWaitForEvents(1, &event), CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+    OK(clEnqueueUnmapMemObject(queue, buffer, mapped, 0, NULL, NULL));
+    clFinish(queue); /* tells the failure, or that it was told */
+    read_back(buffer);
+    EXPECT(received[0], sent[0]);
+    OK(clReleaseEvent(event));
+    OK(clReleaseEvent(gate));
+}
+
 static void host_memory_in_use(void) {
     static unsigned char host[256];
     cl_int code;
@@ -144,6 +163,7 @@ int main(void) {
     rectangles(buffer);
     sub_buffers(buffer);
     mappings(buffer);
+    a_mapping_that_failed(buffer);
     host_memory_in_use();
     clCreateBuffer(context, 0, 0, NULL, &code);
     EXPECT(code, CL_INVALID_BUFFER_SIZE);
