@@ -77,7 +77,7 @@ static void sleep_until_woken(struct connection *c) {
 static void *serve(void *connection) {
     struct connection *c = connection;
     int idle_ticks = 0;
-    while (!c->is_closing) {
+    for (;;) {
         if (run_task(c)) {
             continue;
         }
@@ -97,7 +97,6 @@ static void *serve(void *connection) {
         }
         sleep_until_woken(c);
     }
-    return NULL;
 }
 
 bool service_start(struct connection *c) {
