@@ -181,16 +181,16 @@ void release_mem(cl_mem mem) {
         return;
     }
     remove_handle(mem);
+    while (mem->mappings) { /* first: they may still be read into what a destructor callback frees */
+        struct mapping *mapping = mem->mappings;
+        mem->mappings = mapping->next;
+        free_mapping(mapping);
+    }
     while (mem->destructors) {
         struct callback *callback = mem->destructors;
         mem->destructors = callback->next;
         ((mem_callback)callback->call)(mem, callback->user_data);
         free(callback);
-    }
-    while (mem->mappings) {
-        struct mapping *mapping = mem->mappings;
-        mem->mappings = mapping->next;
-        free_mapping(mapping);
     }
     release_handle(mem->session->connection, mem->handle);
     if (mem->parent) {

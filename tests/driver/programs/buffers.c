@@ -145,6 +145,27 @@ static void destroyed(cl_mem mem, void *count) {
     ++*(int *)count;
 }
 
+static void take_back(cl_mem mem, void *host) {
+    (void)mem;
+    memset(host, 0x55, 1 << 20);
+}
+
+/* A destructor callback may free the memory that a buffer used: nothing is read into it any more. */
+static void released_while_mapped(void) {
+    unsigned char *host = calloc(1, 1 << 20);
+    cl_int code;
+    cl_mem buffer = clCreateBuffer(context, CL_MEM_USE_HOST_PTR, 1 << 20, host, &code);
+    OK(code);
+    OK(clSetMemObjectDestructorCallback(buffer, take_back, host));
+    clEnqueueMapBuffer(queue, buffer, CL_FALSE, CL_MAP_READ, 0, 1 << 20, 0, NULL, NULL, &code);
+    OK(code);
+    OK(clReleaseMemObject(buffer));
+    OK(clFinish(queue));
+    EXPECT(host[0], 0x55);
+    EXPECT(host[(1 << 20) - 1], 0x55);
+    free(host);
+}
+
 int main(void) {
     int destroyed_count = 0;
     cl_int code;
@@ -165,6 +186,7 @@ int main(void) {
     mappings(buffer);
     a_mapping_that_failed(buffer);
     host_memory_in_use();
+    released_while_mapped();
     clCreateBuffer(context, 0, 0, NULL, &code);
     EXPECT(code, CL_INVALID_BUFFER_SIZE);
     clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY, 4, NULL, &code);
