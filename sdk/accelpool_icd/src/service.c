@@ -97,6 +97,7 @@ static void *serve(void *connection) {
         }
         sleep_until_woken(c);
     }
+    return NULL;
 }
 
 bool service_start(struct connection *c) {
