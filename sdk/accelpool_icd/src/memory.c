@@ -114,7 +114,8 @@ cl_int inherit_flags(cl_mem buffer, cl_mem_flags *flags) {
                        ((parent & CL_MEM_HOST_READ_ONLY) && (own & CL_MEM_HOST_WRITE_ONLY)) ||
                        ((parent & CL_MEM_HOST_NO_ACCESS) && (own & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY)));
     if (widens_access || widens_host || (own & HOST_PLACE) || !is_at_most_one(own & ACCESS) ||
-        !is_at_most_one(own & HOST_ACCESS) || (own & ~(cl_mem_flags)(ACCESS | HOST_ACCESS | CL_MEM_KERNEL_READ_AND_WRITE))) {
+        !is_at_most_one(own & HOST_ACCESS) ||
+        (own & ~(cl_mem_flags)(ACCESS | HOST_ACCESS | CL_MEM_KERNEL_READ_AND_WRITE))) {
         return CL_INVALID_VALUE;
     }
     *flags |= own & ACCESS ? 0 : parent & ACCESS;

@@ -1,4 +1,5 @@
-/* A callback is called while nobody waits, also after a write that was so large that it had to wait for the socket. */
+/* A callback is called while nobody waits, also after a write that was so large that it had to wait for the socket.
+ */
 #include <pthread.h>
 #include <time.h>
 

@@ -115,7 +115,8 @@ static void over_a_buffer(void) {
     cl_mem image = new_image(&desc, 0, NULL);
     OK(clGetMemObjectInfo(image, CL_MEM_FLAGS, sizeof flags, &flags, NULL));
     EXPECT(flags, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR);
-    OK(clEnqueueReadImage(queue, image, CL_TRUE, (size_t[]){6, 0, 0}, (size_t[]){2, 1, 1}, 0, 0, seen, 0, NULL, NULL));
+    OK(clEnqueueReadImage(queue, image, CL_TRUE, (size_t[]){6, 0, 0}, (size_t[]){2, 1, 1}, 0, 0, seen, 0, NULL,
+                          NULL));
     EXPECT(seen[1], 7);
     OK(clReleaseMemObject(image));
     clCreateImage(context, CL_MEM_READ_WRITE, &RGBA, &desc, NULL, &code);
