@@ -10,7 +10,10 @@ from .losing import lose_the_node, lose_the_worker
 pytestmark = pytest.mark.opencl
 
 
-@pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads", "forks"])
+NAMES = ["objects", "buffers", "kernels", "events", "images", "threads", "callbacks", "forks"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_program_runs_on_the_pool(programs, lease_file, name):
     programs.run(name, lease_file)
 

@@ -1,12 +1,13 @@
 """The same programs and the driver, compiled with gcc's sanitizers, which end what they object to."""
 
+import re
 import shutil
 import subprocess
 
 import pytest
 
 from .conftest import built
-from .hostile import damaging
+from .hostile import changing, damaging
 from .losing import lose_the_node
 
 pytestmark = [pytest.mark.opencl, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -34,6 +35,17 @@ def starts(program):
 @pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads"])
 def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
     sanitized.run(name, lease_file)
+
+
+def test_nor_where_all_of_a_devices_extensions_are_told(sanitized, lease_file):
+    """None is the driver's own, and one space is between two."""
+
+    def rename(content: bytes) -> bytes:
+        single = re.sub(rb" +(?= cl_)", lambda spaces: b"_" * len(spaces[0]), content)
+        return single.replace(b"cl_", b"xx_")
+
+    with changing(lease_file, lambda: rename) as renamed:
+        sanitized.run("objects", renamed)
 
 
 @pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])

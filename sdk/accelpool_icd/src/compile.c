@@ -91,10 +91,20 @@ static cl_int check(cl_program program, struct job *job, program_callback notify
     return check_program_devices(program, &job->count, &job->devices);
 }
 
-static void set_in_progress(struct job *job) {
+static void set_status(struct job *job, cl_build_status status) {
     pthread_mutex_lock(&job->program->lock);
-    set_result(job, CL_BUILD_IN_PROGRESS);
+    set_result(job, status);
     pthread_mutex_unlock(&job->program->lock);
+}
+
+/* Begin the message of a job that is then in progress; NULL, and it failed, if the session is lost. */
+static struct writer *begin_job(struct job *job, int tag, size_t fields) {
+    set_status(job, CL_BUILD_IN_PROGRESS);
+    struct writer *w = begin(job->program->session->connection, tag, fields);
+    if (!w) {
+        set_status(job, CL_BUILD_ERROR);
+    }
+    return w;
 }
 
 cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
@@ -104,8 +114,7 @@ cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *dev
     if (code != CL_SUCCESS) {
         return code;
     }
-    set_in_progress(&job);
-    struct writer *w = begin(program->session->connection, BUILD_PROGRAM, 3);
+    struct writer *w = begin_job(&job, BUILD_PROGRAM, 3);
     if (!w) {
         return CL_OUT_OF_RESOURCES;
     }
@@ -146,8 +155,7 @@ cl_int clCompileProgram(cl_program program, cl_uint count, const cl_device_id *d
     if (code != CL_SUCCESS) {
         return code;
     }
-    set_in_progress(&job);
-    struct writer *w = begin(program->session->connection, COMPILE_PROGRAM, 5);
+    struct writer *w = begin_job(&job, COMPILE_PROGRAM, 5);
     if (!w) {
         return CL_OUT_OF_RESOURCES;
     }

@@ -81,6 +81,9 @@ static bool await_room(struct connection *c) {
     if (happened > 0 && (happened & POLLIN) && !(happened & POLLOUT)) {
         try_receive(c);
     }
+    if (is_reader) {
+        service_wake(c); /* it may have looked while somebody read, and nobody does now */
+    }
     return happened >= 0 && !c->is_lost;
 }
 

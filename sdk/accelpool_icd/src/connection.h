@@ -99,7 +99,7 @@ struct connection {
 
     pthread_t service;
     int wake_fd;
-    atomic_bool is_woken, is_armed, is_ticking, is_closing;
+    atomic_bool is_woken, is_armed, is_ticking;
     struct task *tasks, **last_task;
 };
 
@@ -139,7 +139,6 @@ void settle_lost(struct connection *c);
 
 /* service.c: the thread of its own */
 bool service_start(struct connection *c);
-void service_stop(struct connection *c);
 void service_add(struct connection *c, struct task *task); /* with `lock` held */
 void service_arm(struct connection *c);                    /* something is gathered: flush it soon. Takes no lock */
 void service_wake(struct connection *c);                   /* look again at what there is to do. Takes no lock */

@@ -107,7 +107,7 @@ static cl_int ask_parts(cl_device_id device, const cl_device_partition_property 
 /* How many parts there would be, as far as that can be told without making them; 0 if it cannot. */
 static cl_uint parts_of(cl_device_id device, const cl_device_partition_property *properties) {
     cl_uint units = (cl_uint)device_number(device, CL_DEVICE_MAX_COMPUTE_UNITS);
-    if (properties[0] == CL_DEVICE_PARTITION_EQUALLY && properties[1] > 0) {
+    if (properties[0] == CL_DEVICE_PARTITION_EQUALLY) {
         return units / (cl_uint)properties[1];
     }
     if (properties[0] == CL_DEVICE_PARTITION_BY_COUNTS) {
@@ -122,6 +122,9 @@ cl_int clCreateSubDevices(cl_device_id device, const cl_device_partition_propert
         return CL_INVALID_DEVICE;
     }
     if (!properties || !properties[0] || (!parts && !num_parts) || (parts && num_entries == 0)) {
+        return CL_INVALID_VALUE;
+    }
+    if (properties[0] == CL_DEVICE_PARTITION_EQUALLY && (properties[1] <= 0 || properties[1] > UINT32_MAX)) {
         return CL_INVALID_VALUE;
     }
     cl_uint expected = parts_of(device, properties);

@@ -222,7 +222,7 @@ static cl_int give_text(struct reader info, INFO_ROOM) {
 
 static cl_int give_extensions(struct reader info, INFO_ROOM) {
     struct text all = read_text(&info);
-    char *kept = malloc(all.length + sizeof "cl_khr_icd");
+    char *kept = malloc(all.length + sizeof " cl_khr_icd");
     if (!kept) {
         return CL_OUT_OF_HOST_MEMORY;
     }

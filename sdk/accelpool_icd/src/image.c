@@ -59,6 +59,18 @@ static bool is_too_large(cl_context context, cl_mem_object_type type, const size
     return false;
 }
 
+/* Whether an image over a buffer lies within it, and in the same context. */
+static bool is_inside_buffer(cl_context context, const cl_image_desc *desc, size_t element_bytes) {
+    size_t row = 0, bytes = 0;
+    if (desc->mem_object->context != context || __builtin_mul_overflow(desc->image_width, element_bytes, &row)) {
+        return false;
+    }
+    bool is_flat = desc->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER;
+    size_t pitch = is_flat || !desc->image_row_pitch ? row : desc->image_row_pitch;
+    return pitch >= row && !__builtin_mul_overflow(pitch, is_flat ? 1 : desc->image_height, &bytes) &&
+           bytes <= desc->mem_object->size;
+}
+
 static cl_int check_desc(cl_context context, const cl_image_format *format, const cl_image_desc *desc,
                          size_t *extent) {
     if (!most_of_devices(context, CL_DEVICE_IMAGE_SUPPORT)) {
@@ -72,6 +84,9 @@ static cl_int check_desc(cl_context context, const cl_image_format *format, cons
         (is_over_buffer && !is_buffer(desc->mem_object)) ||
         is_over_buffer != (desc->image_type == CL_MEM_OBJECT_IMAGE1D_BUFFER ||
                            (is_over_buffer && desc->image_type == CL_MEM_OBJECT_IMAGE2D))) {
+        return CL_INVALID_IMAGE_DESCRIPTOR;
+    }
+    if (is_over_buffer && !is_inside_buffer(context, desc, pixel_bytes(format))) {
         return CL_INVALID_IMAGE_DESCRIPTOR;
     }
     return is_too_large(context, desc->image_type, extent) ? CL_INVALID_IMAGE_SIZE : CL_SUCCESS;
@@ -151,6 +166,7 @@ cl_mem clCreateImageWithProperties(cl_context context, const cl_mem_properties *
     }
     cl_int code = check_mem_flags(flags, host_ptr);
     code = code == CL_SUCCESS ? check_desc(context, format, desc, extent) : code;
+    code = code == CL_SUCCESS && desc->mem_object ? inherit_flags(desc->mem_object, &flags) : code;
     code = code == CL_SUCCESS ? check_format(context, flags, desc->image_type, format) : code;
     if (code != CL_SUCCESS) {
         return result(errcode_ret, code, NULL);

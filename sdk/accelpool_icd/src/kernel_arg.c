@@ -6,8 +6,15 @@
 
 enum arg_kind { A_VALUE, A_BUFFER, AN_IMAGE_ARG, A_SAMPLER_ARG, A_LOCAL, IS_UNKNOWN };
 
+/* Whether a type is one of OpenCL C's images, such as image2d_array_t: not a pointer to an `image_info_t`. */
+static bool is_image_type(const char *name) {
+    size_t length = strlen(name);
+    return !strncmp(name, "image", 5) && name[5] >= '1' && name[5] <= '3' && name[6] == 'd' &&
+           !strcmp(name + length - 2, "_t");
+}
+
 static enum arg_kind kind_of(const struct arg_info *info) {
-    if (!strncmp(info->type_name, "image", 5) && strstr(info->type_name, "_t")) {
+    if (is_image_type(info->type_name)) {
         return AN_IMAGE_ARG;
     }
     if (!strcmp(info->type_name, "sampler_t")) {
@@ -61,16 +68,17 @@ static void *handle_at(const void *value) {
 }
 
 static cl_int write_mem(struct writer *w, cl_kernel kernel, size_t size, const void *value, enum arg_kind kind) {
-    void *handle = handle_at(value);
     if (size != sizeof(cl_mem)) {
         return CL_INVALID_ARG_SIZE;
     }
+    void *handle = handle_at(value);
     if (kind == A_BUFFER && !handle) {
         write_nil(w);
         return CL_SUCCESS;
     }
     if (kind == A_SAMPLER_ARG) {
-        if (!is_live_handle(handle) || !is_object(handle, A_SAMPLER)) {
+        if (!is_live_handle(handle) || !is_object(handle, A_SAMPLER) ||
+            ((cl_sampler)handle)->context != kernel->program->context) {
             return CL_INVALID_SAMPLER;
         }
         write_uint(w, ((cl_sampler)handle)->handle);
@@ -98,6 +106,11 @@ static cl_int write_local(struct writer *w, size_t size, const void *value) {
     return CL_SUCCESS;
 }
 
+/* Whether there are values so large: a launch that is never sent need not be kept. */
+static bool is_sendable(cl_kernel kernel, size_t size) {
+    return size > 0 && size <= kernel->session->connection->limits.body_bytes;
+}
+
 /* The compiler keeps no argument info, as for most binaries: a live handle is what it is, no value is local memory.
  */
 static cl_int write_unknown(struct writer *w, cl_kernel kernel, size_t size, const void *value) {
@@ -112,7 +125,7 @@ static cl_int write_unknown(struct writer *w, cl_kernel kernel, size_t size, con
                          : is_buffer(handle) ? A_BUFFER
                                              : AN_IMAGE_ARG);
     }
-    if (size == 0) {
+    if (!is_sendable(kernel, size)) {
         return CL_INVALID_ARG_SIZE;
     }
     write_bin(w, value, size);
@@ -129,14 +142,15 @@ static cl_int write_arg(struct writer *w, cl_kernel kernel, cl_uint index, size_
         return write_local(w, size, value);
     }
     if (kind == IS_UNKNOWN) {
-        bool is_null = info->address != CL_KERNEL_ARG_ADDRESS_PRIVATE && !handle_at(value);
+        bool is_pointer = info->address != CL_KERNEL_ARG_ADDRESS_PRIVATE;
+        bool is_null = is_pointer && size == sizeof(cl_mem) && !handle_at(value);
         return is_null ? write_mem(w, kernel, size, value, A_BUFFER) : write_unknown(w, kernel, size, value);
     }
     if (kind != A_VALUE) {
         return write_mem(w, kernel, size, value, kind);
     }
     size_t bytes = type_bytes(info->type_name);
-    if (size == 0 || (bytes && size != bytes)) {
+    if (!is_sendable(kernel, size) || (bytes && size != bytes)) {
         return CL_INVALID_ARG_SIZE;
     }
     if (!value) {

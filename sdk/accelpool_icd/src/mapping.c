@@ -244,8 +244,8 @@ cl_int clEnqueueUnmapMemObject(cl_command_queue queue, cl_mem mem, void *pointer
     if (!mapping) {
         return finish(&command, code == CL_SUCCESS ? CL_INVALID_VALUE : code, event);
     }
-    if (mapping->event) {
-        wait_events(1, &mapping->event); /* what is written back has to be there first */
+    if (mapping->event && wait_events(1, &mapping->event) != CL_SUCCESS) {
+        mapping->flags = CL_MAP_READ; /* nothing was mapped that could be written back */
     }
     code = write_back(&command, mem, mapping);
     free_mapping(mapping);

@@ -106,8 +106,7 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
 
 /* ---- sub-buffers ------------------------------------------------------------------------------------------ */
 
-/* A sub-buffer has its buffer's flags where it has none of its own, and may not allow more. */
-static cl_int inherit_flags(cl_mem buffer, cl_mem_flags *flags) {
+cl_int inherit_flags(cl_mem buffer, cl_mem_flags *flags) {
     cl_mem_flags own = *flags, parent = buffer->flags;
     bool widens_access = ((parent & CL_MEM_WRITE_ONLY) && (own & (CL_MEM_READ_WRITE | CL_MEM_READ_ONLY))) ||
                          ((parent & CL_MEM_READ_ONLY) && (own & (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY)));
@@ -115,7 +114,8 @@ static cl_int inherit_flags(cl_mem buffer, cl_mem_flags *flags) {
                        ((parent & CL_MEM_HOST_READ_ONLY) && (own & CL_MEM_HOST_WRITE_ONLY)) ||
                        ((parent & CL_MEM_HOST_NO_ACCESS) && (own & (CL_MEM_HOST_READ_ONLY | CL_MEM_HOST_WRITE_ONLY)));
     if (widens_access || widens_host || (own & HOST_PLACE) || !is_at_most_one(own & ACCESS) ||
-        !is_at_most_one(own & HOST_ACCESS) || (own & ~(cl_mem_flags)(ACCESS | HOST_ACCESS))) {
+        !is_at_most_one(own & HOST_ACCESS) ||
+        (own & ~(cl_mem_flags)(ACCESS | HOST_ACCESS | CL_MEM_KERNEL_READ_AND_WRITE))) {
         return CL_INVALID_VALUE;
     }
     *flags |= own & ACCESS ? 0 : parent & ACCESS;
@@ -182,16 +182,16 @@ void release_mem(cl_mem mem) {
         return;
     }
     remove_handle(mem);
+    while (mem->mappings) { /* first: they may still be read into what a destructor callback frees */
+        struct mapping *mapping = mem->mappings;
+        mem->mappings = mapping->next;
+        free_mapping(mapping);
+    }
     while (mem->destructors) {
         struct callback *callback = mem->destructors;
         mem->destructors = callback->next;
         ((mem_callback)callback->call)(mem, callback->user_data);
         free(callback);
-    }
-    while (mem->mappings) {
-        struct mapping *mapping = mem->mappings;
-        mem->mappings = mapping->next;
-        free_mapping(mapping);
     }
     release_handle(mem->session->connection, mem->handle);
     if (mem->parent) {

@@ -9,6 +9,8 @@ bool is_image(const void *handle);
 
 /* What clCreateBuffer and clCreateImage check alike. */
 cl_int check_mem_flags(cl_mem_flags flags, const void *host_ptr);
+/* What is made of a buffer has its flags where it has none of its own, and may not allow more. */
+cl_int inherit_flags(cl_mem buffer, cl_mem_flags *flags);
 /* A memory object of a context, without a handle of the session's yet in use there; NULL without memory. */
 cl_mem new_mem(cl_context context, cl_mem_object_type type, cl_mem_flags flags, size_t size, void *host_ptr);
 cl_mem mem_created(cl_mem mem, cl_int code, cl_int *errcode_ret);

@@ -36,11 +36,12 @@ static cl_int fetch_binaries(cl_program program) {
     cl_uint context_count = program->context->device_count;
     size_t *sizes = code == CL_SUCCESS ? calloc(context_count, sizeof *sizes) : NULL;
     size_t count = sizes ? read_array(&answer.fields) : 0, total = 0;
+    bool is_whole = true;
     for (size_t i = 0; i < count && i < context_count; i++) {
         sizes[i] = (size_t)read_uint(&answer.fields);
-        total += sizes[i];
+        is_whole = is_whole && !__builtin_add_overflow(total, sizes[i], &total);
     }
-    if (code == CL_SUCCESS && (!sizes || total != answer.payload_bytes || answer.fields.failed)) {
+    if (code == CL_SUCCESS && (!sizes || !is_whole || total != answer.payload_bytes || answer.fields.failed)) {
         code = CL_OUT_OF_RESOURCES;
     }
     if (code == CL_SUCCESS) {

@@ -77,7 +77,7 @@ static void sleep_until_woken(struct connection *c) {
 static void *serve(void *connection) {
     struct connection *c = connection;
     int idle_ticks = 0;
-    while (!c->is_closing) {
+    for (;;) {
         if (run_task(c)) {
             continue;
         }

@@ -55,7 +55,11 @@ cl_event clCreateUserEvent(cl_context context, cl_int *errcode_ret) {
     }
     write_uint(w, event->handle);
     write_uint(w, context->handle);
-    return result(errcode_ret, post(c), event);
+    cl_int code = post(c);
+    if (code != CL_SUCCESS) {
+        release_event(event);
+    }
+    return result(errcode_ret, code, event);
 }
 
 cl_int clSetUserEventStatus(cl_event event, cl_int status) {

@@ -101,6 +101,25 @@ static void mappings(cl_mem buffer) {
     EXPECT(received[768], sent[768]);
 }
 
+/* What could not be mapped has nothing to be written back. */
+static void a_mapping_that_failed(cl_mem buffer) {
+    cl_int code;
+    cl_event event, gate = clCreateUserEvent(context, &code);
+    OK(code);
+    unsigned char *mapped =
+        clEnqueueMapBuffer(queue, buffer, CL_FALSE, CL_MAP_READ | CL_MAP_WRITE, 0, 256, 1, &gate, &event, &code);
+    OK(code);
+    memset(mapped, 0xcd, 256);
+    OK(clSetUserEventStatus(gate, -5));
+    EXPECT(clWaitForEvents(1, &event), CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+    OK(clEnqueueUnmapMemObject(queue, buffer, mapped, 0, NULL, NULL));
+    clFinish(queue); /* tells the failure, or that it was told */
+    read_back(buffer);
+    EXPECT(received[0], sent[0]);
+    OK(clReleaseEvent(event));
+    OK(clReleaseEvent(gate));
+}
+
 static void host_memory_in_use(void) {
     static unsigned char host[256];
     cl_int code;
@@ -126,6 +145,27 @@ static void destroyed(cl_mem mem, void *count) {
     ++*(int *)count;
 }
 
+static void take_back(cl_mem mem, void *host) {
+    (void)mem;
+    memset(host, 0x55, 1 << 20);
+}
+
+/* A destructor callback may free the memory that a buffer used: nothing is read into it any more. */
+static void released_while_mapped(void) {
+    unsigned char *host = calloc(1, 1 << 20);
+    cl_int code;
+    cl_mem buffer = clCreateBuffer(context, CL_MEM_USE_HOST_PTR, 1 << 20, host, &code);
+    OK(code);
+    OK(clSetMemObjectDestructorCallback(buffer, take_back, host));
+    clEnqueueMapBuffer(queue, buffer, CL_FALSE, CL_MAP_READ, 0, 1 << 20, 0, NULL, NULL, &code);
+    OK(code);
+    OK(clReleaseMemObject(buffer));
+    OK(clFinish(queue));
+    EXPECT(host[0], 0x55);
+    EXPECT(host[(1 << 20) - 1], 0x55);
+    free(host);
+}
+
 int main(void) {
     int destroyed_count = 0;
     cl_int code;
@@ -144,7 +184,9 @@ int main(void) {
     rectangles(buffer);
     sub_buffers(buffer);
     mappings(buffer);
+    a_mapping_that_failed(buffer);
     host_memory_in_use();
+    released_while_mapped();
     clCreateBuffer(context, 0, 0, NULL, &code);
     EXPECT(code, CL_INVALID_BUFFER_SIZE);
     clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_WRITE_ONLY, 4, NULL, &code);

@@ -84,6 +84,13 @@ static void kernels_sample(void) {
     EXPECT(clSetKernelArg(kernel, 1, sizeof image, &image), CL_INVALID_SAMPLER);
     OK(clSetKernelArg(kernel, 1, sizeof sampler, &sampler));
     OK(clSetKernelArg(kernel, 2, sizeof buffer, &buffer));
+    cl_context apart = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
+    OK(code);
+    cl_sampler foreign = clCreateSampler(apart, CL_FALSE, CL_ADDRESS_CLAMP_TO_EDGE, CL_FILTER_NEAREST, &code);
+    OK(code);
+    EXPECT(clSetKernelArg(kernel, 1, sizeof foreign, &foreign), CL_INVALID_SAMPLER);
+    OK(clReleaseSampler(foreign));
+    OK(clReleaseContext(apart));
     OK(clEnqueueTask(queue, kernel, 0, NULL, NULL));
     OK(clEnqueueReadBuffer(queue, buffer, CL_TRUE, 0, sizeof out, out, 0, NULL, NULL));
     EXPECT(out[3], 8);
@@ -91,6 +98,39 @@ static void kernels_sample(void) {
     OK(clReleaseMemObject(image));
     OK(clReleaseMemObject(buffer));
     OK(clReleaseKernel(kernel));
+}
+
+/* An image of a buffer's memory: within it, of its context, and with its flags. */
+static void over_a_buffer(void) {
+    cl_uint pixels[8] = {0, 1, 2, 3, 4, 5, 6, 7}, seen[2];
+    cl_int code;
+    cl_mem_flags flags = 0;
+    cl_context apart = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
+    OK(code);
+    cl_mem foreign = clCreateBuffer(apart, 0, sizeof pixels, NULL, &code);
+    OK(code);
+    cl_mem buffer = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, sizeof pixels, pixels, &code);
+    OK(code);
+    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE1D_BUFFER, .image_width = 8, .mem_object = buffer};
+    cl_mem image = new_image(&desc, 0, NULL);
+    OK(clGetMemObjectInfo(image, CL_MEM_FLAGS, sizeof flags, &flags, NULL));
+    EXPECT(flags, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR);
+    OK(clEnqueueReadImage(queue, image, CL_TRUE, (size_t[]){6, 0, 0}, (size_t[]){2, 1, 1}, 0, 0, seen, 0, NULL,
+                          NULL));
+    EXPECT(seen[1], 7);
+    OK(clReleaseMemObject(image));
+    clCreateImage(context, CL_MEM_READ_WRITE, &RGBA, &desc, NULL, &code);
+    EXPECT(code, CL_INVALID_VALUE); /* more than the buffer allows */
+    desc.image_width = 9;
+    clCreateImage(context, 0, &RGBA, &desc, NULL, &code);
+    EXPECT(code, CL_INVALID_IMAGE_DESCRIPTOR);
+    desc.image_width = 8;
+    desc.mem_object = foreign;
+    clCreateImage(context, 0, &RGBA, &desc, NULL, &code);
+    EXPECT(code, CL_INVALID_IMAGE_DESCRIPTOR);
+    OK(clReleaseMemObject(buffer));
+    OK(clReleaseMemObject(foreign));
+    OK(clReleaseContext(apart));
 }
 
 int main(void) {
@@ -102,6 +142,7 @@ int main(void) {
     two_dimensions();
     arrays_and_volumes();
     kernels_sample();
+    over_a_buffer();
     cl_image_desc none = {.image_type = CL_MEM_OBJECT_IMAGE2D};
     clCreateImage(context, 0, &RGBA, &none, NULL, &code);
     EXPECT(code, CL_INVALID_IMAGE_DESCRIPTOR);

@@ -1,4 +1,7 @@
 /* Programs and kernels: building, infos, arguments, launches, binaries, compiling and linking. */
+#define _DEFAULT_SOURCE
+#include <sys/mman.h>
+
 #include "check.h"
 
 static const char *const SOURCE =
@@ -85,6 +88,30 @@ static void launches(cl_kernel kernel) {
     EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &odd, 0, NULL, NULL), CL_INVALID_WORK_GROUP_SIZE);
     OK(clReleaseMemObject(from));
     OK(clReleaseMemObject(to));
+}
+
+/* Of an argument no more is read than its size says; a struct may have a name like an image's. */
+static void arguments_of_odd_sizes_and_names(void) {
+    cl_kernel kernel = new_kernel(
+        "typedef struct { int a; } image_info_t;"
+        "kernel void f(global image_info_t *to, image_info_t from) { to->a = from.a; }",
+        "f");
+    const size_t page = 4096;
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT(mprotect(pages + page, page, PROT_NONE), 0);
+    int *last = (int *)(pages + page - sizeof *last), seen = 0;
+    *last = 17;
+    cl_mem to = new_buffer(sizeof seen);
+    EXPECT(clSetKernelArg(kernel, 0, sizeof *last, last), CL_INVALID_ARG_SIZE);
+    EXPECT(clSetKernelArg(kernel, 1, SIZE_MAX, last), CL_INVALID_ARG_SIZE);
+    OK(clSetKernelArg(kernel, 0, sizeof to, &to));
+    OK(clSetKernelArg(kernel, 1, sizeof *last, last));
+    OK(clEnqueueTask(queue, kernel, 0, NULL, NULL));
+    OK(clEnqueueReadBuffer(queue, to, CL_TRUE, 0, sizeof seen, &seen, 0, NULL, NULL));
+    EXPECT(seen, 17);
+    OK(clReleaseMemObject(to));
+    OK(clReleaseKernel(kernel));
+    munmap(pages, 2 * page);
 }
 
 static void required_sizes(cl_program program) {
@@ -180,6 +207,7 @@ int main(void) {
     EXPECT(clBuildProgram(program, 1, &device, "", NULL, NULL), CL_INVALID_OPERATION); /* it has a kernel */
     infos(program, kernel);
     launches(kernel);
+    arguments_of_odd_sizes_and_names();
     required_sizes(program);
     binaries_build_again(program);
     compiling_and_linking();

@@ -49,6 +49,8 @@ int main(void) {
     OK(clEnqueueFillBuffer(queue, buffer, &(int){1}, 4, 0, 64, 1, &gate, &events[0]));
     OK(clEnqueueReadBuffer(queue, buffer, CL_FALSE, 0, 64, out, 1, &events[0], &events[1]));
     OK(clSetEventCallback(events[1], CL_COMPLETE, event_called, NULL));
+    cl_program program = clCreateProgramWithSource(context, 1, &(const char *){"kernel void f() {}"}, NULL, &code);
+    OK(code);
     OK(clFlush(queue));
     EXPECT(pthread_create(&finishing, NULL, finish, NULL), 0);
     printf("running\n");
@@ -65,6 +67,10 @@ int main(void) {
     EXPECT(code, CL_OUT_OF_RESOURCES);
     clCreateContext(NULL, 1, &device, NULL, NULL, &code);
     EXPECT(code, CL_DEVICE_NOT_AVAILABLE);
+    EXPECT(clBuildProgram(program, 0, NULL, "", NULL, NULL), CL_OUT_OF_RESOURCES);
+    OK(clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_STATUS, sizeof status, &status, NULL));
+    EXPECT(status, CL_BUILD_ERROR);
+    OK(clReleaseProgram(program));
     OK(clGetDeviceInfo(device, CL_DEVICE_AVAILABLE, sizeof is_available, &is_available, NULL));
     EXPECT(is_available, CL_FALSE);
     pthread_mutex_lock(&lock);

@@ -77,6 +77,8 @@ static void parts_of_devices(void) {
     cl_int code;
     cl_device_id parts[64], parent;
     const cl_device_partition_property equally[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
+    const cl_device_partition_property enormous[] = {CL_DEVICE_PARTITION_EQUALLY, (intptr_t)1 << 32, 0};
+    EXPECT(clCreateSubDevices(device, enormous, 64, parts, &count), CL_INVALID_VALUE);
     OK(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL));
     if (units < 2 || clCreateSubDevices(device, equally, 64, parts, &count) == CL_DEVICE_PARTITION_FAILED) {
         return;
