@@ -129,6 +129,12 @@ class Transaction:
         """Send the changes so far, so that the database's constraints are checked and numbers given."""
         self._database.flush()
 
+    def refresh_use(self, devices: Iterable[Device]) -> None:
+        """Read anew, after the changes so far, what is used of devices: triggers change it."""
+        self._database.flush()
+        for device in devices:
+            self._database.refresh(device, ["used_memory_bytes", "used_compute_ppm"])
+
     def publish(self, news: News) -> None:
         """Tell other brokers when this transaction commits."""
         self.news = news

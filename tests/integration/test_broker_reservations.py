@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from accelpool_broker.scheduler import Policy
+from accelpool_broker.services import reservations
 from accelpool_broker.testing import BrokerInProcess
 
 from ..postgres_rig import Postgres
@@ -212,3 +213,33 @@ def test_a_reservation_outlives_its_broker(kind: str, tmp_path: Path, request: p
     with BrokerInProcess(tmp_path, clock=first.clock, database_url=url) as second:
         assert second.json("GET", f"/leases/{lease['id']}")["reserved"] == lease["reserved"]
         assert second.lease(kind="cpu")["state"] == "queued"
+
+
+def test_a_lease_does_not_grow_into_what_a_quota_has_reserved(broker: BrokerInProcess) -> None:
+    broker.json("PUT", "/tenants/org", {"quota_devices": 1})
+    grows = broker.lease(device="n1/a", compute=0.25, tenant="org/a", ttl_s=86400)
+    kept = reserve(broker, device="n1/c", compute=0.75, tenant="org/b", ttl_s=86400)
+    answer = broker.call("PATCH", f"/leases/{grows['id']}", json={"compute": 0.75})
+    assert (answer.status_code, answer.get_json()["leases"]) == (409, [kept["id"]])
+    go_to(broker, 61)
+    assert state(broker, kept) == "active"
+
+
+def test_a_lease_may_grow_though_something_else_has_displaced_a_reservation(broker: BrokerInProcess) -> None:
+    broker.register("n2", "gpu:d")
+    grows = broker.lease(device="n1/a", compute=0.25, ttl_s=86400)
+    broker.lease(device="n1/b", ttl_s=86400)
+    reserve(broker, kind="gpu", count=2, compute=0.25)
+    broker.json("PATCH", "/nodes/n2", {"cordoned": True})
+    assert broker.json("PATCH", f"/leases/{grows['id']}", {"compute": 0.5})["shares"][0]["compute"] == 0.5
+
+
+def test_there_are_only_so_many_reservations(
+    broker: BrokerInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "MAX_OF_TENANT", 2)
+    monkeypatch.setattr(reservations, "MAX_RESERVATIONS", 3)
+    for tenant in ("a", "a", "b"):
+        reserve(broker, compute=0.01, tenant=tenant)
+    assert "tenant a has 2 reservations" in refused(broker, compute=0.01, tenant="a")["detail"]
+    assert "the pool has 3 reservations" in refused(broker, compute=0.01, tenant="b")["detail"]

@@ -212,3 +212,51 @@ def test_a_turn_is_not_waited_for_for_ever(pool: Pool, monkeypatch: pytest.Monke
     with pool.change() as change:
         add("a")(change)
     assert tenants(pool) == {"a"}
+
+
+def test_what_others_gave_back_in_the_same_transaction_can_be_had() -> None:
+    with BrokerInProcess() as broker:
+        broker.register("n1", "gpu:a")
+        large, small = (broker.json("POST", "/leases", {"compute": part}) for part in (0.75, 0.25))
+        leases = broker.services.leases
+        turns = broker.services.pool._changes._turns
+
+        def shrink() -> None:
+            leases.change(large["id"], compute_ppm=250_000)
+
+        def grow() -> None:
+            leases.change(small["id"], compute_ppm=700_000)
+
+        assert turns.take(0)
+        threads = [threading.Thread(target=work) for work in (shrink, grow)]
+        for number, thread in enumerate(threads):
+            thread.start()
+            wait_until(lambda number=number: len(turns._line) == number + 1)
+        turns.give()
+        for thread in threads:
+            thread.join(20)
+        assert broker.json("GET", f"/leases/{small['id']}")["shares"][0]["compute"] == 0.7
+
+
+def test_a_change_that_fails_ends_the_transaction_of_those_before(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "HANDOVER_S", 20.0)
+    before = writes(pool)
+    all_at_once(pool, [add("a"), refuse, add("b")])
+    assert writes(pool) == before + 2
+
+
+def test_a_lease_has_ended_whatever_its_end_brings_about() -> None:
+    with BrokerInProcess() as broker:
+        broker.register("n1", "gpu:a")
+        id = broker.json("POST", "/leases", {})["id"]
+        heard: list[str] = []
+
+        def fail(lease: str) -> None:
+            raise RuntimeError("can't start new thread")
+
+        broker.services.pool.on_end[:0] = [fail]
+        broker.services.pool.on_end.append(heard.append)
+        assert broker.json("DELETE", f"/leases/{id}")["state"] == "released"
+        assert heard == [id]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -149,21 +149,25 @@ class Changes:
         try:
             with self._my_turn():
                 self._batch = batch = self._batch or self._new_batch()
+                has_failed = True
                 try:
                     with batch.part(self._now()) as change:
                         yield change
+                    has_failed = False
                 except BaseException as error:
                     if batch.size == 0 or isinstance(error, Unavailable):
                         batch.give_up(error)
                     raise batch.error or error from None
                 finally:
-                    if batch.error or not self._turns.is_wanted or batch.size >= MOST_TOGETHER:
+                    is_full = batch.size >= MOST_TOGETHER
+                    if has_failed or is_full or not self._turns.is_wanted:
                         finished.append(self._finish())
         finally:
             self._answer(finished)
         while not batch.is_over(HANDOVER_S):  # who was to go on with it has given up
-            with self._my_turn():
-                last = [self._finish()] if self._batch is batch else []
+            last: list[_Batch] = []
+            with suppress(Unavailable), self._my_turn():
+                last += [self._finish()] if self._batch is batch else []
             self._answer(last)
         if batch.error is not None:
             raise copy(batch.error) from batch.error

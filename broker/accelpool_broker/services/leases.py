@@ -168,11 +168,13 @@ class Leases:
     def _resize(
         self, change: Change, lease: Lease, memory_bytes: int | None, compute_ppm: int | None
     ) -> None:
+        before = change.picture()
         accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
+        change.tx.refresh_use(share.device for share in lease.shares)
         grows = [_resize(share, memory_bytes, compute_ppm) for share in lease.shares]
         if any(grows):  # a smaller part is always possible, even of a tenant that has too much
             self._check_quota(change, lease)
-            check_kept(self._pool, change, lease)
+            check_kept(self._pool, change, before, lease)
         change.leases.add(lease.id)
         change.needs_scheduling = True
 

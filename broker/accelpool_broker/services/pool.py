@@ -6,6 +6,7 @@ for a node's work, and sets the timer for the next deadline.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -23,6 +24,8 @@ from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
 from accelpool_broker.waiters import Waiters
 from accelpool_wire.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 
 class Pool:
@@ -97,7 +100,10 @@ class Pool:
             self.on_deadline(news.wake_at)
         for lease in news.ended:
             for callback in self.on_end:
-                callback(lease)
+                try:
+                    callback(lease)
+                except Exception:  # it has ended, whatever comes of that
+                    log.exception("the end of lease %s is not dealt with", lease)
 
     def tick(self) -> float | None:
         """Carry out what time alone has brought about; return when to look again."""

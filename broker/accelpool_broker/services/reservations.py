@@ -5,11 +5,14 @@ from __future__ import annotations
 from accelpool_broker import scheduler
 from accelpool_broker.models import Lease
 from accelpool_broker.services.changes import Change
+from accelpool_broker.services.picture import Picture
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.views import request_view, write_booking
 from accelpool_wire.errors import Conflict, Invalid
 
 MAX_TOLD = 32  # leases in the way
+MAX_RESERVATIONS = 256  # that have not begun
+MAX_OF_TENANT = 64
 
 
 def check_period(starts_at: float | None, now: float, policy: scheduler.Policy) -> None:
@@ -30,6 +33,7 @@ def reserve(pool: Pool, change: Change, lease: Lease) -> None:
     """
     if lease.starts_at is None:
         return
+    _check_number(change.picture(), lease)
     outcome = pool.look(change.picture(), change.now)
     decisions = outcome.decisions
     booking = next((booking for booking in decisions.bookings if booking.lease == lease.id), None)
@@ -41,20 +45,35 @@ def reserve(pool: Pool, change: Change, lease: Lease) -> None:
     write_booking(lease, booking)
 
 
-def check_kept(pool: Pool, change: Change, lease: Lease) -> None:
-    """See that a lease that is to have more leaves what is reserved of its devices.
+def _check_number(picture: Picture, lease: Lease) -> None:
+    """Raise Conflict if there are as many reservations as there may be: each look has to compare them."""
+    others = [wanted for wanted in picture.queue.values() if wanted.starts_at is not None]
+    own = [wanted for wanted in others if wanted.tenant == lease.tenant]
+    if len(own) > MAX_OF_TENANT:
+        raise Conflict(f"tenant {lease.tenant} has {MAX_OF_TENANT} reservations, and cannot have more")
+    if len(others) > MAX_RESERVATIONS:
+        raise Conflict(f"the pool has {MAX_RESERVATIONS} reservations, and cannot have more")
+
+
+def check_kept(pool: Pool, change: Change, before: Picture, lease: Lease) -> None:
+    """See that a lease that is to have more leaves what is reserved: on its devices, or in a quota.
+
+    Args:
+        pool: The pool.
+        change: What changes, with the lease as it is to be.
+        before: The pool without that.
+        lease: The lease.
 
     Raises:
         Conflict: There would be no room for a reservation any more.
     """
-    outcome = pool.look(change.picture(), change.now)
-    devices = {share.device_id for share in lease.shares}
-    for id in outcome.decisions.displaced:
-        other = change.tx.lease(id)
-        assert other is not None
-        if any(share["device"] in devices for share in other.reserved):
-            raise Conflict(
-                f"lease {lease.id} cannot grow: what it lacks is reserved for {id}",
-                instance=f"/leases/{lease.id}",
-                leases=[id],
-            )
+    displaced = set(pool.look(change.picture(), change.now).decisions.displaced)
+    if displaced:
+        displaced -= set(pool.look(before, change.now).decisions.displaced)
+    if displaced:
+        told = ", ".join(sorted(displaced)[:MAX_TOLD])
+        raise Conflict(
+            f"lease {lease.id} cannot grow: what it lacks is reserved for {told}",
+            instance=f"/leases/{lease.id}",
+            leases=sorted(displaced),
+        )
