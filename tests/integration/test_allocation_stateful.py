@@ -161,6 +161,7 @@ class Pool(RuleBasedStateMachine):
                     boot = f"boot-{self.boots[name]}"
                     self.broker.report(name, sequence=self.sequence, boot_id=boot)
             wake_at = self.broker.services.pool.tick() or until
+            self.follow_states()  # a reservation may begin and its node be lost in the same time
         if silent is not None:
             self.disturbed |= self.reserved
 
@@ -208,11 +209,16 @@ class Pool(RuleBasedStateMachine):
             elif lease["state"] == "queued":
                 assert lease["shares"] == []
                 assert lease["reason"]
+            if lease["starts_at"] is not None:
+                self.check_time(lease)
+        self.follow_states()
+
+    def follow_states(self) -> None:
+        """Check that no lease went where its last state does not lead."""
+        for lease in self.broker.json("GET", "/leases?limit=500")["items"]:
             before = self.states[lease["id"]]
             assert lease["state"] in ENDS.get(before, {before}), f"{before} to {lease['state']}"
             self.states[lease["id"]] = lease["state"]
-            if lease["starts_at"] is not None:
-                self.check_time(lease)
 
     def check_time(self, lease: dict[str, Any]) -> None:
         """Check that what is reserved is had at its time."""
