@@ -1,4 +1,7 @@
-"""A proxy before a worker that changes what the worker says, and hangs up where nothing follows any more."""
+"""A proxy before a worker that changes what the worker says, and hangs up where nothing follows any more.
+
+It can also listen to what the driver says.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ CHUNK = 65536
 
 Change = Callable[[bytes], bytes]
 """What becomes of some bytes of the worker's."""
+Listen = Callable[[bytes], None]
+"""Hears some bytes of the driver's."""
 
 
 def damaging(lease_file: Path, seed: int) -> contextlib.AbstractContextManager[Path]:
@@ -25,13 +30,25 @@ def damaging(lease_file: Path, seed: int) -> contextlib.AbstractContextManager[P
 
 
 @contextlib.contextmanager
-def changing(lease_file: Path, change: Callable[[], Change]) -> Iterator[Path]:
-    """Yield a lease file whose one endpoint is a proxy to the real one's, with a change per connection."""
+def changing(
+    lease_file: Path,
+    change: Callable[[], Change],
+    listen: Callable[[], Listen] = lambda: lambda _: None,
+    idle_s: float = IDLE_S,
+) -> Iterator[Path]:
+    """Yield a lease file whose one endpoint is a proxy to the real one's.
+
+    Args:
+        lease_file: Of the real one.
+        change: Gives what becomes of the worker's bytes, for each connection.
+        listen: Gives what hears the driver's bytes, for each connection.
+        idle_s: It hangs up when nothing was said for so long.
+    """
     lease = json.loads(lease_file.read_text())
     endpoint = lease["endpoints"][0]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = (endpoint["host"], endpoint["port"])
-        thread = threading.Thread(target=serve, args=(listener, address, change))
+        thread = threading.Thread(target=serve, args=(listener, address, change, listen, idle_s))
         thread.start()
         damaged = {**lease, "endpoints": [{**endpoint, "port": listener.getsockname()[1]}]}
         path = lease_file.with_suffix(".changed.json")
@@ -44,13 +61,19 @@ def changing(lease_file: Path, change: Callable[[], Change]) -> Iterator[Path]:
             path.unlink()
 
 
-def serve(listener: socket.socket, address: tuple[str, int], change: Callable[[], Change]) -> None:
+def serve(
+    listener: socket.socket,
+    address: tuple[str, int],
+    change: Callable[[], Change],
+    listen: Callable[[], Listen],
+    idle_s: float,
+) -> None:
     """Serve one client after the other until the listener is shut down."""
     with contextlib.suppress(OSError):
         while True:
             client, _ = listener.accept()
             with client, socket.create_connection(address) as worker, contextlib.suppress(OSError):
-                relay(client, worker, change())
+                relay(client, worker, change(), listen(), idle_s)
 
 
 def damage(chance: random.Random) -> Change:
@@ -69,14 +92,17 @@ def damage(chance: random.Random) -> Change:
     return change
 
 
-def relay(client: socket.socket, worker: socket.socket, change: Change) -> None:
+def relay(
+    client: socket.socket, worker: socket.socket, change: Change, listen: Listen, idle_s: float
+) -> None:
     """Pass bytes on until one side ends, the worker's changed."""
-    while ready := select.select([client, worker], [], [], IDLE_S)[0]:
+    while ready := select.select([client, worker], [], [], idle_s)[0]:
         for stream in ready:
             content = stream.recv(CHUNK)
             if not content:
                 return
             if stream is client:
+                listen(content)
                 worker.sendall(content)
             else:
                 client.sendall(change(content))

@@ -1,4 +1,10 @@
-"""What a program with PyOpenCL does, nothing changed for a pool; results are compared with NumPy's."""
+"""What a program with PyOpenCL does, nothing changed for a pool; results are compared with NumPy's.
+
+Its one argument is a file with a SPIR-V module: `fill`, which writes the specialization constant 7.
+"""
+
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyopencl as cl
@@ -20,6 +26,11 @@ def main() -> None:
     kernels(ctx, queue, rng)
     arrays(queue, rng)
     mappings(ctx, queue, rng)
+    if "SPIR-V" in ctx.devices[0].il_version:
+        intermediate_language(ctx, queue, Path(sys.argv[1]).read_bytes())
+    if names := ctx.devices[0].built_in_kernels:
+        program = cl.create_program_with_built_in_kernels(ctx, ctx.devices, names)
+        assert program.get_info(cl.program_info.DEVICES) == ctx.devices
 
 
 def kernels(ctx, queue, rng):
@@ -54,9 +65,21 @@ def mappings(ctx, queue, rng):
     mapped[:100] = 1
     mapped.base.release(queue)
     result = np.empty_like(sent)
+    cl.enqueue_migrate_mem_objects(queue, [buffer]).wait()
     cl.enqueue_copy(queue, result, buffer)
     assert (result[:100] == 1).all()
     assert (result[100:] == sent[100:]).all()
+
+
+def intermediate_language(ctx, queue, module):
+    program = cl.Program(ctx, module)
+    program._get_prg().set_specialization_constant(7, np.uint32(99))  # no public name for it
+    program.build()
+    result = np.empty(1, np.uint32)
+    buffer = cl.Buffer(ctx, cl.mem_flags.WRITE_ONLY, result.nbytes)
+    program.fill(queue, (1,), None, buffer)
+    cl.enqueue_copy(queue, result, buffer)
+    assert result == 99
 
 
 main()

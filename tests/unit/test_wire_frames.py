@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -18,45 +14,13 @@ from accelpool_wire.conversation import WITH_PAYLOAD, Conversation, Role, State
 from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, RemoteProtocolError
 from accelpool_wire.frames import PREFIX, PREFIX_BYTES, READ_BUFFER_BYTES, FrameReader
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
+from ..golden import DOCUMENT, GOLDEN, Golden
+
 MESSAGES: tuple[type[m.Message], ...] = m.kinds(m.Message)
 RECORDS = (m.Device, m.Limits, m.ImageFormat, m.LocalMemory, m.ArgInfo, m.WorkGroupInfo, m.KernelInfo)
 
 
 # ---- the golden frames of the document -------------------------------------------------------------------
-
-
-class Golden(NamedTuple):
-    """An example of the document: who sends which message, with which payload, as which bytes."""
-
-    role: Role
-    message: m.Message
-    payload: bytes
-    frame: bytes
-
-
-def build(node: ast.AST) -> Any:
-    """Return the message or value that an expression such as `Hello(versions=[1])` writes."""
-    match node:
-        case ast.Call(func=ast.Name(id=name), keywords=keywords):
-            return getattr(m, name)(**{keyword.arg: build(keyword.value) for keyword in keywords})
-        case ast.List(elts=items):
-            return [build(item) for item in items]
-        case _:
-            return ast.literal_eval(node)
-
-
-def golden_frames() -> Iterator[Golden]:
-    for block in re.findall(r"```golden\n(.*?)```", DOCUMENT, re.DOTALL):
-        head, *lines = block.strip().splitlines()
-        role, _, expression = head.partition(": ")
-        split = [line.partition(";") for line in lines]
-        payload = b"".join(bytes.fromhex(digits) for digits, _, note in split if note == " payload")
-        frame = b"".join(bytes.fromhex(digits) for digits, _, _ in split)
-        yield Golden(Role(role), build(ast.parse(expression, mode="eval").body), payload, frame)
-
-
-GOLDEN = list(golden_frames())
 
 
 def conversation_before(golden: Golden, role: Role) -> Conversation:

@@ -62,6 +62,14 @@ void write_uint(struct writer *w, uint64_t value) {
 void write_int(struct writer *w, int64_t value) {
     if (value >= 0) {
         write_uint(w, (uint64_t)value);
+    } else if (value >= -32) {
+        write_tagged(w, (unsigned char)value, 0, 0);
+    } else if (value >= INT8_MIN) {
+        write_tagged(w, 0xd0, (uint64_t)value, 1);
+    } else if (value >= INT16_MIN) {
+        write_tagged(w, 0xd1, (uint64_t)value, 2);
+    } else if (value >= INT32_MIN) {
+        write_tagged(w, 0xd2, (uint64_t)value, 4);
     } else {
         write_tagged(w, 0xd3, (uint64_t)value, 8);
     }
