@@ -45,6 +45,19 @@ BUMP_REVISIONS = (
 )
 OPEN_STATES = (LeaseState.QUEUED, LeaseState.ACTIVE)
 
+# Queries of every acquire and release, put together once: that costs more than to carry them out.
+LEASE = (
+    select(Lease)
+    .where(Lease.id == bindparam("id"))
+    .options(joinedload(Lease.shares).joinedload(Share.device).joinedload(Device.node))
+)
+DEVICES = (
+    select(Device)
+    .where(Device.is_present, Device.id.in_(bindparam("ids", expanding=True)))
+    .options(joinedload(Device.node))
+    .order_by(Device.number)
+)
+
 
 class Database(OrmSession):
     """A session that remembers which records it has written, and which deleted."""
@@ -205,12 +218,9 @@ class Transaction:
             select(Device).where(Device.node_name == node).order_by(Device.number)
         ).all()
 
-    def devices(self, ids: Collection[str] | None = None) -> Sequence[Device]:
-        """Return all devices that their nodes report, or those of them with these ids, with their nodes."""
-        query = select(Device).where(Device.is_present).order_by(Device.number)
-        if ids is not None:
-            query = query.where(Device.id.in_(list(ids)))
-        return self._database.scalars(query.options(joinedload(Device.node))).all()
+    def devices(self, ids: Collection[str]) -> Sequence[Device]:
+        """Return those of these devices that their nodes report, with their nodes."""
+        return self._database.scalars(DEVICES, {"ids": list(ids)}).all()
 
     def device_rows(self) -> Sequence[Device]:
         """Return the columns of all devices that their nodes report: much quicker than the records."""
@@ -245,10 +255,7 @@ class Transaction:
 
     def lease(self, id: str) -> Lease | None:
         """Return the lease with this id, with its shares, their devices and nodes."""
-        query = select(Lease).where(Lease.id == id).options(
-            joinedload(Lease.shares).joinedload(Share.device).joinedload(Device.node)
-        )  # fmt: skip
-        return self._database.scalars(query).unique().one_or_none()
+        return self._database.scalars(LEASE, {"id": id}).unique().one_or_none()
 
     def known_lease(self, number: int) -> Lease | None:
         """Return the lease of this number with its shares, if this transaction has it already."""

@@ -65,7 +65,7 @@ class Devices:
     def names(self) -> dict[str, tuple[str, str]]:
         """Return the node and the name of each device, by id."""
         with self._pool.store.read() as tx:
-            return {device.id: (device.node_name, device.name) for device in tx.devices()}
+            return {device.id: (device.node_name, device.name) for device in tx.device_rows()}
 
     def page(
         self, *, kind: str | None, node: str | None, is_free: bool | None, after: int, limit: int
