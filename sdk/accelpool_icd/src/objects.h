@@ -54,9 +54,10 @@ struct _cl_device_id {
     struct session *session;
     cl_uint place;
     cl_device_id parent; /* of a sub-device */
-    struct properties partition;
-    struct reader info;                       /* a map of the names that the worker told */
-    unsigned char *body;                      /* what `info` reads in; NULL where the session keeps it */
+    struct parting *parting;
+    struct properties partition;              /* the parting's */
+    struct parting *partings;                 /* of this device; with the connection's lock */
+    struct reader info, platform_info;        /* maps of the names that the worker told */
     size_t max_group_size, max_item_sizes[3]; /* of `info`: every launch looks at them */
     bool has_non_uniform_groups;
 };
@@ -264,6 +265,9 @@ bool copy_properties(struct properties *to, const void *list, size_t element_byt
 
 /* The places of a context's or a program's devices, as a list in a message. */
 void write_places(struct writer *w, cl_uint count, const cl_device_id *devices);
+
+/* All devices of the platform, in a list to be freed; sessions are opened for it. */
+cl_int platform_devices(cl_uint *count, cl_device_id **devices);
 
 /* The convention of all clGet...Info. */
 cl_int give(size_t room, void *value, size_t *size_ret, const void *from, size_t bytes);

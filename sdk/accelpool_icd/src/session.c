@@ -62,7 +62,7 @@ static cl_device_id new_device(struct session *session, cl_uint place, struct re
     device->session = session;
     device->place = place;
     skip_value(&fields); /* its name on the node */
-    skip_value(&fields); /* its platform there */
+    device->platform_info = take_value(&fields);
     device->info = take_value(&fields);
     keep_launch_limits(device);
     return device;
