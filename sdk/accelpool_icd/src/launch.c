@@ -12,12 +12,7 @@ struct ndrange {
 };
 
 static bool has_non_uniform_groups(cl_kernel kernel, cl_device_id device) {
-    cl_program program = kernel->program;
-    pthread_mutex_lock(&program->lock);
-    const char *standard = program->options ? strstr(program->options, "-cl-std=CL") : NULL;
-    bool is_new = program->il || (standard && standard[10] >= '2');
-    pthread_mutex_unlock(&program->lock);
-    return is_new && device->has_non_uniform_groups;
+    return kernel->program->has_new_c && device->has_non_uniform_groups; /* no build while there are kernels */
 }
 
 static cl_int check_local(cl_kernel kernel, cl_device_id device, const struct work_group_info *group,

@@ -197,6 +197,7 @@ struct _cl_program {
     struct build *build;     /* the last that succeeded */
     struct device_build *results;
     char *options;
+    bool has_new_c; /* OpenCL C 2.0 or newer, or not known here */
     unsigned char *binaries;
     size_t *binary_sizes;
 };
