@@ -111,7 +111,9 @@ struct connection *connection_open(const char *host, int port, const char *token
                                    unsigned char **body, char *problem, size_t problem_room);
 bool connection_start(struct connection *c, const struct connection_owner *calls, void *owner);
 void connection_close(struct connection *c);
-void connection_abandon(struct connection *c); /* in a forked child */
+void connection_hold(struct connection *c);    /* before a fork: what its locks guard is whole then */
+void connection_let_go(struct connection *c);  /* after it, in the parent */
+void connection_abandon(struct connection *c); /* after it, in the child */
 
 /* connection.c: sending */
 void connection_fail(struct connection *c, const char *reason);

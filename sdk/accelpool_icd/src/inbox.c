@@ -47,6 +47,9 @@ void settle_lost(struct connection *c) {
         c->calls->lost(c->owner);
     }
     pthread_cond_broadcast(&c->changed);
+    if (c->wake_fd >= 0) {
+        service_wake(c); /* to close the socket */
+    }
 }
 
 static struct pending *take_awaited(struct connection *c, uint64_t command) {
