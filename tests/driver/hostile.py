@@ -7,6 +7,7 @@ import json
 import random
 import select
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +15,15 @@ from pathlib import Path
 IDLE_S = 1.0
 CHUNK = 65536
 
+LATE_S = 0.2
+HEADER = struct.Struct("<IQ")
+DATA = 62
+
 Change = Callable[[bytes], bytes]
 """What becomes of some bytes of the worker's."""
+
+Relay = Callable[[socket.socket, socket.socket], None]
+"""Passes on what a client and a worker say."""
 
 
 def damaging(lease_file: Path, seed: int) -> contextlib.AbstractContextManager[Path]:
@@ -24,14 +32,24 @@ def damaging(lease_file: Path, seed: int) -> contextlib.AbstractContextManager[P
     return changing(lease_file, lambda: damage(chance))
 
 
+def changing(lease_file: Path, change: Callable[[], Change]) -> contextlib.AbstractContextManager[Path]:
+    """Return a lease file whose worker's words are changed, with a change per connection."""
+    return proxied(lease_file, lambda client, worker: relay(client, worker, change()))
+
+
+def delaying(lease_file: Path) -> contextlib.AbstractContextManager[Path]:
+    """Return a lease file whose worker's `Data` comes late: after all else that the worker says meanwhile."""
+    return proxied(lease_file, relay_data_last)
+
+
 @contextlib.contextmanager
-def changing(lease_file: Path, change: Callable[[], Change]) -> Iterator[Path]:
-    """Yield a lease file whose one endpoint is a proxy to the real one's, with a change per connection."""
+def proxied(lease_file: Path, relay_all: Relay) -> Iterator[Path]:
+    """Yield a lease file whose one endpoint is a proxy to the real one's."""
     lease = json.loads(lease_file.read_text())
     endpoint = lease["endpoints"][0]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = (endpoint["host"], endpoint["port"])
-        thread = threading.Thread(target=serve, args=(listener, address, change))
+        thread = threading.Thread(target=serve, args=(listener, address, relay_all))
         thread.start()
         damaged = {**lease, "endpoints": [{**endpoint, "port": listener.getsockname()[1]}]}
         path = lease_file.with_suffix(".changed.json")
@@ -44,13 +62,13 @@ def changing(lease_file: Path, change: Callable[[], Change]) -> Iterator[Path]:
             path.unlink()
 
 
-def serve(listener: socket.socket, address: tuple[str, int], change: Callable[[], Change]) -> None:
+def serve(listener: socket.socket, address: tuple[str, int], relay_all: Relay) -> None:
     """Serve one client after the other until the listener is shut down."""
     with contextlib.suppress(OSError):
         while True:
             client, _ = listener.accept()
             with client, socket.create_connection(address) as worker, contextlib.suppress(OSError):
-                relay(client, worker, change())
+                relay_all(client, worker)
 
 
 def damage(chance: random.Random) -> Change:
@@ -80,3 +98,38 @@ def relay(client: socket.socket, worker: socket.socket, change: Change) -> None:
                 worker.sendall(content)
             else:
                 client.sendall(change(content))
+
+
+def relay_data_last(client: socket.socket, worker: socket.socket) -> None:
+    """Pass on what the worker sends, its `Data` once it has said nothing for a while."""
+    said, late = bytearray(), b""
+    while True:
+        ready = select.select([client, worker], [], [], LATE_S if late else None)[0]
+        if not ready:
+            client.sendall(late)
+            late = b""
+        for stream in ready:
+            content = stream.recv(CHUNK)
+            if not content:
+                return
+            if stream is client:
+                worker.sendall(content)
+                continue
+            said += content
+            while frame := take_frame(said):
+                if frame[HEADER.size + 1] == DATA:
+                    late += frame
+                else:
+                    client.sendall(frame)
+
+
+def take_frame(said: bytearray) -> bytes:
+    """Remove the first frame if it is there as a whole, and return it."""
+    if len(said) < HEADER.size:
+        return b""
+    size = HEADER.size + sum(HEADER.unpack_from(said))
+    if len(said) < size:
+        return b""
+    frame = bytes(said[:size])
+    del said[:size]
+    return frame

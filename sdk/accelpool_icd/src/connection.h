@@ -33,7 +33,8 @@ struct pending {
     unsigned char *into; /* where the payload goes; NULL: to `payload`, allocated */
     size_t into_bytes;
     bool is_answered;
-    cl_int code; /* CL_SUCCESS, the code of a Failed, or CL_OUT_OF_RESOURCES if the session ended */
+    bool is_gated; /* it waits for a user event that is not set */
+    cl_int code;   /* CL_SUCCESS, the code of a Failed, or CL_OUT_OF_RESOURCES if the session ended */
     int tag;
     unsigned char *body; /* of the answer; `fields` begins at the field after the command */
     struct reader fields;
@@ -92,9 +93,10 @@ struct connection {
 
     int waiters, sleepers;
     struct pending *awaited;
-    size_t awaited_count;
+    size_t awaited_count, gated_count;
     size_t unwaited;         /* answers and pushes under way that no thread waits for */
     atomic_uint failures;    /* how many were told: what was posted with them may not have been carried out */
+    atomic_int open_ends;    /* ends.h: of reads under way, and of user events that are not set */
     atomic_int unset_events; /* user events that are not set: what waits for them may wait for ever */
 
     pthread_t service;

@@ -26,9 +26,9 @@ static cl_int ask_state(cl_event event, struct event_end *end) {
     return code;
 }
 
-static cl_int current_status(cl_event event) {
+cl_int current_status(cl_event event) {
     cl_int status = event_status(event);
-    if (status <= CL_COMPLETE || event->type == CL_COMMAND_USER) {
+    if (event->status <= CL_COMPLETE || status <= CL_COMPLETE || event->type == CL_COMMAND_USER) {
         return status;
     }
     struct connection *c = event->session->connection;
@@ -50,6 +50,7 @@ static cl_int current_status(cl_event event) {
         pthread_mutex_lock(&c->lock);
         complete_event(event, &end);
         pthread_mutex_unlock(&c->lock);
+        return event_status(event);
     }
     return end.status;
 }

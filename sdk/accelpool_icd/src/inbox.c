@@ -21,6 +21,7 @@ enum { HEADER_BYTES = 12, FIRST_BUFFER_BYTES = 64 * 1024, BODY_LIMIT = 64 * 1024
 
 static void complete(struct connection *c, struct pending *answer) {
     answer->is_answered = true;
+    c->gated_count -= answer->is_gated;
     if (answer->then) {
         c->unwaited--;
         answer->then(c, answer);

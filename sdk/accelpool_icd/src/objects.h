@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "ends.h"
 #include "opencl_constants.h"
 #include "opencl_functions.h"
 #include "session.h"
@@ -101,12 +102,16 @@ struct _cl_command_queue {
     cl_device_id device;
     cl_command_queue_properties flags;
     struct properties properties;
-    size_t reads_under_way; /* with the connection's lock */
+    /* with the connection's lock */
+    size_t reads_under_way;
+    struct ends earlier; /* before a command that waits for all commands there */
+    struct ends fence;   /* before any command, since the last barrier: of an out-of-order queue */
 };
 
 struct mapping {
     struct mapping *next;
     cl_event event; /* of the read that fills it; NULL if it was waited for */
+    cl_mem mem;     /* held, once it is unmapped before it is filled */
     void *pointer;  /* what the application has */
     void *memory;   /* what to free, NULL for host memory of the application's */
     cl_map_flags flags;
@@ -230,8 +235,10 @@ struct _cl_event {
     cl_command_queue queue; /* NULL of a user event */
     cl_command_type type;
     atomic_int status;
-    bool is_read;     /* complete when its bytes are there: the answer tells, not the worker's event */
-    bool is_set;      /* a user event that is */
+    bool is_read;    /* complete when its bytes are there: the answer tells, not the worker's event */
+    bool is_set;     /* a user event that is */
+    struct end *end; /* its own, of a read or a user event */
+    struct ends before;
     struct task last; /* frees it, where it dies with the connection's lock held */
     /* with the connection's lock */
     bool has_times;

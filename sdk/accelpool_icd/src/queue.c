@@ -84,6 +84,8 @@ cl_command_queue clCreateCommandQueueWithProperties(cl_context context, cl_devic
 void release_queue(cl_command_queue queue) {
     if (release(queue)) {
         release_handle(queue->session->connection, queue->handle);
+        clear_ends(&queue->earlier);
+        clear_ends(&queue->fence);
         release_device(queue->device);
         release_context(queue->context);
         free(queue->properties.list);
