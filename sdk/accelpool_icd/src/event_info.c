@@ -41,6 +41,9 @@ cl_int current_status(cl_event event) {
     if (ask_state(event, &end) != CL_SUCCESS) {
         return event_status(event) > CL_COMPLETE ? CL_DEVICE_NOT_AVAILABLE : event_status(event);
     }
+    if (end.status == CL_SUBMITTED && wait_for_application(&event->before)) {
+        end.status = CL_QUEUED; /* the worker flushes before it is asked to; the device has it no sooner */
+    }
     if (event->is_read) { /* complete once its bytes are here */
         return event_status(event) <= CL_COMPLETE ? event_status(event)
                : end.status <= CL_COMPLETE        ? CL_RUNNING
