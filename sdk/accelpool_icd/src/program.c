@@ -199,6 +199,12 @@ cl_program clCreateProgramWithBinary(cl_context context, cl_uint count, const cl
     }
     cl_program program = new_program(context, count, devices);
     code = program ? announce_binaries(program, lengths, binaries) : CL_OUT_OF_HOST_MEMORY;
+    for (cl_uint i = 0; code == CL_SUCCESS && i < count; i++) {
+        code = learn_binary_type(program, i);
+    }
+    for (cl_uint i = 0; statuses && code == CL_INVALID_BINARY && i < count; i++) {
+        statuses[i] = CL_INVALID_BINARY;
+    }
     return program_created(program, code, errcode_ret);
 }
 

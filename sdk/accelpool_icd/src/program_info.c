@@ -196,18 +196,14 @@ static cl_int give_log(cl_program program, int index, INFO_ROOM) {
     return GIVE_TEXT(result->log ? result->log : "");
 }
 
-/* What kind of binary there is, with the program's lock held: of one that was loaded only the worker knows. */
-static cl_int give_binary_type(cl_program program, int index, INFO_ROOM) {
-    struct device_build *result = &program->results[index];
-    if (result->status == CL_BUILD_NONE && !program->source && !program->il && !result->binary_type) {
-        struct pending answer = {0};
-        cl_uint place = program->devices[index]->place;
-        if (ask_info(program, 1, CL_PROGRAM_BINARY_TYPE, place, &answer) == CL_SUCCESS) {
-            result->binary_type = (cl_uint)read_uint(&answer.fields);
-        }
-        answer_free(&answer);
+cl_int learn_binary_type(cl_program program, cl_uint index) {
+    struct pending answer = {0};
+    cl_int code = ask_info(program, 1, CL_PROGRAM_BINARY_TYPE, program->devices[index]->place, &answer);
+    if (code == CL_SUCCESS) {
+        program->results[index].binary_type = (cl_uint)read_uint(&answer.fields);
     }
-    return GIVE(cl_uint, result->binary_type);
+    answer_free(&answer);
+    return code == CL_INVALID_VALUE ? CL_SUCCESS : code; /* a driver may not know it before it is built */
 }
 
 static cl_int give_build_info(cl_program program, int index, cl_program_build_info name, INFO_ROOM) {
@@ -220,7 +216,7 @@ static cl_int give_build_info(cl_program program, int index, cl_program_build_in
     case CL_PROGRAM_BUILD_LOG:
         return give_log(program, index, room, value, size_ret);
     case CL_PROGRAM_BINARY_TYPE:
-        return give_binary_type(program, index, room, value, size_ret);
+        return GIVE(cl_uint, result->binary_type);
     case CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE:
         return GIVE(size_t, 0);
     default:

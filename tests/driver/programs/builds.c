@@ -116,11 +116,41 @@ static void types_of_binaries(void) {
     }
 }
 
+/* What is no binary is told at once, for each device. */
+static void binaries_that_are_none(void) {
+    const unsigned char nonsense[64] = {1, 2, 3}, *binary = nonsense;
+    size_t size = sizeof nonsense;
+    cl_int status = CL_SUCCESS, code;
+    clCreateProgramWithBinary(context, 1, &device, &size, &binary, &status, &code);
+    EXPECT(code, CL_INVALID_BINARY);
+    EXPECT(status, CL_INVALID_BINARY);
+    OK(clFinish(queue));
+}
+
+static void set(cl_program program, void *event) {
+    (void)program;
+    OK(clSetUserEventStatus(event, CL_COMPLETE));
+}
+
+/* Who waits for an event that the callback sets sees it. */
+static void a_callback_that_sets_an_event(void) {
+    cl_int code;
+    cl_program program = new_program("kernel void h(global int *a) { *a = 4; }");
+    cl_event built = clCreateUserEvent(context, &code);
+    OK(code);
+    OK(clBuildProgram(program, 0, NULL, NULL, set, built));
+    OK(clWaitForEvents(1, &built));
+    OK(clReleaseEvent(built));
+    OK(clReleaseProgram(program));
+}
+
 int main(void) {
     set_up(0);
     calls_return_at_once();
     a_program_released_meanwhile();
     types_of_binaries();
+    binaries_that_are_none();
+    a_callback_that_sets_an_event();
     tear_down();
     return 0;
 }
