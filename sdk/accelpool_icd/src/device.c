@@ -222,6 +222,11 @@ cl_int clCreateSubDevices(cl_device_id device, const cl_device_partition_propert
     if (properties[0] == CL_DEVICE_PARTITION_EQUALLY && (properties[1] <= 0 || properties[1] > UINT32_MAX)) {
         return CL_INVALID_VALUE;
     }
+    for (size_t i = 1; properties[0] == CL_DEVICE_PARTITION_BY_COUNTS && properties[i]; i++) {
+        if (properties[i] < 0) {
+            return CL_INVALID_DEVICE_PARTITION_COUNT;
+        }
+    }
     struct parting *parting = NULL;
     cl_int code = use_parting(device, properties, parts ? num_entries : 0, &parting);
     if (code == CL_SUCCESS && parts) {

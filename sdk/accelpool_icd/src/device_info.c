@@ -139,10 +139,23 @@ uint64_t host_timer_resolution(cl_device_id device) {
     return find(device->platform_info, CL_PLATFORM_HOST_TIMER_RESOLUTION, &value) ? read_uint(&value) : 0;
 }
 
+/* What nodes have no way to ask for, though devices have it: what is safe to believe. */
+static uint64_t untold_number(cl_device_id device, cl_device_info name) {
+    switch (name) {
+    case CL_DEVICE_PRINTF_BUFFER_SIZE:
+        return 1 << 20; /* the least there is */
+    case CL_DEVICE_IMAGE_PITCH_ALIGNMENT:
+    case CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT:
+        return has_extension(device, "cl_khr_image2d_from_buffer") ? 256 : 0; /* pixels: a multiple of theirs */
+    default:
+        return 0;
+    }
+}
+
 uint64_t device_number(cl_device_id device, cl_device_info name) {
     struct reader value;
     if (!find_info(device, name, &value)) {
-        return 0;
+        return untold_number(device, name);
     }
     return read_kind(&value) == KIND_BOOL ? read_bool(&value) : read_uint(&value);
 }
@@ -287,6 +300,11 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info name, size_t room, vo
         return give_extensions(1, &device, room, value, size_ret);
     case CL_DEVICE_EXTENSIONS_WITH_VERSION:
         return give_extension_versions(1, &device, room, value, size_ret);
+    case CL_DEVICE_LATEST_CONFORMANCE_VERSION_PASSED:
+        if (!find_info(device, name, &told)) {
+            return GIVE_TEXT("v0000-01-01-00"); /* none, in the form that it has to have */
+        }
+        break;
     case CL_DEVICE_HALF_FP_CONFIG: /* of an extension: not every device knows it */
         return find_info(device, name, &told) ? GIVE(cl_ulong, read_uint(&told)) : CL_INVALID_VALUE;
     default:

@@ -88,7 +88,7 @@ static struct text told_extensions(cl_device_id device) {
     return find_info(device, CL_DEVICE_EXTENSIONS, &info) ? read_text(&info) : (struct text){"", 0};
 }
 
-static bool has_extension(cl_device_id device, struct text name) {
+static bool has(cl_device_id device, struct text name) {
     struct text left = told_extensions(device), own;
     while (next_name(&left, &own)) {
         if (is_same(own, name)) {
@@ -98,12 +98,16 @@ static bool has_extension(cl_device_id device, struct text name) {
     return false;
 }
 
+bool has_extension(cl_device_id device, const char *name) {
+    return has(device, (struct text){name, strlen(name)});
+}
+
 /* Take the next extension that all of the devices have, and this driver does not lack; `left` is the first's. */
 static bool next_extension(struct text *left, cl_uint count, const cl_device_id *devices, struct text *name) {
     while (next_name(left, name)) {
         bool is_common = !is_host_extension(*name);
         for (cl_uint i = 1; i < count && is_common; i++) {
-            is_common = has_extension(devices[i], *name);
+            is_common = has(devices[i], *name);
         }
         if (is_common) {
             return true;

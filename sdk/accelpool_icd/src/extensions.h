@@ -8,6 +8,8 @@
 
 cl_name_version named_version(struct text name, cl_version version);
 
+bool has_extension(cl_device_id device, const char *name); /* as the worker told */
+
 /* Those that all the devices have, and the driver's own: as text, and with versions. */
 cl_int give_extensions(cl_uint count, const cl_device_id *devices, INFO_ROOM);
 cl_int give_extension_versions(cl_uint count, const cl_device_id *devices, INFO_ROOM);

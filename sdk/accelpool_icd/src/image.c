@@ -91,7 +91,11 @@ static cl_int check_rows_of_buffer(cl_context context, const cl_image_desc *desc
         return CL_INVALID_OPERATION;
     }
     for (cl_uint i = 0; i < context->device_count; i++) {
-        uint64_t pixels = device_number(context->devices[i], CL_DEVICE_IMAGE_PITCH_ALIGNMENT);
+        struct reader told;
+        if (!find_info(context->devices[i], CL_DEVICE_IMAGE_PITCH_ALIGNMENT, &told)) {
+            return CL_SUCCESS; /* the worker will tell */
+        }
+        uint64_t pixels = read_uint(&told);
         if (pixels && desc->image_row_pitch % (pixels * element_bytes) == 0) {
             return CL_SUCCESS;
         }

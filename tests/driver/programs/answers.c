@@ -38,6 +38,22 @@ static void clocks(void) {
     EXPECT(clGetDeviceAndHostTimer(device, &time, NULL), resolution ? CL_INVALID_VALUE : CL_INVALID_OPERATION);
 }
 
+/* What a node cannot ask its devices for has a value that is safe, and of the right form. */
+static void infos_that_were_not_told(void) {
+    char extensions[8192], version[64];
+    size_t bytes;
+    cl_uint pitch, base;
+    OK(clGetDeviceInfo(device, CL_DEVICE_PRINTF_BUFFER_SIZE, sizeof bytes, &bytes, NULL));
+    EXPECT(bytes >= 1024, 1);
+    OK(clGetDeviceInfo(device, CL_DEVICE_LATEST_CONFORMANCE_VERSION_PASSED, sizeof version, version, NULL));
+    EXPECT(version[0] == 'v' && strlen(version) == strlen("vYYYY-MM-DD-XX"), 1);
+    OK(clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof extensions, extensions, NULL));
+    OK(clGetDeviceInfo(device, CL_DEVICE_IMAGE_PITCH_ALIGNMENT, sizeof pitch, &pitch, NULL));
+    OK(clGetDeviceInfo(device, CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT, sizeof base, &base, NULL));
+    bool has_images_of_buffers = has_word(extensions, "cl_khr_image2d_from_buffer");
+    EXPECT((pitch > 0) == has_images_of_buffers && (base > 0) == has_images_of_buffers, 1);
+}
+
 static void half_precision(void) {
     char extensions[8192];
     cl_ulong config;
@@ -117,6 +133,10 @@ static void parts(void) {
     OK(clGetDeviceInfo(device, CL_DEVICE_PARTITION_PROPERTIES, sizeof ways, ways, &bytes));
     EXPECT(bytes >= sizeof *ways, 1);
     EXPECT(clCreateSubDevices(device, (cl_device_partition_property[]){-1, 1, 0}, 1, made, NULL), CL_INVALID_VALUE);
+    const cl_device_partition_property negative[] = {CL_DEVICE_PARTITION_BY_COUNTS, -1, 0, 0};
+    bool has_counts = ways[0] == CL_DEVICE_PARTITION_BY_COUNTS || (bytes > sizeof *ways && ways[1] == *negative);
+    EXPECT(clCreateSubDevices(device, negative, 64, made, NULL),
+           has_counts ? CL_INVALID_DEVICE_PARTITION_COUNT : CL_INVALID_VALUE);
     OK(clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units, &units, NULL));
     const cl_device_partition_property equally[] = {CL_DEVICE_PARTITION_EQUALLY, 1, 0};
     if (ways[0] == 0 || units < 2 || units > 64) {
@@ -153,6 +173,7 @@ int main(void) {
     set_up(0);
     extensions_of_the_platform();
     clocks();
+    infos_that_were_not_told();
     half_precision();
     properties_of_contexts();
     properties_of_queues();
