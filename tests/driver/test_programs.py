@@ -4,16 +4,17 @@ import subprocess
 
 import pytest
 
+from .hostile import delaying
 from .lease_file import leased
 from .losing import lose_the_node, lose_the_worker
 
 pytestmark = pytest.mark.opencl
 
 
-NAMES = ["objects", "buffers", "kernels", "events", "images", "threads", "callbacks", "forks"]
+NAMES = ["objects", "answers", "buffers", "waiting", "kernels", "builds", "events", "images", "threads"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "callbacks", "forks"])
 def test_a_program_runs_on_the_pool(programs, lease_file, name):
     programs.run(name, lease_file)
 
@@ -39,6 +40,12 @@ def test_a_lease_file_that_is_none_gives_no_devices(programs, tmp_path):
         )
         assert done.returncode == 1
         assert b"clGetDeviceIDs" in done.stderr
+
+
+def test_what_was_read_is_there_when_a_later_command_is_complete(programs, lease_file):
+    """Though the worker says so first, and its bytes come afterwards."""
+    with delaying(lease_file) as late:
+        programs.run("arrivals", late)
 
 
 @pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])

@@ -9,6 +9,7 @@ import pytest
 from .conftest import built
 from .hostile import changing, damaging
 from .losing import lose_the_node
+from .test_programs import NAMES
 
 pytestmark = [pytest.mark.opencl, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -32,7 +33,7 @@ def starts(program):
     return not subprocess.run([program], capture_output=True).returncode
 
 
-@pytest.mark.parametrize("name", ["objects", "buffers", "kernels", "events", "images", "threads"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
     sanitized.run(name, lease_file)
 

@@ -13,7 +13,7 @@ from accelpool_wire.conversation import Conversation, Role
 from accelpool_wire.frames import PREFIX_BYTES, FrameReader
 
 from ..golden import GOLDEN
-from .hostile import changing
+from .hostile import listening
 from .lease_file import leased
 from .test_pyopencl import run_script
 
@@ -83,7 +83,7 @@ def test_what_the_driver_says_is_what_the_sdk_would_say(programs, opencl_pool, t
 
     with (
         leased(opencl_pool.url, opencl_pool.token, tmp_path, INTEL) as lease_file,
-        changing(lease_file, lambda: lambda content: content, listen, idle_s=30.0) as tapped,
+        listening(lease_file, listen) as tapped,
     ):
         for name in NAMES:
             programs.run(name, tapped)

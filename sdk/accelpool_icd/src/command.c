@@ -4,6 +4,11 @@
 
 #include "event.h"
 
+/* What it comes after: kept by its event, if it has one. */
+static struct ends *before_it(struct command *command) {
+    return command->event ? &command->event->before : &command->before;
+}
+
 static cl_int check_wait_list(cl_context context, cl_uint count, const cl_event *list) {
     if ((count == 0) != (list == NULL) || count > context->session->connection->limits.wait_list) {
         return CL_INVALID_EVENT_WAIT_LIST;
@@ -19,6 +24,30 @@ static cl_int check_wait_list(cl_context context, cl_uint count, const cl_event 
     return CL_SUCCESS;
 }
 
+/* Find what a command comes after, and note in its queue what comes after it. */
+static bool find_ends(cl_command_queue queue, cl_command_type type, cl_uint count, const cl_event *list,
+                      struct ends *before) {
+    struct connection *c = queue->session->connection;
+    if (c->open_ends == 0) {
+        return true;
+    }
+    bool is_in_order = !(queue->flags & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+    bool waits_for_all = is_in_order || (count == 0 && (type == CL_COMMAND_MARKER || type == CL_COMMAND_BARRIER));
+    pthread_mutex_lock(&c->lock);
+    drop_those_over(&queue->earlier);
+    bool is_good = add_ends(before, waits_for_all ? &queue->earlier : &queue->fence);
+    for (cl_uint i = 0; i < count; i++) {
+        is_good = is_good && add_ends(before, &list[i]->before) && add_end(before, list[i]->end);
+    }
+    is_good = is_good && add_ends(&queue->earlier, before);
+    if (type == CL_COMMAND_BARRIER) {
+        clear_ends(&queue->fence);
+        is_good = is_good && add_ends(&queue->fence, before);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return is_good;
+}
+
 cl_int prepare(struct command *command, cl_command_queue queue, cl_command_type type, cl_uint wait_count,
                const cl_event *wait_list, bool wants_event) {
     *command = (struct command){0};
@@ -29,12 +58,12 @@ cl_int prepare(struct command *command, cl_command_queue queue, cl_command_type 
     if (code != CL_SUCCESS) {
         return code;
     }
-    *command = (struct command){queue, queue->session->connection, wait_count, wait_list, NULL};
-    if (wants_event) {
-        command->event = new_event(queue, type, true);
-        return command->event ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    *command = (struct command){queue, queue->session->connection, wait_count, wait_list, NULL, {0}};
+    if (wants_event && !(command->event = new_event(queue, type, true))) {
+        return CL_OUT_OF_HOST_MEMORY;
     }
-    return CL_SUCCESS;
+    bool is_good = find_ends(queue, type, wait_count, wait_list, before_it(command));
+    return is_good ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 }
 
 struct writer *begin_command(struct command *command, int tag, size_t fields, cl_int *code) {
@@ -83,6 +112,7 @@ cl_int finish(struct command *command, cl_int code, cl_event *event) {
     } else if (command->event) {
         release_event(command->event);
     }
+    clear_ends(&command->before);
     return code;
 }
 
@@ -159,45 +189,65 @@ static void read_is_done(struct connection *c, struct pending *answer) {
 }
 
 static cl_int read_now(struct command *command, struct read *read) {
-    cl_int code = call(command->connection, &read->answer);
+    struct connection *c = command->connection;
+    cl_int code = call(c, &read->answer);
     place_bytes(read);
     code = code == CL_SUCCESS ? read->answer.code : code;
+    pthread_mutex_lock(&c->lock);
+    if (code == CL_SUCCESS) {
+        wait_until(c, have_arrived, before_it(command));
+    }
     if (command->event) {
         struct event_end end = read_end(read);
-        pthread_mutex_lock(&command->connection->lock);
         complete_event(command->event, &end);
-        pthread_mutex_unlock(&command->connection->lock);
     }
+    pthread_mutex_unlock(&c->lock);
     answer_free(&read->answer);
     return code;
 }
 
-static void count_read(struct command *command, int more) {
-    pthread_mutex_lock(&command->connection->lock);
-    command->queue->reads_under_way += (size_t)more;
-    pthread_mutex_unlock(&command->connection->lock);
+/* Count a read whose event is this; false without memory. */
+static bool enter_read(struct connection *c, cl_event event) {
+    pthread_mutex_lock(&c->lock);
+    bool is_good = add_end(&event->queue->earlier, event->end);
+    event->queue->reads_under_way += is_good;
+    pthread_mutex_unlock(&c->lock);
+    return is_good;
+}
+
+/* It could not be sent: whoever finishes the queue may wait for it already. */
+static void leave_read(struct connection *c, cl_event event) {
+    pthread_mutex_lock(&c->lock);
+    event->queue->reads_under_way--;
+    complete_event(event, &(struct event_end){.status = CL_OUT_OF_RESOURCES});
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
 }
 
 static cl_int read_later(struct command *command, const struct read *prepared) {
     struct connection *c = command->connection;
     struct read *read = malloc(sizeof *read);
     cl_event event = command->event;
-    if (read && !event) {
-        event = new_event(command->queue, CL_COMMAND_READ_BUFFER, false);
+    if (read && !event && (event = new_event(command->queue, CL_COMMAND_READ_BUFFER, false)) && !open_end(event)) {
+        release_event(event);
+        event = NULL;
     }
-    if (!read || !event) {
+    if (!read || !event || !enter_read(c, event)) {
+        if (event && !command->event) {
+            release_event(event);
+        }
         free(read);
         return abandon(c, CL_OUT_OF_HOST_MEMORY);
     }
     *read = *prepared;
     read->event = event;
     read->answer.then = read_is_done;
+    read->answer.is_gated = wait_for_application(before_it(command));
     event->is_read = true;
     retain(event); /* the read's own */
-    count_read(command, 1);
     cl_int code = call_later(c, &read->answer);
     if (code != CL_SUCCESS) {
-        count_read(command, -1);
+        leave_read(c, event);
         free(read);
         release_event(event);
     }
@@ -212,6 +262,9 @@ cl_int finish_read(struct command *command, const struct destination *to, bool i
     if (is_dense(to)) {
         read.answer.into = to->bytes;
         read.answer.into_bytes = dense_bytes(to);
+    }
+    if (command->event && !open_end(command->event)) {
+        return finish(command, abandon(command->connection, CL_OUT_OF_HOST_MEMORY), event);
     }
     if (command->event) {
         command->event->is_read = true;

@@ -16,6 +16,7 @@ struct command {
     cl_uint wait_count;
     const cl_event *wait_list;
     cl_event event;
+    struct ends before; /* of one without an event */
 };
 
 cl_int prepare(struct command *command, cl_command_queue queue, cl_command_type type, cl_uint wait_count,

@@ -1,4 +1,4 @@
-/* Building, compiling and linking: each waits for the compiler, then calls the callback. */
+/* Building, compiling and linking: each waits for the compiler, or with a callback has that told of the end. */
 #include <string.h>
 
 #include "build.h"
@@ -30,53 +30,82 @@ cl_int check_program_devices(cl_program program, cl_uint *count, const cl_device
     return CL_SUCCESS;
 }
 
-/* What a build, compilation or link is about. */
+/* A build, compilation or link whose end somebody is to be told; else the caller waits for it. */
 struct job {
+    struct pending answer; /* first: `then` is given it */
+    struct task task;
     cl_program program;
-    cl_uint count;
-    const cl_device_id *devices;
-    const char *options;
     cl_uint binary_type; /* of what comes out */
+    program_callback notify;
+    void *user_data;
 };
 
-static void set_result(struct job *job, cl_build_status status) {
-    for (cl_uint i = 0; i < job->count; i++) {
-        int index = device_index(job->program, job->devices[i]);
-        if (index >= 0) {
-            struct device_build *result = &job->program->results[index];
+/* With the program's lock held: the result for the devices that it is being built for. */
+static void set_results(cl_program program, cl_build_status status, cl_uint binary_type) {
+    for (cl_uint i = 0; i < program->device_count; i++) {
+        struct device_build *result = &program->results[i];
+        if (result->status == CL_BUILD_IN_PROGRESS) {
             result->status = status;
-            result->binary_type = status == CL_BUILD_SUCCESS ? job->binary_type : CL_PROGRAM_BINARY_TYPE_NONE;
-            free(result->log);
-            result->log = NULL; /* asked for when it is wanted */
+            result->binary_type = status == CL_BUILD_SUCCESS ? binary_type : CL_PROGRAM_BINARY_TYPE_NONE;
         }
     }
-    free(job->program->options);
-    job->program->options = strdup(job->options);
-    free(job->program->binaries);
-    free(job->program->binary_sizes);
-    job->program->binaries = NULL;
-    job->program->binary_sizes = NULL;
 }
 
-/* Send what is begun, and take what comes: the kernels. */
-static cl_int carry_out(struct job *job) {
+/* Take what came, the kernels; the code of the build. */
+static cl_int conclude(struct job *job, cl_int code) {
     cl_program program = job->program;
-    struct pending answer = {0};
-    cl_int code = call(program->session->connection, &answer);
-    struct build *build = code == CL_SUCCESS ? build_read(&answer.fields, program->context->device_count) : NULL;
+    struct build *build = code == CL_SUCCESS ? build_read(&job->answer.fields, program->context->device_count) : NULL;
     if (code == CL_SUCCESS && !build) { /* it made no sense, or there is no memory for it */
         code = CL_OUT_OF_RESOURCES;
     }
-    answer_free(&answer);
+    answer_free(&job->answer);
     pthread_mutex_lock(&program->lock);
-    set_result(job, code == CL_SUCCESS ? CL_BUILD_SUCCESS : CL_BUILD_ERROR);
+    set_results(program, code == CL_SUCCESS ? CL_BUILD_SUCCESS : CL_BUILD_ERROR, job->binary_type);
     release_build(program->build);
     program->build = build;
     pthread_mutex_unlock(&program->lock);
     return code;
 }
 
-static cl_int check(cl_program program, struct job *job, program_callback notify, void *user_data) {
+static void conclude_and_tell(struct task *task) {
+    struct job *job = (struct job *)((char *)task - offsetof(struct job, task));
+    conclude(job, job->answer.code);
+    job->notify(job->program, job->user_data);
+    release_program(job->program);
+    free(job);
+}
+
+static void job_is_done(struct connection *c, struct pending *answer) {
+    struct job *job = (struct job *)answer;
+    job->task.run = conclude_and_tell;
+    service_add(c, &job->task);
+}
+
+/* Send what is begun, and wait for what comes, unless somebody is to be told of it. */
+static cl_int carry_out(const struct job *prepared) {
+    struct connection *c = prepared->program->session->connection;
+    struct job waited = *prepared;
+    if (!prepared->notify) {
+        return conclude(&waited, call(c, &waited.answer));
+    }
+    struct job *job = malloc(sizeof *job);
+    if (!job) {
+        return conclude(&waited, abandon(c, CL_OUT_OF_HOST_MEMORY));
+    }
+    *job = *prepared;
+    job->answer.then = job_is_done;
+    retain(job->program);
+    cl_int code = call_later(c, &job->answer);
+    if (code != CL_SUCCESS) {
+        release_program(job->program);
+        free(job);
+        conclude(&waited, code);
+    }
+    return code;
+}
+
+static cl_int check(cl_program program, cl_uint *count, const cl_device_id **devices, program_callback notify,
+                    void *user_data) {
     if (!is_object(program, A_PROGRAM)) {
         return CL_INVALID_PROGRAM;
     }
@@ -86,46 +115,69 @@ static cl_int check(cl_program program, struct job *job, program_callback notify
     if (program->kernel_count > 0) {
         return CL_INVALID_OPERATION;
     }
-    job->program = program;
-    job->options = job->options ? job->options : "";
-    return check_program_devices(program, &job->count, &job->devices);
+    return check_program_devices(program, count, devices);
 }
 
-static void set_status(struct job *job, cl_build_status status) {
-    pthread_mutex_lock(&job->program->lock);
-    set_result(job, status);
-    pthread_mutex_unlock(&job->program->lock);
+/* Whether OpenCL C is of 2.0 or newer, which work-groups of any size came with. Of a binary it is not known here. */
+static bool is_new_c(cl_program program, const char *options) {
+    const char *standard = strstr(options, "-cl-std=CL");
+    return !program->source || (standard && standard[10] >= '2');
 }
 
-/* Begin the message of a job that is then in progress; NULL, and it failed, if the session is lost. */
-static struct writer *begin_job(struct job *job, int tag, size_t fields) {
-    set_status(job, CL_BUILD_IN_PROGRESS);
+/* Note that a program is being built; CL_INVALID_OPERATION if it is already. */
+static cl_int start(cl_program program, cl_uint count, const cl_device_id *devices, const char *options) {
+    cl_int code = CL_SUCCESS;
+    pthread_mutex_lock(&program->lock);
+    for (cl_uint i = 0; i < program->device_count; i++) {
+        code = program->results[i].status == CL_BUILD_IN_PROGRESS ? CL_INVALID_OPERATION : code;
+    }
+    for (cl_uint i = 0; code == CL_SUCCESS && i < count; i++) {
+        struct device_build *result = &program->results[device_index(program, devices[i])];
+        result->status = CL_BUILD_IN_PROGRESS;
+        free(result->log);
+        result->log = NULL; /* asked for when it is wanted */
+    }
+    if (code == CL_SUCCESS) {
+        free(program->options);
+        program->options = strdup(options);
+        program->has_new_c = is_new_c(program, options);
+        free(program->binaries);
+        free(program->binary_sizes);
+        program->binaries = NULL;
+        program->binary_sizes = NULL;
+    }
+    pthread_mutex_unlock(&program->lock);
+    return code;
+}
+
+/* Begin the message of a job that is then in progress; NULL, and why in `code`, if that cannot be. */
+static struct writer *begin_job(const struct job *job, cl_uint count, const cl_device_id *devices,
+                                const char *options, int tag, size_t fields, cl_int *code) {
+    if (*code != CL_SUCCESS || (*code = start(job->program, count, devices, options)) != CL_SUCCESS) {
+        return NULL;
+    }
     struct writer *w = begin(job->program->session->connection, tag, fields);
     if (!w) {
-        set_status(job, CL_BUILD_ERROR);
+        struct job failed = *job;
+        *code = conclude(&failed, CL_OUT_OF_RESOURCES);
     }
     return w;
 }
 
 cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
                       program_callback notify, void *user_data) {
-    struct job job = {NULL, count, devices, options, CL_PROGRAM_BINARY_TYPE_EXECUTABLE};
-    cl_int code = check(program, &job, notify, user_data);
-    if (code != CL_SUCCESS) {
+    struct job job = {.program = program, .binary_type = CL_PROGRAM_BINARY_TYPE_EXECUTABLE, .notify = notify};
+    job.user_data = user_data;
+    options = options ? options : "";
+    cl_int code = check(program, &count, &devices, notify, user_data);
+    struct writer *w = begin_job(&job, count, devices, options, BUILD_PROGRAM, 3, &code);
+    if (!w) {
         return code;
     }
-    struct writer *w = begin_job(&job, BUILD_PROGRAM, 3);
-    if (!w) {
-        return CL_OUT_OF_RESOURCES;
-    }
     write_uint(w, program->handle);
-    write_places(w, job.count, job.devices);
-    write_text(w, job.options);
-    code = carry_out(&job);
-    if (notify) {
-        notify(program, user_data);
-    }
-    return code;
+    write_places(w, count, devices);
+    write_text(w, options);
+    return carry_out(&job);
 }
 
 static cl_int check_headers(cl_program program, cl_uint count, const cl_program *headers, const char **names) {
@@ -146,22 +198,21 @@ static cl_int check_headers(cl_program program, cl_uint count, const cl_program 
 cl_int clCompileProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
                         cl_uint header_count, const cl_program *headers, const char **names, program_callback notify,
                         void *user_data) {
-    struct job job = {NULL, count, devices, options, CL_PROGRAM_BINARY_TYPE_COMPILED_OBJECT};
-    cl_int code = check(program, &job, notify, user_data);
+    struct job job = {.program = program, .binary_type = CL_PROGRAM_BINARY_TYPE_COMPILED_OBJECT, .notify = notify};
+    job.user_data = user_data;
+    options = options ? options : "";
+    cl_int code = check(program, &count, &devices, notify, user_data);
     code = code == CL_SUCCESS ? check_headers(program, header_count, headers, names) : code;
     if (code == CL_SUCCESS && !program->source && !program->il) {
         code = CL_INVALID_OPERATION;
     }
-    if (code != CL_SUCCESS) {
+    struct writer *w = begin_job(&job, count, devices, options, COMPILE_PROGRAM, 5, &code);
+    if (!w) {
         return code;
     }
-    struct writer *w = begin_job(&job, COMPILE_PROGRAM, 5);
-    if (!w) {
-        return CL_OUT_OF_RESOURCES;
-    }
     write_uint(w, program->handle);
-    write_places(w, job.count, job.devices);
-    write_text(w, job.options);
+    write_places(w, count, devices);
+    write_text(w, options);
     write_array(w, header_count);
     for (cl_uint i = 0; i < header_count; i++) {
         write_uint(w, headers[i]->handle);
@@ -170,11 +221,7 @@ cl_int clCompileProgram(cl_program program, cl_uint count, const cl_device_id *d
     for (cl_uint i = 0; i < header_count; i++) {
         write_text(w, names[i]);
     }
-    code = carry_out(&job);
-    if (notify) {
-        notify(program, user_data);
-    }
-    return code;
+    return carry_out(&job);
 }
 
 static cl_int check_link(cl_context context, cl_uint count, const cl_device_id *devices, cl_uint program_count,
@@ -195,11 +242,13 @@ static cl_int check_link(cl_context context, cl_uint count, const cl_device_id *
     return CL_SUCCESS;
 }
 
-static cl_int link_programs(struct job *job, cl_uint program_count, const cl_program *programs) {
+static cl_int link_programs(const struct job *job, const char *options, cl_uint program_count,
+                            const cl_program *programs) {
     cl_program program = job->program;
-    struct writer *w = begin(program->session->connection, LINK_PROGRAM, 5);
+    cl_int code = CL_SUCCESS;
+    struct writer *w = begin_job(job, program->device_count, program->devices, options, LINK_PROGRAM, 5, &code);
     if (!w) {
-        return CL_OUT_OF_RESOURCES;
+        return code;
     }
     write_uint(w, program->handle);
     write_uint(w, program->context->handle);
@@ -207,8 +256,8 @@ static cl_int link_programs(struct job *job, cl_uint program_count, const cl_pro
     for (cl_uint i = 0; i < program_count; i++) {
         write_uint(w, programs[i]->handle);
     }
-    write_places(w, job->count, job->devices);
-    write_text(w, job->options);
+    write_places(w, program->device_count, program->devices);
+    write_text(w, options);
     return carry_out(job);
 }
 
@@ -227,15 +276,13 @@ cl_program clLinkProgram(cl_context context, cl_uint count, const cl_device_id *
     if (!program) {
         return result(errcode_ret, CL_OUT_OF_HOST_MEMORY, NULL);
     }
-    struct job job = {program, program->device_count, program->devices, options ? options : "",
-                      CL_PROGRAM_BINARY_TYPE_EXECUTABLE};
-    if (strstr(job.options, "-create-library")) {
+    options = options ? options : "";
+    struct job job = {.program = program, .binary_type = CL_PROGRAM_BINARY_TYPE_EXECUTABLE, .notify = notify};
+    job.user_data = user_data;
+    if (strstr(options, "-create-library")) {
         job.binary_type = CL_PROGRAM_BINARY_TYPE_LIBRARY;
     }
-    code = link_programs(&job, program_count, programs);
-    if (notify) {
-        notify(program, user_data);
-    }
+    code = link_programs(&job, options, program_count, programs);
     /* A program that did not link is given all the same, for its log. */
     if (code != CL_SUCCESS && code != CL_LINK_PROGRAM_FAILURE) {
         release_program(program);

@@ -223,9 +223,17 @@ static bool has_room(void *connection) {
     return c->awaited_count < c->limits.pending;
 }
 
-static bool has_half_room(void *connection) {
+/* Whether another read may be under way. Half of what the worker takes is theirs, and besides as many as wait for a
+ * user event, nearly up to all of it: these do not come back by themselves. */
+static bool has_room_to_read(struct connection *c) {
+    size_t most = c->limits.pending - c->limits.pending / 16, half = (c->limits.pending + 1) / 2;
+    return c->awaited_count < (half + c->gated_count < most ? half + c->gated_count : most);
+}
+
+/* Whether to wait no longer for room: who is to set the user event that all reads wait for may be this thread. */
+static bool has_waited_for_room(void *connection) {
     struct connection *c = connection;
-    return c->awaited_count < (c->limits.pending + 1) / 2 || c->unset_events > 0;
+    return has_room_to_read(c) || (c->unset_events > 0 && c->gated_count == c->awaited_count);
 }
 
 /* Enter an answer among those awaited, before its question leaves: another thread may receive it. */
@@ -234,8 +242,8 @@ static cl_int await_answer(struct connection *c, struct pending *answer) {
     answer->is_answered = false;
     answer->code = CL_OUT_OF_RESOURCES;
     pthread_mutex_lock(&c->lock);
-    wait_until(c, answer->then ? has_half_room : has_room, c);
-    if (c->is_lost || !(answer->then ? c->awaited_count < (c->limits.pending + 1) / 2 : has_room(c))) {
+    wait_until(c, answer->then ? has_waited_for_room : has_room, c);
+    if (c->is_lost || !(answer->then ? has_room_to_read(c) : has_room(c))) {
         code = CL_OUT_OF_RESOURCES;
     } else {
         answer->command = c->command + 1;
@@ -243,6 +251,7 @@ static cl_int await_answer(struct connection *c, struct pending *answer) {
         c->awaited = answer;
         c->awaited_count++;
         c->unwaited += answer->then != NULL;
+        c->gated_count += answer->is_gated;
     }
     pthread_mutex_unlock(&c->lock);
     return code;
@@ -255,6 +264,7 @@ static void forget_answer(struct connection *c, struct pending *answer) {
             *link = answer->next;
             c->awaited_count--;
             c->unwaited -= answer->then != NULL;
+            c->gated_count -= answer->is_gated;
             break;
         }
     }

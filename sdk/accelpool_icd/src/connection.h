@@ -33,7 +33,8 @@ struct pending {
     unsigned char *into; /* where the payload goes; NULL: to `payload`, allocated */
     size_t into_bytes;
     bool is_answered;
-    cl_int code; /* CL_SUCCESS, the code of a Failed, or CL_OUT_OF_RESOURCES if the session ended */
+    bool is_gated; /* it waits for a user event that is not set */
+    cl_int code;   /* CL_SUCCESS, the code of a Failed, or CL_OUT_OF_RESOURCES if the session ended */
     int tag;
     unsigned char *body; /* of the answer; `fields` begins at the field after the command */
     struct reader fields;
@@ -92,9 +93,10 @@ struct connection {
 
     int waiters, sleepers;
     struct pending *awaited;
-    size_t awaited_count;
+    size_t awaited_count, gated_count;
     size_t unwaited;         /* answers and pushes under way that no thread waits for */
     atomic_uint failures;    /* how many were told: what was posted with them may not have been carried out */
+    atomic_int open_ends;    /* ends.h: of reads under way, and of user events that are not set */
     atomic_int unset_events; /* user events that are not set: what waits for them may wait for ever */
 
     pthread_t service;
@@ -111,7 +113,9 @@ struct connection *connection_open(const char *host, int port, const char *token
                                    unsigned char **body, char *problem, size_t problem_room);
 bool connection_start(struct connection *c, const struct connection_owner *calls, void *owner);
 void connection_close(struct connection *c);
-void connection_abandon(struct connection *c); /* in a forked child */
+void connection_hold(struct connection *c);    /* before a fork: what its locks guard is whole then */
+void connection_let_go(struct connection *c);  /* after it, in the parent */
+void connection_abandon(struct connection *c); /* after it, in the child */
 
 /* connection.c: sending */
 void connection_fail(struct connection *c, const char *reason);

@@ -22,17 +22,26 @@ static cl_int check_devices(cl_uint count, const cl_device_id *devices) {
     return CL_SUCCESS;
 }
 
+static cl_int check_property(const cl_context_properties *property) {
+    switch (property[0]) {
+    case CL_CONTEXT_PLATFORM:
+        return property[1] == (cl_context_properties)(uintptr_t)&the_platform ? CL_SUCCESS : CL_INVALID_PLATFORM;
+    case CL_CONTEXT_INTEROP_USER_SYNC:
+        return property[1] == CL_TRUE || property[1] == CL_FALSE ? CL_SUCCESS : CL_INVALID_PROPERTY;
+    default:
+        return CL_INVALID_PROPERTY;
+    }
+}
+
 static cl_int check_properties(const cl_context_properties *properties) {
-    for (; properties && *properties; properties += 2) {
-        if (*properties == CL_CONTEXT_PLATFORM) {
-            if (properties[1] != (cl_context_properties)(uintptr_t)&the_platform) {
-                return CL_INVALID_PLATFORM;
-            }
-        } else if (*properties != CL_CONTEXT_INTEROP_USER_SYNC) {
-            return CL_INVALID_PROPERTY;
+    cl_int code = CL_SUCCESS;
+    for (const cl_context_properties *at = properties; code == CL_SUCCESS && at && *at; at += 2) {
+        code = check_property(at);
+        for (const cl_context_properties *earlier = properties; earlier < at; earlier += 2) {
+            code = *earlier == *at ? CL_INVALID_PROPERTY : code;
         }
     }
-    return CL_SUCCESS;
+    return code;
 }
 
 /* Devices once each, in their order. */
@@ -60,8 +69,12 @@ static cl_int announce(cl_context context) {
     cl_int code = post(c);
     if (code == CL_SUCCESS && context->notify) {
         pthread_mutex_lock(&c->lock);
-        context->next_notified = context->session->notified;
-        context->session->notified = context;
+        if (c->is_lost) { /* since: nobody would tell */
+            code = CL_DEVICE_NOT_AVAILABLE;
+        } else {
+            context->next_notified = context->session->notified;
+            context->session->notified = context;
+        }
         pthread_mutex_unlock(&c->lock);
     }
     return code;
@@ -94,6 +107,19 @@ cl_context clCreateContext(const cl_context_properties *properties, cl_uint coun
     return result(errcode_ret, code, context);
 }
 
+/* Keep those devices that can be in one context: of the first session that is not lost. */
+static cl_uint keep_together(cl_uint count, cl_device_id *devices) {
+    const struct session *session = NULL;
+    cl_uint kept = 0;
+    for (cl_uint i = 0; i < count; i++) {
+        session = session || devices[i]->session->connection->is_lost ? session : devices[i]->session;
+        if (session && devices[i]->session == session) {
+            devices[kept++] = devices[i];
+        }
+    }
+    return kept;
+}
+
 cl_context clCreateContextFromType(const cl_context_properties *properties, cl_device_type type,
                                    context_callback notify, void *user_data, cl_int *errcode_ret) {
     cl_uint count = 0;
@@ -102,14 +128,10 @@ cl_context clCreateContextFromType(const cl_context_properties *properties, cl_d
     if (!devices) {
         return result(errcode_ret, code == CL_SUCCESS ? CL_OUT_OF_HOST_MEMORY : code, NULL);
     }
-    clGetDeviceIDs(&the_platform, type, count, devices, NULL);
-    cl_uint kept = 0;
-    for (cl_uint i = 0; i < count; i++) { /* those that can be in one context */
-        if (devices[i]->session == devices[0]->session) {
-            devices[kept++] = devices[i];
-        }
-    }
-    cl_context context = clCreateContext(properties, kept, devices, notify, user_data, errcode_ret);
+    cl_uint now = 0; /* there may be fewer of them, or more */
+    clGetDeviceIDs(&the_platform, type, count, devices, &now);
+    cl_uint kept = keep_together(now < count ? now : count, devices);
+    cl_context context = clCreateContext(properties, kept ? kept : 1, devices, notify, user_data, errcode_ret);
     free(devices);
     return context;
 }

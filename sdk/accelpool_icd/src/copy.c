@@ -13,7 +13,7 @@ static cl_int check_pair(const struct command *command, cl_mem source, cl_mem ta
     return is_same ? CL_SUCCESS : CL_INVALID_CONTEXT;
 }
 
-/* Whether two buffers have bytes in common, and how far apart they then begin. */
+/* Whether two buffers are of one parent. */
 static bool share_memory(cl_mem one, cl_mem other) {
     return (one->parent ? one->parent : one) == (other->parent ? other->parent : other);
 }
@@ -91,6 +91,11 @@ static cl_int check_copy_rect(const struct command *command, cl_mem source, cl_m
     cl_int code = check_pair(command, source, target);
     code = code == CL_SUCCESS ? check_rectangle(from, source->size) : code;
     code = code == CL_SUCCESS ? check_rectangle(to, target->size) : code;
+    if (code == CL_SUCCESS && source != target && share_memory(source, target)) {
+        size_t first = source->origin + first_byte(from), last = source->origin + last_byte(from);
+        size_t other_first = target->origin + first_byte(to), other_last = target->origin + last_byte(to);
+        return first < other_last && other_first < last ? CL_MEM_COPY_OVERLAP : CL_SUCCESS;
+    }
     if (code == CL_SUCCESS && source == target) {
         bool is_same_layout = from->row_pitch == to->row_pitch && from->slice_pitch == to->slice_pitch;
         bool is_apart = first_byte(from) >= last_byte(to) || first_byte(to) >= last_byte(from);

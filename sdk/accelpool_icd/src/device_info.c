@@ -2,8 +2,9 @@
 #include <string.h>
 
 #include "device_info.h"
+#include "extensions.h"
 
-enum form { UINT, ULONG, SIZE, TEXT, SIZES, INTPTRS, VERSIONS, EXTENSIONS };
+enum form { UINT, ULONG, SIZE, TEXT, SIZES, INTPTRS, VERSIONS };
 
 /* In the order of their numbers. Infos that are missing here are none of a device's, or are answered by hand. */
 static const struct {
@@ -55,9 +56,7 @@ static const struct {
     {CL_DEVICE_VENDOR, TEXT},
     {CL_DRIVER_VERSION, TEXT},
     {CL_DEVICE_PROFILE, TEXT},
-    {CL_DEVICE_EXTENSIONS, EXTENSIONS},
     {CL_DEVICE_DOUBLE_FP_CONFIG, ULONG},
-    {CL_DEVICE_HALF_FP_CONFIG, ULONG},
     {CL_DEVICE_PREFERRED_VECTOR_WIDTH_HALF, UINT},
     {CL_DEVICE_NATIVE_VECTOR_WIDTH_CHAR, UINT},
     {CL_DEVICE_NATIVE_VECTOR_WIDTH_SHORT, UINT},
@@ -87,7 +86,6 @@ static const struct {
     {CL_DEVICE_IL_VERSION, TEXT},
     {CL_DEVICE_MAX_NUM_SUB_GROUPS, UINT},
     {CL_DEVICE_SUB_GROUP_INDEPENDENT_FORWARD_PROGRESS, UINT},
-    {CL_DEVICE_EXTENSIONS_WITH_VERSION, VERSIONS},
     {CL_DEVICE_ILS_WITH_VERSION, VERSIONS},
     {CL_DEVICE_BUILT_IN_KERNELS_WITH_VERSION, VERSIONS},
     {CL_DEVICE_ATOMIC_MEMORY_CAPABILITIES, ULONG},
@@ -120,58 +118,7 @@ static const struct {
     {CL_DEVICE_PIPE_MAX_PACKET_SIZE, sizeof(cl_uint)},
 };
 
-/* Extensions of the host's API, which the driver would have to have: not those that a kernel's code uses. */
-static const char *const HOST_EXTENSIONS[] = {
-    "cl_khr_gl_",
-    "cl_khr_egl_",
-    "cl_khr_d3d",
-    "cl_khr_dx9",
-    "cl_khr_external_",
-    "cl_khr_semaphore",
-    "cl_khr_command_buffer",
-    "cl_khr_il_program",
-    "cl_khr_terminate_context",
-    "cl_khr_create_command_queue",
-    "cl_khr_priority_hints",
-    "cl_khr_throttle_hints",
-    "cl_khr_suggested_local_work_size",
-    "cl_khr_spir",
-    "cl_khr_mipmap_image",
-    "cl_khr_device_uuid",
-    "cl_khr_pci_bus_info",
-    "cl_khr_icd",
-    "cl_ext_",
-    "cl_amd_",
-    "cl_apple_",
-    "cl_arm_",
-    "cl_pocl_",
-    "cl_intel_unified_shared_memory",
-    "cl_intel_create_buffer_with",
-    "cl_intel_command_queue",
-    "cl_intel_va_api",
-    "cl_intel_packed_yuv",
-    "cl_intel_mem_",
-    "cl_intel_exec_by_local_thread",
-    "cl_intel_vec_len_hint",
-    "cl_intel_device_attribute",
-    "cl_intel_concurrent_dispatch",
-    "cl_intel_required_subgroup_size",
-    "cl_intel_device_partition_by_names",
-    "cl_nv_",
-};
-
-static bool is_host_extension(struct text name) {
-    for (size_t i = 0; i < sizeof HOST_EXTENSIONS / sizeof *HOST_EXTENSIONS; i++) {
-        size_t length = strlen(HOST_EXTENSIONS[i]);
-        if (name.length >= length && !memcmp(name.chars, HOST_EXTENSIONS[i], length)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool find_info(cl_device_id device, cl_device_info name, struct reader *found) {
-    struct reader map = device->info;
+static bool find(struct reader map, uint64_t name, struct reader *found) {
     for (size_t count = read_map(&map); count > 0 && !map.failed; count--) {
         uint64_t key = read_uint(&map);
         struct reader value = take_value(&map);
@@ -183,10 +130,32 @@ bool find_info(cl_device_id device, cl_device_info name, struct reader *found) {
     return false;
 }
 
+bool find_info(cl_device_id device, cl_device_info name, struct reader *found) {
+    return find(device->info, name, found);
+}
+
+uint64_t host_timer_resolution(cl_device_id device) {
+    struct reader value;
+    return find(device->platform_info, CL_PLATFORM_HOST_TIMER_RESOLUTION, &value) ? read_uint(&value) : 0;
+}
+
+/* What nodes have no way to ask for, though devices have it: what is safe to believe. */
+static uint64_t untold_number(cl_device_id device, cl_device_info name) {
+    switch (name) {
+    case CL_DEVICE_PRINTF_BUFFER_SIZE:
+        return 1 << 20; /* the least there is */
+    case CL_DEVICE_IMAGE_PITCH_ALIGNMENT:
+    case CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT:
+        return has_extension(device, "cl_khr_image2d_from_buffer") ? 256 : 0; /* pixels: a multiple of theirs */
+    default:
+        return 0;
+    }
+}
+
 uint64_t device_number(cl_device_id device, cl_device_info name) {
     struct reader value;
     if (!find_info(device, name, &value)) {
-        return 0;
+        return untold_number(device, name);
     }
     return read_kind(&value) == KIND_BOOL ? read_bool(&value) : read_uint(&value);
 }
@@ -203,8 +172,6 @@ void keep_launch_limits(cl_device_id device) {
 
 /* ---- forms ------------------------------------------------------------------------------------------------ */
 
-#define INFO_ROOM size_t room, void *value, size_t *size_ret
-
 static cl_int give_text(struct reader info, INFO_ROOM) {
     struct text text = read_text(&info);
     if (value && room < text.length + 1) {
@@ -220,30 +187,8 @@ static cl_int give_text(struct reader info, INFO_ROOM) {
     return CL_SUCCESS;
 }
 
-static cl_int give_extensions(struct reader info, INFO_ROOM) {
-    struct text all = read_text(&info);
-    char *kept = malloc(all.length + sizeof " cl_khr_icd");
-    if (!kept) {
-        return CL_OUT_OF_HOST_MEMORY;
-    }
-    size_t length = 0;
-    for (const char *at = all.chars, *end = all.chars + all.length; at < end;) {
-        const char *stop = memchr(at, ' ', (size_t)(end - at));
-        struct text name = {at, (size_t)((stop ? stop : end) - at)};
-        if (name.length && !is_host_extension(name)) {
-            memcpy(kept + length, name.chars, name.length);
-            kept[length + name.length] = ' ';
-            length += name.length + 1;
-        }
-        at = stop ? stop + 1 : end;
-    }
-    memcpy(kept + length, "cl_khr_icd", sizeof "cl_khr_icd");
-    cl_int code = GIVE_TEXT(kept);
-    free(kept);
-    return code;
-}
-
-static cl_int give_numbers(struct reader info, INFO_ROOM) { /* of size_t or intptr_t: they are as wide */
+/* Numbers of size_t or intptr_t: they are as wide. What cannot be parted has a 0 in its list of ways to. */
+static cl_int give_numbers(struct reader info, bool has_zero, INFO_ROOM) {
     size_t count = read_array(&info);
     size_t *numbers = malloc((count + 1) * sizeof *numbers);
     if (!numbers) {
@@ -253,13 +198,14 @@ static cl_int give_numbers(struct reader info, INFO_ROOM) { /* of size_t or intp
         numbers[i] = (size_t)read_uint(&info);
     }
     numbers[count] = 0;
+    count += has_zero && count == 0;
     cl_int code = GIVE_BYTES(numbers, count * sizeof *numbers);
     free(numbers);
     return code;
 }
 
-static cl_int give_versions(struct reader info, bool is_filtered, INFO_ROOM) {
-    size_t count = read_array(&info), kept = 0;
+static cl_int give_versions(struct reader info, INFO_ROOM) {
+    size_t count = read_array(&info);
     cl_name_version *versions = calloc(count + 1, sizeof *versions);
     if (!versions) {
         return CL_OUT_OF_HOST_MEMORY;
@@ -268,18 +214,9 @@ static cl_int give_versions(struct reader info, bool is_filtered, INFO_ROOM) {
         struct reader pair = take_value(&info);
         read_array(&pair);
         cl_version version = (cl_version)read_uint(&pair);
-        struct text name = read_text(&pair);
-        if (pair.failed || (is_filtered && is_host_extension(name))) {
-            continue;
-        }
-        size_t most = CL_NAME_VERSION_MAX_NAME_SIZE - 1;
-        versions[kept].version = version;
-        memcpy(versions[kept++].name, name.chars, name.length < most ? name.length : most);
+        versions[i] = named_version(read_text(&pair), version);
     }
-    if (is_filtered) {
-        versions[kept++] = (cl_name_version){CL_MAKE_VERSION(1, 0, 0), "cl_khr_icd"};
-    }
-    cl_int code = GIVE_BYTES(versions, kept * sizeof *versions);
+    cl_int code = GIVE_BYTES(versions, count * sizeof *versions);
     free(versions);
     return code;
 }
@@ -300,13 +237,10 @@ static cl_int give_form(cl_device_id device, cl_device_info name, enum form form
         return GIVE(size_t, (size_t)device_number(device, name));
     case TEXT:
         return give_text(info, room, value, size_ret);
-    case EXTENSIONS:
-        return give_extensions(info, room, value, size_ret);
     case VERSIONS:
-        return give_versions(is_there ? info : (struct reader){0}, name == CL_DEVICE_EXTENSIONS_WITH_VERSION, room,
-                             value, size_ret);
+        return give_versions(is_there ? info : (struct reader){0}, room, value, size_ret);
     default:
-        return give_numbers(is_there ? info : (struct reader){0}, room, value, size_ret);
+        return give_numbers(is_there ? info : (struct reader){0}, form == INTPTRS, room, value, size_ret);
     }
 }
 
@@ -344,6 +278,7 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info name, size_t room, vo
     if (!is_object(device, A_DEVICE)) {
         return CL_INVALID_DEVICE;
     }
+    struct reader told;
     switch (name) {
     case CL_DEVICE_PLATFORM:
         return GIVE(cl_platform_id, &the_platform);
@@ -361,6 +296,17 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info name, size_t room, vo
         return GIVE(cl_uint, device->parent ? (cl_uint)device->object.references : 1);
     case CL_DEVICE_PARTITION_TYPE:
         return GIVE_BYTES(device->partition.list, device->partition.bytes);
+    case CL_DEVICE_EXTENSIONS:
+        return give_extensions(1, &device, room, value, size_ret);
+    case CL_DEVICE_EXTENSIONS_WITH_VERSION:
+        return give_extension_versions(1, &device, room, value, size_ret);
+    case CL_DEVICE_LATEST_CONFORMANCE_VERSION_PASSED:
+        if (!find_info(device, name, &told)) {
+            return GIVE_TEXT("v0000-01-01-00"); /* none, in the form that it has to have */
+        }
+        break;
+    case CL_DEVICE_HALF_FP_CONFIG: /* of an extension: not every device knows it */
+        return find_info(device, name, &told) ? GIVE(cl_ulong, read_uint(&told)) : CL_INVALID_VALUE;
     default:
         break;
     }

@@ -21,6 +21,20 @@ cl_event new_event(cl_command_queue queue, cl_command_type type, bool is_known) 
     return event;
 }
 
+bool open_end(cl_event event) {
+    event->end = new_end(event->type == CL_COMMAND_USER);
+    if (event->end) {
+        atomic_fetch_add(&event->session->connection->open_ends, 1);
+    }
+    return event->end != NULL;
+}
+
+static void close_end(cl_event event) {
+    if (event->end && !atomic_exchange(&event->end->is_over, true)) {
+        atomic_fetch_sub(&event->session->connection->open_ends, 1);
+    }
+}
+
 static void destroy_event(cl_event event) {
     if (event->handle) {
         release_handle(event->session->connection, event->handle);
@@ -28,6 +42,9 @@ static void destroy_event(cl_event event) {
     if (event->type == CL_COMMAND_USER && !event->is_set) {
         atomic_fetch_sub(&event->session->connection->unset_events, 1);
     }
+    close_end(event);
+    release_end(event->end);
+    clear_ends(&event->before);
     while (event->callbacks) {
         struct callback *callback = event->callbacks;
         event->callbacks = callback->next;
@@ -69,6 +86,12 @@ struct event_call {
 
 static void run_event_call(struct task *task) {
     struct event_call *call = (struct event_call *)task;
+    if (call->event->status == CL_COMPLETE) {
+        struct connection *c = call->event->session->connection;
+        pthread_mutex_lock(&c->lock);
+        wait_until(c, have_arrived, &call->event->before);
+        pthread_mutex_unlock(&c->lock);
+    }
     call->call(call->event, call->status, call->user_data);
     release_event(call->event);
     free(call);
@@ -97,6 +120,7 @@ void complete_event(cl_event event, const struct event_end *end) {
     event->has_times = end->has_times;
     memcpy(event->times, end->times, sizeof event->times);
     atomic_store(&event->status, end->status > 0 ? CL_DEVICE_NOT_AVAILABLE : end->status);
+    close_end(event);
     while (event->callbacks) {
         struct callback *callback = event->callbacks;
         event->callbacks = callback->next;
@@ -166,7 +190,11 @@ void events_lost(struct session *session) {
 
 cl_int event_status(cl_event event) {
     cl_int status = event->status;
-    return status > CL_COMPLETE && event->session->connection->is_lost ? CL_DEVICE_NOT_AVAILABLE : status;
+    bool is_lost = event->session->connection->is_lost;
+    if (status == CL_COMPLETE && !is_lost && !have_arrived(&event->before)) {
+        return CL_RUNNING;
+    }
+    return status > CL_COMPLETE && is_lost ? CL_DEVICE_NOT_AVAILABLE : status;
 }
 
 /* Enter those events that the worker is to push among the watched; how many, their handles in `handles`. */
@@ -213,9 +241,14 @@ struct waited {
     const cl_event *events;
 };
 
+bool is_complete(cl_event event) {
+    cl_int status = event->status;
+    return status < CL_COMPLETE || (status == CL_COMPLETE && have_arrived(&event->before));
+}
+
 static bool are_complete(void *what) {
     struct waited *waited = what;
-    while (waited->count > 0 && waited->events[waited->count - 1]->status <= CL_COMPLETE) {
+    while (waited->count > 0 && is_complete(waited->events[waited->count - 1])) {
         waited->count--;
     }
     return waited->count == 0;

@@ -26,9 +26,9 @@ static cl_int ask_state(cl_event event, struct event_end *end) {
     return code;
 }
 
-static cl_int current_status(cl_event event) {
+cl_int current_status(cl_event event) {
     cl_int status = event_status(event);
-    if (status <= CL_COMPLETE || event->type == CL_COMMAND_USER) {
+    if (event->status <= CL_COMPLETE || status <= CL_COMPLETE || event->type == CL_COMMAND_USER) {
         return status;
     }
     struct connection *c = event->session->connection;
@@ -41,6 +41,9 @@ static cl_int current_status(cl_event event) {
     if (ask_state(event, &end) != CL_SUCCESS) {
         return event_status(event) > CL_COMPLETE ? CL_DEVICE_NOT_AVAILABLE : event_status(event);
     }
+    if (end.status == CL_SUBMITTED && wait_for_application(&event->before)) {
+        end.status = CL_QUEUED; /* the worker flushes before it is asked to; the device has it no sooner */
+    }
     if (event->is_read) { /* complete once its bytes are here */
         return event_status(event) <= CL_COMPLETE ? event_status(event)
                : end.status <= CL_COMPLETE        ? CL_RUNNING
@@ -50,6 +53,7 @@ static cl_int current_status(cl_event event) {
         pthread_mutex_lock(&c->lock);
         complete_event(event, &end);
         pthread_mutex_unlock(&c->lock);
+        return event_status(event);
     }
     return end.status;
 }

@@ -81,6 +81,18 @@ void connection_close(struct connection *c) {
     free(c);
 }
 
+void connection_hold(struct connection *c) {
+    pthread_mutex_lock(&c->sending);
+    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->releasing);
+}
+
+void connection_let_go(struct connection *c) {
+    pthread_mutex_unlock(&c->releasing);
+    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->sending);
+}
+
 void connection_abandon(struct connection *c) {
     initialise_locks(c); /* whoever held them is not in this process */
     close(c->fd);

@@ -59,6 +59,20 @@ static bool is_too_large(cl_context context, cl_mem_object_type type, const size
     return false;
 }
 
+/* Pitches are of host memory, or of the buffer that a 2D image is over. */
+static bool has_good_pitches(const cl_image_desc *desc, size_t element_bytes, const void *host_ptr) {
+    size_t row = desc->image_row_pitch, slice = desc->image_slice_pitch;
+    if (desc->mem_object) {
+        return slice == 0; /* is_inside_buffer looks at the rows */
+    }
+    if (!host_ptr) {
+        return row == 0 && slice == 0;
+    }
+    size_t least = desc->image_width * element_bytes;
+    row = row ? row : least;
+    return row >= least && row % element_bytes == 0 && slice % row == 0;
+}
+
 /* Whether an image over a buffer lies within it, and in the same context. */
 static bool is_inside_buffer(cl_context context, const cl_image_desc *desc, size_t element_bytes) {
     size_t row = 0, bytes = 0;
@@ -71,8 +85,26 @@ static bool is_inside_buffer(cl_context context, const cl_image_desc *desc, size
            bytes <= desc->mem_object->size;
 }
 
+/* Whether any device makes 2D images over buffers, and their rows are as far apart as it needs them to be. */
+static cl_int check_rows_of_buffer(cl_context context, const cl_image_desc *desc, size_t element_bytes) {
+    if (!most_of_devices(context, CL_DEVICE_IMAGE_PITCH_ALIGNMENT)) {
+        return CL_INVALID_OPERATION;
+    }
+    for (cl_uint i = 0; i < context->device_count; i++) {
+        struct reader told;
+        if (!find_info(context->devices[i], CL_DEVICE_IMAGE_PITCH_ALIGNMENT, &told)) {
+            return CL_SUCCESS; /* the worker will tell */
+        }
+        uint64_t pixels = read_uint(&told);
+        if (pixels && desc->image_row_pitch % (pixels * element_bytes) == 0) {
+            return CL_SUCCESS;
+        }
+    }
+    return CL_INVALID_IMAGE_FORMAT_DESCRIPTOR;
+}
+
 static cl_int check_desc(cl_context context, const cl_image_format *format, const cl_image_desc *desc,
-                         size_t *extent) {
+                         const void *host_ptr, size_t *extent) {
     if (!most_of_devices(context, CL_DEVICE_IMAGE_SUPPORT)) {
         return CL_INVALID_OPERATION;
     }
@@ -86,7 +118,14 @@ static cl_int check_desc(cl_context context, const cl_image_format *format, cons
                            (is_over_buffer && desc->image_type == CL_MEM_OBJECT_IMAGE2D))) {
         return CL_INVALID_IMAGE_DESCRIPTOR;
     }
-    if (is_over_buffer && !is_inside_buffer(context, desc, pixel_bytes(format))) {
+    if (is_over_buffer && desc->image_type == CL_MEM_OBJECT_IMAGE2D) {
+        cl_int code = check_rows_of_buffer(context, desc, pixel_bytes(format));
+        if (code != CL_SUCCESS) {
+            return code;
+        }
+    }
+    if ((is_over_buffer && !is_inside_buffer(context, desc, pixel_bytes(format))) ||
+        !has_good_pitches(desc, pixel_bytes(format), host_ptr)) {
         return CL_INVALID_IMAGE_DESCRIPTOR;
     }
     return is_too_large(context, desc->image_type, extent) ? CL_INVALID_IMAGE_SIZE : CL_SUCCESS;
@@ -165,7 +204,7 @@ cl_mem clCreateImageWithProperties(cl_context context, const cl_mem_properties *
         return result(errcode_ret, CL_INVALID_PROPERTY, NULL);
     }
     cl_int code = check_mem_flags(flags, host_ptr);
-    code = code == CL_SUCCESS ? check_desc(context, format, desc, extent) : code;
+    code = code == CL_SUCCESS ? check_desc(context, format, desc, host_ptr, extent) : code;
     code = code == CL_SUCCESS && desc->mem_object ? inherit_flags(desc->mem_object, &flags) : code;
     code = code == CL_SUCCESS ? check_format(context, flags, desc->image_type, format) : code;
     if (code != CL_SUCCESS) {

@@ -21,6 +21,7 @@ enum { HEADER_BYTES = 12, FIRST_BUFFER_BYTES = 64 * 1024, BODY_LIMIT = 64 * 1024
 
 static void complete(struct connection *c, struct pending *answer) {
     answer->is_answered = true;
+    c->gated_count -= answer->is_gated;
     if (answer->then) {
         c->unwaited--;
         answer->then(c, answer);
@@ -47,6 +48,9 @@ void settle_lost(struct connection *c) {
         c->calls->lost(c->owner);
     }
     pthread_cond_broadcast(&c->changed);
+    if (c->wake_fd >= 0) {
+        service_wake(c); /* to close the socket */
+    }
 }
 
 static struct pending *take_awaited(struct connection *c, uint64_t command) {

@@ -94,6 +94,14 @@ static cl_int write_mem(struct writer *w, cl_kernel kernel, size_t size, const v
     return CL_SUCCESS;
 }
 
+/* Whether a kernel may do with an image what it says that it does. */
+static cl_int check_access(cl_mem image, cl_uint access) {
+    cl_mem_flags forbidden = access == CL_KERNEL_ARG_ACCESS_READ_ONLY    ? CL_MEM_WRITE_ONLY
+                             : access == CL_KERNEL_ARG_ACCESS_WRITE_ONLY ? CL_MEM_READ_ONLY
+                                                                         : 0;
+    return image->flags & forbidden ? CL_INVALID_ARG_VALUE : CL_SUCCESS;
+}
+
 static cl_int write_local(struct writer *w, size_t size, const void *value) {
     if (value) {
         return CL_INVALID_ARG_VALUE;
@@ -147,7 +155,8 @@ static cl_int write_arg(struct writer *w, cl_kernel kernel, cl_uint index, size_
         return is_null ? write_mem(w, kernel, size, value, A_BUFFER) : write_unknown(w, kernel, size, value);
     }
     if (kind != A_VALUE) {
-        return write_mem(w, kernel, size, value, kind);
+        cl_int code = write_mem(w, kernel, size, value, kind);
+        return code == CL_SUCCESS && kind == AN_IMAGE_ARG ? check_access(handle_at(value), info->access) : code;
     }
     size_t bytes = type_bytes(info->type_name);
     if (!is_sendable(kernel, size) || (bytes && size != bytes)) {
@@ -160,7 +169,7 @@ static cl_int write_arg(struct writer *w, cl_kernel kernel, cl_uint index, size_
     return CL_SUCCESS;
 }
 
-static void keep_arg(cl_kernel kernel, cl_uint index, const struct writer *w) {
+static cl_int keep_arg(cl_kernel kernel, cl_uint index, const struct writer *w) {
     struct kernel_arg *arg = &kernel->args[index];
     pthread_mutex_lock(&kernel->lock);
     bool is_same = arg->is_set && arg->length == w->length && !memcmp(arg->encoded, w->bytes, w->length);
@@ -172,6 +181,7 @@ static void keep_arg(cl_kernel kernel, cl_uint index, const struct writer *w) {
         kernel->is_changed = true;
     }
     pthread_mutex_unlock(&kernel->lock);
+    return is_same || grown ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 }
 
 cl_int clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *value) {
@@ -187,7 +197,7 @@ cl_int clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *
         code = CL_OUT_OF_HOST_MEMORY;
     }
     if (code == CL_SUCCESS) {
-        keep_arg(kernel, index, &w);
+        code = keep_arg(kernel, index, &w);
     }
     writer_free(&w);
     return code;

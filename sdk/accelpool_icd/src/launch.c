@@ -12,12 +12,7 @@ struct ndrange {
 };
 
 static bool has_non_uniform_groups(cl_kernel kernel, cl_device_id device) {
-    cl_program program = kernel->program;
-    pthread_mutex_lock(&program->lock);
-    const char *standard = program->options ? strstr(program->options, "-cl-std=CL") : NULL;
-    bool is_new = program->il || (standard && standard[10] >= '2');
-    pthread_mutex_unlock(&program->lock);
-    return is_new && device->has_non_uniform_groups;
+    return kernel->program->has_new_c && device->has_non_uniform_groups; /* no build while there are kernels */
 }
 
 static cl_int check_local(cl_kernel kernel, cl_device_id device, const struct work_group_info *group,
@@ -48,12 +43,13 @@ static cl_int check_range(cl_kernel kernel, cl_device_id device, struct ndrange 
     if (range->dimensions < 1 || range->dimensions > 3) {
         return CL_INVALID_WORK_DIMENSION;
     }
-    if (!range->global) {
-        return CL_INVALID_GLOBAL_WORK_SIZE;
-    }
     const struct work_group_info *group = group_of(kernel, device);
     if (!group || group->size == 0) {
         return CL_INVALID_PROGRAM_EXECUTABLE;
+    }
+    if (!range->global) { /* as if a size were 0 */
+        range->is_empty = true;
+        return CL_SUCCESS;
     }
     for (cl_uint i = 0; i < range->dimensions; i++) {
         range->is_empty = range->is_empty || range->global[i] == 0;

@@ -65,6 +65,14 @@ void remove_handle(void *handle) {
     pthread_mutex_unlock(&lock);
 }
 
+void hold_handles(void) {
+    pthread_mutex_lock(&lock);
+}
+
+void let_go_of_handles(void) {
+    pthread_mutex_unlock(&lock);
+}
+
 bool is_live_handle(const void *handle) {
     pthread_mutex_lock(&lock);
     bool is_so = handle && room && table[find(handle)] != NULL;

@@ -230,6 +230,33 @@ static cl_int write_back(struct command *command, cl_mem mem, struct mapping *ma
     return post_region(c, &from);
 }
 
+/* Whether the application has seen a mapping's bytes, and may have changed them. It may know that they are there from
+ * a later command: then they are on their way at least, and are waited for. */
+static bool is_filled(struct mapping *mapping) {
+    if (!mapping->event) {
+        return true;
+    }
+    cl_int status = current_status(mapping->event);
+    return status >= CL_COMPLETE && status <= CL_RUNNING && wait_events(1, &mapping->event) == CL_SUCCESS;
+}
+
+static void bytes_are_there(cl_event event, cl_int status, void *user_data) {
+    (void)event, (void)status;
+    struct mapping *mapping = user_data;
+    cl_mem mem = mapping->mem;
+    free_mapping(mapping);
+    release_mem(mem);
+}
+
+/* What is still to be read into must be there until then. */
+static void free_later(cl_mem mem, struct mapping *mapping) {
+    mapping->mem = mem;
+    retain(mem);
+    if (clSetEventCallback(mapping->event, CL_COMPLETE, bytes_are_there, mapping) != CL_SUCCESS) {
+        bytes_are_there(mapping->event, 0, mapping);
+    }
+}
+
 cl_int clEnqueueUnmapMemObject(cl_command_queue queue, cl_mem mem, void *pointer, cl_uint wait_count,
                                const cl_event *wait_list, cl_event *event) {
     struct command command;
@@ -244,10 +271,14 @@ cl_int clEnqueueUnmapMemObject(cl_command_queue queue, cl_mem mem, void *pointer
     if (!mapping) {
         return finish(&command, code == CL_SUCCESS ? CL_INVALID_VALUE : code, event);
     }
-    if (mapping->event && wait_events(1, &mapping->event) != CL_SUCCESS) {
-        mapping->flags = CL_MAP_READ; /* nothing was mapped that could be written back */
+    if (!is_filled(mapping)) {
+        mapping->flags = CL_MAP_READ; /* nothing was mapped that could have been changed */
     }
     code = write_back(&command, mem, mapping);
-    free_mapping(mapping);
+    if (!mapping->event || mapping->event->status <= CL_COMPLETE) {
+        free_mapping(mapping);
+    } else {
+        free_later(mem, mapping);
+    }
     return finish(&command, code, event);
 }

@@ -24,5 +24,7 @@ void free_mapping(struct mapping *mapping);
 void enter_handle(void *handle);
 void remove_handle(void *handle);
 bool is_live_handle(const void *handle);
+void hold_handles(void); /* around a fork */
+void let_go_of_handles(void);
 
 #endif

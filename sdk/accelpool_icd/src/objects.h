@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "ends.h"
 #include "opencl_constants.h"
 #include "opencl_functions.h"
 #include "session.h"
@@ -54,9 +55,10 @@ struct _cl_device_id {
     struct session *session;
     cl_uint place;
     cl_device_id parent; /* of a sub-device */
-    struct properties partition;
-    struct reader info;                       /* a map of the names that the worker told */
-    unsigned char *body;                      /* what `info` reads in; NULL where the session keeps it */
+    struct parting *parting;
+    struct properties partition;              /* the parting's */
+    struct parting *partings;                 /* of this device; with the connection's lock */
+    struct reader info, platform_info;        /* maps of the names that the worker told */
     size_t max_group_size, max_item_sizes[3]; /* of `info`: every launch looks at them */
     bool has_non_uniform_groups;
 };
@@ -100,12 +102,16 @@ struct _cl_command_queue {
     cl_device_id device;
     cl_command_queue_properties flags;
     struct properties properties;
-    size_t reads_under_way; /* with the connection's lock */
+    /* with the connection's lock */
+    size_t reads_under_way;
+    struct ends earlier; /* before a command that waits for all commands there */
+    struct ends fence;   /* before any command, since the last barrier: of an out-of-order queue */
 };
 
 struct mapping {
     struct mapping *next;
     cl_event event; /* of the read that fills it; NULL if it was waited for */
+    cl_mem mem;     /* held, once it is unmapped before it is filled */
     void *pointer;  /* what the application has */
     void *memory;   /* what to free, NULL for host memory of the application's */
     cl_map_flags flags;
@@ -196,6 +202,7 @@ struct _cl_program {
     struct build *build;     /* the last that succeeded */
     struct device_build *results;
     char *options;
+    bool has_new_c; /* OpenCL C 2.0 or newer, or not known here */
     unsigned char *binaries;
     size_t *binary_sizes;
 };
@@ -228,8 +235,10 @@ struct _cl_event {
     cl_command_queue queue; /* NULL of a user event */
     cl_command_type type;
     atomic_int status;
-    bool is_read;     /* complete when its bytes are there: the answer tells, not the worker's event */
-    bool is_set;      /* a user event that is */
+    bool is_read;    /* complete when its bytes are there: the answer tells, not the worker's event */
+    bool is_set;     /* a user event that is */
+    struct end *end; /* its own, of a read or a user event */
+    struct ends before;
     struct task last; /* frees it, where it dies with the connection's lock held */
     /* with the connection's lock */
     bool has_times;
@@ -264,6 +273,9 @@ bool copy_properties(struct properties *to, const void *list, size_t element_byt
 
 /* The places of a context's or a program's devices, as a list in a message. */
 void write_places(struct writer *w, cl_uint count, const cl_device_id *devices);
+
+/* All devices of the platform, in a list to be freed; sessions are opened for it. */
+cl_int platform_devices(cl_uint *count, cl_device_id **devices);
 
 /* The convention of all clGet...Info. */
 cl_int give(size_t room, void *value, size_t *size_ret, const void *from, size_t bytes);

@@ -1,9 +1,9 @@
 #include <string.h>
 
-#include "objects.h"
+#include "device_info.h"
+#include "extensions.h"
 
 #define PLATFORM_VERSION "OpenCL 3.0 accelpool " ACCELPOOL_VERSION
-#define EXTENSIONS "cl_khr_icd"
 
 struct _cl_platform_id the_platform = {{the_dispatch_table, A_PLATFORM, 1}};
 
@@ -26,10 +26,51 @@ cl_int clGetPlatformIDs(cl_uint num_entries, cl_platform_id *platforms, cl_uint 
     return clIcdGetPlatformIDsKHR(num_entries, platforms, num_platforms);
 }
 
+cl_int platform_devices(cl_uint *count, cl_device_id **devices) {
+    struct session *sessions[MOST_SESSIONS];
+    size_t session_count = all_sessions(sessions);
+    *count = 0;
+    for (size_t s = 0; s < session_count; s++) {
+        *count += sessions[s]->device_count;
+    }
+    *devices = calloc(*count + 1, sizeof **devices);
+    cl_device_id *at = *devices;
+    for (size_t s = 0; at && s < session_count; s++) {
+        memcpy(at, sessions[s]->devices, sessions[s]->device_count * sizeof *at);
+        at += sessions[s]->device_count;
+    }
+    return at ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+}
+
+/* What is so of all devices. */
+static cl_int give_common(cl_platform_info name, INFO_ROOM) {
+    cl_uint count;
+    cl_device_id *devices;
+    cl_ulong resolution = 1;
+    cl_int code = platform_devices(&count, &devices);
+    if (code != CL_SUCCESS) {
+        return code;
+    }
+    switch (name) {
+    case CL_PLATFORM_EXTENSIONS:
+        code = give_extensions(count, devices, room, value, size_ret);
+        break;
+    case CL_PLATFORM_EXTENSIONS_WITH_VERSION:
+        code = give_extension_versions(count, devices, room, value, size_ret);
+        break;
+    default:
+        for (cl_uint i = 0; i < count; i++) {
+            resolution = host_timer_resolution(devices[i]) ? resolution : 0;
+        }
+        code = GIVE(cl_ulong, resolution);
+    }
+    free(devices);
+    return code;
+}
+
 EXPORTED cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info name, size_t room, void *value,
                                   size_t *size_ret) {
-    static const cl_name_version icd = {CL_MAKE_VERSION(1, 0, 0), EXTENSIONS};
-    if (platform && !is_object(platform, A_PLATFORM)) {
+    if (!is_object(platform, A_PLATFORM)) {
         return CL_INVALID_PLATFORM;
     }
     switch (name) {
@@ -44,13 +85,11 @@ EXPORTED cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info name
     case CL_PLATFORM_VENDOR:
         return GIVE_TEXT("The accelpool developers");
     case CL_PLATFORM_EXTENSIONS:
-        return GIVE_TEXT(EXTENSIONS);
     case CL_PLATFORM_EXTENSIONS_WITH_VERSION:
-        return GIVE_BYTES(&icd, sizeof icd);
+    case CL_PLATFORM_HOST_TIMER_RESOLUTION:
+        return give_common(name, room, value, size_ret);
     case CL_PLATFORM_ICD_SUFFIX_KHR:
         return GIVE_TEXT("ACCELPOOL");
-    case CL_PLATFORM_HOST_TIMER_RESOLUTION:
-        return GIVE(cl_ulong, 1);
     default:
         return CL_INVALID_VALUE;
     }

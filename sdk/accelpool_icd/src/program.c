@@ -199,14 +199,33 @@ cl_program clCreateProgramWithBinary(cl_context context, cl_uint count, const cl
     }
     cl_program program = new_program(context, count, devices);
     code = program ? announce_binaries(program, lengths, binaries) : CL_OUT_OF_HOST_MEMORY;
+    for (cl_uint i = 0; code == CL_SUCCESS && i < count; i++) {
+        code = learn_binary_type(program, i);
+    }
+    for (cl_uint i = 0; statuses && code == CL_INVALID_BINARY && i < count; i++) {
+        statuses[i] = CL_INVALID_BINARY;
+    }
     return program_created(program, code, errcode_ret);
 }
 
 /* ---- intermediate language, built-in kernels ---------------------------------------------------------------- */
 
+static bool has_il(cl_context context) {
+    for (cl_uint i = 0; i < context->device_count; i++) {
+        struct reader info;
+        if (find_info(context->devices[i], CL_DEVICE_IL_VERSION, &info) && read_text(&info).length > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 cl_program clCreateProgramWithIL(cl_context context, const void *il, size_t length, cl_int *errcode_ret) {
     if (!is_object(context, A_CONTEXT)) {
         return result(errcode_ret, CL_INVALID_CONTEXT, NULL);
+    }
+    if (!has_il(context)) {
+        return result(errcode_ret, CL_INVALID_OPERATION, NULL);
     }
     if (!il || length < 20 || length % 4) {
         return result(errcode_ret, CL_INVALID_VALUE, NULL);
@@ -292,8 +311,11 @@ cl_int clSetProgramReleaseCallback(cl_program program, program_callback call, vo
 }
 
 cl_int clSetProgramSpecializationConstant(cl_program program, cl_uint constant, size_t size, const void *value) {
-    if (!is_object(program, A_PROGRAM) || !program->il) {
+    if (!is_object(program, A_PROGRAM)) {
         return CL_INVALID_PROGRAM;
+    }
+    if (!program->il) {
+        return has_il(program->context) ? CL_INVALID_PROGRAM : CL_INVALID_OPERATION;
     }
     if (!value || size == 0 || size > 8) {
         return CL_INVALID_VALUE;

@@ -8,6 +8,9 @@
 cl_program new_program(cl_context context, cl_uint count, const cl_device_id *devices);
 cl_program program_created(cl_program program, cl_int code, cl_int *errcode_ret);
 
+/* Ask what kind of binary was loaded for a device: CL_INVALID_BINARY if it is none. */
+cl_int learn_binary_type(cl_program program, cl_uint index);
+
 /* The list of devices that a build is for: CL_SUCCESS, or what is wrong with it. 0 of them mean all of the program.
  */
 cl_int check_program_devices(cl_program program, cl_uint *count, const cl_device_id **devices);

@@ -196,6 +196,16 @@ static cl_int give_log(cl_program program, int index, INFO_ROOM) {
     return GIVE_TEXT(result->log ? result->log : "");
 }
 
+cl_int learn_binary_type(cl_program program, cl_uint index) {
+    struct pending answer = {0};
+    cl_int code = ask_info(program, 1, CL_PROGRAM_BINARY_TYPE, program->devices[index]->place, &answer);
+    if (code == CL_SUCCESS) {
+        program->results[index].binary_type = (cl_uint)read_uint(&answer.fields);
+    }
+    answer_free(&answer);
+    return code == CL_INVALID_VALUE ? CL_SUCCESS : code; /* a driver may not know it before it is built */
+}
+
 static cl_int give_build_info(cl_program program, int index, cl_program_build_info name, INFO_ROOM) {
     struct device_build *result = &program->results[index];
     switch (name) {

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "device_info.h"
 #include "tags.h"
 
 #define KNOWN_FLAGS (CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE | CL_QUEUE_PROFILING_ENABLE)
@@ -25,6 +26,9 @@ static cl_command_queue create(cl_context context, cl_device_id device, cl_comma
     if (flags & ~(cl_bitfield)KNOWN_FLAGS) {
         bool is_known = !(flags & ~(cl_bitfield)(KNOWN_FLAGS | CL_QUEUE_ON_DEVICE | CL_QUEUE_ON_DEVICE_DEFAULT));
         return result(errcode_ret, is_known ? CL_INVALID_QUEUE_PROPERTIES : CL_INVALID_VALUE, NULL);
+    }
+    if (flags & ~(device_number(device, CL_DEVICE_QUEUE_ON_HOST_PROPERTIES) | CL_QUEUE_PROFILING_ENABLE)) {
+        return result(errcode_ret, CL_INVALID_QUEUE_PROPERTIES, NULL);
     }
     cl_command_queue queue = new_object(A_QUEUE, sizeof *queue);
     if (!queue || !copy_properties(&queue->properties, properties, sizeof *properties, 2)) {
@@ -80,6 +84,8 @@ cl_command_queue clCreateCommandQueueWithProperties(cl_context context, cl_devic
 void release_queue(cl_command_queue queue) {
     if (release(queue)) {
         release_handle(queue->session->connection, queue->handle);
+        clear_ends(&queue->earlier);
+        clear_ends(&queue->fence);
         release_device(queue->device);
         release_context(queue->context);
         free(queue->properties.list);
@@ -131,13 +137,21 @@ cl_int clGetCommandQueueInfo(cl_command_queue queue, cl_command_queue_info name,
 
 cl_int clSetCommandQueueProperty(cl_command_queue queue, cl_command_queue_properties flags, cl_bool enable,
                                  cl_command_queue_properties *old) {
-    (void)flags, (void)enable, (void)old;
-    return is_object(queue, A_QUEUE) ? CL_INVALID_OPERATION : CL_INVALID_COMMAND_QUEUE; /* gone since OpenCL 1.1 */
+    (void)enable, (void)old;
+    if (!is_object(queue, A_QUEUE)) {
+        return CL_INVALID_COMMAND_QUEUE;
+    }
+    return flags & ~(cl_bitfield)KNOWN_FLAGS ? CL_INVALID_VALUE : CL_INVALID_OPERATION; /* gone since OpenCL 1.1 */
 }
 
 cl_int clSetDefaultDeviceCommandQueue(cl_context context, cl_device_id device, cl_command_queue queue) {
-    (void)device, (void)queue;
-    return is_object(context, A_CONTEXT) ? CL_INVALID_OPERATION : CL_INVALID_CONTEXT;
+    if (!is_object(context, A_CONTEXT)) {
+        return CL_INVALID_CONTEXT;
+    }
+    if (!is_object(device, A_DEVICE) || !has_device(context, device)) {
+        return CL_INVALID_DEVICE;
+    }
+    return queue && !is_object(queue, A_QUEUE) ? CL_INVALID_COMMAND_QUEUE : CL_INVALID_OPERATION;
 }
 
 cl_int clFlush(cl_command_queue queue) {

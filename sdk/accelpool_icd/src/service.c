@@ -49,6 +49,18 @@ static bool run_task(struct connection *c) {
     return task != NULL;
 }
 
+/* A socket that is lost is closed once nobody uses it any more. */
+static void close_lost(struct connection *c) {
+    pthread_mutex_lock(&c->sending);
+    pthread_mutex_lock(&c->lock);
+    if (!c->is_reading) {
+        close(c->fd);
+        c->fd = -1;
+    }
+    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->sending);
+}
+
 static bool is_to_read(struct connection *c) {
     pthread_mutex_lock(&c->lock);
     bool is_so = c->unwaited > 0 && c->waiters == 0 && !c->is_reading && !c->is_lost;
@@ -80,6 +92,9 @@ static void *serve(void *connection) {
     for (;;) {
         if (run_task(c)) {
             continue;
+        }
+        if (c->is_lost && c->fd >= 0) {
+            close_lost(c);
         }
         if (atomic_exchange(&c->is_armed, false)) {
             if (c->is_ticking) { /* gathered within the last tick */

@@ -9,6 +9,7 @@
 #include "device_info.h"
 #include "event.h"
 #include "lease.h"
+#include "memory.h"
 #include "objects.h"
 #include "stream.h"
 
@@ -62,7 +63,7 @@ static cl_device_id new_device(struct session *session, cl_uint place, struct re
     device->session = session;
     device->place = place;
     skip_value(&fields); /* its name on the node */
-    skip_value(&fields); /* its platform there */
+    device->platform_info = take_value(&fields);
     device->info = take_value(&fields);
     keep_launch_limits(device);
     return device;
@@ -180,20 +181,40 @@ static void open_place(struct place *place, const struct endpoint *endpoint) {
     }
 }
 
-/* In a process just forked the sessions are the other one's: every use here fails, and nothing is sent. */
-static void abandon_all(void) {
-    pthread_mutex_init(&opening, NULL);
+/* ---- forks ------------------------------------------------------------------------------------------------ */
+
+static void for_each(void (*call)(struct connection *c)) {
     for (size_t i = 0; i < place_count; i++) {
         if (places[i].session) {
-            connection_abandon(places[i].session->connection);
+            call(places[i].session->connection);
         }
     }
+}
+
+/* No other thread may be within a lock, or the child would find what it guards half done, and locked for ever. */
+static void before_fork(void) {
+    pthread_mutex_lock(&opening);
+    hold_handles();
+    for_each(connection_hold);
+}
+
+static void after_fork(void) {
+    for_each(connection_let_go);
+    let_go_of_handles();
+    pthread_mutex_unlock(&opening);
+}
+
+/* The sessions are the other process's: every use here fails, and nothing is sent. */
+static void abandon_all(void) {
+    for_each(connection_abandon);
+    let_go_of_handles();
+    pthread_mutex_init(&opening, NULL);
 }
 
 static void at_fork(void) {
     static bool is_set;
     if (!is_set) {
-        is_set = !pthread_atfork(NULL, NULL, abandon_all);
+        is_set = !pthread_atfork(before_fork, after_fork, abandon_all);
     }
 }
 

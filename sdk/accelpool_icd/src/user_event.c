@@ -48,10 +48,11 @@ cl_event clCreateUserEvent(cl_context context, cl_int *errcode_ret) {
     event->handle = new_handle(c);
     retain(context);
     atomic_fetch_add(&c->unset_events, 1);
-    struct writer *w = begin(c, CREATE_USER_EVENT, 2);
+    bool is_good = open_end(event);
+    struct writer *w = is_good ? begin(c, CREATE_USER_EVENT, 2) : NULL;
     if (!w) {
         release_event(event);
-        return result(errcode_ret, CL_OUT_OF_RESOURCES, NULL);
+        return result(errcode_ret, is_good ? CL_OUT_OF_RESOURCES : CL_OUT_OF_HOST_MEMORY, NULL);
     }
     write_uint(w, event->handle);
     write_uint(w, context->handle);

@@ -133,6 +133,56 @@ static void over_a_buffer(void) {
     OK(clReleaseContext(apart));
 }
 
+static cl_int created(const cl_image_desc *desc, cl_mem_flags flags, void *host) {
+    cl_int code;
+    cl_mem image = clCreateImage(context, flags, &RGBA, desc, host, &code);
+    if (image) {
+        OK(clReleaseMemObject(image));
+    }
+    return code;
+}
+
+/* Pitches are of host memory, and of whole pixels and rows; of an image over a buffer as its device needs them. */
+static void pitches(void) {
+    static cl_uchar host[4096];
+    const cl_mem_flags copied = CL_MEM_COPY_HOST_PTR;
+    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 8, .image_height = 4};
+    desc.image_row_pitch = 64;
+    OK(created(&desc, copied, host));
+    EXPECT(created(&desc, 0, NULL), CL_INVALID_IMAGE_DESCRIPTOR);
+    desc.image_row_pitch = 34;
+    EXPECT(created(&desc, copied, host), CL_INVALID_IMAGE_DESCRIPTOR);
+    cl_image_desc deep = {.image_type = CL_MEM_OBJECT_IMAGE3D, .image_width = 8, .image_height = 4, .image_depth = 2};
+    deep.image_row_pitch = 64;
+    deep.image_slice_pitch = 512;
+    OK(created(&deep, copied, host));
+    deep.image_slice_pitch = 300;
+    EXPECT(created(&deep, copied, host), CL_INVALID_IMAGE_DESCRIPTOR);
+    cl_uint alignment;
+    OK(clGetDeviceInfo(device, CL_DEVICE_IMAGE_PITCH_ALIGNMENT, sizeof alignment, &alignment, NULL));
+    desc.image_row_pitch = 4 * alignment;
+    desc.mem_object = new_buffer(4096);
+    EXPECT(created(&desc, 0, NULL), alignment ? CL_SUCCESS : CL_INVALID_OPERATION);
+    OK(clReleaseMemObject(desc.mem_object));
+}
+
+/* A kernel does not write to an image that is made to be read, nor read one that is made to be written. */
+static void images_for_one_use(void) {
+    cl_kernel kernel = new_kernel(
+        "kernel void f(read_only image2d_t from, write_only image2d_t to) {"
+        "    write_imageui(to, (int2)(0, 0), read_imageui(from, (int2)(0, 0))); }",
+        "f");
+    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 8, .image_height = 4};
+    cl_mem read = new_image(&desc, CL_MEM_READ_ONLY, NULL), written = new_image(&desc, CL_MEM_WRITE_ONLY, NULL);
+    EXPECT(clSetKernelArg(kernel, 0, sizeof written, &written), CL_INVALID_ARG_VALUE);
+    EXPECT(clSetKernelArg(kernel, 1, sizeof read, &read), CL_INVALID_ARG_VALUE);
+    OK(clSetKernelArg(kernel, 0, sizeof read, &read));
+    OK(clSetKernelArg(kernel, 1, sizeof written, &written));
+    OK(clReleaseMemObject(read));
+    OK(clReleaseMemObject(written));
+    OK(clReleaseKernel(kernel));
+}
+
 int main(void) {
     cl_uint count = 0;
     cl_int code;
@@ -143,6 +193,8 @@ int main(void) {
     arrays_and_volumes();
     kernels_sample();
     over_a_buffer();
+    pitches();
+    images_for_one_use();
     cl_image_desc none = {.image_type = CL_MEM_OBJECT_IMAGE2D};
     clCreateImage(context, 0, &RGBA, &none, NULL, &code);
     EXPECT(code, CL_INVALID_IMAGE_DESCRIPTOR);

@@ -82,7 +82,7 @@ static void launches(cl_kernel kernel) {
         EXPECT(out[i], i * (i < 32 ? 5 : 3));
     }
     EXPECT(clEnqueueNDRangeKernel(queue, kernel, 4, NULL, &global, NULL, 0, NULL, NULL), CL_INVALID_WORK_DIMENSION);
-    EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, NULL, NULL, 0, NULL, NULL), CL_INVALID_GLOBAL_WORK_SIZE);
+    OK(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, NULL, NULL, 0, NULL, NULL)); /* of no work-items */
     EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &too_large, 0, NULL, NULL),
            CL_INVALID_WORK_ITEM_SIZE);
     EXPECT(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &global, &odd, 0, NULL, NULL), CL_INVALID_WORK_GROUP_SIZE);
@@ -161,17 +161,12 @@ static void binaries_build_again(cl_program program) {
     free(binary);
 }
 
-static void notified(cl_program program, void *seen) {
-    *(cl_program *)seen = program;
-}
-
 static void compiling_and_linking(void) {
     cl_int code;
-    cl_program header = new_program("int twice(int a) { return 2 * a; }\n"), seen = NULL;
+    cl_program header = new_program("int twice(int a) { return 2 * a; }\n");
     cl_program part = new_program("#include \"twice.h\"\nkernel void f(global int *a) { *a = twice(*a); }\n");
     const char *name = "twice.h";
-    OK(clCompileProgram(part, 0, NULL, NULL, 1, &header, &name, notified, &seen));
-    EXPECT(seen == part, 1);
+    OK(clCompileProgram(part, 0, NULL, NULL, 1, &header, &name, NULL, NULL));
     cl_program whole = clLinkProgram(context, 0, NULL, NULL, 1, &part, NULL, NULL, &code);
     OK(code);
     cl_kernel kernel = clCreateKernel(whole, "f", &code);

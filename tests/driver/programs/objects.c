@@ -120,13 +120,11 @@ static void refusals(void) {
 
 static void clocks(void) {
     cl_ulong on_device, here, before, after;
-    OK(clGetHostTimer(device, &before));
-    cl_int code = clGetDeviceAndHostTimer(device, &on_device, &here);
-    OK(clGetHostTimer(device, &after));
-    if (code == CL_INVALID_OPERATION) { /* as PoCL says of its devices */
+    if (clGetHostTimer(device, &before) == CL_INVALID_OPERATION) { /* as PoCL says of its devices */
         return;
     }
-    OK(code);
+    OK(clGetDeviceAndHostTimer(device, &on_device, &here));
+    OK(clGetHostTimer(device, &after));
     EXPECT(before <= here && here <= after && on_device > 0, 1);
 }
 
