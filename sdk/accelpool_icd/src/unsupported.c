@@ -2,11 +2,13 @@
 #include "objects.h"
 
 static cl_int refuse_queue(cl_command_queue queue) {
-    return is_object(queue, A_QUEUE) ? CL_INVALID_OPERATION : CL_INVALID_COMMAND_QUEUE;
+    bool is_queue = is_object(queue, A_QUEUE) || is_object(queue, A_SPANNING_QUEUE);
+    return is_queue ? CL_INVALID_OPERATION : CL_INVALID_COMMAND_QUEUE;
 }
 
 static cl_mem refuse_mem(cl_context context, cl_int *errcode_ret) {
-    return result(errcode_ret, is_object(context, A_CONTEXT) ? CL_INVALID_OPERATION : CL_INVALID_CONTEXT, NULL);
+    bool is_context = is_object(context, A_CONTEXT) || is_object(context, A_SPANNING_CONTEXT);
+    return result(errcode_ret, is_context ? CL_INVALID_OPERATION : CL_INVALID_CONTEXT, NULL);
 }
 
 #define UNUSED __attribute__((unused))
