@@ -96,9 +96,9 @@ def lease_file(opencl_pool, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield path
 
 
-@pytest.fixture(scope="module")
-def two_node_lease_file(two_node_opencl_pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture
+def two_node_lease_file(two_node_opencl_pool, tmp_path: Path) -> Iterator[Path]:
     """A lease of all devices of two nodes, which are this machine's on both."""
     pool = two_node_opencl_pool
-    with all_leased(pool.url, pool.token, tmp_path_factory.mktemp("two-node-lease")) as path:
+    with all_leased(pool.url, pool.token, tmp_path) as path:
         yield path

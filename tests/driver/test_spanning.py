@@ -1,10 +1,44 @@
 """Programs whose context is over devices of two nodes: content goes from worker to worker."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
+
+from .lease_file import all_leased
+from .losing import run_and_lose
 
 pytestmark = pytest.mark.opencl
 
+NAMES = ["spanning", "spanning_events", "spanning_programs", "spanning_images", "spanning_threads"]
+CALLS = Path(__file__).parent / "spanning_calls.py"
+BUFFERS_BYTES = (1 << 20) + 256
 
-@pytest.mark.parametrize("name", ["spanning"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_context_over_two_nodes_is_one(programs, two_node_lease_file, name):
     programs.run(name, two_node_lease_file)
+
+
+def test_content_goes_from_node_to_node_and_the_agents_count_it(
+    programs, two_node_opencl_pool, tmp_path, wait_until
+):
+    pool = two_node_opencl_pool
+    with all_leased(pool.url, pool.token, tmp_path) as lease_file:
+        programs.run_python(CALLS, lease_file)
+        lease = json.loads(lease_file.read_text())["lease"]
+    ends = [re.compile(rf"lease {lease} is over.* {came} came from other nodes and {went} went there")
+            for came, went in ((0, BUFFERS_BYTES), (BUFFERS_BYTES, 0))]  # fmt: skip
+    for number, end in enumerate(ends, start=1):
+        log = pool.folder / f"agent-{number}.log"
+        wait_until(lambda log=log, end=end: end.search(log.read_text()))
+
+
+def test_a_lost_node_gives_error_codes_and_no_hang(programs, own_two_node_pool, tmp_path):
+    pool = own_two_node_pool
+    with all_leased(pool.url, pool.token, tmp_path) as lease_file:
+        try:
+            run_and_lose(programs, "spanning_lost", lease_file, pool.agents[2].kill)
+        finally:
+            pool.start_agent(2)

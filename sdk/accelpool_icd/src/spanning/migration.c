@@ -73,12 +73,28 @@ static cl_int receive_content(struct spanning_mem *whole, cl_uint part, const un
     return code;
 }
 
+/* What a writer left that failed goes nowhere: who needs it fails at once, as it would behind a failed transfer. */
+static cl_int refuse_content(struct spanning_mem *whole, cl_uint part) {
+    cl_int code;
+    cl_event never = clCreateUserEvent(part_at(whole->base.context, part), &code);
+    if (never) {
+        code = clSetUserEventStatus(never, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+        forget_transfer(&whole->replicas[part].arrival);
+        whole->replicas[part].arrival = never;
+    }
+    return code;
+}
+
 cl_int migrate(struct spanning_mem *whole, cl_uint part) {
     unsigned char ticket[TICKET_BYTES];
-    bool is_lost = session_at(whole->base.context, (cl_uint)whole->owner)->connection->is_lost ||
-                   session_at(whole->base.context, part)->connection->is_lost;
-    if (is_lost || syscall(SYS_getrandom, ticket, sizeof ticket, 0) != sizeof ticket) {
+    struct connection *from = session_at(whole->base.context, (cl_uint)whole->owner)->connection;
+    struct connection *to = session_at(whole->base.context, part)->connection;
+    /* Hear of failures that have been told: what they are of is not sent, and not waited for. */
+    if (!try_receive(from) || !try_receive(to) || syscall(SYS_getrandom, ticket, sizeof ticket, 0) != sizeof ticket) {
         return CL_OUT_OF_RESOURCES;
+    }
+    if (has_failed(&whole->replicas[whole->owner].writers)) {
+        return refuse_content(whole, part);
     }
     cl_int code = send_content(whole, part, ticket);
     return code == CL_SUCCESS ? receive_content(whole, part, ticket) : code;

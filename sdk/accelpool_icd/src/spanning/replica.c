@@ -99,15 +99,17 @@ void unlock_uses(struct uses *uses) {
 /* ---- what it takes: with the wholes locked ------------------------------------------------------------------ */
 
 /* Take into account how the last migrations to and from a part ended, as far as that is known here. A failed arrival
- * leaves nothing to use: the next command that needs the content has it migrated anew. */
+ * leaves nothing to use: the next command that needs the content has it migrated anew. Whoever wrote over that since
+ * has waited for it, so that its failure is theirs. */
 static void settle(struct spanning_mem *whole, cl_uint part) {
     struct replica *replica = &whole->replicas[part];
     if (replica->departure && event_status(replica->departure) <= CL_COMPLETE) {
         forget_transfer(&replica->departure);
     }
     if (replica->arrival && event_status(replica->arrival) <= CL_COMPLETE) {
-        bool has_failed = event_status(replica->arrival) < 0;
-        replica->is_valid = replica->is_valid && (!has_failed || whole->owner == (int)part);
+        bool is_good = event_status(replica->arrival) == CL_COMPLETE;
+        replica->is_valid = replica->is_valid && (is_good || whole->owner == (int)part);
+        forget_usage(&replica->writers, replica->arrival);
         forget_transfer(&replica->arrival);
     }
 }
@@ -141,6 +143,9 @@ void note_uses(struct uses *uses, cl_event event, cl_uint part) {
     for (size_t i = 0; i < uses->count; i++) {
         struct use *use = &uses->list[i];
         struct replica *replica = &use->whole->replicas[part];
+        if (use->is_write && !use->needs_content) {
+            forget_ended(&replica->writers, true); /* what they wrote is gone */
+        }
         add_usage(use->is_write ? &replica->writers : &replica->readers, event);
         for (cl_uint p = 0; use->is_write && p < use->whole->base.context->part_count; p++) {
             use->whole->replicas[p].is_valid = p == part;

@@ -78,6 +78,16 @@ void add_usage(struct usage *usage, cl_event event) {
     usage->events[usage->count++] = event;
 }
 
+void forget_usage(struct usage *usage, cl_event event) {
+    for (cl_uint i = 0; i < usage->count; i++) {
+        if (usage->events[i] == event) {
+            usage->events[i] = usage->events[--usage->count];
+            release_event(event);
+            return;
+        }
+    }
+}
+
 void forget_ended(struct usage *usage, bool failed_too) {
     cl_uint kept = 0;
     for (cl_uint i = 0; i < usage->count; i++) {
@@ -96,6 +106,15 @@ void clear_usage(struct usage *usage) {
         release_event(usage->events[i]);
     }
     usage->count = 0;
+}
+
+bool has_failed(const struct usage *usage) {
+    for (cl_uint i = 0; i < usage->count; i++) {
+        if (event_status(usage->events[i]) < 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool add_usage_waits(struct waits *waits, const struct usage *usage) {
