@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from .lease_file import all_leased
-from .losing import run_and_lose
+from .losing import lose_the_second_node
 
 pytestmark = pytest.mark.opencl
 
@@ -36,9 +36,4 @@ def test_content_goes_from_node_to_node_and_the_agents_count_it(
 
 
 def test_a_lost_node_gives_error_codes_and_no_hang(programs, own_two_node_pool, tmp_path):
-    pool = own_two_node_pool
-    with all_leased(pool.url, pool.token, tmp_path) as lease_file:
-        try:
-            run_and_lose(programs, "spanning_lost", lease_file, pool.agents[2].kill)
-        finally:
-            pool.start_agent(2)
+    lose_the_second_node(programs, "spanning_lost", own_two_node_pool, tmp_path)
