@@ -38,7 +38,7 @@ def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
     sanitized.run(name, lease_file)
 
 
-@pytest.mark.parametrize("name", SPANNING)
+@pytest.mark.parametrize("name", [*SPANNING, "spanning_random"])
 def test_nor_in_contexts_over_two_nodes(sanitized, two_node_lease_file, name):
     sanitized.run(name, two_node_lease_file)
 

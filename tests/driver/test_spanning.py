@@ -21,6 +21,11 @@ def test_a_context_over_two_nodes_is_one(programs, two_node_lease_file, name):
     programs.run(name, two_node_lease_file)
 
 
+@pytest.mark.parametrize("words", [("1",), ("2",), ("3", "out of order")])
+def test_random_programs_see_one_memory(programs, two_node_lease_file, words):
+    programs.run("spanning_random", two_node_lease_file, *words)
+
+
 def test_content_goes_from_node_to_node_and_the_agents_count_it(
     programs, two_node_opencl_pool, tmp_path, wait_until
 ):

@@ -113,7 +113,7 @@ static cl_kernel open_launch(struct spanning_command *c, cl_command_queue queue,
         return NULL;
     }
     cl_kernel own = part_at(kernel, c->part);
-    c->code = own ? CL_SUCCESS : kernel->base.parts[c->part].code;
+    c->code = own ? CL_SUCCESS : CL_INVALID_PROGRAM_EXECUTABLE;
     use_args(c, kernel);
     return occupy(c) ? own : NULL;
 }
