@@ -1,4 +1,4 @@
-"""PyOpenCL, nothing changed for a pool, in a context over two nodes; one buffer has to go from one to the other."""
+"""PyOpenCL, nothing changed for a pool, in a context over two nodes; a buffer goes from one to the other."""
 
 import numpy as np
 import pyopencl as cl

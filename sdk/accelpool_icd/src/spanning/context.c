@@ -93,8 +93,7 @@ cl_context create_spanning_context(const cl_context_properties *properties, cl_u
     context->devices = calloc(count, sizeof *devices);
     context->movers = calloc(part_count, sizeof *context->movers);
     cl_int code = CL_OUT_OF_HOST_MEMORY;
-    if (context->devices && context->movers &&
-        copy_properties(&context->properties, properties, sizeof *properties, 2)) {
+    if (context->devices && context->movers) {
         take_devices(context, count, devices);
         code = make_parts(context, properties, notify, user_data);
     }
@@ -128,7 +127,6 @@ void release_spanning_context(struct spanning_context *context) {
     pthread_mutex_destroy(&context->lock);
     free(context->movers);
     free(context->devices);
-    free(context->properties.list);
     free_object(context);
 }
 

@@ -12,8 +12,8 @@
  *     other images                            in the session of the context's first device
  *     event                                   in its command's session, and user events where others wait for it
  *
- * Locks, in this order: a kernel's, memory objects' by their address, an event's, then those of the parts and of
- * their connections. None is held while a command is waited for.
+ * Locks, in this order: a kernel's, memory objects' by their address, an event's or the context's, then those of the
+ * parts and of their connections. None is held while a command is waited for.
  */
 #ifndef ACCELPOOL_SPANNING_H
 #define ACCELPOOL_SPANNING_H
@@ -46,7 +46,6 @@ struct spanning_context {
     cl_uint part_count;
     cl_uint device_count;
     cl_device_id *devices;
-    struct properties properties;
     pthread_mutex_t lock; /* of what follows */
     struct callback *destructors;
     cl_command_queue (*movers)[2]; /* of each part, that content is sent and received by; made with the first */
