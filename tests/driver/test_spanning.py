@@ -17,8 +17,15 @@ BUFFERS_BYTES = (1 << 20) + 256
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_context_over_two_nodes_is_one(programs, two_node_lease_file, name):
+def test_over_two_nodes_all_is_as_over_one(programs, two_node_lease_file, name):
     programs.run(name, two_node_lease_file)
+
+
+def test_over_two_driver_environments_it_is_so_too(programs, opencl_pool, tmp_path):
+    with all_leased(opencl_pool.url, opencl_pool.token, tmp_path) as lease_file:
+        if len(json.loads(lease_file.read_text())["endpoints"]) < 2:
+            pytest.skip("this machine has one driver environment")
+        programs.run("spanning", lease_file)
 
 
 @pytest.mark.parametrize("words", [("1",), ("2",), ("3", "out of order")])
