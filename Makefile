@@ -47,7 +47,7 @@ conformance: setup
 style: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/clang-format --dry-run --Werror sdk/accelpool_icd/src/*.[ch] tests/driver/programs/*.[ch] bench/*.c
+	@$(BIN)/clang-format --dry-run --Werror sdk/accelpool_icd/src/*.[ch] sdk/accelpool_icd/src/*/*.[ch] tests/driver/programs/*.[ch] bench/*.c
 
 types: setup
 	@$(BIN)/mypy

@@ -17,7 +17,7 @@ from accelpool_wire.version import __version__
 
 GLIBC = "2.17"
 HERE = Path(__file__).parent
-SOURCES = sorted((HERE / "src").glob("*.c"))
+SOURCES = sorted((HERE / "src").rglob("*.c"))
 LIBRARY = HERE / "lib" / "libaccelpool.so"
 FLAGS = ["-std=gnu11", "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
 # Loaders unload drivers at the end of the process, when their threads may still run: nodelete. They have

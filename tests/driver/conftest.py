@@ -17,7 +17,7 @@ import pytest
 
 from accelpool_icd.build import HERE, build, zig
 
-from .lease_file import leased
+from .lease_file import all_leased, leased
 
 PROGRAMS = Path(__file__).parent / "programs"
 PYOPENCL = Path(pyopencl.__file__).parent
@@ -93,4 +93,12 @@ def lease_file(opencl_pool, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with leased(
         opencl_pool.url, opencl_pool.token, tmp_path_factory.mktemp("lease"), {"kind": "any"}
     ) as path:
+        yield path
+
+
+@pytest.fixture
+def two_node_lease_file(two_node_opencl_pool, tmp_path: Path) -> Iterator[Path]:
+    """A lease of all devices of two nodes, which are this machine's on both."""
+    pool = two_node_opencl_pool
+    with all_leased(pool.url, pool.token, tmp_path) as path:
         yield path

@@ -29,6 +29,15 @@ def leased(url: str, token: str, folder: Path, asked: dict[str, Any]) -> Iterato
         requests.delete(f"{url}/leases/{lease['id']}", headers=headers, timeout=30).raise_for_status()
 
 
+@contextlib.contextmanager
+def all_leased(url: str, token: str, folder: Path) -> Iterator[Path]:
+    """Have a lease of all of a pool's devices."""
+    answer = requests.get(f"{url}/devices", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    answer.raise_for_status()
+    with leased(url, token, folder, {"kind": "any", "count": len(answer.json()["items"])}) as path:
+        yield path
+
+
 def write_lease_file(path: Path, lease: dict[str, Any]) -> Path:
     """Write what the driver reads of a lease, readable by nobody else, in one step."""
     content = {"lease": lease["id"], "expires_at": lease["expires_at"], "endpoints": lease["endpoints"]}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .lease_file import leased
+from .lease_file import all_leased, leased
 
 END_S = 60
 
@@ -21,6 +21,15 @@ def lose_the_node(programs: Any, name: str, pool: Any, folder: Path) -> None:
             run_and_lose(programs, name, lease_file, pool.agent.kill)
         finally:
             pool.start_agent()
+
+
+def lose_the_second_node(programs: Any, name: str, pool: Any, folder: Path) -> None:
+    """The same, with a lease of two nodes' devices and the death of the second one."""
+    with all_leased(pool.url, pool.token, folder) as lease_file:
+        try:
+            run_and_lose(programs, name, lease_file, pool.agents[2].kill)
+        finally:
+            pool.start_agent(2)
 
 
 def lose_the_worker(programs: Any, name: str, pool: Any, folder: Path) -> None:

@@ -60,9 +60,9 @@ def test_a_worker_that_dies_is_not_the_end(programs, own_opencl_pool, tmp_path, 
 
 def test_devices_of_one_endpoint_share_a_context(programs, null_pool, tmp_path):
     with leased(null_pool.url, null_pool.token, tmp_path, {"kind": "any", "count": 2}) as lease_file:
-        programs.run("several", lease_file, "together")
+        programs.run("several", lease_file)
 
 
-def test_devices_of_several_nodes_are_in_one_platform(programs, two_node_pool, tmp_path):
+def test_devices_of_several_nodes_share_a_context_too(programs, two_node_pool, tmp_path):
     with leased(two_node_pool.url, two_node_pool.token, tmp_path, {"kind": "any", "count": 4}) as lease_file:
-        programs.run("several", lease_file, "apart")
+        programs.run("several", lease_file)

@@ -8,8 +8,9 @@ import pytest
 
 from .conftest import built
 from .hostile import changing, damaging
-from .losing import lose_the_node
+from .losing import lose_the_node, lose_the_second_node
 from .test_programs import NAMES
+from .test_spanning import NAMES as SPANNING
 
 pytestmark = [pytest.mark.opencl, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -38,6 +39,11 @@ def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
     sanitized.run(name, lease_file)
 
 
+@pytest.mark.parametrize("name", [*SPANNING, "spanning_random"])
+def test_nor_in_contexts_over_two_nodes(sanitized, two_node_lease_file, name):
+    sanitized.run(name, two_node_lease_file)
+
+
 def test_nor_where_all_of_a_devices_extensions_are_told(sanitized, lease_file):
     """None is the driver's own, and one space is between two."""
 
@@ -52,6 +58,10 @@ def test_nor_where_all_of_a_devices_extensions_are_told(sanitized, lease_file):
 @pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
 def test_nor_where_the_node_is_lost(sanitized, own_opencl_pool, tmp_path, name):
     lose_the_node(sanitized, name, own_opencl_pool, tmp_path)
+
+
+def test_nor_where_one_of_two_nodes_is_lost(sanitized, own_two_node_pool, tmp_path):
+    lose_the_second_node(sanitized, "spanning_lost", own_two_node_pool, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["buffers", "kernels", "events", "images"])

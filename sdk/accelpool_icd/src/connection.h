@@ -6,7 +6,7 @@
  * that no thread waits for, and calls the application's callbacks.
  *
  * Locks, in this order: `sending` (what leaves), `lock` (what is awaited; never held while anything blocks),
- * `releasing` (handles given back; taken wherever an object dies).
+ * `releasing` (handles given back; taken wherever an object dies). Those of objects come before: spanning/spanning.h.
  */
 #ifndef ACCELPOOL_CONNECTION_H
 #define ACCELPOOL_CONNECTION_H

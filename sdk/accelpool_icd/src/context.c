@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "device_info.h"
+#include "spanning/spanning.h"
 #include "tags.h"
 
 static cl_int check_devices(cl_uint count, const cl_device_id *devices) {
@@ -9,10 +10,6 @@ static cl_int check_devices(cl_uint count, const cl_device_id *devices) {
     }
     for (cl_uint i = 0; i < count; i++) {
         if (!is_object(devices[i], A_DEVICE)) {
-            return CL_INVALID_DEVICE;
-        }
-        if (devices[i]->session != devices[0]->session) {
-            say("clCreateContext", "the devices of a context must be of one node and driver environment");
             return CL_INVALID_DEVICE;
         }
         if (devices[i]->session->connection->is_lost) {
@@ -42,6 +39,15 @@ static cl_int check_properties(const cl_context_properties *properties) {
         }
     }
     return code;
+}
+
+static bool are_of_one_session(cl_uint count, const cl_device_id *devices) {
+    for (cl_uint i = 1; i < count; i++) {
+        if (devices[i]->session != devices[0]->session) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Devices once each, in their order. */
@@ -87,6 +93,9 @@ cl_context clCreateContext(const cl_context_properties *properties, cl_uint coun
     if (code != CL_SUCCESS) {
         return result(errcode_ret, code, NULL);
     }
+    if (!are_of_one_session(count, devices)) {
+        return create_spanning_context(properties, count, devices, notify, user_data, errcode_ret);
+    }
     cl_context context = new_object(A_CONTEXT, sizeof *context);
     if (!context || !(context->devices = calloc(count, sizeof *devices)) ||
         !copy_properties(&context->properties, properties, sizeof *properties, 2)) {
@@ -107,19 +116,6 @@ cl_context clCreateContext(const cl_context_properties *properties, cl_uint coun
     return result(errcode_ret, code, context);
 }
 
-/* Keep those devices that can be in one context: of the first session that is not lost. */
-static cl_uint keep_together(cl_uint count, cl_device_id *devices) {
-    const struct session *session = NULL;
-    cl_uint kept = 0;
-    for (cl_uint i = 0; i < count; i++) {
-        session = session || devices[i]->session->connection->is_lost ? session : devices[i]->session;
-        if (session && devices[i]->session == session) {
-            devices[kept++] = devices[i];
-        }
-    }
-    return kept;
-}
-
 cl_context clCreateContextFromType(const cl_context_properties *properties, cl_device_type type,
                                    context_callback notify, void *user_data, cl_int *errcode_ret) {
     cl_uint count = 0;
@@ -128,9 +124,13 @@ cl_context clCreateContextFromType(const cl_context_properties *properties, cl_d
     if (!devices) {
         return result(errcode_ret, code == CL_SUCCESS ? CL_OUT_OF_HOST_MEMORY : code, NULL);
     }
-    cl_uint now = 0; /* there may be fewer of them, or more */
+    cl_uint now = 0, kept = 0; /* there may be fewer of them, or more */
     clGetDeviceIDs(&the_platform, type, count, devices, &now);
-    cl_uint kept = keep_together(now < count ? now : count, devices);
+    for (cl_uint i = 0; i < count && i < now; i++) { /* those that can be used, or one that says why there are none */
+        if (!devices[i]->session->connection->is_lost) {
+            devices[kept++] = devices[i];
+        }
+    }
     cl_context context = clCreateContext(properties, kept ? kept : 1, devices, notify, user_data, errcode_ret);
     free(devices);
     return context;

@@ -1,8 +1,8 @@
-/* The table through which loaders call, in the order that Khronos' loader and ocl-icd agree on, and the functions
- * that loaders look up by name. No entry is NULL: what there is no support for says so. */
+/* The tables through which loaders call, that of spanning objects among them, and the functions that loaders look up
+ * by name. */
 #include <string.h>
 
-#include "objects.h"
+#include "spanning/spanning.h"
 
 typedef void (*function)(void);
 
@@ -18,156 +18,29 @@ static void *refuse_to_create(void) {
 #define ENTRY(name) (function) name
 
 const function the_dispatch_table[] = {
-    ENTRY(clGetPlatformIDs),
-    ENTRY(clGetPlatformInfo),
-    ENTRY(clGetDeviceIDs),
-    ENTRY(clGetDeviceInfo),
-    ENTRY(clCreateContext),
-    ENTRY(clCreateContextFromType),
-    ENTRY(clRetainContext),
-    ENTRY(clReleaseContext),
-    ENTRY(clGetContextInfo),
-    ENTRY(clCreateCommandQueue),
-    ENTRY(clRetainCommandQueue),
-    ENTRY(clReleaseCommandQueue),
-    ENTRY(clGetCommandQueueInfo),
-    ENTRY(clSetCommandQueueProperty),
-    ENTRY(clCreateBuffer),
-    ENTRY(clCreateImage2D),
-    ENTRY(clCreateImage3D),
-    ENTRY(clRetainMemObject),
-    ENTRY(clReleaseMemObject),
-    ENTRY(clGetSupportedImageFormats),
-    ENTRY(clGetMemObjectInfo),
-    ENTRY(clGetImageInfo),
-    ENTRY(clCreateSampler),
-    ENTRY(clRetainSampler),
-    ENTRY(clReleaseSampler),
-    ENTRY(clGetSamplerInfo),
-    ENTRY(clCreateProgramWithSource),
-    ENTRY(clCreateProgramWithBinary),
-    ENTRY(clRetainProgram),
-    ENTRY(clReleaseProgram),
-    ENTRY(clBuildProgram),
-    ENTRY(clUnloadCompiler),
-    ENTRY(clGetProgramInfo),
-    ENTRY(clGetProgramBuildInfo),
-    ENTRY(clCreateKernel),
-    ENTRY(clCreateKernelsInProgram),
-    ENTRY(clRetainKernel),
-    ENTRY(clReleaseKernel),
-    ENTRY(clSetKernelArg),
-    ENTRY(clGetKernelInfo),
-    ENTRY(clGetKernelWorkGroupInfo),
-    ENTRY(clWaitForEvents),
-    ENTRY(clGetEventInfo),
-    ENTRY(clRetainEvent),
-    ENTRY(clReleaseEvent),
-    ENTRY(clGetEventProfilingInfo),
-    ENTRY(clFlush),
-    ENTRY(clFinish),
-    ENTRY(clEnqueueReadBuffer),
-    ENTRY(clEnqueueWriteBuffer),
-    ENTRY(clEnqueueCopyBuffer),
-    ENTRY(clEnqueueReadImage),
-    ENTRY(clEnqueueWriteImage),
-    ENTRY(clEnqueueCopyImage),
-    ENTRY(clEnqueueCopyImageToBuffer),
-    ENTRY(clEnqueueCopyBufferToImage),
-    ENTRY(clEnqueueMapBuffer),
-    ENTRY(clEnqueueMapImage),
-    ENTRY(clEnqueueUnmapMemObject),
-    ENTRY(clEnqueueNDRangeKernel),
-    ENTRY(clEnqueueTask),
-    ENTRY(clEnqueueNativeKernel),
-    ENTRY(clEnqueueMarker),
-    ENTRY(clEnqueueWaitForEvents),
-    ENTRY(clEnqueueBarrier),
-    ENTRY(clGetExtensionFunctionAddress),
-    ENTRY(clCreateFromGLBuffer),
-    ENTRY(clCreateFromGLTexture2D),
-    ENTRY(clCreateFromGLTexture3D),
-    ENTRY(clCreateFromGLRenderbuffer),
-    ENTRY(clGetGLObjectInfo),
-    ENTRY(clGetGLTextureInfo),
-    ENTRY(clEnqueueAcquireGLObjects),
-    ENTRY(clEnqueueReleaseGLObjects),
-    ENTRY(clGetGLContextInfoKHR),
-    ENTRY(refuse),           /* clGetDeviceIDsFromD3D10KHR */
-    ENTRY(refuse_to_create), /* clCreateFromD3D10BufferKHR */
-    ENTRY(refuse_to_create), /* clCreateFromD3D10Texture2DKHR */
-    ENTRY(refuse_to_create), /* clCreateFromD3D10Texture3DKHR */
-    ENTRY(refuse),           /* clEnqueueAcquireD3D10ObjectsKHR */
-    ENTRY(refuse),           /* clEnqueueReleaseD3D10ObjectsKHR */
-    ENTRY(clSetEventCallback),
-    ENTRY(clCreateSubBuffer),
-    ENTRY(clSetMemObjectDestructorCallback),
-    ENTRY(clCreateUserEvent),
-    ENTRY(clSetUserEventStatus),
-    ENTRY(clEnqueueReadBufferRect),
-    ENTRY(clEnqueueWriteBufferRect),
-    ENTRY(clEnqueueCopyBufferRect),
-    ENTRY(clCreateSubDevicesEXT),
-    ENTRY(clRetainDeviceEXT),
-    ENTRY(clReleaseDeviceEXT),
-    ENTRY(clCreateEventFromGLsyncKHR),
-    ENTRY(clCreateSubDevices),
-    ENTRY(clRetainDevice),
-    ENTRY(clReleaseDevice),
-    ENTRY(clCreateImage),
-    ENTRY(clCreateProgramWithBuiltInKernels),
-    ENTRY(clCompileProgram),
-    ENTRY(clLinkProgram),
-    ENTRY(clUnloadPlatformCompiler),
-    ENTRY(clGetKernelArgInfo),
-    ENTRY(clEnqueueFillBuffer),
-    ENTRY(clEnqueueFillImage),
-    ENTRY(clEnqueueMigrateMemObjects),
-    ENTRY(clEnqueueMarkerWithWaitList),
-    ENTRY(clEnqueueBarrierWithWaitList),
-    ENTRY(clGetExtensionFunctionAddressForPlatform),
-    ENTRY(clCreateFromGLTexture),
-    ENTRY(refuse),           /* clGetDeviceIDsFromD3D11KHR */
-    ENTRY(refuse_to_create), /* clCreateFromD3D11BufferKHR */
-    ENTRY(refuse_to_create), /* clCreateFromD3D11Texture2DKHR */
-    ENTRY(refuse_to_create), /* clCreateFromD3D11Texture3DKHR */
-    ENTRY(refuse_to_create), /* clCreateFromDX9MediaSurfaceKHR */
-    ENTRY(refuse),           /* clEnqueueAcquireD3D11ObjectsKHR */
-    ENTRY(refuse),           /* clEnqueueReleaseD3D11ObjectsKHR */
-    ENTRY(refuse),           /* clGetDeviceIDsFromDX9MediaAdapterKHR */
-    ENTRY(refuse),           /* clEnqueueAcquireDX9MediaSurfacesKHR */
-    ENTRY(refuse),           /* clEnqueueReleaseDX9MediaSurfacesKHR */
-    ENTRY(refuse_to_create), /* clCreateFromEGLImageKHR */
-    ENTRY(refuse),           /* clEnqueueAcquireEGLObjectsKHR */
-    ENTRY(refuse),           /* clEnqueueReleaseEGLObjectsKHR */
-    ENTRY(refuse_to_create), /* clCreateEventFromEGLSyncKHR */
-    ENTRY(clCreateCommandQueueWithProperties),
-    ENTRY(clCreatePipe),
-    ENTRY(clGetPipeInfo),
-    ENTRY(clSVMAlloc),
-    ENTRY(clSVMFree),
-    ENTRY(clEnqueueSVMFree),
-    ENTRY(clEnqueueSVMMemcpy),
-    ENTRY(clEnqueueSVMMemFill),
-    ENTRY(clEnqueueSVMMap),
-    ENTRY(clEnqueueSVMUnmap),
-    ENTRY(clCreateSamplerWithProperties),
-    ENTRY(clSetKernelArgSVMPointer),
-    ENTRY(clSetKernelExecInfo),
-    ENTRY(clGetKernelSubGroupInfoKHR),
-    ENTRY(clCloneKernel),
-    ENTRY(clCreateProgramWithIL),
-    ENTRY(clEnqueueSVMMigrateMem),
-    ENTRY(clGetDeviceAndHostTimer),
-    ENTRY(clGetHostTimer),
-    ENTRY(clGetKernelSubGroupInfo),
-    ENTRY(clSetDefaultDeviceCommandQueue),
-    ENTRY(clSetProgramReleaseCallback),
-    ENTRY(clSetProgramSpecializationConstant),
-    ENTRY(clCreateBufferWithProperties),
-    ENTRY(clCreateImageWithProperties),
-    ENTRY(clSetContextDestructorCallback),
+#define SHARED(name) ENTRY(name),
+#define OWN(name) ENTRY(name),
+#include "dispatch_order.h"
+#undef OWN
 };
+
+const function the_spanning_dispatch_table[] = {
+#define OWN(name) ENTRY(spanning_##name),
+#include "dispatch_order.h"
+};
+
+/* What is looked up by name is called with objects of either table. */
+static cl_program create_program_with_il(cl_context context, const void *il, size_t length, cl_int *errcode_ret) {
+    bool is_spanning = is_object(context, A_SPANNING_CONTEXT);
+    return (is_spanning ? spanning_clCreateProgramWithIL : clCreateProgramWithIL)(context, il, length, errcode_ret);
+}
+
+static cl_int get_sub_group_info(cl_kernel kernel, cl_device_id device, cl_kernel_sub_group_info name,
+                                 size_t input_bytes, const void *input, size_t room, void *value, size_t *size_ret) {
+    bool is_spanning = is_object(kernel, A_SPANNING_KERNEL);
+    return (is_spanning ? spanning_clGetKernelSubGroupInfo : clGetKernelSubGroupInfo)(
+        kernel, device, name, input_bytes, input, room, value, size_ret);
+}
 
 static const struct {
     const char *name;
@@ -175,8 +48,8 @@ static const struct {
 } BY_NAME[] = {
     {"clIcdGetPlatformIDsKHR", ENTRY(clIcdGetPlatformIDsKHR)},
     {"clGetPlatformInfo", ENTRY(clGetPlatformInfo)},
-    {"clCreateProgramWithILKHR", ENTRY(clCreateProgramWithIL)},
-    {"clGetKernelSubGroupInfoKHR", ENTRY(clGetKernelSubGroupInfo)},
+    {"clCreateProgramWithILKHR", ENTRY(create_program_with_il)},
+    {"clGetKernelSubGroupInfoKHR", ENTRY(get_sub_group_info)},
 };
 
 EXPORTED void *clGetExtensionFunctionAddress(const char *name) {

@@ -147,7 +147,7 @@ cl_int pixels_at_host(cl_mem image, const size_t *region, size_t *row_pitch, siz
     return CL_SUCCESS;
 }
 
-static cl_int announce(cl_mem image, const struct destination *content) {
+cl_int announce_image(cl_mem image, const struct destination *content) {
     struct connection *c = image->session->connection;
     const cl_mem_flags access =
         CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY | CL_MEM_KERNEL_READ_AND_WRITE;
@@ -188,8 +188,11 @@ static cl_mem make(cl_context context, cl_mem_flags flags, const cl_image_format
     }
     struct destination content;
     cl_int code = pixels_at_host(image, extent, &image->row_pitch, &image->slice_pitch, host_ptr, &content);
-    code = code == CL_SUCCESS ? announce(image, host_ptr && !desc->mem_object ? &content : NULL)
-                              : CL_INVALID_IMAGE_DESCRIPTOR;
+    if (code != CL_SUCCESS) {
+        code = CL_INVALID_IMAGE_DESCRIPTOR;
+    } else if (!desc->mem_object || !context->is_part) {
+        code = announce_image(image, host_ptr && !desc->mem_object ? &content : NULL);
+    }
     return mem_created(image, code, errcode_ret);
 }
 

@@ -12,6 +12,8 @@ cl_int check_pixels(cl_mem image, const size_t *origin, const size_t *region);
 cl_int pixels_at_host(cl_mem image, const size_t *region, size_t *row_pitch, size_t *slice_pitch, const void *pointer,
                       struct destination *place);
 bool has_slices(cl_mem image); /* whether its slice pitch means anything */
+/* Tell the worker of an image. */
+cl_int announce_image(cl_mem image, const struct destination *content);
 /* Whether images of this kind can have this format: CL_SUCCESS, or CL_IMAGE_FORMAT_NOT_SUPPORTED. */
 cl_int check_format(cl_context context, cl_mem_flags flags, cl_mem_object_type type, const cl_image_format *format);
 

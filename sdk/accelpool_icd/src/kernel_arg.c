@@ -35,6 +35,11 @@ static enum arg_kind kind_of(const struct arg_info *info) {
     }
 }
 
+bool takes_object(const struct kernel_info *info, cl_uint index) {
+    enum arg_kind kind = info->has_args ? kind_of(&info->args[index]) : IS_UNKNOWN;
+    return kind != A_VALUE && kind != A_LOCAL;
+}
+
 /* The bytes of a scalar or vector type of OpenCL C by its name; 0 for others, such as structs. */
 static size_t type_bytes(const char *name) {
     static const struct {

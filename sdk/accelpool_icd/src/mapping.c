@@ -41,7 +41,7 @@ static cl_int check_map(const struct command *command, cl_mem mem, cl_map_flags 
     return CL_SUCCESS;
 }
 
-static void enter(cl_mem mem, struct mapping *mapping) {
+void enter_mapping(cl_mem mem, struct mapping *mapping) {
     pthread_mutex_lock(&mem->lock);
     mapping->next = mem->mappings;
     mem->mappings = mapping;
@@ -49,7 +49,7 @@ static void enter(cl_mem mem, struct mapping *mapping) {
     pthread_mutex_unlock(&mem->lock);
 }
 
-static struct mapping *take(cl_mem mem, const void *pointer) {
+struct mapping *take_mapping(cl_mem mem, const void *pointer) {
     pthread_mutex_lock(&mem->lock);
     struct mapping **link = &mem->mappings;
     while (*link && (*link)->pointer != pointer) {
@@ -112,7 +112,7 @@ static void *map(struct command *command, cl_mem mem, struct mapping *mapping, c
     if (event) {
         *event = own;
     }
-    enter(mem, mapping);
+    enter_mapping(mem, mapping);
     return result(errcode_ret, CL_SUCCESS, mapping->pointer);
 }
 
@@ -267,7 +267,7 @@ cl_int clEnqueueUnmapMemObject(cl_command_queue queue, cl_mem mem, void *pointer
     if (code == CL_SUCCESS && mem->context != queue->context) {
         code = CL_INVALID_CONTEXT;
     }
-    struct mapping *mapping = code == CL_SUCCESS ? take(mem, pointer) : NULL;
+    struct mapping *mapping = code == CL_SUCCESS ? take_mapping(mem, pointer) : NULL;
     if (!mapping) {
         return finish(&command, code == CL_SUCCESS ? CL_INVALID_VALUE : code, event);
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "device_info.h"
+#include "image.h"
 #include "tags.h"
 
 #define ACCESS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
@@ -97,7 +98,7 @@ cl_mem clCreateBufferWithProperties(cl_context context, const cl_mem_properties 
     if (!mem || !copy_properties(&mem->properties, properties, sizeof *properties, 2)) {
         return mem_created(mem, CL_OUT_OF_HOST_MEMORY, errcode_ret);
     }
-    return mem_created(mem, announce_buffer(mem, host_ptr), errcode_ret);
+    return mem_created(mem, context->is_part ? CL_SUCCESS : announce_buffer(mem, host_ptr), errcode_ret);
 }
 
 cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr, cl_int *errcode_ret) {
@@ -172,7 +173,20 @@ cl_mem clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_typ
     mem->parent = buffer;
     mem->origin = region->origin;
     retain(buffer);
-    return mem_created(mem, announce_sub_buffer(mem), errcode_ret);
+    return mem_created(mem, mem->context->is_part ? CL_SUCCESS : announce_sub_buffer(mem), errcode_ret);
+}
+
+cl_int announce_mem(cl_mem mem, const void *content) {
+    cl_int code = mem->parent ? announce_mem(mem->parent, NULL) : CL_SUCCESS;
+    pthread_mutex_lock(&mem->lock);
+    if (code == CL_SUCCESS && !mem->is_announced) {
+        code = is_image(mem) ? announce_image(mem, NULL)
+               : mem->parent ? announce_sub_buffer(mem)
+                             : announce_buffer(mem, content);
+        mem->is_announced = code == CL_SUCCESS;
+    }
+    pthread_mutex_unlock(&mem->lock);
+    return code;
 }
 
 /* ---- life and infos --------------------------------------------------------------------------------------- */

@@ -18,6 +18,11 @@ cl_mem mem_created(cl_mem mem, cl_int code, cl_int *errcode_ret);
 /* The largest of the numbers that the context's devices tell. */
 uint64_t most_of_devices(cl_context context, cl_device_info name);
 
+/* Tell the worker of a buffer, or of what is over one, in a part of a spanning context; only once. */
+cl_int announce_mem(cl_mem mem, const void *content);
+
+void enter_mapping(cl_mem mem, struct mapping *mapping);
+struct mapping *take_mapping(cl_mem mem, const void *pointer); /* NULL if nothing is mapped there */
 void free_mapping(struct mapping *mapping);
 
 /* Whether an 8-byte kernel argument is one of our memory objects or samplers that is alive. */

@@ -32,6 +32,13 @@ enum what {
     A_KERNEL,
     AN_EVENT,
     A_DEAD_ONE,
+    A_SPANNING_CONTEXT, /* those of spanning/ */
+    A_SPANNING_QUEUE,
+    A_SPANNING_MEM,
+    A_SPANNING_SAMPLER,
+    A_SPANNING_PROGRAM,
+    A_SPANNING_KERNEL,
+    AN_SPANNING_EVENT,
 };
 
 struct object {
@@ -83,6 +90,7 @@ struct _cl_context {
     struct object object;
     struct session *session;
     uint64_t handle;
+    bool is_part; /* of a spanning context: the worker is told of buffers where they are first used */
     cl_uint device_count;
     cl_device_id *devices;
     struct properties properties;
@@ -132,6 +140,7 @@ struct _cl_mem {
     size_t origin; /* of a sub-buffer */
     struct properties properties;
     pthread_mutex_t lock; /* of what follows */
+    bool is_announced;    /* in a part of a spanning context: whether the worker was told of it */
     cl_uint map_count;
     struct mapping *mappings;
     struct callback *destructors;
@@ -249,7 +258,7 @@ struct _cl_event {
 };
 
 extern struct _cl_platform_id the_platform;
-extern void (*const the_dispatch_table[])(void);
+extern void (*const the_dispatch_table[])(void), (*const the_spanning_dispatch_table[])(void);
 
 /* A zeroed object that is held once, or NULL. */
 void *new_object(enum what what, size_t size);

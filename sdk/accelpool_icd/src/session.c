@@ -110,6 +110,7 @@ static void session_free(struct session *session) {
     free(session->welcome);
     free(session->node);
     free(session->environment);
+    free(session->host);
     free(session);
 }
 
@@ -135,10 +136,12 @@ static struct session *session_open(const struct endpoint *endpoint) {
     }
     session->node = strdup(endpoint->node);
     session->environment = strdup(endpoint->environment ? endpoint->environment : "");
+    session->host = strdup(endpoint->host);
+    session->port = (int)endpoint->port;
     struct reader fields;
     session->connection = enter(endpoint, &fields, &session->welcome, problem, sizeof problem);
-    if (!session->node || !session->environment || !session->connection || !welcomed(session, fields) ||
-        !connection_start(session->connection, &CALLS, session)) {
+    if (!session->node || !session->environment || !session->host || !session->connection ||
+        !welcomed(session, fields) || !connection_start(session->connection, &CALLS, session)) {
         say(endpoint->node, problem);
         session_free(session);
         return NULL;

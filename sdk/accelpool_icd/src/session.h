@@ -8,7 +8,8 @@ enum { WATCH_BUCKETS = 1024, MOST_SESSIONS = 1024 };
 
 struct session {
     struct connection *connection;
-    char *node, *environment;
+    char *node, *environment, *host;
+    int port;
     unsigned char *welcome; /* what the devices' infos read in */
     char id[64];
     cl_uint device_count;

@@ -18,4 +18,12 @@ void write_triple(struct writer *w, const size_t *triple);
 /* Send a write whose message is begun: the host's bytes are its payload. */
 cl_int post_region(struct connection *c, const struct destination *from);
 
+/* delivery.c: have all of a buffer sent to another session, which receives it with the same ticket: random bytes, new
+ * for each transfer. */
+enum { TICKET_BYTES = 32 };
+cl_int send_buffer(cl_command_queue queue, cl_mem buffer, const struct session *to, const unsigned char *ticket,
+                   cl_uint wait_count, const cl_event *wait_list, cl_event *event);
+cl_int receive_buffer(cl_command_queue queue, cl_mem buffer, const unsigned char *ticket, cl_uint wait_count,
+                      const cl_event *wait_list, cl_event *event);
+
 #endif

@@ -2,11 +2,13 @@
 #include "objects.h"
 
 static cl_int refuse_queue(cl_command_queue queue) {
-    return is_object(queue, A_QUEUE) ? CL_INVALID_OPERATION : CL_INVALID_COMMAND_QUEUE;
+    bool is_queue = is_object(queue, A_QUEUE) || is_object(queue, A_SPANNING_QUEUE);
+    return is_queue ? CL_INVALID_OPERATION : CL_INVALID_COMMAND_QUEUE;
 }
 
-static cl_mem refuse_mem(cl_context context, cl_int *errcode_ret) {
-    return result(errcode_ret, is_object(context, A_CONTEXT) ? CL_INVALID_OPERATION : CL_INVALID_CONTEXT, NULL);
+static void *refuse_context(cl_context context, cl_int *errcode_ret) {
+    bool is_context = is_object(context, A_CONTEXT) || is_object(context, A_SPANNING_CONTEXT);
+    return result(errcode_ret, is_context ? CL_INVALID_OPERATION : CL_INVALID_CONTEXT, NULL);
 }
 
 #define UNUSED __attribute__((unused))
@@ -58,7 +60,7 @@ cl_int clEnqueueSVMMigrateMem(cl_command_queue queue, cl_uint count UNUSED, cons
 
 cl_mem clCreatePipe(cl_context context, cl_mem_flags flags UNUSED, cl_uint packet_size UNUSED,
                     cl_uint max_packets UNUSED, const cl_pipe_properties *properties UNUSED, cl_int *errcode_ret) {
-    return refuse_mem(context, errcode_ret);
+    return refuse_context(context, errcode_ret);
 }
 
 cl_int clGetPipeInfo(cl_mem pipe UNUSED, cl_pipe_info name UNUSED, size_t room UNUSED, void *value UNUSED,
@@ -70,27 +72,27 @@ cl_int clGetPipeInfo(cl_mem pipe UNUSED, cl_pipe_info name UNUSED, size_t room U
 
 cl_mem clCreateFromGLBuffer(cl_context context, cl_mem_flags flags UNUSED, cl_GLuint buffer UNUSED,
                             cl_int *errcode_ret) {
-    return refuse_mem(context, errcode_ret);
+    return refuse_context(context, errcode_ret);
 }
 
 cl_mem clCreateFromGLTexture(cl_context context, cl_mem_flags flags UNUSED, cl_GLenum target UNUSED,
                              cl_GLint level UNUSED, cl_GLuint texture UNUSED, cl_int *errcode_ret) {
-    return refuse_mem(context, errcode_ret);
+    return refuse_context(context, errcode_ret);
 }
 
 cl_mem clCreateFromGLTexture2D(cl_context context, cl_mem_flags flags UNUSED, cl_GLenum target UNUSED,
                                cl_GLint level UNUSED, cl_GLuint texture UNUSED, cl_int *errcode_ret) {
-    return refuse_mem(context, errcode_ret);
+    return refuse_context(context, errcode_ret);
 }
 
 cl_mem clCreateFromGLTexture3D(cl_context context, cl_mem_flags flags UNUSED, cl_GLenum target UNUSED,
                                cl_GLint level UNUSED, cl_GLuint texture UNUSED, cl_int *errcode_ret) {
-    return refuse_mem(context, errcode_ret);
+    return refuse_context(context, errcode_ret);
 }
 
 cl_mem clCreateFromGLRenderbuffer(cl_context context, cl_mem_flags flags UNUSED, cl_GLuint renderbuffer UNUSED,
                                   cl_int *errcode_ret) {
-    return refuse_mem(context, errcode_ret);
+    return refuse_context(context, errcode_ret);
 }
 
 cl_int clGetGLObjectInfo(cl_mem mem, cl_gl_object_type *type UNUSED, cl_GLuint *name UNUSED) {
@@ -120,7 +122,7 @@ cl_int clGetGLContextInfoKHR(const cl_context_properties *properties UNUSED, cl_
 }
 
 cl_event clCreateEventFromGLsyncKHR(cl_context context, cl_GLsync sync UNUSED, cl_int *errcode_ret) {
-    return result(errcode_ret, is_object(context, A_CONTEXT) ? CL_INVALID_OPERATION : CL_INVALID_CONTEXT, NULL);
+    return refuse_context(context, errcode_ret);
 }
 
 /* ---- cl_ext_device_fission, which OpenCL 1.2 replaced -----------------------------------------------------------
