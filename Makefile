@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test driver devices test-devices conformance style types imports check bench bench-allocation lock openapi clean
+.PHONY: all setup demo test driver devices test-devices test-applications conformance style types imports check bench bench-allocation lock openapi clean
 
 all: check test
 
@@ -40,6 +40,10 @@ devices: .devices/environments.toml
 test-devices: devices
 	@$(BIN)/pytest tests/contract tests/device
 
+# Programs that nobody changed, on a pool through the native driver; as root it installs Debian's packages of them.
+test-applications: setup
+	@$(BIN)/python -m tests.applications
+
 # PyOpenCL's own tests and examples, on a pool and beside it on the local device; downloads its source (450 kB).
 conformance: setup
 	@$(BIN)/python -m tests.conformance --local
@@ -47,7 +51,8 @@ conformance: setup
 style: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/clang-format --dry-run --Werror sdk/accelpool_icd/src/*.[ch] sdk/accelpool_icd/src/*/*.[ch] tests/driver/programs/*.[ch] bench/*.c
+	@$(BIN)/clang-format --dry-run --Werror sdk/accelpool_icd/src/*.[ch] sdk/accelpool_icd/src/*/*.[ch] \
+		tests/driver/programs/*.[ch] tests/applications/programs/*.[ch] bench/*.c
 
 types: setup
 	@$(BIN)/mypy

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests.sides import Side
 
 # What examples need to be short, and to ask nothing.
 ARGUMENTS = {
@@ -29,7 +27,7 @@ Outcomes = dict[str, str]
 
 
 def run_tests(
-    path: Path, env: Mapping[str, str], log: Path, *, limit_s: float, test_limit_s: float, args: Sequence[str]
+    path: Path, side: Side, log: Path, *, limit_s: float, test_limit_s: float, args: Sequence[str]
 ) -> Outcomes:
     """Return how each test of a file ended, by its name without the device.
 
@@ -38,7 +36,7 @@ def run_tests(
     """
     command = [sys.executable, "-m", "pytest", "-v", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
     command += [f"--timeout={test_limit_s:g}", "--rootdir", str(path.parent), "-c", "/dev/null", *args]
-    status = _run([*command, path.name], path.parent, env, log, limit_s)
+    status = side.run([*command, path.name], path.parent, log, limit_s=limit_s, **_selection(side))
     printed = log.read_text(errors="replace")
     outcomes: Outcomes = {}
     for name, outcome in REPORT.findall(printed):
@@ -50,30 +48,13 @@ def run_tests(
     return outcomes
 
 
-def run_example(path: Path, env: Mapping[str, str], log: Path, *, limit_s: float) -> Outcomes:
+def run_example(path: Path, side: Side, log: Path, *, limit_s: float) -> Outcomes:
     """Return how an example ended."""
     command = [sys.executable, path.name, *ARGUMENTS.get(path.name, [])]
-    status = _run(command, path.parent, env, log, limit_s)
+    status = side.run(command, path.parent, log, limit_s=limit_s, **_selection(side))
     return {path.name: "passed" if status == 0 else "failed"}
 
 
-def _run(command: Sequence[str], folder: Path, env: Mapping[str, str], log: Path, limit_s: float) -> int:
-    """Run a command within a time; its whole process group ends with it, and with this process's own end."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            return process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            return -signal.SIGKILL
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+def _selection(side: Side) -> dict[str, str]:
+    """Return the variables by which tests and examples choose the device among those that are visible."""
+    return {"PYOPENCL_TEST": side.platform, "PYOPENCL_CTX": side.platform, "PYOPENCL_NO_CACHE": "1"}

@@ -28,6 +28,7 @@ from ..conftest import coverage_variables
 START_S = 60.0
 EXTRA_ENVIRONMENTS = Path(__file__).parents[2] / ".devices" / "environments.toml"  # `make devices` writes it
 SHARE_BYTES = 1 << 30
+PLATFORM_NAME = 0x0902
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +39,13 @@ class Target:
         environment: The driver environment that has it.
         device: Its name there.
         fault: Why it cannot be used, or "".
+        platform: Its platform's name.
     """
 
     environment: drivers.DriverEnvironment
     device: str
     fault: str = ""
+    platform: str = ""
 
     @property
     def is_null(self) -> bool:
@@ -84,10 +87,18 @@ def devices_of(environment: drivers.DriverEnvironment) -> list[Target]:
     command = [environment.python, "-m", "accelpool_node.discover", "--backend", environment.backend]
     run = subprocess.run(command, env=dict(environment.variables), capture_output=True, timeout=START_S)
     lines, _ = discover.parse(run.stdout)
-    names = [device.name for line in lines if isinstance(line, discover.Listing) for device in line.devices]
+    listed = [device for line in lines if isinstance(line, discover.Listing) for device in line.devices]
     faults = {line.device: line.fault for line in lines if isinstance(line, discover.Probed)}
     crashed = f"its probe ended the process with status {run.returncode}"
-    return [Target(environment=environment, device=name, fault=faults.get(name, crashed)) for name in names]
+    return [
+        Target(
+            environment=environment,
+            device=device.name,
+            fault=faults.get(device.name, crashed),
+            platform=str(device.platform[PLATFORM_NAME]),
+        )
+        for device in listed
+    ]
 
 
 def healthy_targets() -> list[Target]:

@@ -1,13 +1,17 @@
 """The conformance run's own parts: what it reads from documents, and how it sees what a run has come to."""
 
+import os
 from importlib.metadata import version
 
 import pytest
 
+from ..conformance.__main__ import KNOWN
 from ..conformance.reasons import reason, table
 from ..conformance.runs import run_example, run_tests
 from ..conformance.source import _locked
+from ..sides import Side
 
+HERE = Side(name="here", variables=dict(os.environ))
 PASSES = "def test_it(): pass\n"
 FAILS = "def test_it(): assert False\n"
 
@@ -15,7 +19,7 @@ FAILS = "def test_it(): assert False\n"
 def outcomes(tmp_path, text, limit_s=60, test_limit_s=30):
     (tmp_path / "test_one.py").write_text(text)
     limits = {"limit_s": limit_s, "test_limit_s": test_limit_s}
-    return run_tests(tmp_path / "test_one.py", {}, tmp_path / "log", **limits, args=["-p", "no:randomly"])
+    return run_tests(tmp_path / "test_one.py", HERE, tmp_path / "log", **limits, args=["-p", "no:randomly"])
 
 
 @pytest.mark.parametrize(("text", "outcome"), [(PASSES, "passed"), (FAILS, "failed")])
@@ -49,12 +53,12 @@ def test_a_file_that_takes_too_long_is_ended(tmp_path):
 @pytest.mark.parametrize(("text", "outcome"), [("", "passed"), ("raise SystemExit(3)", "failed")])
 def test_an_example_passes_if_it_ends_well(tmp_path, text, outcome):
     (tmp_path / "demo.py").write_text(text)
-    ended = run_example(tmp_path / "demo.py", {}, tmp_path / "log", limit_s=30)
+    ended = run_example(tmp_path / "demo.py", HERE, tmp_path / "log", limit_s=30)
     assert ended == {"demo.py": outcome}
 
 
 def test_the_document_has_a_reason_for_each_difference():
-    for heading in ("Known differences", "Examples that are not run"):
+    for heading in (*KNOWN.values(), "Examples that are not run"):
         assert all(why for why in table(heading).values())
     with pytest.raises(ValueError, match="no section"):
         table("No such section")

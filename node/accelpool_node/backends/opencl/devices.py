@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +24,12 @@ KINDS = (
 INFO_PARTS = (int, raw.NameVersion)
 # PoCL writes half of this bit field; in the other half is what was in memory: bits of an address.
 KNOWN_BITS = {0x1070: 0x3}  # CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES
+# What PyOpenCL has no names for, or asks for in fewer bytes than it has.
+ASKED_WITHOUT_PYOPENCL = {
+    0x1049: ctypes.c_size_t,  # CL_DEVICE_PRINTF_BUFFER_SIZE
+    0x104A: ctypes.c_uint32,  # CL_DEVICE_IMAGE_PITCH_ALIGNMENT
+    0x104B: ctypes.c_uint32,  # CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT
+}
 
 
 class Devices:
@@ -98,7 +105,7 @@ def _describe(name: str, platform: cl.Platform, device: cl.Device) -> BackendDev
     return BackendDevice(
         name=name,
         platform=_infos(platform, cl.platform_info),
-        info=_infos(device, cl.device_info),
+        info={**_infos(device, cl.device_info), **_more_infos(device)},
         kind=kind,
         api="opencl",
         handle=device,
@@ -124,4 +131,16 @@ def _infos(queried: Any, names: type) -> dict[int, InfoValue]:
             values[number] = value & KNOWN_BITS[number]
         elif isinstance(value, (bool, int, str)):
             values[number] = value
+    return values
+
+
+def _more_infos(device: cl.Device) -> dict[int, InfoValue]:
+    """Ask a device's driver, through the loader that PyOpenCL is linked with, for what PyOpenCL does not."""
+    ask = ctypes.CDLL(raw.__file__).clGetDeviceInfo
+    ask.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)
+    values: dict[int, InfoValue] = {}
+    for number, kind in ASKED_WITHOUT_PYOPENCL.items():
+        value = kind()
+        if ask(device.int_ptr, number, ctypes.sizeof(value), ctypes.byref(value), None) == 0:
+            values[number] = value.value
     return values

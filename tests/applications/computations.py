@@ -1,0 +1,86 @@
+"""Programs that compute, whose results are known: PyOpenCL, CLBlast, clFFT, hashcat, FFmpeg."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+from tests.applications.application import Application, Wrong, output_of
+from tests.sides import Sides
+
+PROGRAMS = Path(__file__).parent / "programs"
+COMPILER = ("gcc", "libc6-dev")
+SECRET = "pool"
+FRAMES = "testsrc2=size=320x240:rate=5:duration=2"
+FILTERS = ("avgblur_opencl=3", "unsharp_opencl", "transpose_opencl=clock", "sobel_opencl")
+
+
+def check_pyopencl(sides: Sides, folder: Path) -> str:
+    """Run a program of PyOpenCL, which compares with NumPy."""
+    program = str(PROGRAMS / "pyopencl_program.py")
+    command = [sys.executable, program]
+    return output_of(
+        sides.driver, command, folder, PYOPENCL_CTX=sides.driver.platform, PYOPENCL_NO_CACHE="1"
+    ).strip()
+
+
+def check_clblast(sides: Sides, folder: Path) -> str:
+    """Run a product of matrices by CLBlast, which compares with a loop."""
+    return _compiled_and_run(sides, folder, "clblast_sgemm", "-lclblast")
+
+
+def check_clfft(sides: Sides, folder: Path) -> str:
+    """Run transforms by clFFT, which compare with their definition."""
+    return _compiled_and_run(sides, folder, "clfft_transform", "-lclFFT")
+
+
+def _compiled_and_run(sides: Sides, folder: Path, name: str, *libraries: str) -> str:
+    """Compile a program for this machine, run it on the pool, and return what it says."""
+    flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-Wno-deprecated-declarations"]
+    source, program = str(PROGRAMS / f"{name}.c"), str(folder / name)
+    command = ["gcc", *flags, source, "-o", program, *libraries, "-lOpenCL", "-lm"]
+    output_of(sides.local, command, folder)
+    return output_of(sides.driver, [program], folder).strip()
+
+
+def check_hashcat(sides: Sides, folder: Path) -> str:
+    """Find a password of four letters by its MD5."""
+    digest = hashlib.md5(SECRET.encode()).hexdigest()
+    command = ["hashcat", "--hash-type", "0", "--attack-mode", "3", "--opencl-device-types", "1", "--force"]
+    command += [
+        "--potfile-disable",
+        "--outfile",
+        "found",
+        "--outfile-format",
+        "2",
+        "--runtime",
+        "200",
+        digest,
+    ]
+    printed = output_of(sides.driver, [*command, "?l?l?l?l"], folder)
+    found = (folder / "found").read_text().strip()
+    if found != SECRET:
+        raise Wrong(f"found {found!r}: {printed}")
+    return f"{found!r} of {digest}"
+
+
+def check_ffmpeg(sides: Sides, folder: Path) -> str:
+    """Compare the frames that FFmpeg's OpenCL filters make with those of the local device."""
+    command = ["ffmpeg", "-loglevel", "error", "-init_hw_device", "opencl=it:0.0", "-filter_hw_device", "it"]
+    chain = f"format=yuv420p,hwupload,{','.join(FILTERS)},hwdownload,format=yuv420p"
+    command += ["-f", "lavfi", "-i", FRAMES, "-vf", chain, "-f", "framemd5", "-"]
+    local, driver = (output_of(side, command, folder) for side in (sides.local, sides.driver))
+    frames = [line for line in driver.splitlines() if not line.startswith("#")]
+    if local != driver or not frames:
+        raise Wrong(f"the frames differ: {driver}\nlocally: {local}")
+    return f"{len(frames)} frames through {len(FILTERS)} filters"
+
+
+APPLICATIONS = [
+    Application(name="pyopencl", check=check_pyopencl),
+    Application(name="clblast", packages=("libclblast-dev", *COMPILER), check=check_clblast),
+    Application(name="clfft", packages=("libclfft-dev", *COMPILER), check=check_clfft),
+    Application(name="hashcat", packages=("hashcat",), check=check_hashcat),
+    Application(name="ffmpeg", packages=("ffmpeg",), check=check_ffmpeg),
+]
