@@ -1,8 +1,9 @@
-"""Programs that compute, whose results are known: PyOpenCL, CLBlast, clFFT, hashcat, FFmpeg."""
+"""Programs that compute, whose results are known: PyOpenCL, CLBlast, clFFT, OpenCV, hashcat, FFmpeg."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.sides import Sides
 PROGRAMS = Path(__file__).parent / "programs"
 COMPILER = ("gcc", "libc6-dev")
 SECRET = "pool"
+CLBLAST_TESTS = ("clblast_test_xaxpy", "clblast_test_xdot", "clblast_test_xger")  # they fail if a test does
+PASSED = re.compile(r"(\d+) test\(s\) passed")
 FRAMES = "testsrc2=size=320x240:rate=5:duration=2"
 FILTERS = ("avgblur_opencl=3", "unsharp_opencl", "transpose_opencl=clock", "sobel_opencl")
 
@@ -26,8 +29,21 @@ def check_pyopencl(sides: Sides, folder: Path) -> str:
 
 
 def check_clblast(sides: Sides, folder: Path) -> str:
-    """Run a product of matrices by CLBlast, which compares with a loop."""
-    return _compiled_and_run(sides, folder, "clblast_sgemm", "-lclblast")
+    """Run a product of matrices by CLBlast, which compares with a loop, and some of its own tests."""
+    said = _compiled_and_run(sides, folder, "clblast_sgemm", "-lclblast")
+    passed = 0
+    for name in CLBLAST_TESTS:
+        numbers = PASSED.findall(output_of(sides.driver, [name], folder))
+        passed += sum(map(int, numbers))
+        if not numbers:
+            raise Wrong(f"{name} ran no test")
+    return f"{said}; {passed} of its own tests"
+
+
+def check_opencv(sides: Sides, folder: Path) -> str:
+    """Run functions of OpenCV, which compare with the same without OpenCL."""
+    command = ["/usr/bin/python3", str(PROGRAMS / "opencv_program.py")]
+    return output_of(sides.driver, command, folder, OPENCV_OPENCL_DEVICE="accelpool::").splitlines()[-1]
 
 
 def check_clfft(sides: Sides, folder: Path) -> str:
@@ -79,8 +95,9 @@ def check_ffmpeg(sides: Sides, folder: Path) -> str:
 
 APPLICATIONS = [
     Application(name="pyopencl", check=check_pyopencl),
-    Application(name="clblast", packages=("libclblast-dev", *COMPILER), check=check_clblast),
+    Application(name="clblast", packages=("libclblast-dev", "clblast-tests", *COMPILER), check=check_clblast),
     Application(name="clfft", packages=("libclfft-dev", *COMPILER), check=check_clfft),
+    Application(name="opencv", packages=("python3-opencv",), check=check_opencv),
     Application(name="hashcat", packages=("hashcat",), check=check_hashcat),
     Application(name="ffmpeg", packages=("ffmpeg",), check=check_ffmpeg),
 ]
