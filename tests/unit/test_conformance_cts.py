@@ -27,7 +27,13 @@ with open(os.environ["CL_CONFORMANCE_RESULTS_FILENAME"], "w") as file:
     json.dump({{"cmd": sys.argv[0], "results": results}}, file)
 sys.exit("fail" in results.values() or 3 * (sys.argv[1] == "dies_late"))
 """
-UNRULY = f"#!{sys.executable}\nimport sys\nprint('what it does')\nsys.exit(len(sys.argv) - 1)\n"
+WORDY = f"""#!{sys.executable}
+import sys
+help = "Test names:\\n        from_to, such as:"
+print(help if sys.argv[1:] == ["-h"] else "Listing\\n\\tint_float\\n\\tlong_int")
+"""
+SLOW = f"#!{sys.executable}\nimport threading\nthreading.Event().wait()\n"
+UNRULY = f"#!{sys.executable}\nimport sys\nprint('\\tUsage')\nsys.exit(len(sys.argv) - 1)\n"
 
 
 def stand_in(folder, name, text=STAND_IN):
@@ -103,6 +109,18 @@ def test_a_program_runs_in_its_folder_on_the_device_of_the_variables(
     suite.run("good", HERE, tmp_path / "log", limit_s=LIMIT_S)
     expected = f"good {set_by_caller.get('CL_DEVICE_TYPE', 'all')} {suite.program.parent}\n"
     assert (tmp_path / "log").read_text() == expected
+
+
+def test_a_program_whose_help_describes_its_tests_is_asked_for_a_list(tmp_path):
+    stand_in(tmp_path, "conversions/test_conversions", WORDY)
+    (found,) = suites(tmp_path)
+    assert found.tests(HERE) == ["int_float", "long_int"]
+
+
+def test_a_program_that_does_not_end_when_asked_lists_nothing(tmp_path):
+    stand_in(tmp_path, "gl/test_gl", SLOW)
+    (found,) = suites(tmp_path)
+    assert found.tests(HERE, limit_s=0.1) == [EVERYTHING]
 
 
 def test_a_program_of_other_conventions_is_one_test_that_its_status_decides(tmp_path):

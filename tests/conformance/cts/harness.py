@@ -1,6 +1,7 @@
 """The conventions of the programs of Khronos' OpenCL-CTS, as far as running them takes.
 
-`PROGRAM -h` prints usage, then "Test names:" and each test's name on a line that begins with a tab.
+`PROGRAM -h` prints usage, then "Test names:" and each test's name on a line that begins with a tab. Where it
+describes them instead, as many as they are, newer ones have `PROGRAM --list`, which prints these lines alone.
 `PROGRAM NAME ...` runs these tests, exits with 0 if none failed, and writes into the file that
 CL_CONFORMANCE_RESULTS_FILENAME names: {"cmd": ..., "results": {NAME: "pass" | "fail" | "skip"}}.
 CL_DEVICE_TYPE, CL_PLATFORM_INDEX and CL_DEVICE_INDEX choose the device. Programs with a command line of their
@@ -26,7 +27,6 @@ FAILED, PASSED = "failed", "passed"
 EVERYTHING = "(all)"
 FOLDER = "test_conformance"
 LIST_S = 60
-NAMES = re.compile(r"^Test names:\s*$(.*)", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^\t(\S+)$", re.MULTILINE)
 # Each side shows one platform with one device, of whatever type: what the caller has set wins.
 CHOICE = {"CL_DEVICE_TYPE": "all", "CL_PLATFORM_INDEX": "0", "CL_DEVICE_INDEX": "0"}
@@ -48,19 +48,27 @@ class Suite:
         """Whether a word means it: its name, an outer folder, or its program's name without `test_`."""
         return word in {self.name, self.name.partition("/")[0], self.program.name.removeprefix("test_")}
 
-    def tests(self, side: Side) -> list[str]:
+    def tests(self, side: Side, limit_s: float = LIST_S) -> list[str]:
         """Return the names of its tests, EVERYTHING alone where it lists none."""
-        done = subprocess.run(
-            [str(self.program), "-h"],
-            cwd=self.program.parent,
-            env=dict(side.variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=LIST_S,
-        )
-        listed = NAMES.search(done.stdout.decode(errors="replace"))
-        return NAME.findall(listed[1]) if listed else [EVERYTHING]
+        return self._listed("-h", side, limit_s) or self._listed("--list", side, limit_s) or [EVERYTHING]
+
+    def _listed(self, word: str, side: Side, limit_s: float) -> list[str]:
+        """Return what it lists if it is asked so."""
+        try:
+            done = subprocess.run(
+                [str(self.program), word],
+                cwd=self.program.parent,
+                env=dict(side.variables),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=limit_s,
+            )
+        except subprocess.TimeoutExpired:
+            return []
+        _, heading, listed = done.stdout.decode(errors="replace").rpartition("Test names:\n")
+        is_a_list = heading or (word == "--list" and done.returncode == 0)
+        return NAME.findall(listed) if is_a_list else []
 
     def run(self, test: str, side: Side, log: Path, *, limit_s: float, args: Sequence[str] = ()) -> str:
         """Return how a test ended: passed, failed or skipped. One that hangs or crashes has failed."""
