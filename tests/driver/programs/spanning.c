@@ -87,6 +87,25 @@ static void content_goes_to_and_fro(cl_kernel add, int turns) {
     OK(clReleaseMemObject(sum));
 }
 
+/* More commands than are kept of an out-of-order queue, before the content goes to the other node. */
+static void many_may_have_written(cl_kernel add, int count) {
+    cl_event last = NULL;
+    cl_mem one = new_buffer(sizeof found), sum = new_buffer(sizeof found);
+    OK(clEnqueueFillBuffer(queues[0], one, &(int){1}, 4, 0, sizeof found, 0, NULL, NULL));
+    OK(clEnqueueFillBuffer(queues[0], sum, &(int){0}, 4, 0, sizeof found, 0, NULL, &last));
+    OK(clEnqueueBarrier(queues[0]));
+    for (int i = 0; i < count; i++) {
+        cl_event before = last;
+        launch(queues[0], add, sum, one, 1, &before, &last);
+        OK(clReleaseEvent(before));
+    }
+    OK(clEnqueueReadBuffer(queues[1], sum, CL_TRUE, 0, sizeof found, found, 1, &last, NULL));
+    EXPECT(found[ITEMS - 1], count);
+    OK(clReleaseEvent(last));
+    OK(clReleaseMemObject(one));
+    OK(clReleaseMemObject(sum));
+}
+
 static void regions_are_where_their_buffer_is(cl_kernel add) {
     cl_int code;
     cl_mem parent = NULL;
@@ -226,7 +245,7 @@ static void handles_are_told_apart(cl_kernel add) {
     OK(clReleaseContext(alone));
 }
 
-int main(int count, char **words) {
+int main(void) {
     set_up_two_nodes(0, NULL);
     cl_kernel add = new_shared_kernel(
         "kernel void add(global int *a, global const int *b) {"
@@ -234,7 +253,7 @@ int main(int count, char **words) {
         "add");
     is_what_it_says();
     what_one_writes_the_other_reads(add);
-    content_goes_to_and_fro(add, count > 1 ? atoi(words[1]) : 20);
+    content_goes_to_and_fro(add, 20);
     regions_are_where_their_buffer_is(add);
     transfers_of_all_kinds();
     what_is_mapped_here_may_be_unmapped_there();
@@ -246,7 +265,8 @@ int main(int count, char **words) {
         "kernel void add(global int *a, global const int *b) {"
         "    a[get_global_id(0)] += b[get_global_id(0)]; }",
         "add");
-    content_goes_to_and_fro(add, 200);
+    content_goes_to_and_fro(add, 20);
+    many_may_have_written(add, 200);
     OK(clReleaseKernel(add));
     tear_down_two_nodes();
     return 0;

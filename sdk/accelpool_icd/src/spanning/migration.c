@@ -85,12 +85,20 @@ static cl_int refuse_content(struct spanning_mem *whole, cl_uint part) {
     return code;
 }
 
+/* Take what the worker told without being asked. Meanwhile the connection's own thread may have seen that somebody
+ * reads; it has to look again. */
+static bool hear(struct connection *c) {
+    bool is_alive = try_receive(c);
+    service_wake(c);
+    return is_alive;
+}
+
 cl_int migrate(struct spanning_mem *whole, cl_uint part) {
     unsigned char ticket[TICKET_BYTES];
     struct connection *from = session_at(whole->base.context, (cl_uint)whole->owner)->connection;
     struct connection *to = session_at(whole->base.context, part)->connection;
     /* Hear of failures that have been told: what they are of is not sent, and not waited for. */
-    if (!try_receive(from) || !try_receive(to) || syscall(SYS_getrandom, ticket, sizeof ticket, 0) != sizeof ticket) {
+    if (!hear(from) || !hear(to) || syscall(SYS_getrandom, ticket, sizeof ticket, 0) != sizeof ticket) {
         return CL_OUT_OF_RESOURCES;
     }
     if (has_failed(&whole->replicas[whole->owner].writers)) {
