@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from .hostile import delaying
+from .hostile import changing, delaying
 from .lease_file import leased
 from .losing import lose_the_node, lose_the_worker
 
@@ -17,6 +17,17 @@ NAMES = ["objects", "answers", "buffers", "waiting", "kernels", "builds", "event
 @pytest.mark.parametrize("name", [*NAMES, "callbacks", "forks"])
 def test_a_program_runs_on_the_pool(programs, lease_file, name):
     programs.run(name, lease_file)
+
+
+def test_a_device_of_opencl_1_has_no_intermediate_language(programs, null_pool, tmp_path):
+    def tells_of_one(said):  # an info's number: CL_DEVICE_VENDOR becomes CL_DEVICE_IL_VERSION
+        return said.replace(b"\xcd\x10\x2c", b"\xcd\x10\x5b")
+
+    with (
+        leased(null_pool.url, null_pool.token, tmp_path, {"kind": "any"}) as lease_file,
+        changing(lease_file, lambda: tells_of_one) as changed,
+    ):
+        programs.run("old_device", changed)
 
 
 def test_without_a_lease_there_is_no_platform_and_not_a_word(programs):

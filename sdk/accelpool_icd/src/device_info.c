@@ -130,7 +130,7 @@ static bool find(struct reader map, uint64_t name, struct reader *found) {
     return false;
 }
 
-bool find_info(cl_device_id device, cl_device_info name, struct reader *found) {
+static bool find_told(cl_device_id device, cl_device_info name, struct reader *found) {
     return find(device->info, name, found);
 }
 
@@ -150,6 +150,22 @@ static uint64_t untold_number(cl_device_id device, cl_device_info name) {
     default:
         return 0;
     }
+}
+
+static bool is_of_opencl_1(cl_device_id device) {
+    static const char start[] = "OpenCL 1.";
+    struct reader info;
+    if (!find_told(device, CL_DEVICE_VERSION, &info)) {
+        return false;
+    }
+    struct text version = read_text(&info);
+    return version.length >= sizeof start - 1 && !memcmp(version.chars, start, sizeof start - 1);
+}
+
+/* Of intermediate languages, a node can build what OpenCL 2.1 has a function for, not what an extension has. */
+bool find_info(cl_device_id device, cl_device_info name, struct reader *found) {
+    bool is_of_il = name == CL_DEVICE_IL_VERSION || name == CL_DEVICE_ILS_WITH_VERSION;
+    return !(is_of_il && is_of_opencl_1(device)) && find_told(device, name, found);
 }
 
 uint64_t device_number(cl_device_id device, cl_device_info name) {
