@@ -165,6 +165,9 @@ class FakeConnection:
         self.stats.round_trips += 1
         return [self.endings.get(event, m.EventDone(event, 0, [1, 2, 3, 4])) for event in events]
 
+    def hear(self) -> None:
+        """Do nothing: what there is to know is known."""
+
     def event_state(self, event: int) -> m.EventDone | None:
         """Return how an event ended, if that was told."""
         return self.endings.get(event)

@@ -142,6 +142,12 @@ class Channel:
         with contextlib.suppress(OSError):
             self.bytes_sent += self._stream.send(content, socket.MSG_DONTWAIT)
 
+    def is_readable(self) -> bool:
+        """Whether there is something to receive, be it the end."""
+        poller = select.poll()
+        poller.register(self._stream, select.POLLIN)
+        return bool(poller.poll(0))
+
     def receive(self, timeout_s: float | None = None) -> None:
         """Receive some bytes into the reader: spin a little, then block.
 

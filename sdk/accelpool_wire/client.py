@@ -241,6 +241,10 @@ class Connection:
         watched = self._inbox.events.get(event)
         return None if watched is None else watched.done
 
+    def hear(self) -> None:
+        """Take in what the worker has told unasked, without waiting for more."""
+        self._inbox.hear()
+
     def on_event_done(self, event: int, callback: Callable[[m.EventDone], None]) -> None:
         """Call `callback` from a thread of its own once the event is complete or failed."""
         self._watch([event])  # now: the event may be released before the thread runs

@@ -153,6 +153,16 @@ class Inbox:
                 self._receiving.release()
                 self._tell_waiters()
 
+    def hear(self) -> None:
+        """Deal with what has come, without waiting, unless another thread receives."""
+        if self.end is None and self._receiving.acquire(blocking=False):
+            try:
+                if self._channel.is_readable():
+                    self._receive(0.0)
+            finally:
+                self._receiving.release()
+                self._tell_waiters()
+
     def forget_events(self, handles: Iterable[int]) -> None:
         """Drop what is known of released events; of those not done yet, once they are."""
         for handle in handles:

@@ -217,6 +217,31 @@ def is_usable(queue, buffer, content):
 
 
 @pytest.mark.opencl
+def test_what_is_written_after_a_failure_gets_to_where_it_failed(opencl_ctx, program, wait_until):
+    first, second = on_two_nodes(opencl_ctx)
+    content = np.arange(8, dtype=np.float32)
+    buffer = cl.Buffer(opencl_ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=content)
+    never = cl.UserEvent(opencl_ctx)
+    program.add_one(first, (8,), None, buffer, wait_for=[never])
+    by_memory = program.add_one(second, (8,), None, buffer)
+    never.set_status(-5)
+    with pytest.raises(cl.RuntimeError):
+        by_memory.wait()
+    for turn in range(3):
+
+        def arrives(content=content + turn):
+            try:
+                cl.enqueue_copy(first, buffer, content)
+                found = np.empty_like(content)
+                cl.enqueue_copy(second, found, buffer)
+            except cl.RuntimeError:  # as above
+                return False
+            return np.array_equal(found, content)
+
+        wait_until(arrives)
+
+
+@pytest.mark.opencl
 def test_threads_on_both_nodes_share_what_they_read(opencl_ctx, program):
     source = cl.Buffer(opencl_ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=np.arange(64, dtype=np.float32))
     results = {}

@@ -84,7 +84,12 @@ class Peers:
             expected = ", ".join(sorted(self._addresses)) or "none"
             what = f"{address[:300]} is no other endpoint of this lease; there are {expected}"
             raise error_for(ROUTINE, ErrorCode.INVALID_OPERATION, what)
-        region = self._regions.open(message, command)
+        try:
+            region = self._regions.open(message, command)
+        except Error:
+            if 0 < message.size <= m.Limits().payload_bytes:
+                self._senders.submit(self._withdraw, message)
+            raise
         self._senders.submit(_advance, self._senders, self._send(region, message))
 
     def receive_buffer(self, message: m.ReceiveBuffer, command: int) -> None:
@@ -111,13 +116,20 @@ class Peers:
 
     # ---- sending: in threads -----------------------------------------------------------------------------
 
+    def _withdraw(self, message: m.SendBuffer) -> None:
+        """Offer what will not come, and hang up: so the other node need not wait for it."""
+        with contextlib.suppress(AccelpoolError):
+            self._offer(message).stream.close()
+
+    def _offer(self, message: m.SendBuffer) -> PeerLine:
+        deliver = m.Deliver(message.session, message.ticket)
+        return PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
+
     def _send(self, region: PeerRegion, message: m.SendBuffer) -> Steps:
         """Deliver a region."""
         where = f"session {message.session[:64]} at {message.host}:{message.port}"
-        deliver = m.Deliver(message.session, message.ticket)
         try:
-            line = PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
-            with line:
+            with self._offer(message) as line:
                 yield region.ungated
                 self._regions.wait_until_free(region)
                 yield from self._until_heard(line, "said")

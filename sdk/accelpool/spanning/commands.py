@@ -253,8 +253,9 @@ class Commands:
             sender.handle, memory.handle, 0, memory.size, site.host, site.port, site.session, ticket,
             sent, origin.writers.waits() or None,
         )  # fmt: skip
+        users = target.users(lambda event: self._ending(part, event) is not None)
         receive = m.ReceiveBuffer(
-            receiver.handle, memory.handle, 0, memory.size, ticket, received, target.users() or None
+            receiver.handle, memory.handle, 0, memory.size, ticket, received, users or None
         )
         origin.readers.add(sent, sender)
         origin.departure = sent

@@ -166,7 +166,10 @@ class SpanningConnection:
         self._parts[self._router.part_of_event(event)].connection.on_event_done(event, callback)
 
     def _ending(self, part: int, event: int) -> int | None:
-        done = self._parts[part].connection.event_state(event)
+        connection = self._parts[part].connection
+        if connection.event_state(event) is None:
+            connection.hear()
+        done = connection.event_state(event)
         return None if done is None else min(done.status, 0)
 
     # ---- the end -----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ wait for the arrival, those that write for the departure too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -76,6 +77,13 @@ class Log:
         self._unpin(self._by_queue[queue.handle])
         self._by_queue[queue.handle].append(event)
 
+    def forget(self, is_over: Callable[[int], bool]) -> None:
+        """Forget the events that have ended."""
+        for held in self._by_queue.values():
+            for event in [event for event in held if is_over(event)]:
+                held.remove(event)
+                self._events.unpin(event)
+
     def clear(self) -> None:
         """Forget all events."""
         for held in self._by_queue.values():
@@ -106,8 +114,14 @@ class Replica:
         self.arrival = 0
         self.departure = 0
 
-    def users(self) -> list[int]:
-        """Return the events to wait for before the content may be replaced."""
+    def users(self, is_over: Callable[[int], bool]) -> list[int]:
+        """Return the events to wait for before the content may be replaced.
+
+        Args:
+            is_over: Whether an event is known to have ended: if badly, who waited for it would fail, too.
+        """
+        for log in (self.writers, self.readers):
+            log.forget(is_over)
         return self.writers.waits() + self.readers.waits()
 
     def clear(self) -> None:
