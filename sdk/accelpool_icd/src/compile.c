@@ -156,7 +156,9 @@ static struct writer *begin_job(const struct job *job, cl_uint count, const cl_d
     if (*code != CL_SUCCESS || (*code = start(job->program, count, devices, options)) != CL_SUCCESS) {
         return NULL;
     }
-    struct writer *w = begin(job->program->session->connection, tag, fields);
+    struct connection *c = job->program->session->connection;
+    *code = flush(c); /* the worker, too, is to know that no kernel is left */
+    struct writer *w = *code == CL_SUCCESS ? begin(c, tag, fields) : NULL;
     if (!w) {
         struct job failed = *job;
         *code = conclude(&failed, CL_OUT_OF_RESOURCES);
