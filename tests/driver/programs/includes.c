@@ -71,6 +71,39 @@ static void each_build_has_its_own_folders(void) {
     OK(clReleaseProgram(program));
 }
 
+static cl_int status_for(cl_program program, cl_device_id part) {
+    cl_build_status status;
+    OK(clGetProgramBuildInfo(program, part, CL_PROGRAM_BUILD_STATUS, sizeof status, &status, NULL));
+    return status;
+}
+
+/* Of a program that has another text now nothing is built for the devices that it was built for before. */
+static void what_was_built_of_another_text_is_gone(void) {
+    cl_int code;
+    cl_uint count = 0;
+    cl_device_id parts[2];
+    const char *source = KERNEL;
+    const cl_device_partition_property each[] = {CL_DEVICE_PARTITION_BY_COUNTS, 1, 1, 0, 0};
+    if (clCreateSubDevices(device, each, 2, parts, &count) != CL_SUCCESS || count != 2) {
+        return; /* there is but one core, or the driver has no such parts */
+    }
+    cl_context both = clCreateContext(NULL, 2, parts, NULL, NULL, &code);
+    OK(code);
+    cl_program program = clCreateProgramWithSource(both, 1, &source, NULL, &code);
+    OK(code);
+    OK(clBuildProgram(program, 1, &parts[0], "-I one", NULL, NULL));
+    OK(clBuildProgram(program, 1, &parts[1], "-I two", NULL, NULL));
+    EXPECT(status_for(program, parts[0]), CL_BUILD_NONE);
+    EXPECT(status_for(program, parts[1]), CL_BUILD_SUCCESS);
+    OK(clBuildProgram(program, 1, &parts[0], "-I two", NULL, NULL));
+    EXPECT(status_for(program, parts[0]), CL_BUILD_SUCCESS);
+    EXPECT(status_for(program, parts[1]), CL_BUILD_SUCCESS);
+    OK(clReleaseProgram(program));
+    OK(clReleaseContext(both));
+    OK(clReleaseDevice(parts[0]));
+    OK(clReleaseDevice(parts[1]));
+}
+
 static cl_program compiled(const char *options, cl_program header) {
     const char *name = "header.h";
     cl_program program = new_program(
@@ -140,6 +173,7 @@ int main(void) {
     write_file("two/value.h", "#define VALUE 2\n");
     write_file("broken/value.h", "\xff");
     each_build_has_its_own_folders();
+    what_was_built_of_another_text_is_gone();
     headers_include_files_too();
     a_callback_is_told();
     const char *files[] = {"one/header.h", "one/value.h",    "one/deeper.h", "one", "two/value.h",
