@@ -57,4 +57,4 @@ def compiler_options(options: Options, platform: str = "") -> BuildOptions:
             folders.append(folder)
         else:
             sent += taken
-    return BuildOptions(text=" ".join(given), sent=" ".join(sent), folders=tuple(folders))
+    return BuildOptions(text=" ".join(given), sent=" ".join(sent).strip(), folders=tuple(folders))

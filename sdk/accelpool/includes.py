@@ -20,7 +20,7 @@ from accelpool_wire.codes import ErrorCode
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^<>"\n]+)[>"].*$')
 ONCE = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+once[ \t]*$", re.MULTILINE)
 OPENS = re.compile(r"""//|/\*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")  # a comment, or text in quotes
-MAX_FILES, MAX_CHARACTERS = 4096, 8 << 20
+MAX_FILES, MAX_CHARACTERS, MAX_DEPTH = 4096, 8 << 20, 200  # the last: as compilers have it
 
 
 def with_includes(source: str, folders: Sequence[Path] = (), kept: Collection[str] = ()) -> str:
@@ -74,6 +74,8 @@ class _Expansion:
             elif path in inside:
                 lines.append("")  # so that those after it keep their numbers
             else:
+                if len(inside) == MAX_DEPTH:
+                    raise _refused(f"more than {MAX_DEPTH} files in each other, at {path}")
                 content = _guarded(self._read(path), path, list(self.texts).index(path))
                 lines += [self.expanded(content, path.parent, (*inside, path)), f"#line {number + 1}"]
         return "\n".join(lines)
@@ -128,12 +130,13 @@ def _ends_in_comment(line: str, in_comment: bool) -> bool:
 def _guarded(content: str, path: Path, number: int) -> str:
     """Return a file's content with `#pragma once`, which means nothing inside another file, spelt out.
 
-    Files of one name are told apart by their numbers; where they lie is nobody's business.
+    Files of one name are told apart by their numbers; where they lie is nobody's business. An identifier has
+    no letters but ASCII's.
     """
     rest = ONCE.sub("", content)
     if rest == content:
         return content
-    guard = f"ACCELPOOL_INCLUDED_{number}_" + re.sub(r"\W", "_", path.name).upper()
+    guard = f"ACCELPOOL_INCLUDED_{number}_" + re.sub(r"\W", "_", path.name, flags=re.ASCII).upper()
     return f"#ifndef {guard}\n#define {guard}\n{rest}\n#endif"
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from accelpool_icd.build import HERE, build, zig
 
+from ..include_cases import write_files
 from .lease_file import all_leased, leased
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -85,6 +86,12 @@ def built(folder: Path, *compiler: str) -> Programs:
     vendors.mkdir()
     (vendors / "accelpool.icd").write_text(f"{library}\n")
     return Programs(folder, vendors, compiler)
+
+
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the files are that sources include."""
+    return write_files(tmp_path_factory.mktemp("includes"))
 
 
 @pytest.fixture(scope="module")

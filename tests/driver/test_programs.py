@@ -11,7 +11,18 @@ from .losing import lose_the_node, lose_the_worker
 pytestmark = pytest.mark.opencl
 
 
-NAMES = ["objects", "answers", "buffers", "waiting", "kernels", "builds", "events", "images", "threads"]
+NAMES = [
+    "objects",
+    "answers",
+    "buffers",
+    "waiting",
+    "kernels",
+    "builds",
+    "includes",
+    "events",
+    "images",
+    "threads",
+]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "callbacks", "forks"])

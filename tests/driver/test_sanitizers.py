@@ -6,9 +6,11 @@ import subprocess
 
 import pytest
 
+from ..include_cases import CASES
 from .conftest import built
 from .hostile import changing, damaging
 from .losing import lose_the_node, lose_the_second_node
+from .test_includes import expanded
 from .test_programs import NAMES
 from .test_spanning import NAMES as SPANNING
 
@@ -42,6 +44,11 @@ def test_a_sanitizer_has_nothing_to_object_to(sanitized, lease_file, name):
 @pytest.mark.parametrize("name", [*SPANNING, "spanning_random"])
 def test_nor_in_contexts_over_two_nodes(sanitized, two_node_lease_file, name):
     sanitized.run(name, two_node_lease_file)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_nor_in_files_that_sources_include(sanitized, working, case):
+    assert expanded(sanitized, working, case) == case.expected
 
 
 def test_nor_where_all_of_a_devices_extensions_are_told(sanitized, lease_file):

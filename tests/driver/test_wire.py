@@ -96,6 +96,20 @@ def test_what_the_driver_says_is_what_the_sdk_would_say(programs, opencl_pool, t
     assert set(m.kinds(m.ClientMessage)) - kinds == NOT_SAID
 
 
+@pytest.mark.opencl
+def test_files_leave_in_the_sources_and_their_folders_not_at_all(programs, lease_file):
+    heard = Heard()
+    with listening(lease_file, lambda: heard) as tapped:
+        programs.run("includes", tapped)
+    messages = [message for message, _ in heard.bodies]
+    builds = [message for message in messages if isinstance(message, m.BuildProgram | m.CompileProgram)]
+    assert {build.options for build in builds} == {"-w", ""}
+    created = [message for message in messages if isinstance(message, m.CreateProgramWithSource)]
+    assert any("#define VALUE 1" in message.source for message in created)
+    gone = [handle for message in messages if isinstance(message, m.Release) for handle in message.handles]
+    assert {message.program for message in created} <= set(gone)
+
+
 def encoded(message: m.Message, fields: int) -> bytes:
     """Return a message's body as the SDK writes it, up to a field: those that follow have their defaults."""
     return msgspec.msgpack.encode(msgspec.msgpack.decode(msgspec.msgpack.encode(message))[:fields])

@@ -3,6 +3,7 @@
 
 #include "build.h"
 #include "program.h"
+#include "sources.h"
 #include "tags.h"
 
 int device_index(cl_program program, cl_device_id device) {
@@ -35,7 +36,8 @@ struct job {
     struct pending answer; /* first: `then` is given it */
     struct task task;
     cl_program program;
-    cl_uint binary_type; /* of what comes out */
+    struct sources *sources; /* until it is sent: what it is of; NULL of a link */
+    cl_uint binary_type;     /* of what comes out */
     program_callback notify;
     void *user_data;
 };
@@ -156,28 +158,36 @@ static struct writer *begin_job(const struct job *job, cl_uint count, const cl_d
     if (*code != CL_SUCCESS || (*code = start(job->program, count, devices, options)) != CL_SUCCESS) {
         return NULL;
     }
-    struct writer *w = begin(job->program->session->connection, tag, fields);
+    struct connection *c = job->program->session->connection;
+    *code = flush(c); /* the worker, too, is to know that no kernel is left */
+    if (*code == CL_SUCCESS && job->sources) {
+        *code = send_sources(job->sources, job->program);
+    }
+    struct writer *w = *code == CL_SUCCESS ? begin(c, tag, fields) : NULL;
     if (!w) {
         struct job failed = *job;
-        *code = conclude(&failed, CL_OUT_OF_RESOURCES);
+        *code = conclude(&failed, *code == CL_SUCCESS ? CL_OUT_OF_RESOURCES : *code);
     }
     return w;
 }
 
 cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
                       program_callback notify, void *user_data) {
-    struct job job = {.program = program, .binary_type = CL_PROGRAM_BINARY_TYPE_EXECUTABLE, .notify = notify};
-    job.user_data = user_data;
+    struct sources sources = {0};
+    struct job job = {.program = program, .sources = &sources, .notify = notify, .user_data = user_data};
+    job.binary_type = CL_PROGRAM_BINARY_TYPE_EXECUTABLE;
     options = options ? options : "";
     cl_int code = check(program, &count, &devices, notify, user_data);
+    code = code == CL_SUCCESS ? open_sources(&sources, program, options, 0, NULL, NULL) : code;
     struct writer *w = begin_job(&job, count, devices, options, BUILD_PROGRAM, 3, &code);
-    if (!w) {
-        return code;
+    if (w) {
+        write_uint(w, program->handle);
+        write_places(w, count, devices);
+        write_text(w, sources.options.sent);
+        code = carry_out(&job);
     }
-    write_uint(w, program->handle);
-    write_places(w, count, devices);
-    write_text(w, options);
-    return carry_out(&job);
+    close_sources(&sources);
+    return code;
 }
 
 static cl_int check_headers(cl_program program, cl_uint count, const cl_program *headers, const char **names) {
@@ -198,30 +208,35 @@ static cl_int check_headers(cl_program program, cl_uint count, const cl_program 
 cl_int clCompileProgram(cl_program program, cl_uint count, const cl_device_id *devices, const char *options,
                         cl_uint header_count, const cl_program *headers, const char **names, program_callback notify,
                         void *user_data) {
-    struct job job = {.program = program, .binary_type = CL_PROGRAM_BINARY_TYPE_COMPILED_OBJECT, .notify = notify};
-    job.user_data = user_data;
+    struct sources sources = {0};
+    struct job job = {.program = program, .sources = &sources, .notify = notify, .user_data = user_data};
+    job.binary_type = CL_PROGRAM_BINARY_TYPE_COMPILED_OBJECT;
     options = options ? options : "";
     cl_int code = check(program, &count, &devices, notify, user_data);
     code = code == CL_SUCCESS ? check_headers(program, header_count, headers, names) : code;
     if (code == CL_SUCCESS && !program->source && !program->il) {
         code = CL_INVALID_OPERATION;
     }
+    if (code == CL_SUCCESS) {
+        code = open_sources(&sources, program, options, header_count, headers, names);
+    }
     struct writer *w = begin_job(&job, count, devices, options, COMPILE_PROGRAM, 5, &code);
-    if (!w) {
-        return code;
+    if (w) {
+        write_uint(w, program->handle);
+        write_places(w, count, devices);
+        write_text(w, sources.options.sent);
+        write_array(w, header_count);
+        for (cl_uint i = 0; i < header_count; i++) {
+            write_uint(w, sources.headers[i].handle);
+        }
+        write_array(w, header_count);
+        for (cl_uint i = 0; i < header_count; i++) {
+            write_text(w, names[i]);
+        }
+        code = carry_out(&job);
     }
-    write_uint(w, program->handle);
-    write_places(w, count, devices);
-    write_text(w, options);
-    write_array(w, header_count);
-    for (cl_uint i = 0; i < header_count; i++) {
-        write_uint(w, headers[i]->handle);
-    }
-    write_array(w, header_count);
-    for (cl_uint i = 0; i < header_count; i++) {
-        write_text(w, names[i]);
-    }
-    return carry_out(&job);
+    close_sources(&sources);
+    return code;
 }
 
 static cl_int check_link(cl_context context, cl_uint count, const cl_device_id *devices, cl_uint program_count,

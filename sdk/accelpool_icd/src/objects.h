@@ -199,11 +199,12 @@ struct device_build {
 struct _cl_program {
     struct object object;
     struct session *session;
-    uint64_t handle;
+    _Atomic uint64_t handle; /* another one when another text is sent: read it once a message is begun */
     cl_context context;
     cl_uint device_count;
     cl_device_id *devices;
     char *source;
+    char *sent; /* what the worker has instead, with included files; NULL: the source. Of whoever builds it */
     unsigned char *il;
     size_t il_bytes;
     pthread_mutex_t lock;    /* of what follows */

@@ -5,6 +5,7 @@
 
 #include "build.h"
 #include "device_info.h"
+#include "sources.h"
 #include "tags.h"
 
 cl_program new_program(cl_context context, cl_uint count, const cl_device_id *devices) {
@@ -60,6 +61,7 @@ void release_program(cl_program program) {
     free(program->devices);
     free(program->results);
     free(program->source);
+    free(program->sent);
     free(program->il);
     free(program->options);
     free(program->binaries);
@@ -103,18 +105,6 @@ static char *join(cl_uint count, const char **strings, const size_t *lengths) {
     return text;
 }
 
-static cl_int announce_source(cl_program program) {
-    struct connection *c = program->session->connection;
-    struct writer *w = begin(c, CREATE_PROGRAM_WITH_SOURCE, 3);
-    if (!w) {
-        return CL_OUT_OF_RESOURCES;
-    }
-    write_uint(w, program->handle);
-    write_uint(w, program->context->handle);
-    write_text(w, program->source);
-    return post(c);
-}
-
 cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const char **strings, const size_t *lengths,
                                      cl_int *errcode_ret) {
     if (!is_object(context, A_CONTEXT)) {
@@ -132,7 +122,7 @@ cl_program clCreateProgramWithSource(cl_context context, cl_uint count, const ch
     if (!program || !(program->source = join(count, strings, lengths))) {
         return program_created(program, CL_OUT_OF_HOST_MEMORY, errcode_ret);
     }
-    return program_created(program, announce_source(program), errcode_ret);
+    return program_created(program, announce_source(context, program->handle, program->source), errcode_ret);
 }
 
 /* ---- binaries --------------------------------------------------------------------------------------------- */

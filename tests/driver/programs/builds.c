@@ -67,6 +67,19 @@ static void calls_return_at_once(void) {
     OK(clReleaseProgram(wrong));
 }
 
+/* The worker hears of the last kernel's end before it builds anew. */
+static void a_program_without_kernels_any_more(void) {
+    cl_int code;
+    cl_program program = new_program("kernel void f(global int *a) { *a = N; }");
+    OK(clBuildProgram(program, 0, NULL, "-DN=1", NULL, NULL));
+    cl_kernel kernel = clCreateKernel(program, "f", &code);
+    OK(code);
+    EXPECT(clBuildProgram(program, 0, NULL, "-DN=2", NULL, NULL), CL_INVALID_OPERATION);
+    OK(clReleaseKernel(kernel));
+    OK(clBuildProgram(program, 0, NULL, "-DN=2", NULL, NULL));
+    OK(clReleaseProgram(program));
+}
+
 /* A program that is released while it is being built lives until its callback has returned. */
 static void a_program_released_meanwhile(void) {
     int before = calls;
@@ -147,6 +160,7 @@ static void a_callback_that_sets_an_event(void) {
 int main(void) {
     set_up(0);
     calls_return_at_once();
+    a_program_without_kernels_any_more();
     a_program_released_meanwhile();
     types_of_binaries();
     binaries_that_are_none();
