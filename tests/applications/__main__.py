@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.applications import computations, debian, listings, piglit
-from tests.applications.application import Application, Wrong
+from tests.applications.application import Application, Unfit, Wrong
 from tests.sides import Sides, chosen, end_in_order_on_sigterm, opened
 
 ALL = [*listings.APPLICATIONS, *computations.APPLICATIONS, *piglit.APPLICATIONS]
@@ -59,6 +59,8 @@ def run(one: Application, sides: Sides, folder: Path, *, may_install: bool) -> t
     own.mkdir()
     try:
         return "passed", one.check(sides, own)
+    except Unfit as unfit:
+        return "skipped", str(unfit)
     except Wrong as wrong:
         return "failed", str(wrong)
 

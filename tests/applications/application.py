@@ -16,6 +16,10 @@ class Wrong(Exception):
     """An application failed, or its result is not what it has to be."""
 
 
+class Unfit(Exception):
+    """An application does not run on the local device either: there is nothing to compare with."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """An application.
@@ -38,10 +42,12 @@ def output_of(
 
     Raises:
         Wrong: It failed, or took too long.
+        Unfit: It did so on the local device.
     """
     log = folder / f"{side.name}-{Path(command[0]).name}.log"
     status = side.run(command, folder, log, limit_s=limit_s, **variables)
     printed = log.read_text(errors="replace")
     if status:
-        raise Wrong(f"{side.name}: {command[0]} ended with {status}: ...{printed[-TAIL_CHARS:]}")
+        kind = Unfit if side.name == "local" else Wrong
+        raise kind(f"{side.name}: {command[0]} ended with {status}: ...{printed[-TAIL_CHARS:]}")
     return printed

@@ -6,7 +6,7 @@ import pytest
 
 from ..applications import __main__ as applications
 from ..applications import debian
-from ..applications.application import Application, Wrong, output_of
+from ..applications.application import Application, Unfit, Wrong, output_of
 from ..applications.listings import differing, facts
 from ..applications.piglit import lost, results
 from ..sides import Side, Sides
@@ -30,6 +30,10 @@ def application(check, packages=()):
 
 def fails(sides, folder):
     raise Wrong("no such result")
+
+
+def does_not_fit(sides, folder):
+    raise Unfit("it has no images")
 
 
 def test_facts_are_those_of_devices_an_empty_one_too():
@@ -71,6 +75,9 @@ def test_an_application_ends_as_its_check_does(tmp_path):
     (tmp_path / "it").rmdir()
     ended = applications.run(application(fails), SIDES, tmp_path, may_install=False)
     assert ended == ("failed", "no such result")
+    (tmp_path / "it").rmdir()
+    ended = applications.run(application(does_not_fit), SIDES, tmp_path, may_install=False)
+    assert ended == ("skipped", "it has no images")
 
 
 def test_what_it_needs_and_may_not_be_installed_is_why_it_is_skipped(tmp_path, monkeypatch):
@@ -99,5 +106,8 @@ def test_a_program_that_fails_is_wrong_with_what_it_said(tmp_path):
     assert output_of(HERE, ["sh", "-c", "echo well"], tmp_path) == "well\n"
     with pytest.raises(Wrong, match=r"here: sh ended with 3: \.\.\.oh no"):
         output_of(HERE, ["sh", "-c", "echo oh no; exit 3"], tmp_path)
+    local = Side(name="local", variables=HERE.variables)
+    with pytest.raises(Unfit, match="local: false ended with 1"):
+        output_of(local, ["false"], tmp_path)
     with pytest.raises(Wrong, match="ended with -9"):
         output_of(HERE, ["sleep", "100"], tmp_path, limit_s=0.1)
