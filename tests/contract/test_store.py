@@ -81,7 +81,7 @@ def fill(store: Store) -> None:
 def test_what_was_written_is_read(store: Store) -> None:
     fill(store)
     with store.read() as tx:
-        [found] = tx.devices()
+        [found] = tx.devices(["d1"])
     assert (found.id, found.attributes, found.memory_bytes, found.node.name) == (
         "d1",
         {"a": [1]},
@@ -140,7 +140,7 @@ def test_parts_of_a_device_fit_up_to_the_last_byte_and_millionth(
     with nullcontext() if fits else pytest.raises(Conflict), store.write() as tx:
         tx.add(share("l2", memory_bytes=memory_bytes, compute_ppm=compute_ppm))
     with store.read() as tx:
-        [found] = tx.devices()
+        [found] = tx.devices(["d1"])
         assert found.used_compute_ppm == (WHOLE if fits else WHOLE // 2)
 
 
@@ -227,7 +227,7 @@ def test_writers_take_turns(store: Store) -> None:
     for thread in threads:
         thread.join()
     with store.read() as tx:
-        assert tx.devices()[0].epoch == 80
+        assert tx.devices(["d1"])[0].epoch == 80
 
 
 def test_a_reader_sees_one_moment(url: str) -> None:

@@ -80,7 +80,7 @@ def test_what_the_first_version_wrote_is_kept(url: str, engine: Engine) -> None:
             "l1", "active", "default", 3
         )  # fmt: skip
         assert read_demand(lease.alternatives[0]) == Demand()
-        [device] = tx.devices()
+        [device] = tx.devices(["d1"])
         assert (device.attributes, device.memory_bytes, device.loaded_sha256) == ({"a": [1]}, 1 << 40, None)
         assert (device.used_memory_bytes, device.used_compute_ppm) == (1, WHOLE)
         assert [session.id for session in tx.sessions_of("l1")] == ["s1"]

@@ -77,8 +77,8 @@ def test_nor_where_the_worker_says_what_makes_no_sense(sanitized, lease_file, na
         with damaging(lease_file, seed) as damaged:
             env = {
                 **sanitized.environment(damaged),
-                "ASAN_OPTIONS": "exitcode=99",
-                "TSAN_OPTIONS": "exitcode=99",
+                "ASAN_OPTIONS": "exitcode=99:allocator_may_return_null=1",
+                "TSAN_OPTIONS": "exitcode=99:allocator_may_return_null=1",
             }
             done = subprocess.run([sanitized.compiled(name)], env=env, capture_output=True, timeout=60)
             assert done.returncode in (0, 1), f"seed {seed}: {done.returncode}\n{done.stderr!r}"
