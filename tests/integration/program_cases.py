@@ -25,6 +25,7 @@ OTHER_HERE = {
     "PIPE_SUPPORT",
     "PLATFORM",
     "REFERENCE_COUNT",
+    "PRINTF_BUFFER_SIZE",  # PyOpenCL asks for it in four bytes instead of eight, and is refused
 }
 DEVICE_INFOS = sorted(name for name in vars(accelpool.device_info) if name.isupper())
 PLATFORM_INFOS = sorted(name for name in vars(accelpool.platform_info) if name.isupper())
