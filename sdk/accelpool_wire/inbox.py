@@ -155,9 +155,9 @@ class Inbox:
 
     def hear(self) -> None:
         """Deal with what has come, without waiting, unless another thread receives."""
-        if self.end is None and self._receiving.acquire(blocking=False):
+        if self._receiving.acquire(blocking=False):
             try:
-                if self._channel.is_readable():
+                if self.end is None and self._channel.is_readable():
                     self._receive(0.0)
             finally:
                 self._receiving.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 
 from accelpool_node.control import NOBODY_AWAITS
 from accelpool_node.worker import arrivals, peer_regions, peers
-from accelpool_node.worker.peer_line import Patience
+from accelpool_node.worker.peer_line import Patience, PeerLine
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
+from accelpool_wire.errors import Timeout
 from accelpool_wire.testing import frame
 
 from ..conftest import wait_until
@@ -163,7 +165,33 @@ def test_a_receiver_that_takes_nothing_is_given_up(hasty: Node) -> None:
     assert "it took nothing for 0.2 s" in hasty.failure_of(60)[1]
 
 
+def test_what_cannot_be_sent_is_called_off_at_the_other_node(node: Node) -> None:
+    node.send(buffer=999)
+    assert node.accept().stream.recv(1) == b""
+    assert node.status(60) == ErrorCode.INVALID_MEM_OBJECT
+
+
 # ---- number ----------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_sends_in_vain_takes_no_more_than_some_threads(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered, go_on = [], threading.Event()
+
+    def offer(_cls: type, address: Any, *_: Any) -> Any:
+        offered.append(address)
+        assert go_on.wait(10)
+        raise Timeout("nobody answers")
+
+    monkeypatch.setattr(PeerLine, "offer", classmethod(offer))
+    for event in range(60, 60 + 3 * peers.MAX_CALLED_OFF):
+        node.send(event, buffer=999)
+        assert node.status(event) == ErrorCode.INVALID_MEM_OBJECT
+    wait_until(lambda: len(offered) == peers.MAX_CALLED_OFF)
+    go_on.set()
+    node.send(200, buffer=999)
+    wait_until(lambda: node.send(200, buffer=999) and len(offered) > peers.MAX_CALLED_OFF)
 
 
 def test_of_too_many_deliveries_that_nobody_awaits_the_oldest_goes(node: Node) -> None:

@@ -13,6 +13,8 @@ from accelpool_wire.client import Connection
 from accelpool_wire.errors import SessionLost, Timeout
 from accelpool_wire.testing import ScriptedWorker, connected
 
+from ..conftest import wait_until
+
 PATIENCE_S = 5.0
 
 
@@ -61,6 +63,32 @@ def test_event_not_done_in_time_is_a_timeout(connection: Connection) -> None:
     with pytest.raises(Timeout):
         connection.wait_events([5], timeout_s=0.01)
     assert connection.event_state(5) is None
+
+
+def test_what_was_told_is_heard_without_waiting(connection: Connection, worker: ScriptedWorker) -> None:
+    connection.watch([5])
+    connection.hear()
+    assert connection.event_state(5) is None
+    worker.send(m.EventDone(5, 0))
+    wait_until(lambda: connection.hear() or connection.event_state(5))
+    assert (connection.event_state(5), connection.stats.round_trips) == (m.EventDone(5, 0), 0)
+
+
+def test_a_session_that_is_closed_meanwhile_is_not_heard(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = connection._inbox._receiving
+
+    class ClosedFirst:
+        def acquire(self, *, blocking: bool) -> bool:
+            monkeypatch.setattr(connection._inbox, "_receiving", lock)
+            connection.close()
+            return lock.acquire(blocking=blocking)
+
+    monkeypatch.setattr(connection._inbox, "_receiving", ClosedFirst())
+    connection.hear()
+    with pytest.raises(SessionLost):
+        connection.wait_events([5])
 
 
 def test_event_that_nobody_watches_is_dropped(connection: Connection, worker: ScriptedWorker) -> None:

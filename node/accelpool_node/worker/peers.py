@@ -37,6 +37,7 @@ from accelpool_wire.errors import (
 )
 
 MAX_THREADS = 256
+MAX_CALLED_OFF = 16  # at once: a client can ask in vain as often as it likes
 MOMENT_S = 0.01  # a node that is ready says so within
 NOTHING_CAME = "the region's content did not come"
 
@@ -60,6 +61,7 @@ class Peers:
         self.bytes_sent = 0
         self.bytes_received = 0
         self._counting = threading.Lock()
+        self._calling_off = threading.BoundedSemaphore(MAX_CALLED_OFF)
         self._regions = regions
         self._addresses = frozenset(addresses)
         self._patience = patience
@@ -87,8 +89,7 @@ class Peers:
         try:
             region = self._regions.open(message, command)
         except Error:
-            if 0 < message.size <= m.Limits().payload_bytes:
-                self._senders.submit(self._withdraw, message)
+            self._call_off(message)
             raise
         self._senders.submit(_advance, self._senders, self._send(region, message))
 
@@ -116,10 +117,20 @@ class Peers:
 
     # ---- sending: in threads -----------------------------------------------------------------------------
 
-    def _withdraw(self, message: m.SendBuffer) -> None:
-        """Offer what will not come, and hang up: so the other node need not wait for it."""
-        with contextlib.suppress(AccelpoolError):
-            self._offer(message).stream.close()
+    def _call_off(self, message: m.SendBuffer) -> None:
+        """Offer what will not come, and hang up, so that the other node need not wait for it.
+
+        Where too much is called off already it has to.
+        """
+        if 0 < message.size <= m.Limits().payload_bytes and self._calling_off.acquire(blocking=False):
+            self._senders.submit(self._offer_nothing, message)
+
+    def _offer_nothing(self, message: m.SendBuffer) -> None:
+        try:
+            with contextlib.suppress(AccelpoolError):
+                self._offer(message).stream.close()
+        finally:
+            self._calling_off.release()
 
     def _offer(self, message: m.SendBuffer) -> PeerLine:
         deliver = m.Deliver(message.session, message.ticket)

@@ -196,15 +196,7 @@ cl_int clSetContextDestructorCallback(cl_context context, context_destructor cal
     if (!is_object(context, A_CONTEXT)) {
         return CL_INVALID_CONTEXT;
     }
-    struct callback *callback = call ? malloc(sizeof *callback) : NULL;
-    if (!callback) {
-        return call ? CL_OUT_OF_HOST_MEMORY : CL_INVALID_VALUE;
-    }
-    pthread_mutex_lock(&context->lock);
-    *callback = (struct callback){context->destructors, (void (*)(void))call, 0, user_data};
-    context->destructors = callback;
-    pthread_mutex_unlock(&context->lock);
-    return CL_SUCCESS;
+    return add_destructor(&context->destructors, &context->lock, (void (*)(void))call, user_data);
 }
 
 cl_int clGetContextInfo(cl_context context, cl_context_info name, size_t room, void *value, size_t *size_ret) {

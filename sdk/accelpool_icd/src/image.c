@@ -225,24 +225,32 @@ cl_mem clCreateImage(cl_context context, cl_mem_flags flags, const cl_image_form
     return clCreateImageWithProperties(context, NULL, flags, format, desc, host_ptr, errcode_ret);
 }
 
+cl_image_desc image_2d(size_t width, size_t height, size_t row_pitch) {
+    return (cl_image_desc){.image_type = CL_MEM_OBJECT_IMAGE2D,
+                           .image_width = width,
+                           .image_height = height,
+                           .image_row_pitch = row_pitch};
+}
+
+cl_image_desc image_3d(size_t width, size_t height, size_t depth, size_t row_pitch, size_t slice_pitch) {
+    return (cl_image_desc){.image_type = CL_MEM_OBJECT_IMAGE3D,
+                           .image_width = width,
+                           .image_height = height,
+                           .image_depth = depth,
+                           .image_row_pitch = row_pitch,
+                           .image_slice_pitch = slice_pitch};
+}
+
 cl_mem clCreateImage2D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
                        size_t height, size_t row_pitch, void *host_ptr, cl_int *errcode_ret) {
-    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE2D,
-                          .image_width = width,
-                          .image_height = height,
-                          .image_row_pitch = row_pitch};
+    cl_image_desc desc = image_2d(width, height, row_pitch);
     return clCreateImage(context, flags, format, &desc, host_ptr, errcode_ret);
 }
 
 cl_mem clCreateImage3D(cl_context context, cl_mem_flags flags, const cl_image_format *format, size_t width,
                        size_t height, size_t depth, size_t row_pitch, size_t slice_pitch, void *host_ptr,
                        cl_int *errcode_ret) {
-    cl_image_desc desc = {.image_type = CL_MEM_OBJECT_IMAGE3D,
-                          .image_width = width,
-                          .image_height = height,
-                          .image_depth = depth,
-                          .image_row_pitch = row_pitch,
-                          .image_slice_pitch = slice_pitch};
+    cl_image_desc desc = image_3d(width, height, depth, row_pitch, slice_pitch);
     return clCreateImage(context, flags, format, &desc, host_ptr, errcode_ret);
 }
 

@@ -17,4 +17,8 @@ cl_int announce_image(cl_mem image, const struct destination *content);
 /* Whether images of this kind can have this format: CL_SUCCESS, or CL_IMAGE_FORMAT_NOT_SUPPORTED. */
 cl_int check_format(cl_context context, cl_mem_flags flags, cl_mem_object_type type, const cl_image_format *format);
 
+/* What the functions before OpenCL 1.2 describe by their arguments. */
+cl_image_desc image_2d(size_t width, size_t height, size_t row_pitch);
+cl_image_desc image_3d(size_t width, size_t height, size_t depth, size_t row_pitch, size_t slice_pitch);
+
 #endif

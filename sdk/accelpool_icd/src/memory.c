@@ -237,15 +237,7 @@ cl_int clSetMemObjectDestructorCallback(cl_mem mem, mem_callback call, void *use
     if (!is_object(mem, A_MEM)) {
         return CL_INVALID_MEM_OBJECT;
     }
-    struct callback *callback = call ? malloc(sizeof *callback) : NULL;
-    if (!callback) {
-        return call ? CL_OUT_OF_HOST_MEMORY : CL_INVALID_VALUE;
-    }
-    pthread_mutex_lock(&mem->lock);
-    *callback = (struct callback){mem->destructors, (void (*)(void))call, 0, user_data};
-    mem->destructors = callback;
-    pthread_mutex_unlock(&mem->lock);
-    return CL_SUCCESS;
+    return add_destructor(&mem->destructors, &mem->lock, (void (*)(void))call, user_data);
 }
 
 cl_int clGetMemObjectInfo(cl_mem mem, cl_mem_info name, size_t room, void *value, size_t *size_ret) {

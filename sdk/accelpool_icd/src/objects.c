@@ -75,6 +75,18 @@ cl_int give(size_t room, void *value, size_t *size_ret, const void *from, size_t
     return CL_SUCCESS;
 }
 
+cl_int add_destructor(struct callback **list, pthread_mutex_t *lock, void (*call)(void), void *user_data) {
+    struct callback *callback = call ? malloc(sizeof *callback) : NULL;
+    if (!callback) {
+        return call ? CL_OUT_OF_HOST_MEMORY : CL_INVALID_VALUE;
+    }
+    pthread_mutex_lock(lock);
+    *callback = (struct callback){*list, call, 0, user_data};
+    *list = callback;
+    pthread_mutex_unlock(lock);
+    return CL_SUCCESS;
+}
+
 void *result(cl_int *errcode_ret, cl_int code, void *object) {
     if (errcode_ret) {
         *errcode_ret = code;

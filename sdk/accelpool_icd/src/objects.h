@@ -293,6 +293,9 @@ cl_int give(size_t room, void *value, size_t *size_ret, const void *from, size_t
 #define GIVE_TEXT(text) give(room, value, size_ret, (text), strlen(text) + 1)
 #define GIVE_BYTES(from, bytes) give(room, value, size_ret, (from), (bytes))
 
+/* Of clSet...DestructorCallback: they are called in reverse order. */
+cl_int add_destructor(struct callback **list, pthread_mutex_t *lock, void (*call)(void), void *user_data);
+
 /* A creating function's end: the code where it is wanted. */
 void *result(cl_int *errcode_ret, cl_int code, void *object);
 

@@ -150,15 +150,7 @@ cl_int spanning_clSetMemObjectDestructorCallback(cl_mem handle, mem_callback cal
     if (!mem) {
         return CL_INVALID_MEM_OBJECT;
     }
-    struct callback *callback = call ? malloc(sizeof *callback) : NULL;
-    if (!callback) {
-        return call ? CL_OUT_OF_HOST_MEMORY : CL_INVALID_VALUE;
-    }
-    pthread_mutex_lock(&mem->lock);
-    *callback = (struct callback){mem->destructors, (void (*)(void))call, 0, user_data};
-    mem->destructors = callback;
-    pthread_mutex_unlock(&mem->lock);
-    return CL_SUCCESS;
+    return add_destructor(&mem->destructors, &mem->lock, (void (*)(void))call, user_data);
 }
 
 static cl_uint count_mappings(struct spanning_mem *mem) {

@@ -1,10 +1,10 @@
 /* Memory over several sessions: where the content of each buffer is, and what it takes to use it elsewhere.
  *
- *     a replica is    known to the worker   once something used it there
- *                     valid                 its content is the newest
- *     a command       that needs the content where it is not valid: a migration from its owner, then it is valid
- * there too that writes: valid there alone, which is the owner now a buffer        that nobody wrote and that had no
- * first content is valid nowhere, and does not migrate
+ *     a replica   known to the worker once something used it there
+ *                 valid: its content is the newest
+ *     a command   that needs the content where it is not valid: a migration from its owner, then valid there, too
+ *                 that writes: valid there alone, which is the owner now
+ *     a buffer    that nobody wrote and that had no first content: valid nowhere, and does not migrate
  *
  * Sub-buffers and images over a buffer are part of a whole, and where that is. Other images are bound: they stay.
  *
