@@ -80,11 +80,11 @@ def test_a_program_of_the_builder_computes(connect, counted, source, computes):
 
 def test_other_options_and_other_source_are_built(connect, counted, source):
     client = connect()
-    build(client, source)
-    build(client, source, "-DN=1")
-    build(client, source, "-DN=2")
-    build(client, f"{source} ")
-    made(counted, 0, 4)
+    for count, build_of in enumerate(
+        ((source, ""), (source, "-DN=1"), (source, "-DN=2"), (f"{source} ", "")), 1
+    ):
+        build(client, *build_of)
+        made(counted, 0, count)  # a worker may have two builds under way
 
 
 def test_a_source_that_does_not_build_fails_as_without_a_builder(connect, client, context, builder):

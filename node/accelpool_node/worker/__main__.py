@@ -35,6 +35,7 @@ LOOK_EVERY_S = ALIVE_EVERY_S / LOOKS_PER_ALIVE
 END_PATIENCE_S = 1.0
 AGENT_GONE = 3
 FILES = 8192  # a session's transfers between nodes have a connection each
+_leaving = threading.RLock()  # kept by the thread that ends the process
 
 
 def main() -> NoReturn:
@@ -64,9 +65,11 @@ def main() -> NoReturn:
 
 
 def _leave(agent: socket.socket, ended: control.Ended) -> NoReturn:
-    """Say how the session ended, and exit."""
+    """Say how the session ended, and exit: no other thread says anything more."""
+    _leaving.acquire()
     try:
         control.send(agent, ended)
+        agent.shutdown(socket.SHUT_WR)
     except OSError:
         _exit(AGENT_GONE)
     _exit(0)
@@ -74,6 +77,7 @@ def _leave(agent: socket.socket, ended: control.Ended) -> NoReturn:
 
 def _exit(status: int) -> NoReturn:
     """End the process at once: its end frees device memory without waiting for running kernels."""
+    _leaving.acquire()
     sys.stderr.flush()
     os._exit(status)
 

@@ -1,4 +1,5 @@
 /* Images: over a buffer they are where that is; others stay in the session of the context's first device. */
+#include "../image.h"
 #include "memory.h"
 
 static struct spanning_mem *over_buffer(struct spanning_context *context, struct spanning_mem *buffer,
