@@ -73,9 +73,17 @@ def _measure(
             (FLOOR, {}, os.environ),
         )
         sides = {side: stack.enter_context(SideProcess(side, *rest)) for side, *rest in started}
+        _settle(running, sides[POOL], device["environment"])
         samples, failures = run_groups(planned, sides)
     rows = [row for metric in chosen if (row := report.row(metric, samples, device["name"]))]
     return rows, failures
+
+
+def _settle(running: pool.Pool, side: SideProcess, environment: str) -> None:
+    """Let the node start what it starts with its first session: for a second it would take a core."""
+    side.ask(do="open", key="settle", operation="null", parameters={})
+    side.ask(do="close", key="settle")
+    running.await_builder(environment)
 
 
 def run_groups(planned: Sequence[Group], sides: Mapping[str, SideProcess]) -> tuple[Samples, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from accelpool_node.drivers import child_variables, find_icds, prepare_opencl
 
 START_LIMIT_S = 120.0
 END_LIMIT_S = 20.0
+LOOK_EVERY_S = 0.2
 NODE = "bench"
 
 
@@ -28,10 +30,17 @@ class PoolError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """A running pool."""
+    """A running pool.
+
+    Attributes:
+        url: The broker's.
+        token: A user's.
+        log: The agent's log.
+    """
 
     url: str
     token: str
+    log: Path
 
     def device(self, name: str) -> dict[str, Any]:
         """Return the pool's device whose name contains a text, the first that works for "".
@@ -47,6 +56,21 @@ class Pool:
             known = "; ".join(f"{d['name']}: {d['fault'] or 'works'}" for d in devices) or "none at all"
             raise PoolError(f"no working device {name!r}; there are: {known}")
         return fitting[0]
+
+    def await_builder(self, environment: str) -> None:
+        """Wait until the builder of a driver environment serves; it starts with the first build there.
+
+        Raises:
+            PoolError: It does not.
+        """
+        until = time.monotonic() + START_LIMIT_S
+        serves = re.compile(rf"builder \d+ of {re.escape(environment)} serves")
+        while not serves.search(log := self.log.read_text(errors="replace")):
+            if time.monotonic() > until:
+                raise PoolError(
+                    f"the builder of {environment} does not serve; the agent logged:\n{log[-2000:]}"
+                )
+            time.sleep(LOOK_EVERY_S)
 
 
 @contextmanager
@@ -71,7 +95,7 @@ def running(directory: Path) -> Iterator[Pool]:
             *("--listen", "127.0.0.1:0", "--token-file", str(token_file)),
         )
         with _program(agent, directory / "agent.log"):
-            yield Pool(url=url, token=tokens["user"])
+            yield Pool(url=url, token=tokens["user"], log=directory / "agent.log")
 
 
 def local_variables(environment: str, directory: Path) -> dict[str, str]:
@@ -116,5 +140,5 @@ def _until_some(broker: accelpool.Broker) -> list[dict[str, Any]]:
     """Return the pool's devices once the agent has told of them."""
     until = time.monotonic() + START_LIMIT_S
     while not (devices := broker.devices()) and time.monotonic() < until:
-        time.sleep(0.2)
+        time.sleep(LOOK_EVERY_S)
     return devices

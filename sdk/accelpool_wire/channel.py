@@ -21,7 +21,7 @@ from accelpool_wire.errors import ConnectError, ReadError, Timeout, WriteError
 from accelpool_wire.frames import FrameReader
 
 SPIN_S = 100e-6
-MAX_LOST_SPINS = 10
+MAX_LOST_SPINS = 6
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 5, 2, 4
 DEAD_PEER_S = 10.0
 LOOK_EVERY_S = 2.5

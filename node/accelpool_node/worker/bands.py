@@ -42,10 +42,14 @@ class Bulk(NamedTuple):
     size: int
     enqueue: Callable[[memoryview, Band, Sequence[Any] | None], Any]
 
+    def whole(self) -> Band:
+        """Return the whole region as one band."""
+        return Band(self.origin, self.region, self.size)
+
     def bands(self, limit: int) -> Iterator[Band]:
         """Yield the region in bands of `limit` bytes at most, in the payload's order; a unit is never cut."""
         if self.size <= limit:
-            yield Band(self.origin, self.region, self.size)
+            yield self.whole()
             return
         width, height, depth = self.region
         units = max(limit // self.unit_bytes, 1)

@@ -19,7 +19,7 @@ from accelpool_wire.errors import Error, error_for
 SMALL_BYTES = 64 * 1024  # reads below this need no room
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Staged:
     """Bytes of a transfer that are in host memory, or will be.
 
@@ -53,6 +53,11 @@ class StagedWrites:
         self._bytes = 0
         self._staged: deque[Staged] = deque()
 
+    @property
+    def left(self) -> int:
+        """Bytes for which there is room at once."""
+        return self._limit - self._bytes
+
     def may_have(self, size: int) -> bool:
         """Whether there is room for a write, once what may be waited for is written."""
         if self._bytes + size <= self._limit:
@@ -82,7 +87,7 @@ class StagedWrites:
 
     def note(self, size: int, event: Any, gate: Gate | None) -> None:
         """Note a command that writes bytes from where they are staged."""
-        self._staged.append(Staged(size=size, gate=gate, event=event))
+        self._staged.append(Staged(size, gate, event))
         self._bytes += size
 
     def drop_written(self) -> None:
@@ -109,7 +114,7 @@ class StagedReads:
         Raises:
             RuntimeError: OUT_OF_RESOURCES: reads behind gates leave no room for it.
         """
-        staged = Staged(size=size, gate=gate)
+        staged = Staged(size, gate)
         if size >= SMALL_BYTES:
             with self._changed:
                 self._changed.wait_for(
@@ -122,6 +127,8 @@ class StagedReads:
 
     def give(self, staged: Staged) -> None:
         """Take back the room of a read that is sent, or never was enqueued."""
+        if staged.size < SMALL_BYTES:
+            return
         with self._changed:
             self._staged.discard(staged)
             self._changed.notify_all()

@@ -15,7 +15,7 @@ that is refused.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,6 +76,40 @@ class MappedIntake:
 
 
 class StagedIntake:
+    """Host memory for a payload as a whole.
+
+    Args:
+        size: Bytes of the payload.
+        enqueue: Enqueues the write of it; returns the event.
+        room: Where there is room for it.
+        gate: What the write waits for.
+    """
+
+    __slots__ = ("_enqueue", "_gate", "_room", "_view", "size")
+
+    def __init__(
+        self, size: int, enqueue: Callable[[memoryview], Any], room: StagedWrites, gate: Gate | None
+    ) -> None:
+        self.size = size
+        self._enqueue = enqueue
+        self._room = room
+        self._gate = gate
+        self._view = memoryview(b"")
+
+    def next_view(self) -> memoryview:
+        """Return the host memory."""
+        self._room.make_room(self.size)
+        self._view = memoryview(bytearray(self.size))
+        return self._view
+
+    def close(self) -> Any:
+        """Enqueue the write."""
+        event = self._enqueue(self._view)
+        self._room.note(self.size, event, self._gate)
+        return event
+
+
+class BandedIntake:
     """Host memory for one band after the other.
 
     Args:
@@ -84,7 +118,6 @@ class StagedIntake:
         room: Where there is room for them.
         queue: Where to; it knows all that is enqueued, even if the write fails halfway.
         wait_for: The wait list of the first band; each other waits for the one before it.
-        gate: What the write waits for.
     """
 
     def __init__(
@@ -94,7 +127,6 @@ class StagedIntake:
         room: StagedWrites,
         queue: QueueObject,
         wait_for: Sequence[Any] | None,
-        gate: Gate | None,
     ) -> None:
         self.size = bulk.size
         self._bulk = bulk
@@ -102,7 +134,6 @@ class StagedIntake:
         self._room = room
         self._queue = queue
         self._wait_for = wait_for
-        self._gate = gate
         self._arriving: tuple[memoryview, Band] | None = None
         self._span: SpanEvent | None = None
 
@@ -120,7 +151,7 @@ class StagedIntake:
         assert self._arriving is not None, "there is a view for every part of the payload"
         (view, band), self._arriving = self._arriving, None
         event = self._bulk.enqueue(view, band, self._wait_for)
-        self._room.note(band.size, event, self._gate)
+        self._room.note(band.size, event, None)
         self._span = self._span or SpanEvent(first=event, last=event)
         self._span.last, self._wait_for = event, [event]
         return self._span
@@ -183,8 +214,16 @@ class Transfers:
         Raises:
             RuntimeError: OUT_OF_RESOURCES: the write is behind a gate, and there is no room for it.
         """
-        routine = "clEnqueueWriteBuffer"
+        routine, backend = "clEnqueueWriteBuffer", self._backend
         is_fast = size >= MAP_FROM_BYTES and self._is_idle(queue, wait_for)
+        if not is_fast and size <= self._writes.left:
+            in_queue, memory = queue.handle, buffer.handle
+            return StagedIntake(
+                size,
+                lambda view: backend.enqueue_write_buffer(in_queue, memory, view, offset, wait_for),
+                self._writes,
+                gate,
+            )
         if gate is None and (is_fast or not self._writes.may_have(size)):
             mapping, view, mapped = self._backend.enqueue_map_buffer(
                 queue.handle, buffer.handle, MAP_WRITE_INVALIDATE, offset, size, wait_for
@@ -242,15 +281,20 @@ class Transfers:
         wait_for: Sequence[Any] | None,
         gate: Gate | None,
         routine: str,
-    ) -> StagedIntake:
-        """Return host memory for a payload, one band after the other.
+    ) -> Intake:
+        """Return host memory for a payload, as a whole or one band after the other.
 
         Raises:
             RuntimeError: OUT_OF_RESOURCES: writes behind gates leave no room for it.
         """
         band_bytes = self._band_bytes(bulk, gate)
         self._writes.check(band_bytes, routine)
-        return StagedIntake(bulk, bulk.bands(band_bytes), self._writes, queue, wait_for, gate)
+        if band_bytes == bulk.size:
+            whole = bulk.whole()
+            return StagedIntake(
+                bulk.size, lambda view: bulk.enqueue(view, whole, wait_for), self._writes, gate
+            )
+        return BandedIntake(bulk, bulk.bands(band_bytes), self._writes, queue, wait_for)
 
     def stage_read(
         self,
@@ -268,9 +312,9 @@ class Transfers:
         band_bytes = self._band_bytes(bulk, gate)
         is_whole = band_bytes == bulk.size
         staged = self._reads.take(bulk.size if is_whole else (BANDS - 1) * band_bytes, gate, routine)
-        bands = bulk.bands(band_bytes)
+        bands = iter(()) if is_whole else bulk.bands(band_bytes)
         try:
-            view, event = _read_band(bulk, next(bands), wait_for)
+            view, event = _read_band(bulk, bulk.whole() if is_whole else next(bands), wait_for)
         except BaseException:
             self._reads.give(staged)
             raise

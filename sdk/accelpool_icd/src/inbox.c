@@ -13,7 +13,7 @@
 #include "stream.h"
 #include "tags.h"
 
-enum { HEADER_BYTES = 12, FIRST_BUFFER_BYTES = 64 * 1024, BODY_LIMIT = 64 * 1024 * 1024, MAX_LOST_SPINS = 8 };
+enum { HEADER_BYTES = 12, FIRST_BUFFER_BYTES = 64 * 1024, BODY_LIMIT = 64 * 1024 * 1024, MAX_LOST_SPINS = 6 };
 
 #define SPIN_NS 100000u
 

@@ -8,6 +8,13 @@ import pyopencl as cl
 
 from accelpool_node.backends.opencl.core import translated
 
+TIMES = (
+    cl.profiling_info.QUEUED,
+    cl.profiling_info.SUBMIT,
+    cl.profiling_info.START,
+    cl.profiling_info.END,
+)
+
 
 class Events:
     """How far commands are."""
@@ -36,8 +43,7 @@ class Events:
     def event_times(self, event: Any) -> list[int] | None:
         """Ask for the four times."""
         try:
-            profile = event.profile
-            return [profile.queued, profile.submit, profile.start, profile.end]
+            return [event.get_profiling_info(name) for name in TIMES]
         except cl.Error:
             return None
 
