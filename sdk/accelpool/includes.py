@@ -2,17 +2,21 @@
 
 Lines that include a file found here are replaced by its content before a source is sent. Looked in are, in
 this order: the including file's own folder, the working folder, the folders that `-I` names, and PyOpenCL's
-own (`pyopencl-complex.h` ...) where it is installed. Other includes stay as they are: for headers that
-`Program.compile` is given, and for files that the node has.
+own (`pyopencl-complex.h` ...) where it is installed. Names may come from macros. Other includes stay as they
+are: for headers that `Program.compile` is given, and for files that the node has.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelpool.build_options import NO_OPTIONS, BuildOptions
+from accelpool.computed_include import ComputedIncludes
+from accelpool.definitions import Definitions
 from accelpool.errors import LogicError
 from accelpool.upper_layer import pyopencl_folder
 from accelpool_wire.codes import ErrorCode
@@ -23,14 +27,14 @@ OPENS = re.compile(r"""//|/\*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")  # a comme
 MAX_FILES, MAX_CHARACTERS, MAX_DEPTH = 4096, 8 << 20, 200  # the last: as compilers have it
 
 
-def with_includes(source: str, folders: Sequence[Path] = (), kept: Collection[str] = ()) -> str:
+def with_includes(source: str, options: BuildOptions = NO_OPTIONS, kept: Collection[str] = ()) -> str:
     """Return a source with the files that are here in the place of the lines that include them.
 
     Lines after such a file keep their numbers in the compiler's messages.
 
     Args:
         source: The text.
-        folders: Where files are looked for, before PyOpenCL's folder.
+        options: The compiler's: where files are looked for, before PyOpenCL's folder, and macros.
         kept: Names that are included in another way: their lines stay.
 
     Raises:
@@ -39,8 +43,18 @@ def with_includes(source: str, folders: Sequence[Path] = (), kept: Collection[st
     if not has_includes(source):
         return source
     package = pyopencl_folder()
-    places = [folder.resolve() for folder in (*folders, *([package / "cl"] if package is not None else []))]
-    return _Expansion(places=places, kept=frozenset(kept)).expanded(source, None, ())
+    folders = (*options.folders, *([package / "cl"] if package is not None else []))
+    places = [folder.resolve() for folder in folders]
+    within = [*places, *(path.resolve() for path in options.named)]
+    definitions = Definitions(options.definitions)
+    expansion = _Expansion(
+        places=places,
+        within=within,
+        kept=frozenset(kept),
+        definitions=definitions,
+        computed=ComputedIncludes(definitions),
+    )
+    return expansion.expanded(source, None, ())
 
 
 def has_includes(source: str) -> bool:
@@ -50,10 +64,13 @@ def has_includes(source: str) -> bool:
 
 @dataclass(kw_only=True)
 class _Expansion:
-    """One source on its way: where files are, which names are kept, how much was put in so far."""
+    """One source on its way: where files are, which names are kept, what was defined and put in so far."""
 
     places: list[Path]
+    within: list[Path]
     kept: frozenset[str]
+    definitions: Definitions
+    computed: ComputedIncludes
     files: int = 0
     characters: int = 0
     texts: dict[Path, str] = field(default_factory=dict)
@@ -67,7 +84,10 @@ class _Expansion:
             inside: The files that the text is included by, which it does not include again.
         """
         lines = []
-        for number, line, match in _matched(source):
+        for number, line, in_comment, directive in _lines(source):
+            match = None if in_comment else self._include(line)
+            if directive is not None:
+                self.definitions.read(directive)
             path = None if match is None else self._found(match[2], near if match[1] == '"' else None)
             if path is None:
                 lines.append(line)
@@ -80,13 +100,21 @@ class _Expansion:
                 lines += [self.expanded(content, path.parent, (*inside, path)), f"#line {number + 1}"]
         return "\n".join(lines)
 
+    def _include(self, line: str) -> re.Match[str] | None:
+        """Return what a line includes, by its name or by a macro's."""
+        match = INCLUDE.match(line)
+        computed = self.computed.directive(line) if match is None else None
+        return match if computed is None else INCLUDE.match(computed)
+
     def _found(self, name: str, near: Path | None) -> Path | None:
-        """Return the file of a name, which lies in one of the places; None where there is none."""
+        """Return the file of a name, which is within one of the places; None where there is none."""
         if name in self.kept:
             return None
         for folder in (near, *self.places):
-            path = None if folder is None else (folder / name).resolve()
-            if path is not None and path.is_file() and any(map(path.is_relative_to, self.places)):
+            if folder is None or not os.path.isfile(folder / name):  # False for names that are too long, too
+                continue
+            path = (folder / name).resolve()
+            if any(map(path.is_relative_to, self.within)):
                 return path
         return None
 
@@ -104,12 +132,26 @@ class _Expansion:
         return text
 
 
-def _matched(source: str) -> Iterator[tuple[int, str, re.Match[str] | None]]:
-    """Yield each line with its number, and what it includes if it is in no comment."""
-    in_comment = False
-    for number, line in enumerate(source.split("\n"), start=1):
-        yield number, line, None if in_comment else INCLUDE.match(line)
+def _lines(source: str) -> Iterator[tuple[int, str, bool, str | None]]:
+    """Yield each line with its number, whether it begins in a comment, and the directive that it may be.
+
+    A directive has the lines that continue it.
+    """
+    lines = source.split("\n")
+    in_comment, is_continued = False, False
+    for place, line in enumerate(lines):
+        begins = not in_comment and not is_continued
+        yield place + 1, line, in_comment, _continued(lines, place) if begins else None
+        is_continued = (begins or is_continued) and line.endswith("\\")
         in_comment = _ends_in_comment(line, in_comment)
+
+
+def _continued(lines: Sequence[str], place: int) -> str:
+    """Return a line with those that continue it."""
+    end = place + 1
+    while end < len(lines) and lines[end - 1].endswith("\\"):
+        end += 1
+    return "\n".join(lines[place:end])
 
 
 def _ends_in_comment(line: str, in_comment: bool) -> bool:

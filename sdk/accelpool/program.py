@@ -130,7 +130,7 @@ class Program(ProgramInfos):
 
     def _compile(self, options: Options = None, devices: Sequence[Device] | None = None) -> None:
         given = compiler_options(options, self._platform)
-        self._send(with_includes(self._source, given.folders))
+        self._send(with_includes(self._source, given))
         places = self._places(devices, "clBuildProgram")
         message = m.BuildProgram(self._handle, places, given.sent)
         self._ask(message, places, given.text, program_binary_type.EXECUTABLE)
@@ -154,10 +154,8 @@ class Program(ProgramInfos):
         """
         names = [name for name, _ in headers or ()]
         given = compiler_options(options, self._platform)
-        included = [
-            header._send(with_includes(header._source, given.folders, names)) for _, header in headers or ()
-        ]
-        self._send(with_includes(self._source, given.folders, names))
+        included = [header._send(with_includes(header._source, given, names)) for _, header in headers or ()]
+        self._send(with_includes(self._source, given, names))
         places = self._places(devices, "clCompileProgram")
         message = m.CompileProgram(self._handle, places, given.sent, included or None, names or None)
         self._ask(message, places, given.text, program_binary_type.COMPILED_OBJECT)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from ..include_cases import CASES
+from ..include_cases import CASES, named_cases
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -21,6 +21,11 @@ def test_a_file_is_found_by_its_whole_name_if_it_is_within(programs, working):
         assert done.stdout.decode() == (
             "\0int c;\n#line 2" if name.endswith("c.h") else f"\0#include <{path}>"
         )
+
+
+def test_files_that_definitions_name_are_put_in(programs, working):
+    for case in named_cases(working):
+        assert expanded(programs, working, case) == case.expected, case
 
 
 def expanded(programs, working, case):

@@ -6,11 +6,11 @@ import pytest
 
 import accelpool as cl
 from accelpool import includes
-from accelpool.build_options import compiler_options
+from accelpool.build_options import BuildOptions, compiler_options
 from accelpool.testing import FakeConnection, built, fake_context
 from accelpool_wire import messages as m
 
-from ..include_cases import CASES, write_files
+from ..include_cases import CASES, named_cases, write_files
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,24 @@ def test_files_take_the_place_of_the_lines_that_include_them(working, monkeypatc
     assert given.sent == case.sent
     if case.expected is None:
         with pytest.raises(cl.LogicError, match=str(working)):
-            includes.with_includes(case.source, given.folders, case.kept)
+            includes.with_includes(case.source, given, case.kept)
     else:
-        assert includes.with_includes(case.source, given.folders, case.kept) == case.expected
+        assert includes.with_includes(case.source, given, case.kept) == case.expected
 
 
 def test_a_file_is_found_by_its_whole_name_if_it_is_within(working):
     for name, is_found in (("outside.h", False), ("working/inc/c.h", True)):
         source = f"#include <{working.parent / name}>"
-        assert includes.with_includes(source, [working]) == ("int c;\n#line 2" if is_found else source)
+        given = BuildOptions(text="", sent="", folders=(working,))
+        assert includes.with_includes(source, given) == ("int c;\n#line 2" if is_found else source)
+
+
+def test_files_that_definitions_name_are_put_in(working, monkeypatch):
+    monkeypatch.chdir(working)
+    monkeypatch.setattr(includes, "pyopencl_folder", lambda: None)
+    for case in named_cases(working):
+        given = compiler_options(case.options)
+        assert (includes.with_includes(case.source, given), given.sent) == (case.expected, case.sent), case
 
 
 def test_options_in_a_list_are_words(working):

@@ -7,12 +7,30 @@ struct text first_line(struct text source) {
     return (struct text){source.chars, end ? (size_t)(end - source.chars) : source.length};
 }
 
+bool begins_with(struct text text, const char *beginning) {
+    size_t length = strlen(beginning);
+    return text.length >= length && !memcmp(text.chars, beginning, length);
+}
+
+bool is_continued(struct text line) {
+    return line.length && line.chars[line.length - 1] == '\\';
+}
+
+struct text continued_line(struct text source) {
+    struct text line = first_line(source);
+    while (is_continued(line) && line.length < source.length) {
+        size_t begin = line.length + 1;
+        line.length = begin + first_line((struct text){source.chars + begin, source.length - begin}).length;
+    }
+    return line;
+}
+
 static void skip(struct text *rest, size_t count) {
     rest->chars += count;
     rest->length -= count;
 }
 
-static size_t skip_blanks(struct text *rest) {
+size_t skip_blanks(struct text *rest) {
     size_t count = 0;
     while (count < rest->length && (rest->chars[count] == ' ' || rest->chars[count] == '\t')) {
         count++;
@@ -23,13 +41,39 @@ static size_t skip_blanks(struct text *rest) {
 
 /* Whether a word comes next, after blanks or not; then it is skipped. */
 static bool take(struct text *rest, const char *word) {
-    size_t length = strlen(word);
     skip_blanks(rest);
-    if (rest->length < length || memcmp(rest->chars, word, length)) {
+    if (!begins_with(*rest, word)) {
         return false;
     }
-    skip(rest, length);
+    skip(rest, strlen(word));
     return true;
+}
+
+bool is_letter(char is) {
+    return (is >= 'a' && is <= 'z') || (is >= 'A' && is <= 'Z') || is == '_';
+}
+
+bool is_digit(char is) {
+    return is >= '0' && is <= '9';
+}
+
+struct text take_name(struct text *rest) {
+    struct text name = {rest->chars, 0};
+    while (rest->length && (is_letter(rest->chars[0]) || (name.length && is_digit(rest->chars[0])))) {
+        name.length++;
+        skip(rest, 1);
+    }
+    return name;
+}
+
+bool find_directive(struct text line, struct text *word, struct text *rest) {
+    if (!take(&line, "#")) {
+        return false;
+    }
+    skip_blanks(&line);
+    *word = take_name(&line);
+    *rest = line;
+    return word->length;
 }
 
 bool find_include(struct text line, struct text *name, bool *is_near) {
@@ -66,19 +110,15 @@ static size_t quoted_length(struct text line) {
     return 0;
 }
 
-static bool begins(struct text line, const char *two) {
-    return line.length >= 2 && !memcmp(line.chars, two, 2);
-}
-
 bool ends_in_comment(struct text line, bool is_in_comment) {
     while (line.length) {
         size_t taken = 1;
         if (is_in_comment) {
-            is_in_comment = !begins(line, "*/");
+            is_in_comment = !begins_with(line, "*/");
             taken += !is_in_comment;
-        } else if (begins(line, "//")) {
+        } else if (begins_with(line, "//")) {
             return false;
-        } else if (begins(line, "/*")) {
+        } else if (begins_with(line, "/*")) {
             is_in_comment = true;
             taken = 2;
         } else if (line.chars[0] == '"' || line.chars[0] == '\'') {

@@ -4,7 +4,18 @@
 
 #include "msgpack.h"
 
-struct text first_line(struct text source); /* without its end */
+struct text first_line(struct text source);     /* without its end */
+struct text continued_line(struct text source); /* with those that continue it */
+bool is_continued(struct text line);
+bool begins_with(struct text text, const char *beginning);
+
+size_t skip_blanks(struct text *rest); /* how many there were */
+bool is_letter(char is);               /* of names */
+bool is_digit(char is);
+struct text take_name(struct text *rest); /* the one that begins a text; without characters if none does */
+
+/* The word that says what a directive is, and what follows it. */
+bool find_directive(struct text line, struct text *word, struct text *rest);
 
 /* What a line includes; false if it is no #include of a name. `is_near`: looked for beside the including file first.
  */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "computed_include.h"
 #include "directives.h"
 #include "included_file.h"
 
@@ -17,7 +18,9 @@ struct expansion {
     struct included_file *files;
     size_t file_count; /* of `files` */
     size_t included, characters, depth;
-    bool failed; /* for the reason in `problem`, or without memory */
+    struct definitions definitions;
+    size_t replaced; /* characters of macros in the names of files */
+    bool failed;     /* for the reason in `problem`, or without memory */
     char *problem;
     size_t problem_room;
 };
@@ -42,15 +45,21 @@ static bool is_kept(const struct kept_names *kept, struct text name) {
     return false;
 }
 
-static bool is_within(const char *path, const struct build_options *options) {
-    for (size_t i = 0; i < options->folder_count; i++) {
-        size_t length = strlen(options->folders[i]);
-        length -= options->folders[i][length - 1] == '/'; /* the root's */
-        if (!strncmp(path, options->folders[i], length) && path[length] == '/') {
+/* Whether a path is one of the places, or within one. */
+static bool is_within(const char *path, char **places, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(places[i]);
+        length -= places[i][length - 1] == '/'; /* the root's */
+        if (!strncmp(path, places[i], length) && strchr("/", path[length])) {
             return true;
         }
     }
     return false;
+}
+
+static bool may_be_included(const char *path, const struct build_options *options) {
+    return is_within(path, options->folders, options->folder_count) ||
+           is_within(path, options->named, options->named_count);
 }
 
 /* The path of a file by its name in a folder, if it is one that may be included; else NULL. */
@@ -65,7 +74,7 @@ static char *find_in(struct expansion *e, struct text folder, struct text name) 
     path = realpath(joined, NULL);
     free(joined);
     struct stat status;
-    if (path && !stat(path, &status) && S_ISREG(status.st_mode) && is_within(path, e->options)) {
+    if (path && !stat(path, &status) && S_ISREG(status.st_mode) && may_be_included(path, e->options)) {
         return path;
     }
     free(path);
@@ -148,14 +157,30 @@ static void put_in(struct expansion *e, struct included_file *file, size_t numbe
     write_raw(&e->text, line, (size_t)snprintf(line, sizeof line, "\n#line %zu", number + 1));
 }
 
+/* The path of the file that a line of some file includes, by its name or by a macro's; NULL if there is none here. */
+static char *included_path(struct expansion *e, struct text line, const struct included_file *of) {
+    struct writer computed = {0};
+    struct text name = {0};
+    bool is_near = false, is_include = find_include(line, &name, &is_near);
+    if (!is_include && compute_include(&e->definitions, line, &e->replaced, &computed)) {
+        is_include = find_include((struct text){(char *)computed.bytes, computed.length}, &name, &is_near);
+    }
+    e->failed |= computed.failed || e->definitions.failed;
+    char *path = is_include ? find_path(e, name, is_near ? of : NULL) : NULL;
+    writer_free(&computed);
+    return path;
+}
+
 /* Write a text with its includes replaced; `of`: the file that it is, NULL for the source itself. */
 static void expand(struct expansion *e, struct text source, const struct included_file *of) {
-    bool is_in_comment = false;
+    bool is_in_comment = false, is_more = false; /* the latter: the line continues one before */
     for (size_t number = 1; !e->failed; number++) {
-        struct text line = first_line(source), name;
-        bool is_near = false;
-        bool is_include = !is_in_comment && find_include(line, &name, &is_near);
-        char *path = is_include ? find_path(e, name, is_near ? of : NULL) : NULL;
+        struct text line = first_line(source);
+        char *path = is_in_comment ? NULL : included_path(e, line, of);
+        bool may_be_directive = !is_in_comment && !is_more;
+        if (may_be_directive) {
+            read_definition(&e->definitions, continued_line(source));
+        }
         struct included_file *file = path ? open_file(e, path) : NULL;
         if (file) {
             put_in(e, file, number);
@@ -166,6 +191,7 @@ static void expand(struct expansion *e, struct text source, const struct include
             return;
         }
         write_raw(&e->text, "\n", 1);
+        is_more = (may_be_directive || is_more) && is_continued(line);
         is_in_comment = ends_in_comment(line, is_in_comment);
         source = (struct text){line.chars + line.length + 1, source.length - line.length - 1};
     }
@@ -175,8 +201,10 @@ char *with_includes(const char *source, const struct build_options *options, con
                     char *problem, size_t problem_room) {
     struct expansion e = {.options = options, .kept = kept, .problem = problem, .problem_room = problem_room};
     problem[0] = '\0';
+    open_definitions(&e.definitions, (struct text){(char *)options->definitions.bytes, options->definitions.length});
     expand(&e, (struct text){source, strlen(source)}, NULL);
     write_raw(&e.text, "", 1);
+    close_definitions(&e.definitions);
     while (e.files) {
         struct included_file *file = e.files;
         e.files = file->next;

@@ -2,8 +2,8 @@
  * includes.py.
  *
  * Lines that include a file found here are replaced by its content before a source is sent. Looked in are the
- * including file's own folder, the working folder, and the folders that -I names. Other includes stay as they are:
- * for headers that clCompileProgram is given, and for files that the node has.
+ * including file's own folder, the working folder, and the folders that -I names. Names may come from macros. Other
+ * includes stay as they are: for headers that clCompileProgram is given, and for files that the node has.
  */
 #ifndef ACCELPOOL_INCLUDES_H
 #define ACCELPOOL_INCLUDES_H

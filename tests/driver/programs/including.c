@@ -6,10 +6,13 @@
 
 /* The driver's: beside this file lies another includes.c. */
 #include <build_options.c>
+#include <computed_include.c>
+#include <definitions.c>
 #include <directives.c>
 #include <included_file.c>
 #include <includes.c>
 #include <msgpack.c>
+#include <tokens.c>
 
 int main(int count, char **words) {
     static char source[1 << 20];
