@@ -76,6 +76,7 @@ class Pool:
         backend: The agents' `--backend` option, or "" for the real devices.
         environments: A file of more driver environments, or None.
         nodes: How many nodes there are.
+        before: What comes before the agents' own command.
         agents: The agents, by their node's number from 1.
     """
 
@@ -83,6 +84,7 @@ class Pool:
     backend: str = ""
     environments: Path | None = None
     nodes: int = 1
+    before: tuple[str, ...] = ()
     broker: Daemon = field(init=False)
     agents: dict[int, Daemon] = field(init=False, default_factory=dict)
     url: str = ""
@@ -119,7 +121,16 @@ class Pool:
 
     def start_agent(self, number: int = 1) -> None:
         """Start the agent of a node."""
-        args = [sys.executable, "-m", "accelpool_node", "--broker", self.url, "--name", f"node-{number}"]
+        args = [
+            *self.before,
+            sys.executable,
+            "-m",
+            "accelpool_node",
+            "--broker",
+            self.url,
+            "--name",
+            f"node-{number}",
+        ]
         args += ["--state-dir", str(self.folder / f"node-{number}"), "--listen", "127.0.0.1:0"]
         args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:

@@ -22,6 +22,7 @@ import accelpool
 from accelpool_icd.build import build, zig
 
 from .conftest import Pool, clean_environment
+from .hiding import hiding, obstacle
 from .integration.worker_rig import EXTRA_ENVIRONMENTS, Target, opencl_targets
 
 ACCELPOOL = str(Path(sys.executable).parent / "accelpool")
@@ -73,11 +74,16 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
-    """A device's sides, while its pool runs."""
+    """A device's sides, while its pool runs.
+
+    Attributes:
+        unhidden: Why the pool's node sees the folders that it is not to see; "" if it does not.
+    """
 
     local: Side
     driver: Side
     sdk: Side
+    unhidden: str = ""
 
 
 def chosen(device: str | None) -> Target:
@@ -97,12 +103,19 @@ def chosen(device: str | None) -> Target:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, target: Target) -> Iterator[Sides]:
-    """Build the driver and start a pool of this machine's devices; yield a device's sides."""
+def opened(folder: Path, target: Target, hidden: Sequence[str] = ()) -> Iterator[Sides]:
+    """Build the driver and start a pool of this machine's devices; yield a device's sides.
+
+    Args:
+        folder: Where their files are.
+        target: The device.
+        hidden: Folders that the pool's node sees empty, where this process can do so.
+    """
+    unhidden = obstacle(hidden) if hidden else ""
     home = folder / "home"
     home.mkdir()
     library = build(zig(), folder / "libaccelpool.so", ["-Werror"])
-    with _pool(folder) as pool:
+    with _pool(folder, () if unhidden or not hidden else hiding(hidden)) as pool:
         points = {"ACCELPOOL_URL": pool.url, "ACCELPOOL_TOKEN": pool.token}
         programs = {**clean_environment(home), **points, "ACCELPOOL_DRIVER_PATH": str(library)}
         run = (ACCELPOOL, "run", "--only-pool", "--device", _id(pool, target), "--")
@@ -114,14 +127,20 @@ def opened(folder: Path, target: Target) -> Iterator[Sides]:
             ),
             driver=Side(name="driver", variables=programs, platform="accelpool", prefix=run),
             sdk=Side(name="sdk", variables=programs, platform=target.platform),
+            unhidden=unhidden,
         )
 
 
 @contextlib.contextmanager
-def _pool(folder: Path) -> Iterator[Pool]:
-    """Run a pool of this machine's devices, those of `make devices` included."""
+def _pool(folder: Path, before: tuple[str, ...]) -> Iterator[Pool]:
+    """Run a pool of this machine's devices, those of `make devices` included.
+
+    Args:
+        folder: Where its files are.
+        before: What comes before its agent's command.
+    """
     extra = EXTRA_ENVIRONMENTS if EXTRA_ENVIRONMENTS.exists() else None
-    pool = Pool(folder=folder, environments=extra)
+    pool = Pool(folder=folder, environments=extra, before=before)
     with contextlib.ExitStack() as started:
         pool.start_broker()
         started.callback(pool.broker.stop)

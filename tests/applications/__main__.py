@@ -29,7 +29,10 @@ def main() -> int:
     counted: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="accelpool-applications-") as name:
         wanted = [one for one in ALL if not options.names or one.name in options.names]
-        with opened(Path(name), chosen(options.device)) as sides:
+        for one in wanted:
+            debian.obstacle(one.packages, may_install=options.install)  # what is hidden has to be there
+        hidden = [one.hidden for one in wanted if one.hidden and Path(one.hidden).is_dir()]
+        with opened(Path(name), chosen(options.device), hidden) as sides:
             for one in wanted:
                 began = time.monotonic()
                 outcome, detail = run(one, sides, Path(name), may_install=options.install)

@@ -28,11 +28,13 @@ class Application:
         name: What the report calls it.
         check: Runs it in an empty folder and says in a few words what was right; raises Wrong.
         packages: Debian's, which it needs.
+        hidden: A folder of its own that the pool's node is not to see.
     """
 
     name: str
     check: Callable[[Sides, Path], str]
     packages: tuple[str, ...] = ()
+    hidden: str = ""
 
 
 def output_of(
