@@ -194,12 +194,56 @@ def test_a_client_that_sends_in_vain_takes_no_more_than_some_threads(
     wait_until(lambda: node.send(200, buffer=999) and len(offered) > peers.MAX_CALLED_OFF)
 
 
-def test_of_too_many_deliveries_that_nobody_awaits_the_oldest_goes(node: Node) -> None:
-    tickets = [new_ticket() for _ in range(arrivals.MAX_WAITING + 1)]
+def test_of_too_many_deliveries_that_nobody_awaits_the_oldest_goes(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "MAX_WAITING", 8)
+    tickets = [new_ticket() for _ in range(9)]
     peers = [node.deliver(ticket) for ticket in tickets]
     assert peers[0].receive() == (m.Refused("not-found", NOBODY_AWAITS), b"")
+    node.receive(tickets[0], event=61)
+    code, text = node.failure_of(61)  # at once: it does not wait for what will not come
+    assert (code, "its delivery was turned away" in text) == (ErrorCode.OUT_OF_RESOURCES, True)
     node.receive(tickets[1])
     assert peers[1].receive() == (m.Awaited(), b"")
+
+
+def test_a_node_may_be_far_ahead_of_the_one_it_sends_to(node: Node) -> None:
+    tickets = [new_ticket() for _ in range(200)]
+    peers = [node.deliver(ticket) for ticket in tickets]
+    for event, ticket in enumerate(tickets, start=100):
+        node.receive(ticket, event)
+    for peer in peers:
+        assert peer.receive() == (m.Awaited(), b"")
+        peer.send(bytes(SIZE))
+        assert peer.receive() == (m.Done(0), b"")
+
+
+def test_a_second_delivery_with_a_ticket_takes_the_place_of_one_that_waits(node: Node) -> None:
+    ticket = new_ticket()
+    first, second = node.deliver(ticket), node.deliver(ticket)
+    assert first.receive() == (m.Refused("not-found", NOBODY_AWAITS), b"")
+    node.receive(ticket)
+    assert second.receive() == (m.Awaited(), b"")
+
+
+def test_a_burst_of_sends_is_offered_a_few_at_a_time(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    offered, most, go_on = [], [], threading.Event()
+
+    def offer(_cls: type, address: Any, *_: Any) -> Any:
+        offered.append(address)
+        most.append(len(offered))
+        assert go_on.wait(10)
+        offered.pop()
+        raise Timeout("nobody answers")
+
+    monkeypatch.setattr(PeerLine, "offer", classmethod(offer))
+    for event in range(100, 100 + 3 * peers.MAX_OFFERED):
+        node.send(event)
+    wait_until(lambda: len(offered) == peers.MAX_OFFERED)
+    go_on.set()
+    wait_until(lambda: all(node.status(event) < 0 for event in range(100, 100 + 3 * peers.MAX_OFFERED)))
+    assert max(most) == peers.MAX_OFFERED
 
 
 def test_transfers_past_the_limit_are_refused(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,18 @@
 """Deliveries from other nodes and the regions that await them: whichever comes first waits, for a while.
 
-A delivery is told by its ticket, which only the client and those it told know. Tickets are compared in
-constant time, a used one is forgotten, and a delivery that nobody awaits learns nothing but that.
+A delivery is told by its ticket, which only the client and those it told know. Tickets are looked up by keyed
+hashes, so that how long it takes tells nothing of them; a used one is forgotten, and a delivery that nobody
+awaits learns nothing but that. The region of one that was turned away does not wait for another.
 """
 
 from __future__ import annotations
 
-import hmac
+import hashlib
+import itertools
+import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,14 +21,15 @@ from accelpool_node.worker.peer_line import PeerLine
 from accelpool_node.worker.peer_regions import PeerRegion
 from accelpool_wire.errors import NotFound
 
-MAX_WAITING = 64  # deliveries that nobody awaits yet
+MAX_WAITING = 2048  # deliveries that nobody awaits yet: nodes take their messages at different speeds
+MAX_TURNED_AWAY = 4096  # deliveries of which is kept that they were
+KEY_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Arrival:
     """A delivery that has been announced: its payload is held back."""
 
-    ticket: bytes
     size: int
     line: PeerLine
     deadline: float
@@ -36,7 +39,6 @@ class Arrival:
 class Reception:
     """A region that awaits the delivery of a ticket."""
 
-    ticket: bytes
     region: PeerRegion
     deadline: float
 
@@ -50,58 +52,74 @@ class Arrivals:
     Args:
         patience_s: How long either waits for the other.
         start: Called with a region and the delivery for it; must not block.
-        give_up: Called with a region whose delivery has not come.
+        give_up: Called with a region whose delivery has not come, and why not.
     """
 
     def __init__(
         self,
         patience_s: float,
         start: Callable[[PeerRegion, Arrival], None],
-        give_up: Callable[[PeerRegion], None],
+        give_up: Callable[[PeerRegion, str], None],
     ) -> None:
         self._patience_s = patience_s
         self._start = start
         self._give_up = give_up
+        self._key = secrets.token_bytes(KEY_BYTES)
         self._changed = threading.Condition()
-        self._receptions: deque[Reception] = deque()
-        self._waiting: deque[Arrival] = deque()
+        self._receptions: dict[bytes, Reception] = {}  # these by their tickets' hashes, oldest first
+        self._waiting: dict[bytes, Arrival] = {}
+        self._turned_away: dict[bytes, None] = {}
         self._clock: threading.Thread | None = None
 
     def is_known(self, ticket: bytes) -> bool:
         """Whether a region awaits this ticket already."""
         with self._changed:
-            return _find(self._receptions, ticket) is not None
+            return self._hash(ticket) in self._receptions
 
     def expect(self, ticket: bytes, region: PeerRegion) -> None:
         """Have a region await the delivery of a ticket."""
+        name = self._hash(ticket)
         with self._changed:
-            arrival = _find(self._waiting, ticket)
-            if arrival is None:
+            arrival = self._waiting.pop(name, None)
+            is_turned_away = name in self._turned_away
+            self._turned_away.pop(name, None)
+            if arrival is None and not is_turned_away:
                 deadline = time.monotonic() + self._patience_s
-                self._receptions.append(Reception(ticket=ticket, region=region, deadline=deadline))
+                self._receptions[name] = Reception(region=region, deadline=deadline)
                 self._wind_up()
                 return
-            self._waiting.remove(arrival)
-        self._start(region, arrival)
+        if arrival is None:
+            self._give_up(region, "its delivery was turned away: too many waited, or it for too long")
+        else:
+            self._start(region, arrival)
 
     def announce(self, ticket: bytes, size: int, line: PeerLine) -> None:
         """Have a delivery wait for the region of its ticket; of too many the oldest goes first."""
-        deadline = time.monotonic() + self._patience_s
-        arrival = Arrival(ticket=ticket, size=size, line=line, deadline=deadline)
+        name = self._hash(ticket)
+        arrival = Arrival(size=size, line=line, deadline=time.monotonic() + self._patience_s)
         surplus = None
         with self._changed:
-            reception = _find(self._receptions, ticket)
+            reception = self._receptions.pop(name, None)
             if reception is None:
+                surplus = self._waiting.pop(name, None)
                 if len(self._waiting) >= MAX_WAITING:
-                    surplus = self._waiting.popleft()
-                self._waiting.append(arrival)
+                    oldest = next(iter(self._waiting))
+                    surplus = self._waiting.pop(oldest)
+                    self._note_turned_away(oldest)
+                self._waiting[name] = arrival
                 self._wind_up()
-            else:
-                self._receptions.remove(reception)
         if surplus is not None:
             _turn_away(surplus)
         if reception is not None:
             self._start(reception.region, arrival)
+
+    def _hash(self, ticket: bytes) -> bytes:
+        return hashlib.blake2b(ticket, key=self._key).digest()
+
+    def _note_turned_away(self, name: bytes) -> None:
+        if len(self._turned_away) >= MAX_TURNED_AWAY:
+            del self._turned_away[next(iter(self._turned_away))]
+        self._turned_away[name] = None
 
     def _wind_up(self) -> None:
         """Have the clock run, and look at what is new."""
@@ -119,26 +137,31 @@ class Arrivals:
                     self._changed.wait(left_s)
                     left_s = self._left_s()
                 receptions, arrivals = _pop_late(self._receptions), _pop_late(self._waiting)
-            for arrival in arrivals:
+                for name in arrivals:
+                    self._note_turned_away(name)
+            for arrival in arrivals.values():
                 _turn_away(arrival)
-            for reception in receptions:
-                self._give_up(reception.region)
+            for reception in receptions.values():
+                self._give_up(
+                    reception.region, f"no delivery of its ticket came within {self._patience_s:g} s"
+                )
 
     def _left_s(self) -> float | None:
         """Return when the clock has something to do; None if there is nothing."""
-        firsts = [one[0].deadline for one in (self._receptions, self._waiting) if one]
+        firsts = [*_first_deadline(self._receptions), *_first_deadline(self._waiting)]
         return min(firsts) - time.monotonic() if firsts else None
 
 
-def _find(among: deque[AnyOne], ticket: bytes) -> AnyOne | None:
-    return next((one for one in among if hmac.compare_digest(one.ticket, ticket)), None)
+def _first_deadline(among: Mapping[bytes, Arrival | Reception]) -> list[float]:
+    """Return the first deadline, if there is one."""
+    return [one.deadline for one in itertools.islice(among.values(), 1)]
 
 
-def _pop_late(among: deque[AnyOne]) -> list[AnyOne]:
+def _pop_late(among: dict[bytes, AnyOne]) -> dict[bytes, AnyOne]:
     """Take out what is past its deadline; deadlines are in order."""
-    now, late = time.monotonic(), []
-    while among and among[0].deadline <= now:
-        late.append(among.popleft())
+    now, late = time.monotonic(), {}
+    while among and (name := next(iter(among))) and among[name].deadline <= now:
+        late[name] = among.pop(name)
     return late
 
 

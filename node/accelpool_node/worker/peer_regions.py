@@ -35,7 +35,7 @@ from accelpool_wire.errors import Error, error_for
 ROUTINE = "clEnqueueMigrateMemObjects"
 MAP_READ, MAP_WRITE_INVALIDATE = 1 << 0, 1 << 2
 MAX_WHAT = 2000  # characters of what went wrong
-MAX_PENDING = 4096  # transfers of a session that are not over
+MAX_PENDING = 2048  # transfers of a session that are not over; each may have a connection
 
 
 @dataclass(kw_only=True, eq=False, slots=True)

@@ -37,6 +37,7 @@ from accelpool_wire.errors import (
 )
 
 MAX_THREADS = 256
+MAX_OFFERED = 64  # at once: the other node's agent reads so many connections' first frames
 MAX_CALLED_OFF = 16  # at once: a client can ask in vain as often as it likes
 MOMENT_S = 0.01  # a node that is ready says so within
 NOTHING_CAME = "the region's content did not come"
@@ -61,6 +62,7 @@ class Peers:
         self.bytes_sent = 0
         self.bytes_received = 0
         self._counting = threading.Lock()
+        self._offering = threading.BoundedSemaphore(MAX_OFFERED)
         self._calling_off = threading.BoundedSemaphore(MAX_CALLED_OFF)
         self._regions = regions
         self._addresses = frozenset(addresses)
@@ -134,7 +136,8 @@ class Peers:
 
     def _offer(self, message: m.SendBuffer) -> PeerLine:
         deliver = m.Deliver(message.session, message.ticket)
-        return PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
+        with self._offering:
+            return PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
 
     def _send(self, region: PeerRegion, message: m.SendBuffer) -> Steps:
         """Deliver a region."""
@@ -160,9 +163,8 @@ class Peers:
     def _start_receiving(self, region: PeerRegion, arrival: Arrival) -> None:
         self._receivers.submit(_advance, self._receivers, self._receive(region, arrival))
 
-    def _give_up(self, region: PeerRegion) -> None:
-        error = Timeout(f"no delivery of its ticket came within {self._patience.match_s:g} s")
-        self._receivers.submit(_advance, self._receivers, self._fail(region, NOTHING_CAME, error))
+    def _give_up(self, region: PeerRegion, why: str) -> None:
+        self._receivers.submit(_advance, self._receivers, self._fail(region, NOTHING_CAME, Timeout(why)))
 
     def _receive(self, region: PeerRegion, arrival: Arrival) -> Steps:
         """Receive a delivery into its region."""

@@ -253,7 +253,7 @@ int main(void) {
         "add");
     is_what_it_says();
     what_one_writes_the_other_reads(add);
-    content_goes_to_and_fro(add, 20);
+    content_goes_to_and_fro(add, 200);
     regions_are_where_their_buffer_is(add);
     transfers_of_all_kinds();
     what_is_mapped_here_may_be_unmapped_there();
@@ -265,7 +265,7 @@ int main(void) {
         "kernel void add(global int *a, global const int *b) {"
         "    a[get_global_id(0)] += b[get_global_id(0)]; }",
         "add");
-    content_goes_to_and_fro(add, 20);
+    content_goes_to_and_fro(add, 200);
     many_may_have_written(add, 200);
     OK(clReleaseKernel(add));
     tear_down_two_nodes();
