@@ -26,6 +26,7 @@ def main() -> None:
     kernels(ctx, queue, rng)
     arrays(queue, rng)
     mappings(ctx, queue, rng)
+    shared_virtual_memory(ctx, queue, rng)
     if "SPIR-V" in ctx.devices[0].il_version:
         intermediate_language(ctx, queue, Path(sys.argv[1]).read_bytes())
     if names := ctx.devices[0].built_in_kernels:
@@ -69,6 +70,21 @@ def mappings(ctx, queue, rng):
     cl.enqueue_copy(queue, result, buffer)
     assert (result[:100] == 1).all()
     assert (result[100:] == sent[100:]).all()
+
+
+def shared_virtual_memory(ctx, queue, rng):
+    x, y = cl.csvm_empty(ctx, 1000, np.float32), cl.csvm_empty(ctx, 1000, np.float32, queue=queue)
+    sent = rng.random((2, 1000), dtype=np.float32)
+    with cl.SVM(x).map_rw(queue) as mapped:
+        mapped[:] = sent[0]
+    cl.enqueue_copy(queue, cl.SVM(y), sent[1])
+    cl.Program(ctx, SOURCE).build().saxpy(
+        queue, (900,), None, np.float32(3), cl.SVM(x[100:]), cl.SVM(y[100:])
+    )
+    with cl.SVM(y).map_ro(queue) as mapped:
+        np.testing.assert_allclose(mapped[100:], 3 * sent[0][100:] + sent[1][100:], rtol=1e-6)
+    y.base.release()
+    queue.finish()
 
 
 def intermediate_language(ctx, queue, module):

@@ -1,5 +1,6 @@
 """Programs in C, through the ordinary loader, on a pool of this machine's devices."""
 
+import re
 import subprocess
 
 import pytest
@@ -10,6 +11,7 @@ from .losing import lose_the_node, lose_the_worker
 
 pytestmark = pytest.mark.opencl
 
+CREATED = re.compile(rb"(\x93\x4a(?:[\x00-\x7f]|\xcc.|\xcd..)\xcf).{8}", re.DOTALL)  # SVMCreated: an address
 
 NAMES = [
     "objects",
@@ -21,6 +23,8 @@ NAMES = [
     "includes",
     "events",
     "images",
+    "svm",
+    "svm_kernels",
     "threads",
 ]
 
@@ -39,6 +43,50 @@ def test_a_device_of_opencl_1_has_no_intermediate_language(programs, null_pool, 
         changing(lease_file, lambda: tells_of_one) as changed,
     ):
         programs.run("old_device", changed)
+
+
+def test_a_device_without_shared_virtual_memory_has_none_here(programs, null_pool, tmp_path):
+    def tells_of_none(said):  # CL_DEVICE_SVM_CAPABILITIES becomes a number that nobody asks for
+        return said.replace(b"\xcd\x10\x53", b"\xcd\x10\xff")
+
+    with (
+        leased(null_pool.url, null_pool.token, tmp_path, {"kind": "any"}) as lease_file,
+        changing(lease_file, lambda: tells_of_none) as changed,
+    ):
+        programs.run("no_svm", changed)
+
+
+@pytest.mark.parametrize("address", [0, 8, (1 << 16) - 4096, 1 << 47, (1 << 64) - 4096])
+def test_at_an_impossible_address_there_is_no_memory(programs, null_pool, tmp_path, address):
+    def tells_it(said):
+        return CREATED.sub(lambda found: found[1] + address.to_bytes(8, "big"), said)
+
+    with (
+        leased(null_pool.url, null_pool.token, tmp_path, {"kind": "any"}) as lease_file,
+        changing(lease_file, lambda: tells_it) as changed,
+    ):
+        programs.run("svm_nowhere", changed)
+
+
+def test_a_feature_that_was_not_offered_ends_the_session(programs, null_pool, tmp_path):
+    with (
+        leased(null_pool.url, null_pool.token, tmp_path, {"kind": "any"}) as lease_file,
+        changing(lease_file, lambda: lambda said: said.replace(b"\x91\xa3svm", b"\x91\xa3new")) as changed,
+    ):
+        done = subprocess.run(
+            [programs.compiled("svm_nowhere")],
+            env=programs.environment(changed),
+            capture_output=True,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert b"clGetDeviceIDs" in done.stderr
+
+
+def test_memory_counts_against_the_lease_and_is_given_back(programs, opencl_pool, tmp_path):
+    asked = {"kind": "any", "memory_bytes": 64 << 20}
+    with leased(opencl_pool.url, opencl_pool.token, tmp_path, asked) as lease_file:
+        programs.run("svm_share", lease_file)
 
 
 def test_without_a_lease_there_is_no_platform_and_not_a_word(programs):

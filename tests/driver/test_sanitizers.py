@@ -71,7 +71,7 @@ def test_nor_where_one_of_two_nodes_is_lost(sanitized, own_two_node_pool, tmp_pa
     lose_the_second_node(sanitized, "spanning_lost", own_two_node_pool, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["buffers", "kernels", "events", "images"])
+@pytest.mark.parametrize("name", ["buffers", "kernels", "events", "images", "svm"])
 def test_nor_where_the_worker_says_what_makes_no_sense(sanitized, lease_file, name):
     for seed in range(SEEDS):
         with damaging(lease_file, seed) as damaged:

@@ -18,14 +18,13 @@ from .lease_file import leased
 from .test_pyopencl import run_script
 
 INTEL = {"kind": "any", "where": "device.name.startsWith('intel/')"}  # which takes SPIR-V
-NAMES = ["objects", "buffers", "kernels", "events", "images", "callbacks"]
+NAMES = ["objects", "buffers", "kernels", "events", "images", "callbacks", "svm", "svm_kernels"]
 NOT_SAID = {
     m.SessionQuery,  # agents ask it
     m.Deliver,  # workers say it
     m.SendBuffer,  # for contexts over several endpoints, which test_several_nodes.py has
     m.ReceiveBuffer,
-    m.CreateSVM,  # the driver has no shared virtual memory
-    m.SetDefaultDeviceCommandQueue,  # nor queues on the device
+    m.SetDefaultDeviceCommandQueue,  # the driver has no queues on the device
     m.CreateProgramWithBuiltInKernels,  # no device here has any
     m.SetKernelArgs,  # arguments go with the launch
     m.UnloadPlatformCompiler,  # a hint

@@ -13,11 +13,6 @@ static cl_int check_pair(const struct command *command, cl_mem source, cl_mem ta
     return is_same ? CL_SUCCESS : CL_INVALID_CONTEXT;
 }
 
-/* Whether two buffers are of one parent. */
-static bool share_memory(cl_mem one, cl_mem other) {
-    return (one->parent ? one->parent : one) == (other->parent ? other->parent : other);
-}
-
 static cl_int check_copy(const struct command *command, cl_mem source, cl_mem target, size_t from, size_t to,
                          size_t size) {
     cl_int code = check_pair(command, source, target);
@@ -28,13 +23,11 @@ static cl_int check_copy(const struct command *command, cl_mem source, cl_mem ta
         size > target->size - to) {
         return CL_INVALID_VALUE;
     }
-    if (share_memory(source, target)) {
-        size_t first = source->origin + from, second = target->origin + to;
-        if (first < second + size && second < first + size) {
-            return CL_MEM_COPY_OVERLAP;
-        }
-    }
-    return CL_SUCCESS;
+    size_t first, second;
+    bool share_memory = whole_of(source, &first) == whole_of(target, &second);
+    first += from;
+    second += to;
+    return share_memory && first < second + size && second < first + size ? CL_MEM_COPY_OVERLAP : CL_SUCCESS;
 }
 
 cl_int clEnqueueCopyBuffer(cl_command_queue queue, cl_mem source, cl_mem target, size_t from, size_t to, size_t size,
@@ -91,9 +84,11 @@ static cl_int check_copy_rect(const struct command *command, cl_mem source, cl_m
     cl_int code = check_pair(command, source, target);
     code = code == CL_SUCCESS ? check_rectangle(from, source->size) : code;
     code = code == CL_SUCCESS ? check_rectangle(to, target->size) : code;
-    if (code == CL_SUCCESS && source != target && share_memory(source, target)) {
-        size_t first = source->origin + first_byte(from), last = source->origin + last_byte(from);
-        size_t other_first = target->origin + first_byte(to), other_last = target->origin + last_byte(to);
+    size_t source_origin, target_origin;
+    bool share_memory = code == CL_SUCCESS && whole_of(source, &source_origin) == whole_of(target, &target_origin);
+    if (share_memory && source != target) {
+        size_t first = source_origin + first_byte(from), last = source_origin + last_byte(from);
+        size_t other_first = target_origin + first_byte(to), other_last = target_origin + last_byte(to);
         return first < other_last && other_first < last ? CL_MEM_COPY_OVERLAP : CL_SUCCESS;
     }
     if (code == CL_SUCCESS && source == target) {

@@ -179,8 +179,8 @@ static cl_device_id new_part(cl_device_id parent, struct parting *parting, cl_ui
     skip_value(&fields); /* its name on the node */
     part->platform_info = take_value(&fields);
     part->info = take_value(&fields);
-    keep_launch_limits(part);
     part->session = parent->session;
+    keep_facts(part);
     part->place = place;
     part->parent = parent;
     part->parting = parting;

@@ -111,7 +111,6 @@ static const struct {
     {CL_DEVICE_MAX_ON_DEVICE_QUEUES, sizeof(cl_uint)},
     {CL_DEVICE_MAX_ON_DEVICE_EVENTS, sizeof(cl_uint)},
     {CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES, sizeof(cl_bitfield)},
-    {CL_DEVICE_SVM_CAPABILITIES, sizeof(cl_bitfield)},
     {CL_DEVICE_PIPE_SUPPORT, sizeof(cl_bool)},
     {CL_DEVICE_MAX_PIPE_ARGS, sizeof(cl_uint)},
     {CL_DEVICE_PIPE_MAX_ACTIVE_RESERVATIONS, sizeof(cl_uint)},
@@ -176,8 +175,10 @@ uint64_t device_number(cl_device_id device, cl_device_info name) {
     return read_kind(&value) == KIND_BOOL ? read_bool(&value) : read_uint(&value);
 }
 
-void keep_launch_limits(cl_device_id device) {
+void keep_facts(cl_device_id device) {
     struct reader sizes;
+    bool is_coarse = device_number(device, CL_DEVICE_SVM_CAPABILITIES) & CL_DEVICE_SVM_COARSE_GRAIN_BUFFER;
+    device->has_svm = is_coarse && device->session->knows_svm;
     device->max_group_size = (size_t)device_number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     device->has_non_uniform_groups = device_number(device, CL_DEVICE_NON_UNIFORM_WORK_GROUP_SUPPORT);
     size_t count = find_info(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, &sizes) ? read_array(&sizes) : 0;
@@ -260,8 +261,8 @@ static cl_int give_form(cl_device_id device, cl_device_info name, enum form form
     }
 }
 
-/* This driver is of OpenCL 3.0, whatever newer version a device may be of. One of OpenCL 2 would have to have shared
- * virtual memory, pipes and on-device queues; one of OpenCL 3 need not. */
+/* This driver is of OpenCL 3.0, whatever newer version a device may be of. One of OpenCL 2 would have to have pipes
+ * and on-device queues; one of OpenCL 3 need not. */
 static cl_int give_version(cl_device_id device, INFO_ROOM) {
     char version[256] = "OpenCL 3.0";
     struct reader info;
@@ -302,6 +303,8 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info name, size_t room, vo
         return GIVE(cl_bool, !device->session->connection->is_lost);
     case CL_DEVICE_EXECUTION_CAPABILITIES:
         return GIVE(cl_bitfield, CL_EXEC_KERNEL);
+    case CL_DEVICE_SVM_CAPABILITIES: /* what one machine writes reaches the other where it is mapped, not before */
+        return GIVE(cl_bitfield, device->has_svm ? CL_DEVICE_SVM_COARSE_GRAIN_BUFFER : 0);
     case CL_DEVICE_VERSION:
         return give_version(device, room, value, size_ret);
     case CL_DEVICE_NUMERIC_VERSION:

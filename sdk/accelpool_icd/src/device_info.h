@@ -7,6 +7,6 @@
 bool find_info(cl_device_id device, cl_device_info name, struct reader *found);
 uint64_t device_number(cl_device_id device, cl_device_info name); /* or whether; 0 if it was not told */
 uint64_t host_timer_resolution(cl_device_id device); /* of its platform at the node; 0 if it has no such clock */
-void keep_launch_limits(cl_device_id device);        /* once `info` is there */
+void keep_facts(cl_device_id device);                /* what is looked at often; once `info` is there */
 
 #endif

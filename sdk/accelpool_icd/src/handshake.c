@@ -39,7 +39,8 @@ static cl_int greet(struct connection *c, const char *token, struct pending *ans
     struct writer *w = begin(c, HELLO, 4);
     write_array(w, 1);
     write_uint(w, 1);
-    write_array(w, 0);
+    write_array(w, 1);
+    write_text(w, FEATURE_SVM);
     write_text(w, token);
     write_text(w, "accelpool OpenCL driver");
     return call(c, answer);

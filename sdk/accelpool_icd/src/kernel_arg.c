@@ -1,8 +1,9 @@
-/* clSetKernelArg: what an argument is, is told by the compiler's info on it; without, by its bytes. */
+/* Arguments: what one is, is told by the compiler's info on it; without, by its bytes. */
 #include <string.h>
 
 #include "kernel.h"
 #include "memory.h"
+#include "svm.h"
 
 enum arg_kind { A_VALUE, A_BUFFER, AN_IMAGE_ARG, A_SAMPLER_ARG, A_LOCAL, IS_UNKNOWN };
 
@@ -189,6 +190,15 @@ static cl_int keep_arg(cl_kernel kernel, cl_uint index, const struct writer *w) 
     return is_same || grown ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
 }
 
+/* Keep what was written of an argument, if it could be. */
+static cl_int kept(cl_kernel kernel, cl_uint index, struct writer *w, cl_int code) {
+    if (code == CL_SUCCESS) {
+        code = w->failed ? CL_OUT_OF_HOST_MEMORY : keep_arg(kernel, index, w);
+    }
+    writer_free(w);
+    return code;
+}
+
 cl_int clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *value) {
     if (!is_object(kernel, A_KERNEL)) {
         return CL_INVALID_KERNEL;
@@ -197,23 +207,81 @@ cl_int clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *
         return CL_INVALID_ARG_INDEX;
     }
     struct writer w = {0};
-    cl_int code = write_arg(&w, kernel, index, size, value);
-    if (code == CL_SUCCESS && w.failed) {
-        code = CL_OUT_OF_HOST_MEMORY;
+    return kept(kernel, index, &w, write_arg(&w, kernel, index, size, value));
+}
+
+/* ---- shared virtual memory ------------------------------------------------------------------------------------- */
+
+static cl_int write_pointer(struct writer *w, cl_kernel kernel, cl_uint index, const void *pointer) {
+    enum arg_kind kind = kernel->info->has_args ? kind_of(&kernel->info->args[index]) : IS_UNKNOWN;
+    if (kind != A_BUFFER && kind != IS_UNKNOWN) {
+        return CL_INVALID_ARG_VALUE;
     }
-    if (code == CL_SUCCESS) {
-        code = keep_arg(kernel, index, &w);
+    if (!pointer) {
+        write_nil(w);
+        return CL_SUCCESS;
     }
-    writer_free(&w);
-    return code;
+    size_t offset;
+    cl_mem mem = hold_svm(pointer, &offset);
+    bool is_ours = mem && mem->context == kernel->program->context;
+    if (is_ours) {
+        write_map(w, 1);
+        write_uint(w, mem->handle);
+        write_uint(w, offset);
+    }
+    if (mem) {
+        release_mem(mem);
+    }
+    return is_ours ? CL_SUCCESS : CL_INVALID_ARG_VALUE;
 }
 
 cl_int clSetKernelArgSVMPointer(cl_kernel kernel, cl_uint index, const void *value) {
-    (void)index, (void)value;
-    return is_object(kernel, A_KERNEL) ? CL_INVALID_OPERATION : CL_INVALID_KERNEL;
+    if (!is_object(kernel, A_KERNEL)) {
+        return CL_INVALID_KERNEL;
+    }
+    if (!has_svm(kernel->program->context)) {
+        return CL_INVALID_OPERATION;
+    }
+    if (index >= kernel->info->arg_count) {
+        return CL_INVALID_ARG_INDEX;
+    }
+    struct writer w = {0};
+    return kept(kernel, index, &w, write_pointer(&w, kernel, index, value));
+}
+
+/* Whether all are in shared virtual memory: what a kernel reaches by them is the device's to judge. */
+static cl_int check_pointers(size_t size, const void *value) {
+    const void *pointer;
+    if (size == 0 || size % sizeof pointer) {
+        return CL_INVALID_VALUE;
+    }
+    for (size_t at = 0; at < size; at += sizeof pointer) {
+        size_t offset;
+        memcpy(&pointer, (const char *)value + at, sizeof pointer);
+        cl_mem mem = hold_svm(pointer, &offset);
+        if (!mem) {
+            return CL_INVALID_VALUE;
+        }
+        release_mem(mem);
+    }
+    return CL_SUCCESS;
 }
 
 cl_int clSetKernelExecInfo(cl_kernel kernel, cl_kernel_exec_info name, size_t size, const void *value) {
-    (void)name, (void)size, (void)value;
-    return is_object(kernel, A_KERNEL) ? CL_INVALID_OPERATION : CL_INVALID_KERNEL;
+    if (!is_object(kernel, A_KERNEL)) {
+        return CL_INVALID_KERNEL;
+    }
+    if (!has_svm(kernel->program->context)) {
+        return CL_INVALID_OPERATION;
+    }
+    if (!value) {
+        return CL_INVALID_VALUE;
+    }
+    if (name == CL_KERNEL_EXEC_INFO_SVM_PTRS) {
+        return check_pointers(size, value);
+    }
+    if (name != CL_KERNEL_EXEC_INFO_SVM_FINE_GRAIN_SYSTEM || size != sizeof(cl_bool)) {
+        return CL_INVALID_VALUE;
+    }
+    return *(const cl_bool *)value ? CL_INVALID_OPERATION : CL_SUCCESS;
 }

@@ -4,6 +4,7 @@
 
 #include "device_info.h"
 #include "image.h"
+#include "svm.h"
 #include "tags.h"
 
 #define ACCESS (CL_MEM_READ_WRITE | CL_MEM_WRITE_ONLY | CL_MEM_READ_ONLY)
@@ -79,6 +80,69 @@ static cl_int announce_buffer(cl_mem mem, const void *content) {
     return content ? post_payload(c, content, mem->size) : post(c);
 }
 
+/* ---- regions: sub-buffers, and buffers over shared virtual memory ------------------------------------------------
+ */
+
+cl_mem whole_of(cl_mem mem, size_t *origin) {
+    *origin = 0;
+    if (mem->parent) {
+        *origin = mem->origin;
+        mem = mem->parent;
+    }
+    if (mem->svm) {
+        *origin += (size_t)((char *)mem->host_ptr - (char *)mem->svm->host_ptr);
+        mem = mem->svm;
+    }
+    return mem;
+}
+
+static cl_int announce_region(cl_mem mem) {
+    struct connection *c = mem->session->connection;
+    size_t origin;
+    cl_mem whole = whole_of(mem, &origin);
+    bool is_wider = whole->is_svm && !(whole->flags & CL_MEM_READ_WRITE); /* a buffer may be; it is not on the node */
+    struct writer *w = begin(c, CREATE_SUB_BUFFER, 5);
+    if (!w) {
+        return CL_OUT_OF_RESOURCES;
+    }
+    write_uint(w, mem->handle);
+    write_uint(w, whole->handle);
+    write_uint(w, (is_wider ? whole : mem)->flags & ACCESS);
+    write_uint(w, origin);
+    write_uint(w, mem->size);
+    return post(c);
+}
+
+static bool is_aligned(cl_context context, size_t origin) {
+    for (cl_uint i = 0; i < context->device_count; i++) {
+        uint64_t bytes = device_number(context->devices[i], CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+        if (bytes == 0 || origin % bytes == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Note whether a buffer uses shared virtual memory of its context: it has the node's then, too. */
+static cl_int find_svm(cl_mem mem) {
+    size_t offset;
+    cl_mem svm = mem->host_ptr ? hold_svm(mem->host_ptr, &offset) : NULL;
+    if (svm && svm->context != mem->context) {
+        release_mem(svm);
+        svm = NULL;
+    }
+    mem->svm = svm;
+    if (!svm) {
+        return CL_SUCCESS;
+    }
+    if (mem->size > svm->size - offset) {
+        return CL_INVALID_BUFFER_SIZE;
+    }
+    return is_aligned(mem->context, offset) ? CL_SUCCESS : CL_MISALIGNED_SUB_BUFFER_OFFSET;
+}
+
+/* ---- buffers ----------------------------------------------------------------------------------------------- */
+
 cl_mem clCreateBufferWithProperties(cl_context context, const cl_mem_properties *properties, cl_mem_flags flags,
                                     size_t size, void *host_ptr, cl_int *errcode_ret) {
     if (!is_object(context, A_CONTEXT)) {
@@ -98,7 +162,11 @@ cl_mem clCreateBufferWithProperties(cl_context context, const cl_mem_properties 
     if (!mem || !copy_properties(&mem->properties, properties, sizeof *properties, 2)) {
         return mem_created(mem, CL_OUT_OF_HOST_MEMORY, errcode_ret);
     }
-    return mem_created(mem, context->is_part ? CL_SUCCESS : announce_buffer(mem, host_ptr), errcode_ret);
+    code = find_svm(mem);
+    if (code == CL_SUCCESS && !context->is_part) {
+        code = mem->svm ? announce_region(mem) : announce_buffer(mem, host_ptr);
+    }
+    return mem_created(mem, code, errcode_ret);
 }
 
 cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host_ptr, cl_int *errcode_ret) {
@@ -125,30 +193,6 @@ cl_int inherit_flags(cl_mem buffer, cl_mem_flags *flags) {
     return CL_SUCCESS;
 }
 
-static bool is_aligned(cl_context context, size_t origin) {
-    for (cl_uint i = 0; i < context->device_count; i++) {
-        uint64_t bytes = device_number(context->devices[i], CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
-        if (bytes == 0 || origin % bytes == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static cl_int announce_sub_buffer(cl_mem mem) {
-    struct connection *c = mem->session->connection;
-    struct writer *w = begin(c, CREATE_SUB_BUFFER, 5);
-    if (!w) {
-        return CL_OUT_OF_RESOURCES;
-    }
-    write_uint(w, mem->handle);
-    write_uint(w, mem->parent->handle);
-    write_uint(w, mem->flags & ACCESS);
-    write_uint(w, mem->origin);
-    write_uint(w, mem->size);
-    return post(c);
-}
-
 cl_mem clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_type type, const void *create_info,
                          cl_int *errcode_ret) {
     const cl_buffer_region *region = create_info;
@@ -173,7 +217,7 @@ cl_mem clCreateSubBuffer(cl_mem buffer, cl_mem_flags flags, cl_buffer_create_typ
     mem->parent = buffer;
     mem->origin = region->origin;
     retain(buffer);
-    return mem_created(mem, mem->context->is_part ? CL_SUCCESS : announce_sub_buffer(mem), errcode_ret);
+    return mem_created(mem, mem->context->is_part ? CL_SUCCESS : announce_region(mem), errcode_ret);
 }
 
 cl_int announce_mem(cl_mem mem, const void *content) {
@@ -181,7 +225,7 @@ cl_int announce_mem(cl_mem mem, const void *content) {
     pthread_mutex_lock(&mem->lock);
     if (code == CL_SUCCESS && !mem->is_announced) {
         code = is_image(mem) ? announce_image(mem, NULL)
-               : mem->parent ? announce_sub_buffer(mem)
+               : mem->parent ? announce_region(mem)
                              : announce_buffer(mem, content);
         mem->is_announced = code == CL_SUCCESS;
     }
@@ -207,9 +251,15 @@ void release_mem(cl_mem mem) {
         ((mem_callback)callback->call)(mem, callback->user_data);
         free(callback);
     }
+    if (mem->is_svm) { /* first: the node may have its address for another one at once */
+        unmap_mirror(mem->host_ptr, mem->size);
+    }
     release_handle(mem->session->connection, mem->handle);
     if (mem->parent) {
         release_mem(mem->parent);
+    }
+    if (mem->svm) {
+        release_mem(mem->svm);
     }
     release_context(mem->context);
     pthread_mutex_destroy(&mem->lock);
@@ -267,7 +317,7 @@ cl_int clGetMemObjectInfo(cl_mem mem, cl_mem_info name, size_t room, void *value
     case CL_MEM_OFFSET:
         return GIVE(size_t, mem->origin);
     case CL_MEM_USES_SVM_POINTER:
-        return GIVE(cl_bool, CL_FALSE);
+        return GIVE(cl_bool, is_buffer(mem) && (mem->parent ? mem->parent : mem)->svm != NULL);
     case CL_MEM_PROPERTIES:
         return GIVE_BYTES(mem->properties.list, mem->properties.bytes);
     default:

@@ -15,6 +15,9 @@ cl_int inherit_flags(cl_mem buffer, cl_mem_flags *flags);
 cl_mem new_mem(cl_context context, cl_mem_object_type type, cl_mem_flags flags, size_t size, void *host_ptr);
 cl_mem mem_created(cl_mem mem, cl_int code, cl_int *errcode_ret);
 
+/* What a buffer is a region of, on the node, and where in it: itself, its parent, shared virtual memory. */
+cl_mem whole_of(cl_mem mem, size_t *origin);
+
 /* The largest of the numbers that the context's devices tell. */
 uint64_t most_of_devices(cl_context context, cl_device_info name);
 

@@ -68,6 +68,7 @@ struct _cl_device_id {
     struct reader info, platform_info;        /* maps of the names that the worker told */
     size_t max_group_size, max_item_sizes[3]; /* of `info`: every launch looks at them */
     bool has_non_uniform_groups;
+    bool has_svm; /* coarse-grained */
 };
 
 struct callback {
@@ -138,6 +139,8 @@ struct _cl_mem {
     void *host_ptr;
     cl_mem parent; /* the buffer of a sub-buffer, or of an image */
     size_t origin; /* of a sub-buffer */
+    bool is_svm;   /* it is shared virtual memory, at host_ptr */
+    cl_mem svm;    /* of a buffer whose host_ptr is in such memory: that */
     struct properties properties;
     pthread_mutex_t lock; /* of what follows */
     bool is_announced;    /* in a part of a spanning context: whether the worker was told of it */

@@ -12,6 +12,8 @@
 #include "memory.h"
 #include "objects.h"
 #include "stream.h"
+#include "svm.h"
+#include "tags.h"
 
 #define RETRY_NS UINT64_C(10000000000)
 #define PAUSE_NS 200000000
@@ -65,15 +67,30 @@ static cl_device_id new_device(struct session *session, cl_uint place, struct re
     skip_value(&fields); /* its name on the node */
     device->platform_info = take_value(&fields);
     device->info = take_value(&fields);
-    keep_launch_limits(device);
+    keep_facts(device);
     return device;
+}
+
+/* Take the features that both sides know; false if one was not offered. */
+static bool take_features(struct session *session, struct reader *fields) {
+    struct reader features = take_value(fields);
+    for (size_t count = read_array(&features); count > 0; count--) {
+        struct text name = read_text(&features);
+        if (name.length != sizeof FEATURE_SVM - 1 || memcmp(name.chars, FEATURE_SVM, name.length)) {
+            return false;
+        }
+        session->knows_svm = CAN_MIRROR;
+    }
+    return !features.failed;
 }
 
 /* Take what Welcome says: [version, features, session, limits, devices]. */
 static bool welcomed(struct session *session, struct reader fields) {
     struct connection *c = session->connection;
     skip_value(&fields);
-    skip_value(&fields);
+    if (!take_features(session, &fields)) {
+        return false;
+    }
     struct text id = read_text(&fields);
     struct reader limits = take_value(&fields);
     uint64_t *limit[] = {&c->limits.body_bytes,    &c->limits.payload_bytes, &c->limits.handles,
@@ -198,11 +215,13 @@ static void for_each(void (*call)(struct connection *c)) {
 static void before_fork(void) {
     pthread_mutex_lock(&opening);
     hold_handles();
+    hold_memories();
     for_each(connection_hold);
 }
 
 static void after_fork(void) {
     for_each(connection_let_go);
+    let_go_of_memories();
     let_go_of_handles();
     pthread_mutex_unlock(&opening);
 }
@@ -210,6 +229,7 @@ static void after_fork(void) {
 /* The sessions are the other process's: every use here fails, and nothing is sent. */
 static void abandon_all(void) {
     for_each(connection_abandon);
+    let_go_of_memories();
     let_go_of_handles();
     pthread_mutex_init(&opening, NULL);
 }

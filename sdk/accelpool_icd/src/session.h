@@ -12,6 +12,7 @@ struct session {
     int port;
     unsigned char *welcome; /* what the devices' infos read in */
     char id[64];
+    bool knows_svm; /* the worker, too */
     cl_uint device_count;
     cl_device_id *devices; /* without parts */
     /* with the connection's lock */

@@ -1,6 +1,8 @@
-/* The tags of the data plane's messages: docs/wire.md. */
+/* The tags of the data plane's messages, and its feature: docs/wire.md. */
 #ifndef ACCELPOOL_TAGS_H
 #define ACCELPOOL_TAGS_H
+
+#define FEATURE_SVM "svm"
 
 enum tag {
     HELLO = 0,
@@ -41,6 +43,7 @@ enum tag {
     CREATE_SUB_DEVICES = 47,
     GET_INFO = 48,
     SET_PROGRAM_SPECIALIZATION_CONSTANT = 49,
+    CREATE_SVM = 50,
     DONE = 60,
     FAILED = 61,
     DATA = 62,
@@ -52,6 +55,7 @@ enum tag {
     IMAGE_FORMATS = 70,
     SUB_DEVICES = 72,
     INFO = 73,
+    SVM_CREATED = 74,
     CREATE_IMAGE = 80,
     CREATE_SAMPLER = 81,
     ENQUEUE_WRITE_IMAGE = 82,

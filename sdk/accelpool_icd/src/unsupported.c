@@ -1,4 +1,4 @@
-/* What this driver does not do, and says so: shared virtual memory, pipes, sharing with OpenGL. */
+/* What this driver does not do, and says so: pipes, sharing with OpenGL. */
 #include "objects.h"
 
 static cl_int refuse_queue(cl_command_queue queue) {
@@ -12,49 +12,6 @@ static void *refuse_context(cl_context context, cl_int *errcode_ret) {
 }
 
 #define UNUSED __attribute__((unused))
-
-/* ---- shared virtual memory: CL_DEVICE_SVM_CAPABILITIES is 0 -------------------------------------------------- */
-
-void *clSVMAlloc(cl_context context UNUSED, cl_svm_mem_flags flags UNUSED, size_t size UNUSED, cl_uint align UNUSED) {
-    return NULL;
-}
-
-void clSVMFree(cl_context context UNUSED, void *pointer UNUSED) {}
-
-cl_int clEnqueueSVMFree(cl_command_queue queue, cl_uint count UNUSED, void *pointers[] UNUSED,
-                        svm_free_callback call UNUSED, void *user_data UNUSED, cl_uint wait_count UNUSED,
-                        const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
-    return refuse_queue(queue);
-}
-
-cl_int clEnqueueSVMMemcpy(cl_command_queue queue, cl_bool is_blocking UNUSED, void *to UNUSED,
-                          const void *from UNUSED, size_t size UNUSED, cl_uint wait_count UNUSED,
-                          const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
-    return refuse_queue(queue);
-}
-
-cl_int clEnqueueSVMMemFill(cl_command_queue queue, void *pointer UNUSED, const void *pattern UNUSED,
-                           size_t pattern_size UNUSED, size_t size UNUSED, cl_uint wait_count UNUSED,
-                           const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
-    return refuse_queue(queue);
-}
-
-cl_int clEnqueueSVMMap(cl_command_queue queue, cl_bool is_blocking UNUSED, cl_map_flags flags UNUSED,
-                       void *pointer UNUSED, size_t size UNUSED, cl_uint wait_count UNUSED,
-                       const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
-    return refuse_queue(queue);
-}
-
-cl_int clEnqueueSVMUnmap(cl_command_queue queue, void *pointer UNUSED, cl_uint wait_count UNUSED,
-                         const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
-    return refuse_queue(queue);
-}
-
-cl_int clEnqueueSVMMigrateMem(cl_command_queue queue, cl_uint count UNUSED, const void **pointers UNUSED,
-                              const size_t *sizes UNUSED, cl_mem_migration_flags flags UNUSED,
-                              cl_uint wait_count UNUSED, const cl_event *wait_list UNUSED, cl_event *event UNUSED) {
-    return refuse_queue(queue);
-}
 
 /* ---- pipes: CL_DEVICE_PIPE_SUPPORT is false ------------------------------------------------------------------- */
 

@@ -55,6 +55,7 @@ static void *keep_busy(void *unused) {
         cl_mem buffer = new_buffer(64);
         OK(clEnqueueFillBuffer(queue, buffer, &(int){1}, 4, 0, 64, 0, NULL, NULL));
         OK(clReleaseMemObject(buffer));
+        clSVMFree(context, clSVMAlloc(context, CL_MEM_READ_WRITE, 64, 0));
     }
     return unused;
 }
@@ -72,6 +73,7 @@ static void fork_among_threads(void) {
             cl_int code;
             alarm(PATIENCE_S);
             clCreateBuffer(context, 0, 64, NULL, &code);
+            EXPECT(clSVMAlloc(context, CL_MEM_READ_WRITE, 64, 0) == NULL, 1);
             EXPECT(clFinish(queue), CL_OUT_OF_RESOURCES);
             _exit(code == CL_OUT_OF_RESOURCES ? 0 : 1);
         }

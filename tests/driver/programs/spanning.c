@@ -230,7 +230,10 @@ static void handles_are_told_apart(cl_kernel add) {
     EXPECT(clSetKernelArg(add, 0, 3, &ours), CL_INVALID_ARG_SIZE);
     clCreateCommandQueue(alone, devices[1], 0, &code);
     EXPECT(code, CL_INVALID_DEVICE);
+    EXPECT(clSVMAlloc(context, CL_MEM_READ_WRITE, 64, 0) == NULL, 1); /* one address on two nodes */
     EXPECT(clEnqueueSVMFree(queues[0], 0, NULL, NULL, NULL, 0, NULL, NULL), CL_INVALID_OPERATION);
+    EXPECT(clEnqueueSVMMemcpy(queues[0], CL_TRUE, found, found + 1, 4, 0, NULL, NULL), CL_INVALID_OPERATION);
+    EXPECT(clSetKernelArgSVMPointer(add, 0, found), CL_INVALID_OPERATION);
     OK(clSetMemObjectDestructorCallback(gone, destroyed, &times));
     OK(clSetKernelArg(add, 0, sizeof gone, &gone));
     OK(clSetKernelArg(add, 1, sizeof gone, &gone));
