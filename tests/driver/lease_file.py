@@ -32,10 +32,15 @@ def leased(url: str, token: str, folder: Path, asked: dict[str, Any]) -> Iterato
 @contextlib.contextmanager
 def all_leased(url: str, token: str, folder: Path) -> Iterator[Path]:
     """Have a lease of all of a pool's devices."""
+    with leased(url, token, folder, {"kind": "any", "count": len(devices_of(url, token))}) as path:
+        yield path
+
+
+def devices_of(url: str, token: str) -> list[dict[str, Any]]:
+    """Return a pool's devices."""
     answer = requests.get(f"{url}/devices", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     answer.raise_for_status()
-    with leased(url, token, folder, {"kind": "any", "count": len(answer.json()["items"])}) as path:
-        yield path
+    return answer.json()["items"]
 
 
 def write_lease_file(path: Path, lease: dict[str, Any]) -> Path:

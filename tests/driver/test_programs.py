@@ -20,6 +20,7 @@ NAMES = [
     "waiting",
     "kernels",
     "builds",
+    "compilers",
     "includes",
     "events",
     "images",

@@ -138,6 +138,26 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel
     }
 }
 
+/* Whether an info on sub-groups is asked for with as many numbers as it takes. */
+static bool is_right_input(cl_kernel_sub_group_info name, size_t bytes, const void *input) {
+    size_t most = name == CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT ? 1 : 3;
+    return input && bytes > 0 && bytes % sizeof(size_t) == 0 && bytes / sizeof(size_t) <= most;
+}
+
+/* What the worker is asked with, a local size for so many sub-groups: in as many dimensions as there is room for. */
+static cl_int ask_local_size(cl_kernel kernel, cl_device_id device, const void *input, INFO_ROOM) {
+    size_t given[2] = {0, 3}, sizes[3] = {0}, count = 0;
+    memcpy(given, input, sizeof *given);
+    if (value) {
+        given[1] = room / sizeof *sizes < 3 ? room / sizeof *sizes : 3;
+    }
+    if (given[1] == 0) {
+        return CL_INVALID_VALUE;
+    }
+    cl_int code = ask_sizes(kernel, 3, CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT, device, 2, given, sizes, &count);
+    return code == CL_SUCCESS ? GIVE_BYTES(sizes, count * sizeof *sizes) : code;
+}
+
 cl_int clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_sub_group_info name,
                                size_t input_bytes, const void *input, INFO_ROOM) {
     if (!is_object(kernel, A_KERNEL)) {
@@ -151,9 +171,21 @@ cl_int clGetKernelSubGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_
     if (device_number(device, CL_DEVICE_MAX_NUM_SUB_GROUPS) == 0) {
         return CL_INVALID_OPERATION;
     }
-    size_t input_count = input ? input_bytes / sizeof(size_t) : 0, sizes[3] = {0}, count = 0;
-    if (input_count > 3) {
-        return CL_INVALID_VALUE;
+    size_t input_count = 0, sizes[3] = {0}, count = 0;
+    switch (name) {
+    case CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT:
+    case CL_KERNEL_MAX_SUB_GROUP_SIZE_FOR_NDRANGE:
+    case CL_KERNEL_SUB_GROUP_COUNT_FOR_NDRANGE:
+        if (!is_right_input(name, input_bytes, input)) {
+            return CL_INVALID_VALUE;
+        }
+        input_count = input_bytes / sizeof *sizes;
+        break;
+    default:
+        break;
+    }
+    if (name == CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT) {
+        return ask_local_size(kernel, device, input, room, value, size_ret);
     }
     cl_int code = ask_sizes(kernel, 3, name, device, input_count, input, sizes, &count);
     return code == CL_SUCCESS ? GIVE_BYTES(sizes, count * sizeof *sizes) : code;

@@ -120,5 +120,8 @@ class Programs(Protocol):
     def sub_group_info(
         self, kernel: Kernel, device: BackendDevice, name: int, given: Sequence[int]
     ) -> InfoValue:
-        """Return the value of a sub-group info; `given` is what it is asked for: a local size, a count."""
+        """Return the value of a sub-group info; `given` is what it is asked for: a local size, a count.
+
+        After a count there may be how many dimensions the local size for so many sub-groups is to have.
+        """
         ...

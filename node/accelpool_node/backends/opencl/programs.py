@@ -15,6 +15,7 @@ from accelpool_wire.errors import Error, error_for
 from accelpool_wire.messages import ArgInfo, InfoValue, KernelInfo, WorkGroupInfo
 
 KEEP_ARG_INFO = "-cl-kernel-arg-info"
+MAX_DIMENSIONS = 3
 PROGRAM_INFOS = (cl.program_info.SCOPE_GLOBAL_CTORS_PRESENT, cl.program_info.SCOPE_GLOBAL_DTORS_PRESENT)
 
 
@@ -165,9 +166,37 @@ class Programs:
         needed: Any = None
         if name in (info.MAX_SUB_GROUP_SIZE_FOR_NDRANGE, info.SUB_GROUP_COUNT_FOR_NDRANGE):
             needed = list(given)
+        elif name == info.LOCAL_SIZE_FOR_SUB_GROUP_COUNT and len(given) == 2:
+            return _local_size(kernel, device.handle, *given)
         elif name == info.LOCAL_SIZE_FOR_SUB_GROUP_COUNT:
             (needed,) = given
         return _number_or_numbers(kernel.get_sub_group_info(device.handle, name, needed))
+
+
+def _local_size(kernel: Any, device: cl.Device, count: int, dimensions: int) -> InfoValue:
+    """Return the local size, of so many dimensions, that makes so many sub-groups.
+
+    It is asked for through the loader that PyOpenCL is linked with, which does not say how many it has room
+    for.
+    """
+    routine = "clGetKernelSubGroupInfo"
+    if not 1 <= dimensions <= MAX_DIMENSIONS:
+        what = f"a local size of {dimensions} dimensions; 1 to {MAX_DIMENSIONS} are possible"
+        raise error_for(routine, cl.status_code.INVALID_VALUE, what)
+    needed, sizes = ctypes.c_size_t(count), (ctypes.c_size_t * dimensions)()
+    ask = getattr(ctypes.CDLL(raw.__file__), routine)
+    ask.argtypes = (
+        *[ctypes.c_void_p] * 2,
+        ctypes.c_uint32,
+        *[ctypes.c_size_t, ctypes.c_void_p] * 2,
+        ctypes.c_void_p,
+    )
+    name = cl.kernel_sub_group_info.LOCAL_SIZE_FOR_SUB_GROUP_COUNT
+    asked = (ctypes.sizeof(needed), ctypes.byref(needed), ctypes.sizeof(sizes), sizes)
+    code = ask(kernel.int_ptr, device.int_ptr, name, *asked, None)
+    if code:
+        raise error_for(routine, code, f"there is no local size for {count} sub-groups")
+    return list(sizes)
 
 
 def _unknown(routine: str, name: int) -> Error:

@@ -1,0 +1,109 @@
+/* What compilers tell of kernels and programs, and how their macros agree with what the device says. */
+#include <stdbool.h>
+
+#include "check.h"
+
+static cl_program program_of(const char *source) {
+    cl_int code;
+    cl_program program = clCreateProgramWithSource(context, 1, &source, NULL, &code);
+    OK(code);
+    return program;
+}
+
+static cl_kernel kernel_of_c3(const char *source, const char *name) {
+    cl_int code;
+    cl_program program = program_of(source);
+    OK(clBuildProgram(program, 1, &device, "-cl-std=CL3.0", NULL, NULL));
+    cl_kernel kernel = clCreateKernel(program, name, &code);
+    OK(code);
+    OK(clReleaseProgram(program));
+    return kernel;
+}
+
+static bool has_c3(void) {
+    cl_name_version versions[16];
+    size_t bytes = 0;
+    bool is_there = false;
+    OK(clGetDeviceInfo(device, CL_DEVICE_OPENCL_C_ALL_VERSIONS, sizeof versions, versions, &bytes));
+    for (size_t i = 0; i < bytes / sizeof *versions; i++) {
+        is_there = is_there || versions[i].version >= CL_MAKE_VERSION(3, 0, 0);
+    }
+    return is_there;
+}
+
+/* ---- sub-groups ------------------------------------------------------------------------------------------- */
+
+static cl_int sub_group_info(cl_kernel kernel, cl_uint name, size_t count, const size_t *input, size_t *value,
+                             size_t room, size_t *bytes) {
+    return clGetKernelSubGroupInfo(kernel, device, name, count * sizeof *input, input, room * sizeof *value, value,
+                                   bytes);
+}
+
+static int groups_of_launch(cl_kernel kernel, cl_mem told, cl_uint dimensions, const size_t *size) {
+    int count = 0;
+    OK(clSetKernelArg(kernel, 0, sizeof told, &told));
+    OK(clEnqueueNDRangeKernel(queue, kernel, dimensions, NULL, size, size, 0, NULL, NULL));
+    OK(clEnqueueReadBuffer(queue, told, CL_TRUE, 0, sizeof count, &count, 0, NULL, NULL));
+    return count;
+}
+
+/* A local size has as many dimensions as there is room for, and makes as many sub-groups in each. */
+static void local_sizes_for_sub_groups(cl_kernel kernel) {
+    size_t largest, most, bytes, size[4] = {0};
+    cl_mem told = new_buffer(sizeof(int));
+    OK(clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof largest, &largest, NULL));
+    OK(sub_group_info(kernel, CL_KERNEL_SUB_GROUP_COUNT_FOR_NDRANGE, 1, &largest, &most, 1, &bytes));
+    EXPECT(bytes, sizeof most);
+    for (size_t count = 1; count <= most && count <= 5; count++) {
+        for (cl_uint dimensions = 1; dimensions <= 3; dimensions++) {
+            size[dimensions] = 77;
+            OK(sub_group_info(kernel, CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT, 1, &count, size, dimensions, &bytes));
+            EXPECT(bytes, dimensions * sizeof *size);
+            EXPECT(size[dimensions], 77);
+            EXPECT(groups_of_launch(kernel, told, dimensions, size), count);
+        }
+    }
+    size_t none = largest + 1;
+    OK(sub_group_info(kernel, CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT, 1, &none, size, 2, &bytes));
+    EXPECT(bytes == 2 * sizeof *size && size[0] == 0 && size[1] == 0, 1);
+    OK(clReleaseMemObject(told));
+}
+
+static void what_sub_groups_are_asked_with(cl_kernel kernel) {
+    size_t sizes[4] = {8, 1, 1, 1}, value;
+    for (size_t count = 0; count <= 4; count++) {
+        cl_int expected = count >= 1 && count <= 3 ? CL_SUCCESS : CL_INVALID_VALUE;
+        EXPECT(sub_group_info(kernel, CL_KERNEL_MAX_SUB_GROUP_SIZE_FOR_NDRANGE, count, sizes, &value, 1, NULL),
+               expected);
+    }
+    EXPECT(sub_group_info(kernel, CL_KERNEL_SUB_GROUP_COUNT_FOR_NDRANGE, 1, NULL, &value, 1, NULL), CL_INVALID_VALUE);
+    EXPECT(sub_group_info(kernel, CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT, 1, NULL, &value, 1, NULL),
+           CL_INVALID_VALUE);
+    EXPECT(sub_group_info(kernel, CL_KERNEL_LOCAL_SIZE_FOR_SUB_GROUP_COUNT, 2, sizes, &value, 1, NULL),
+           CL_INVALID_VALUE);
+    OK(sub_group_info(kernel, CL_KERNEL_MAX_NUM_SUB_GROUPS, 0, NULL, &value, 1, NULL));
+}
+
+static void sub_groups(void) {
+    cl_uint most;
+    OK(clGetDeviceInfo(device, CL_DEVICE_MAX_NUM_SUB_GROUPS, sizeof most, &most, NULL));
+    if (most == 0) {
+        return;
+    }
+    cl_kernel kernel = kernel_of_c3(
+        "#pragma OPENCL EXTENSION cl_khr_subgroups : enable\n"
+        "kernel void f(global int *told) { *told = get_num_sub_groups(); }",
+        "f");
+    local_sizes_for_sub_groups(kernel);
+    what_sub_groups_are_asked_with(kernel);
+    OK(clReleaseKernel(kernel));
+}
+
+int main(void) {
+    set_up(0);
+    if (has_c3()) {
+        sub_groups();
+    }
+    tear_down();
+    return 0;
+}
