@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "build.h"
+#include "device_info.h"
 #include "program.h"
 #include "tags.h"
 
@@ -206,6 +207,23 @@ cl_int learn_binary_type(cl_program program, cl_uint index) {
     return code == CL_INVALID_VALUE ? CL_SUCCESS : code; /* a driver may not know it before it is built */
 }
 
+/* What a program's variables take on a device. */
+static cl_int give_variables_size(cl_program program, int index, INFO_ROOM) {
+    cl_device_id device = program->devices[index];
+    uint64_t size = 0;
+    if (program->results[index].status == CL_BUILD_SUCCESS &&
+        device_number(device, CL_DEVICE_MAX_GLOBAL_VARIABLE_SIZE) > 0) {
+        struct pending answer = {0};
+        cl_int code = ask_info(program, 1, CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE, device->place, &answer);
+        size = code == CL_SUCCESS ? read_uint(&answer.fields) : 0;
+        answer_free(&answer);
+        if (code != CL_SUCCESS) {
+            return code;
+        }
+    }
+    return GIVE(size_t, (size_t)size);
+}
+
 static cl_int give_build_info(cl_program program, int index, cl_program_build_info name, INFO_ROOM) {
     struct device_build *result = &program->results[index];
     switch (name) {
@@ -218,7 +236,7 @@ static cl_int give_build_info(cl_program program, int index, cl_program_build_in
     case CL_PROGRAM_BINARY_TYPE:
         return GIVE(cl_uint, result->binary_type);
     case CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE:
-        return GIVE(size_t, 0);
+        return give_variables_size(program, index, room, value, size_ret);
     default:
         return CL_INVALID_VALUE;
     }

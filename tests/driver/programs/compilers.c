@@ -99,10 +99,31 @@ static void sub_groups(void) {
     OK(clReleaseKernel(kernel));
 }
 
+/* ---- variables -------------------------------------------------------------------------------------------- */
+
+static size_t variables_of(const char *source) {
+    size_t size = 77;
+    cl_program program = program_of(source);
+    OK(clBuildProgram(program, 1, &device, "-cl-std=CL3.0", NULL, NULL));
+    OK(clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE, sizeof size, &size, NULL));
+    OK(clReleaseProgram(program));
+    return size;
+}
+
+static void variables_of_programs(void) {
+    size_t largest;
+    OK(clGetDeviceInfo(device, CL_DEVICE_MAX_GLOBAL_VARIABLE_SIZE, sizeof largest, &largest, NULL));
+    EXPECT(variables_of("kernel void f(global int *a) { *a = 1; }"), 0);
+    if (largest >= 400) {
+        EXPECT(variables_of("global int b[100] = {1}; kernel void f(global int *a) { *a = b[*a]++; }") >= 400, 1);
+    }
+}
+
 int main(void) {
     set_up(0);
     if (has_c3()) {
         sub_groups();
+        variables_of_programs();
     }
     tear_down();
     return 0;
