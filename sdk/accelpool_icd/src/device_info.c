@@ -222,7 +222,7 @@ static cl_int give_numbers(struct reader info, bool has_zero, INFO_ROOM) {
 }
 
 static cl_int give_versions(struct reader info, INFO_ROOM) {
-    size_t count = read_array(&info);
+    size_t count = read_array(&info), kept = 0;
     cl_name_version *versions = calloc(count + 1, sizeof *versions);
     if (!versions) {
         return CL_OUT_OF_HOST_MEMORY;
@@ -231,9 +231,12 @@ static cl_int give_versions(struct reader info, INFO_ROOM) {
         struct reader pair = take_value(&info);
         read_array(&pair);
         cl_version version = (cl_version)read_uint(&pair);
-        versions[i] = named_version(read_text(&pair), version);
+        struct text name = read_text(&pair);
+        if (!is_missing_feature(name)) {
+            versions[kept++] = named_version(name, version);
+        }
     }
-    cl_int code = GIVE_BYTES(versions, count * sizeof *versions);
+    cl_int code = GIVE_BYTES(versions, kept * sizeof *versions);
     free(versions);
     return code;
 }

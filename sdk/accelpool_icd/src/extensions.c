@@ -22,7 +22,6 @@ static const char *const HOST_EXTENSIONS[] = {
     "cl_khr_priority_hints",
     "cl_khr_throttle_hints",
     "cl_khr_suggested_local_work_size",
-    "cl_khr_spir",
     "cl_khr_mipmap_image",
     "cl_khr_device_uuid",
     "cl_khr_pci_bus_info",
@@ -47,6 +46,17 @@ static const char *const HOST_EXTENSIONS[] = {
     "cl_nv_",
 };
 
+static const char *const MISSING_FEATURES[] = {"__opencl_c_pipes", "__opencl_c_device_enqueue"};
+static const char LINES_WITHOUT_THEM[] = "#undef __opencl_c_pipes\n#undef __opencl_c_device_enqueue\n#line 1\n";
+
+static bool is_same(struct text one, struct text other) {
+    return one.length == other.length && !memcmp(one.chars, other.chars, one.length);
+}
+
+static struct text text_of(const char *chars) {
+    return (struct text){chars, strlen(chars)};
+}
+
 static bool is_host_extension(struct text name) {
     for (size_t i = 0; i < sizeof HOST_EXTENSIONS / sizeof *HOST_EXTENSIONS; i++) {
         size_t length = strlen(HOST_EXTENSIONS[i]);
@@ -54,7 +64,7 @@ static bool is_host_extension(struct text name) {
             return true;
         }
     }
-    return false;
+    return is_same(name, text_of("cl_khr_spir")); /* not those of SPIR-V, whose names begin with it */
 }
 
 cl_name_version named_version(struct text name, cl_version version) {
@@ -64,10 +74,6 @@ cl_name_version named_version(struct text name, cl_version version) {
         memcpy(named.name, name.chars, name.length < most ? name.length : most);
     }
     return named;
-}
-
-static bool is_same(struct text one, struct text other) {
-    return one.length == other.length && !memcmp(one.chars, other.chars, one.length);
 }
 
 /* Take the next of the names in a text, which spaces are between; false at its end. */
@@ -99,7 +105,7 @@ static bool has(cl_device_id device, struct text name) {
 }
 
 bool has_extension(cl_device_id device, const char *name) {
-    return has(device, (struct text){name, strlen(name)});
+    return has(device, text_of(name));
 }
 
 /* Take the next extension that all of the devices have, and this driver does not lack; `left` is the first's. */
@@ -163,4 +169,38 @@ cl_int give_extension_versions(cl_uint count, const cl_device_id *devices, INFO_
     cl_int code = GIVE_BYTES(versions, kept * sizeof *versions);
     free(versions);
     return code;
+}
+
+/* ---- features of OpenCL C ----------------------------------------------------------------------------------- */
+
+bool is_missing_feature(struct text name) {
+    for (size_t i = 0; i < sizeof MISSING_FEATURES / sizeof *MISSING_FEATURES; i++) {
+        if (is_same(name, text_of(MISSING_FEATURES[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_missing_features(cl_device_id device) {
+    struct reader info;
+    size_t count = find_info(device, CL_DEVICE_OPENCL_C_FEATURES, &info) ? read_array(&info) : 0;
+    for (size_t i = 0; i < count && !info.failed; i++) {
+        struct reader pair = take_value(&info);
+        read_array(&pair);
+        read_uint(&pair); /* its version */
+        if (is_missing_feature(read_text(&pair))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *lines_before_sources(cl_context context) {
+    for (cl_uint i = 0; i < context->device_count; i++) {
+        if (has_missing_features(context->devices[i])) {
+            return LINES_WITHOUT_THEM;
+        }
+    }
+    return "";
 }

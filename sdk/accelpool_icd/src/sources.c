@@ -1,20 +1,27 @@
+#define _GNU_SOURCE
 #include "sources.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "extensions.h"
 #include "includes.h"
 #include "tags.h"
 
 cl_int announce_source(cl_context context, uint64_t handle, const char *source) {
     struct connection *c = context->session->connection;
-    struct writer *w = begin(c, CREATE_PROGRAM_WITH_SOURCE, 3);
-    if (!w) {
-        return CL_OUT_OF_RESOURCES;
+    char *text;
+    if (asprintf(&text, "%s%s", lines_before_sources(context), source) < 0) {
+        return CL_OUT_OF_HOST_MEMORY;
     }
-    write_uint(w, handle);
-    write_uint(w, context->handle);
-    write_text(w, source);
-    return post(c);
+    struct writer *w = begin(c, CREATE_PROGRAM_WITH_SOURCE, 3);
+    if (w) {
+        write_uint(w, handle);
+        write_uint(w, context->handle);
+        write_text(w, text);
+    }
+    free(text);
+    return w ? post(c) : CL_OUT_OF_RESOURCES;
 }
 
 /* What a program's source is with its includes; NULL if it has none. */

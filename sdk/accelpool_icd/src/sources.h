@@ -19,7 +19,7 @@ struct sources {
     struct header *headers;
 };
 
-/* Have the worker know a source by a handle. */
+/* Have the worker know a source by a handle, without the macros of what this driver lacks. */
 cl_int announce_source(cl_context context, uint64_t handle, const char *source);
 
 /* Find out what the sources are to be, of the headers too, which go by those names. Nothing is sent yet. Closed if it

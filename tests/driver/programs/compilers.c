@@ -119,11 +119,63 @@ static void variables_of_programs(void) {
     }
 }
 
+/* ---- features --------------------------------------------------------------------------------------------- */
+
+static bool is_told(const char *feature) {
+    cl_name_version features[64];
+    size_t bytes = 0;
+    bool is_there = false;
+    OK(clGetDeviceInfo(device, CL_DEVICE_OPENCL_C_FEATURES, sizeof features, features, &bytes));
+    for (size_t i = 0; i < bytes / sizeof *features; i++) {
+        is_there = is_there || !strcmp(features[i].name, feature);
+    }
+    return is_there;
+}
+
+static bool is_defined(const char *feature) {
+    char source[200];
+    snprintf(source, sizeof source, "#ifndef %s\n#error there is none\n#endif\nkernel void f() {}\n", feature);
+    cl_program program = program_of(source);
+    cl_int code = clBuildProgram(program, 1, &device, "-cl-std=CL3.0", NULL, NULL);
+    OK(clReleaseProgram(program));
+    return code == CL_SUCCESS;
+}
+
+static void features(void) {
+    cl_bool has_pipes;
+    cl_bitfield enqueues;
+    OK(clGetDeviceInfo(device, CL_DEVICE_PIPE_SUPPORT, sizeof has_pipes, &has_pipes, NULL));
+    OK(clGetDeviceInfo(device, CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES, sizeof enqueues, &enqueues, NULL));
+    EXPECT(is_told("__opencl_c_pipes"), has_pipes);
+    EXPECT(is_told("__opencl_c_device_enqueue"), enqueues != 0);
+    const char *const names[] = {"__opencl_c_pipes", "__opencl_c_device_enqueue", "__opencl_c_int64",
+                                 "__opencl_c_generic_address_space", "__opencl_c_images"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        EXPECT(is_told(names[i]), is_defined(names[i]));
+    }
+}
+
+/* Whatever goes before a source, its first line is line 1, and it is given back as it was. */
+static void lines_of_a_source(void) {
+    const char *source = "kernel void f(global int *a) {\n    *a = nonsense;\n}\n";
+    char told[100], log[10000];
+    size_t bytes;
+    cl_program program = program_of(source);
+    EXPECT(clBuildProgram(program, 1, &device, "-cl-std=CL3.0", NULL, NULL), CL_BUILD_PROGRAM_FAILURE);
+    OK(clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, sizeof log, log, NULL));
+    EXPECT(strstr(log, ":2:") != NULL, 1);
+    OK(clGetProgramInfo(program, CL_PROGRAM_SOURCE, sizeof told, told, &bytes));
+    EXPECT(strcmp(told, source) || bytes != strlen(source) + 1, 0);
+    OK(clReleaseProgram(program));
+}
+
 int main(void) {
     set_up(0);
     if (has_c3()) {
         sub_groups();
         variables_of_programs();
+        features();
+        lines_of_a_source();
     }
     tear_down();
     return 0;
