@@ -241,6 +241,37 @@ static cl_int give_versions(struct reader info, INFO_ROOM) {
     return code;
 }
 
+/* Numbers of cl_uint, or a struct of them. */
+static cl_int give_uints(struct reader info, INFO_ROOM) {
+    size_t count = read_array(&info);
+    cl_uint *numbers = malloc((count + 1) * sizeof *numbers);
+    if (!numbers) {
+        return CL_OUT_OF_HOST_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = (cl_uint)read_uint(&info);
+    }
+    cl_int code = GIVE_BYTES(numbers, count * sizeof *numbers);
+    free(numbers);
+    return code;
+}
+
+/* An info of an extension, which not every device has: a bit field, numbers, or names. */
+static cl_int give_of_extension(cl_device_id device, cl_device_info name, INFO_ROOM) {
+    struct reader info;
+    if (!find_info(device, name, &info)) {
+        return CL_INVALID_VALUE;
+    }
+    switch (read_kind(&info)) {
+    case KIND_ARRAY:
+        return give_uints(info, room, value, size_ret);
+    case KIND_STR:
+        return give_names(read_text(&info), room, value, size_ret);
+    default:
+        return GIVE(cl_ulong, read_uint(&info));
+    }
+}
+
 static cl_int give_form(cl_device_id device, cl_device_info name, enum form form, INFO_ROOM) {
     static const unsigned char none[] = {0xa0}; /* an empty str; what is missing is zero, or empty */
     struct reader info;
@@ -327,8 +358,18 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info name, size_t room, vo
             return GIVE_TEXT("v0000-01-01-00"); /* none, in the form that it has to have */
         }
         break;
-    case CL_DEVICE_HALF_FP_CONFIG: /* of an extension: not every device knows it */
-        return find_info(device, name, &told) ? GIVE(cl_ulong, read_uint(&told)) : CL_INVALID_VALUE;
+    case CL_DEVICE_HALF_FP_CONFIG:
+    case CL_DEVICE_INTEGER_DOT_PRODUCT_CAPABILITIES_KHR:
+    case CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_8BIT_KHR:
+    case CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4X8BIT_PACKED_KHR:
+    case CL_DEVICE_KERNEL_CLOCK_CAPABILITIES_KHR:
+    case CL_DEVICE_SPIRV_EXTENDED_INSTRUCTION_SETS_KHR:
+    case CL_DEVICE_SPIRV_EXTENSIONS_KHR:
+    case CL_DEVICE_SPIRV_CAPABILITIES_KHR:
+    case CL_DEVICE_SINGLE_FP_ATOMIC_CAPABILITIES_EXT:
+    case CL_DEVICE_DOUBLE_FP_ATOMIC_CAPABILITIES_EXT:
+    case CL_DEVICE_HALF_FP_ATOMIC_CAPABILITIES_EXT:
+        return give_of_extension(device, name, room, value, size_ret);
     default:
         break;
     }

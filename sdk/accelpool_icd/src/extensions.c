@@ -46,6 +46,17 @@ static const char *const HOST_EXTENSIONS[] = {
     "cl_nv_",
 };
 
+/* Extensions that take infos, which not every node tells, and nothing else. */
+static const struct {
+    const char *name;
+    cl_device_info info;
+} INFOS_OF_EXTENSIONS[] = {
+    {"cl_khr_integer_dot_product", CL_DEVICE_INTEGER_DOT_PRODUCT_CAPABILITIES_KHR},
+    {"cl_khr_kernel_clock", CL_DEVICE_KERNEL_CLOCK_CAPABILITIES_KHR},
+    {"cl_khr_spirv_queries", CL_DEVICE_SPIRV_CAPABILITIES_KHR},
+    {"cl_ext_float_atomics", CL_DEVICE_SINGLE_FP_ATOMIC_CAPABILITIES_EXT},
+};
+
 static const char *const MISSING_FEATURES[] = {"__opencl_c_pipes", "__opencl_c_device_enqueue"};
 static const char LINES_WITHOUT_THEM[] = "#undef __opencl_c_pipes\n#undef __opencl_c_device_enqueue\n#line 1\n";
 
@@ -108,12 +119,23 @@ bool has_extension(cl_device_id device, const char *name) {
     return has(device, text_of(name));
 }
 
+/* Whether this driver has what an extension of a device takes. */
+static bool can_let_through(cl_device_id device, struct text name) {
+    for (size_t i = 0; i < sizeof INFOS_OF_EXTENSIONS / sizeof *INFOS_OF_EXTENSIONS; i++) {
+        struct reader told;
+        if (is_same(name, text_of(INFOS_OF_EXTENSIONS[i].name))) {
+            return find_info(device, INFOS_OF_EXTENSIONS[i].info, &told);
+        }
+    }
+    return !is_host_extension(name);
+}
+
 /* Take the next extension that all of the devices have, and this driver does not lack; `left` is the first's. */
 static bool next_extension(struct text *left, cl_uint count, const cl_device_id *devices, struct text *name) {
     while (next_name(left, name)) {
-        bool is_common = !is_host_extension(*name);
-        for (cl_uint i = 1; i < count && is_common; i++) {
-            is_common = has(devices[i], *name);
+        bool is_common = true;
+        for (cl_uint i = 0; i < count && is_common; i++) {
+            is_common = (i == 0 || has(devices[i], *name)) && can_let_through(devices[i], *name);
         }
         if (is_common) {
             return true;
@@ -168,6 +190,45 @@ cl_int give_extension_versions(cl_uint count, const cl_device_id *devices, INFO_
     versions[kept++] = (cl_name_version){CL_MAKE_VERSION(1, 0, 0), OWN};
     cl_int code = GIVE_BYTES(versions, kept * sizeof *versions);
     free(versions);
+    return code;
+}
+
+/* ---- names as pointers -------------------------------------------------------------------------------------- */
+
+struct kept_name {
+    struct kept_name *next;
+    char chars[];
+};
+
+static const char *keep_name(struct text name) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct kept_name *kept;
+    pthread_mutex_lock(&lock);
+    struct kept_name *at = kept;
+    while (at && !is_same(name, text_of(at->chars))) {
+        at = at->next;
+    }
+    if (!at && (at = malloc(sizeof *at + name.length + 1))) {
+        at->next = kept;
+        memcpy(at->chars, name.chars, name.length);
+        at->chars[name.length] = '\0';
+        kept = at;
+    }
+    pthread_mutex_unlock(&lock);
+    return at ? at->chars : NULL;
+}
+
+cl_int give_names(struct text names, INFO_ROOM) {
+    size_t count = 0;
+    struct text name;
+    const char **list = malloc((names.length / 2 + 1) * sizeof *list); /* a name, a space: two characters */
+    bool is_good = list != NULL;
+    while (is_good && next_name(&names, &name)) {
+        list[count] = keep_name(name);
+        is_good = list[count++] != NULL;
+    }
+    cl_int code = is_good ? GIVE_BYTES(list, count * sizeof *list) : CL_OUT_OF_HOST_MEMORY;
+    free(list);
     return code;
 }
 

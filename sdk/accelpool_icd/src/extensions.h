@@ -15,6 +15,9 @@ bool has_extension(cl_device_id device, const char *name); /* as the worker told
 cl_int give_extensions(cl_uint count, const cl_device_id *devices, INFO_ROOM);
 cl_int give_extension_versions(cl_uint count, const cl_device_id *devices, INFO_ROOM);
 
+/* Names that spaces are between, as a list of pointers to them; the names stay for good. */
+cl_int give_names(struct text names, INFO_ROOM);
+
 /* Whether a feature is no good without functions that this driver has not. */
 bool is_missing_feature(struct text name);
 

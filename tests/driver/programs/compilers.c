@@ -169,6 +169,63 @@ static void lines_of_a_source(void) {
     OK(clReleaseProgram(program));
 }
 
+/* ---- infos of extensions ---------------------------------------------------------------------------------- */
+
+static void dot_products(const char *extensions) {
+    cl_bitfield capabilities;
+    cl_bool quick[6];
+    bool is_there = strstr(extensions, "cl_khr_integer_dot_product") != NULL;
+    EXPECT(clGetDeviceInfo(device, CL_DEVICE_INTEGER_DOT_PRODUCT_CAPABILITIES_KHR, sizeof capabilities, &capabilities,
+                           NULL),
+           is_there ? CL_SUCCESS : CL_INVALID_VALUE);
+    if (!is_there) {
+        return;
+    }
+    EXPECT((capabilities & 1) != 0, is_defined("__opencl_c_integer_dot_product_input_4x8bit_packed"));
+    EXPECT((capabilities & 2) != 0, is_defined("__opencl_c_integer_dot_product_input_4x8bit"));
+    const cl_device_info names[] = {CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_8BIT_KHR,
+                                    CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4X8BIT_PACKED_KHR};
+    for (int i = 0; i < 2; i++) {
+        OK(clGetDeviceInfo(device, names[i], sizeof quick, quick, NULL));
+        for (int k = 0; k < 6; k++) {
+            EXPECT(quick[k] <= CL_TRUE, 1);
+        }
+    }
+}
+
+static void what_spirv_may_have(bool is_told) {
+    const char *names[100] = {0}, *again[100];
+    cl_uint capabilities[500];
+    size_t bytes = 0;
+    cl_int expected = is_told ? CL_SUCCESS : CL_INVALID_VALUE;
+    const cl_device_info sets = CL_DEVICE_SPIRV_EXTENDED_INSTRUCTION_SETS_KHR;
+    EXPECT(clGetDeviceInfo(device, CL_DEVICE_SPIRV_EXTENSIONS_KHR, 0, NULL, &bytes), expected);
+    EXPECT(clGetDeviceInfo(device, CL_DEVICE_SPIRV_CAPABILITIES_KHR, sizeof capabilities, capabilities, &bytes),
+           expected);
+    EXPECT(clGetDeviceInfo(device, sets, sizeof names, names, &bytes), expected);
+    if (is_told) {
+        bool has_standard = false;
+        OK(clGetDeviceInfo(device, sets, sizeof again, again, NULL));
+        for (size_t i = 0; i < bytes / sizeof *names; i++) {
+            EXPECT(names[i] == again[i], 1);
+            has_standard = has_standard || !strcmp(names[i], "OpenCL.std");
+        }
+        EXPECT(has_standard, 1);
+    }
+}
+
+static void infos_of_extensions(void) {
+    char extensions[8192];
+    cl_bitfield clocks;
+    OK(clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, sizeof extensions, extensions, NULL));
+    dot_products(extensions);
+    EXPECT(clGetDeviceInfo(device, CL_DEVICE_KERNEL_CLOCK_CAPABILITIES_KHR, sizeof clocks, &clocks, NULL),
+           strstr(extensions, "cl_khr_kernel_clock") ? CL_SUCCESS : CL_INVALID_VALUE);
+    EXPECT(clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_ATOMIC_CAPABILITIES_EXT, sizeof clocks, &clocks, NULL),
+           strstr(extensions, "cl_ext_float_atomics") ? CL_SUCCESS : CL_INVALID_VALUE);
+    what_spirv_may_have(strstr(extensions, "cl_khr_spirv_queries"));
+}
+
 int main(void) {
     set_up(0);
     if (has_c3()) {
@@ -176,6 +233,7 @@ int main(void) {
         variables_of_programs();
         features();
         lines_of_a_source();
+        infos_of_extensions();
     }
     tear_down();
     return 0;

@@ -25,10 +25,22 @@ INFO_PARTS = (int, raw.NameVersion)
 # PoCL writes half of this bit field; in the other half is what was in memory: bits of an address.
 KNOWN_BITS = {0x1070: 0x3}  # CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES
 # What PyOpenCL has no names for, or asks for in fewer bytes than it has.
-ASKED_WITHOUT_PYOPENCL = {
+ASKED_WITHOUT_PYOPENCL: dict[int, type[Any]] = {
     0x1049: ctypes.c_size_t,  # CL_DEVICE_PRINTF_BUFFER_SIZE
     0x104A: ctypes.c_uint32,  # CL_DEVICE_IMAGE_PITCH_ALIGNMENT
     0x104B: ctypes.c_uint32,  # CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT
+    0x1073: ctypes.c_uint64,  # CL_DEVICE_INTEGER_DOT_PRODUCT_CAPABILITIES_KHR
+    0x1074: ctypes.c_uint32 * 6,  # CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_8BIT_KHR
+    0x1075: ctypes.c_uint32 * 6,  # CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4X8BIT_PACKED_KHR
+    0x1076: ctypes.c_uint64,  # CL_DEVICE_KERNEL_CLOCK_CAPABILITIES_KHR
+    0x4231: ctypes.c_uint64,  # CL_DEVICE_SINGLE_FP_ATOMIC_CAPABILITIES_EXT
+    0x4232: ctypes.c_uint64,  # CL_DEVICE_DOUBLE_FP_ATOMIC_CAPABILITIES_EXT
+    0x4233: ctypes.c_uint64,  # CL_DEVICE_HALF_FP_ATOMIC_CAPABILITIES_EXT
+}
+LISTS_WITHOUT_PYOPENCL: dict[int, type[ctypes.c_char_p] | type[ctypes.c_uint32]] = {
+    0x12B9: ctypes.c_char_p,  # CL_DEVICE_SPIRV_EXTENDED_INSTRUCTION_SETS_KHR
+    0x12BA: ctypes.c_char_p,  # CL_DEVICE_SPIRV_EXTENSIONS_KHR
+    0x12BB: ctypes.c_uint32,  # CL_DEVICE_SPIRV_CAPABILITIES_KHR
 }
 
 
@@ -142,5 +154,14 @@ def _more_infos(device: cl.Device) -> dict[int, InfoValue]:
     for number, kind in ASKED_WITHOUT_PYOPENCL.items():
         value = kind()
         if ask(device.int_ptr, number, ctypes.sizeof(value), ctypes.byref(value), None) == 0:
-            values[number] = value.value
+            values[number] = list(value) if isinstance(value, ctypes.Array) else value.value
+    for number, kind in LISTS_WITHOUT_PYOPENCL.items():
+        size = ctypes.c_size_t()
+        if ask(device.int_ptr, number, 0, None, ctypes.byref(size)) != 0:
+            continue
+        parts = (kind * (size.value // ctypes.sizeof(kind)))()
+        if ask(device.int_ptr, number, ctypes.sizeof(parts), parts, None) == 0:
+            values[number] = (
+                b" ".join(filter(None, parts)).decode() if kind is ctypes.c_char_p else list(parts)
+            )
     return values
