@@ -5,6 +5,7 @@
 
 #include "build.h"
 #include "memory.h"
+#include "program.h"
 #include "tags.h"
 
 static cl_kernel new_kernel(cl_program program, struct build *build, struct kernel_info *info) {
@@ -52,18 +53,13 @@ static cl_kernel created(cl_kernel kernel, cl_int *errcode_ret) {
 
 /* The program's build, held: it may be built anew meanwhile. NULL if it is not built to run. */
 static struct build *hold_build(cl_program program) {
-    bool is_executable = false;
     pthread_mutex_lock(&program->lock);
-    struct build *build = program->build;
-    for (cl_uint i = 0; i < program->device_count; i++) {
-        is_executable = is_executable || (program->results[i].status == CL_BUILD_SUCCESS &&
-                                          program->results[i].binary_type == CL_PROGRAM_BINARY_TYPE_EXECUTABLE);
-    }
-    if (build && is_executable) {
+    struct build *build = executable(program);
+    if (build) {
         atomic_fetch_add(&build->references, 1);
     }
     pthread_mutex_unlock(&program->lock);
-    return is_executable ? build : NULL;
+    return build;
 }
 
 cl_kernel clCreateKernel(cl_program program, const char *name, cl_int *errcode_ret) {

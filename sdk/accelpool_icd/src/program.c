@@ -85,6 +85,16 @@ cl_int clReleaseProgram(cl_program program) {
     return CL_SUCCESS;
 }
 
+struct build *executable(cl_program program) {
+    for (cl_uint i = 0; i < program->device_count; i++) {
+        const struct device_build *result = &program->results[i];
+        if (result->status == CL_BUILD_SUCCESS && result->binary_type == CL_PROGRAM_BINARY_TYPE_EXECUTABLE) {
+            return program->build;
+        }
+    }
+    return NULL;
+}
+
 /* ---- source ----------------------------------------------------------------------------------------------- */
 
 static char *join(cl_uint count, const char **strings, const size_t *lengths) {

@@ -16,4 +16,7 @@ cl_int learn_binary_type(cl_program program, cl_uint index);
 cl_int check_program_devices(cl_program program, cl_uint *count, const cl_device_id **devices);
 int device_index(cl_program program, cl_device_id device); /* -1 if it is not among the program's */
 
+/* With the program's lock held: the kernels of a program that was built to run; NULL if it was not. */
+struct build *executable(cl_program program);
+
 #endif

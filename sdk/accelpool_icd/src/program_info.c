@@ -110,7 +110,7 @@ static cl_int give_binaries(cl_program program, INFO_ROOM) {
 }
 
 static cl_int give_kernel_names(cl_program program, INFO_ROOM) {
-    struct build *build = program->build;
+    struct build *build = executable(program);
     if (!build) {
         return CL_INVALID_PROGRAM_EXECUTABLE;
     }
@@ -155,7 +155,7 @@ static cl_int give_info(cl_program program, cl_program_info name, INFO_ROOM) {
     case CL_PROGRAM_BINARIES:
         return give_binaries(program, room, value, size_ret);
     case CL_PROGRAM_NUM_KERNELS:
-        return program->build ? GIVE(size_t, program->build->kernel_count) : CL_INVALID_PROGRAM_EXECUTABLE;
+        return executable(program) ? GIVE(size_t, program->build->kernel_count) : CL_INVALID_PROGRAM_EXECUTABLE;
     case CL_PROGRAM_KERNEL_NAMES:
         return give_kernel_names(program, room, value, size_ret);
     case CL_PROGRAM_SCOPE_GLOBAL_CTORS_PRESENT:

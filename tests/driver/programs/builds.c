@@ -103,6 +103,19 @@ static cl_program from_binary_of(cl_program program) {
     return loaded;
 }
 
+/* What cannot be run has no kernels, though there are some in it. */
+static void has_no_kernels(cl_program program) {
+    size_t count;
+    char names[100];
+    cl_int code;
+    EXPECT(clGetProgramInfo(program, CL_PROGRAM_NUM_KERNELS, sizeof count, &count, NULL),
+           CL_INVALID_PROGRAM_EXECUTABLE);
+    EXPECT(clGetProgramInfo(program, CL_PROGRAM_KERNEL_NAMES, sizeof names, names, NULL),
+           CL_INVALID_PROGRAM_EXECUTABLE);
+    EXPECT(clCreateKernel(program, "f", &code) == NULL, 1);
+    EXPECT(code, CL_INVALID_PROGRAM_EXECUTABLE);
+}
+
 /* What a binary is can be asked before it is built. */
 static void types_of_binaries(void) {
     int before = calls;
@@ -111,6 +124,7 @@ static void types_of_binaries(void) {
     OK(clCompileProgram(part, 1, &device, NULL, 0, NULL, NULL, called, &lock));
     await_call(before + 1);
     EXPECT(type_of(part), CL_PROGRAM_BINARY_TYPE_COMPILED_OBJECT);
+    has_no_kernels(part);
     cl_program loaded = from_binary_of(part);
     EXPECT(type_of(loaded), CL_PROGRAM_BINARY_TYPE_COMPILED_OBJECT);
     cl_program library = clLinkProgram(context, 1, &device, "-create-library", 1, &loaded, called, &lock, &code);
@@ -118,6 +132,7 @@ static void types_of_binaries(void) {
     await_call(before + 2);
     EXPECT(last == library, 1);
     EXPECT(type_of(library), CL_PROGRAM_BINARY_TYPE_LIBRARY);
+    has_no_kernels(library);
     cl_program whole = clLinkProgram(context, 1, &device, NULL, 1, &library, NULL, NULL, &code);
     OK(code);
     EXPECT(type_of(whole), CL_PROGRAM_BINARY_TYPE_EXECUTABLE);
