@@ -206,6 +206,20 @@ cl_int learn_binary_type(cl_program program, cl_uint index) {
     return code == CL_INVALID_VALUE ? CL_SUCCESS : code; /* a driver may not know it before it is built */
 }
 
+/* What its variables take is the driver's to tell; a program that is not built has none. */
+static cl_int give_variable_bytes(cl_program program, int index, INFO_ROOM) {
+    size_t bytes = 0;
+    cl_int code = CL_SUCCESS;
+    if (value && program->results[index].status == CL_BUILD_SUCCESS) {
+        struct pending answer = {0};
+        code = ask_info(program, 1, CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE, program->devices[index]->place,
+                        &answer);
+        bytes = code == CL_SUCCESS ? (size_t)read_uint(&answer.fields) : 0;
+        answer_free(&answer);
+    }
+    return code == CL_SUCCESS ? GIVE(size_t, bytes) : code;
+}
+
 static cl_int give_build_info(cl_program program, int index, cl_program_build_info name, INFO_ROOM) {
     struct device_build *result = &program->results[index];
     switch (name) {
@@ -218,7 +232,7 @@ static cl_int give_build_info(cl_program program, int index, cl_program_build_in
     case CL_PROGRAM_BINARY_TYPE:
         return GIVE(cl_uint, result->binary_type);
     case CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE:
-        return GIVE(size_t, 0);
+        return give_variable_bytes(program, index, room, value, size_ret);
     default:
         return CL_INVALID_VALUE;
     }
