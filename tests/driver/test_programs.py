@@ -35,6 +35,12 @@ def test_a_program_runs_on_the_pool(programs, lease_file, name):
     programs.run(name, lease_file)
 
 
+def test_a_build_tells_what_its_variables_take(programs, opencl_pool, tmp_path):
+    """On a CPU: most of those have variables in program scope, unlike FPGAs."""
+    with leased(opencl_pool.url, opencl_pool.token, tmp_path, {"kind": "cpu"}) as lease_file:
+        programs.run("builds", lease_file)
+
+
 def test_a_device_of_opencl_1_has_no_intermediate_language(programs, null_pool, tmp_path):
     def tells_of_one(said):  # an info's number: CL_DEVICE_VENDOR becomes CL_DEVICE_IL_VERSION
         return said.replace(b"\xcd\x10\x2c", b"\xcd\x10\x5b")

@@ -64,10 +64,19 @@ struct mapping *take_mapping(cl_mem mem, const void *pointer) {
     return mapping;
 }
 
+static bool is_for_new_content(cl_map_flags flags) {
+    return flags & CL_MAP_WRITE_INVALIDATE_REGION;
+}
+
+/* Whether a mapping takes an event: whoever asks for it, or we, to know when it is there. */
+static bool wants_event(const cl_event *event, bool is_blocking, cl_map_flags flags) {
+    return event || !is_blocking || is_for_new_content(flags);
+}
+
 /* Fill a mapping: read its region, or where its content does not matter only take its turn in the queue. */
 static cl_int fill(struct command *command, cl_mem mem, struct mapping *mapping, const struct destination *to,
                    bool is_blocking, cl_event *event) {
-    bool is_buffer_map = is_buffer(mem), needs_content = !(mapping->flags & CL_MAP_WRITE_INVALIDATE_REGION);
+    bool is_buffer_map = is_buffer(mem), needs_content = !is_for_new_content(mapping->flags);
     int tag = !needs_content ? ENQUEUE_MARKER : is_buffer_map ? ENQUEUE_READ_BUFFER : ENQUEUE_READ_IMAGE;
     cl_int code = CL_SUCCESS;
     struct writer *w = begin_command(command, tag, !needs_content ? 3 : is_buffer_map ? 7 : 6, &code);
@@ -99,18 +108,24 @@ static void *map(struct command *command, cl_mem mem, struct mapping *mapping, c
                  bool is_blocking, cl_event *event, cl_int *errcode_ret) {
     cl_event own = NULL;
     cl_int code = fill(command, mem, mapping, to, is_blocking, command->event ? &own : NULL);
+    if (code == CL_SUCCESS && is_blocking && is_for_new_content(mapping->flags)) {
+        code = wait_events(1, &own);
+    }
     if (code != CL_SUCCESS) {
+        if (own) {
+            release_event(own);
+        }
         free_mapping(mapping);
         return result(errcode_ret, code, NULL);
     }
     if (!is_blocking) {
         mapping->event = own;
-        if (event) {
-            retain(own);
-        }
+        retain(own);
     }
     if (event) {
         *event = own;
+    } else if (own) {
+        release_event(own);
     }
     enter_mapping(mem, mapping);
     return result(errcode_ret, CL_SUCCESS, mapping->pointer);
@@ -120,8 +135,8 @@ void *clEnqueueMapBuffer(cl_command_queue queue, cl_mem buffer, cl_bool is_block
                          size_t offset, size_t size, cl_uint wait_count, const cl_event *wait_list, cl_event *event,
                          cl_int *errcode_ret) {
     struct command command;
-    bool wants_event = event || !is_blocking;
-    cl_int code = prepare(&command, queue, CL_COMMAND_MAP_BUFFER, wait_count, wait_list, wants_event);
+    cl_int code = prepare(&command, queue, CL_COMMAND_MAP_BUFFER, wait_count, wait_list,
+                          wants_event(event, is_blocking, flags));
     if (code == CL_SUCCESS) {
         code = is_buffer(buffer) ? check_map(&command, buffer, flags) : CL_INVALID_MEM_OBJECT;
     }
@@ -169,9 +184,9 @@ void *clEnqueueMapImage(cl_command_queue queue, cl_mem image, cl_bool is_blockin
                         const size_t *origin, const size_t *region, size_t *row_pitch, size_t *slice_pitch,
                         cl_uint wait_count, const cl_event *wait_list, cl_event *event, cl_int *errcode_ret) {
     struct command command;
-    bool wants_event = event || !is_blocking;
     struct destination to;
-    cl_int code = prepare(&command, queue, CL_COMMAND_MAP_IMAGE, wait_count, wait_list, wants_event);
+    cl_int code =
+        prepare(&command, queue, CL_COMMAND_MAP_IMAGE, wait_count, wait_list, wants_event(event, is_blocking, flags));
     if (code == CL_SUCCESS) {
         code = is_image(image) ? check_map(&command, image, flags) : CL_INVALID_MEM_OBJECT;
     }

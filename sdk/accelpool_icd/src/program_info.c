@@ -211,7 +211,7 @@ cl_int learn_binary_type(cl_program program, cl_uint index) {
 static cl_int give_variables_size(cl_program program, int index, INFO_ROOM) {
     cl_device_id device = program->devices[index];
     uint64_t size = 0;
-    if (program->results[index].status == CL_BUILD_SUCCESS &&
+    if (value && program->results[index].status == CL_BUILD_SUCCESS &&
         device_number(device, CL_DEVICE_MAX_GLOBAL_VARIABLE_SIZE) > 0) {
         struct pending answer = {0};
         cl_int code = ask_info(program, 1, CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE, device->place, &answer);

@@ -67,6 +67,22 @@ int main(void) {
     OK(clEnqueueFillBuffer(other, second, sent, 1, 0, BYTES, 0, NULL, &event));
     expect_bytes_after(event);
 
+    read_from(queue, buffer, NULL); /* by a mapping that is waited for, though it needs no content */
+    void *mapped =
+        clEnqueueMapBuffer(queue, second, CL_TRUE, CL_MAP_WRITE_INVALIDATE_REGION, 0, BYTES, 0, NULL, &event, &code);
+    OK(code);
+    EXPECT(memcmp(sent, received, BYTES), 0);
+    OK(clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL));
+    EXPECT(status, CL_COMPLETE);
+    OK(clReleaseEvent(event));
+    read_from(queue, buffer, NULL);
+    OK(clEnqueueUnmapMemObject(queue, second, mapped, 0, NULL, NULL));
+    mapped =
+        clEnqueueMapBuffer(queue, second, CL_TRUE, CL_MAP_WRITE_INVALIDATE_REGION, 0, BYTES, 0, NULL, NULL, &code);
+    OK(code);
+    EXPECT(memcmp(sent, received, BYTES), 0);
+    OK(clEnqueueUnmapMemObject(queue, second, mapped, 0, NULL, NULL));
+
     read_from(queue, buffer, NULL); /* and callbacks are called no sooner */
     OK(clEnqueueMarkerWithWaitList(queue, 0, NULL, &event));
     OK(clSetEventCallback(event, CL_COMPLETE, called, NULL));

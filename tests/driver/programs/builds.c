@@ -144,6 +144,38 @@ static void types_of_binaries(void) {
     }
 }
 
+static size_t variable_bytes(cl_program program) {
+    size_t bytes = 99, needed = 0;
+    const cl_program_build_info name = CL_PROGRAM_BUILD_GLOBAL_VARIABLE_TOTAL_SIZE;
+    OK(clGetProgramBuildInfo(program, device, name, 0, NULL, &needed));
+    EXPECT(needed, sizeof bytes);
+    OK(clGetProgramBuildInfo(program, device, name, sizeof bytes, &bytes, NULL));
+    return bytes;
+}
+
+static int has_variables(void) {
+    size_t most = 0;
+    OK(clGetDeviceInfo(device, CL_DEVICE_MAX_GLOBAL_VARIABLE_SIZE, sizeof most, &most, NULL));
+    return most >= 8000;
+}
+
+/* What program scope variables take, of programs built in one step, and linked. */
+static void bytes_of_variables(void) {
+    cl_int code;
+    cl_program program = new_program("global int v[1000]; kernel void f(global int *a) { v[*a] = *a; }"),
+               part = new_program("global int w[1500]; kernel void g(global int *a) { w[*a] = *a; }");
+    EXPECT(variable_bytes(program), 0);
+    OK(clBuildProgram(program, 0, NULL, "-cl-std=CL3.0", NULL, NULL));
+    EXPECT(variable_bytes(program) >= 4000, 1);
+    OK(clCompileProgram(part, 0, NULL, "-cl-std=CL3.0", 0, NULL, NULL, NULL, NULL));
+    cl_program whole = clLinkProgram(context, 0, NULL, NULL, 1, &part, NULL, NULL, &code);
+    OK(code);
+    EXPECT(variable_bytes(whole) >= 6000, 1);
+    OK(clReleaseProgram(program));
+    OK(clReleaseProgram(part));
+    OK(clReleaseProgram(whole));
+}
+
 /* What is no binary is told at once, for each device. */
 static void binaries_that_are_none(void) {
     const unsigned char nonsense[64] = {1, 2, 3}, *binary = nonsense;
@@ -178,6 +210,9 @@ int main(void) {
     a_program_without_kernels_any_more();
     a_program_released_meanwhile();
     types_of_binaries();
+    if (has_variables()) {
+        bytes_of_variables();
+    }
     binaries_that_are_none();
     a_callback_that_sets_an_event();
     tear_down();
