@@ -18,6 +18,8 @@ struct allocation {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows, and no other lock is taken with it */
 static struct allocation *allocations;                   /* by address */
 static size_t count, room;
+static size_t dropping, dropped; /* allocations that commands free now, and that they have freed so far */
+static pthread_cond_t has_dropped = PTHREAD_COND_INITIALIZER;
 
 bool has_svm(cl_context context) {
     for (cl_uint i = 0; i < context->device_count; i++) {
@@ -137,6 +139,7 @@ static bool take_one_with(cl_event event, struct allocation *taken) {
     for (size_t i = 0; i < count && !is_there; i++) {
         if (allocations[i].freed_with == event) {
             *taken = take(&allocations[i]);
+            dropping++;
             is_there = true;
         }
     }
@@ -148,6 +151,11 @@ void free_those_with(cl_event event) {
     struct allocation taken;
     while (take_one_with(event, &taken)) {
         drop(taken);
+        pthread_mutex_lock(&lock);
+        dropping--;
+        dropped++;
+        pthread_cond_broadcast(&has_dropped);
+        pthread_mutex_unlock(&lock);
     }
 }
 
@@ -188,9 +196,29 @@ static cl_event next_event(const struct session *session, size_t *place) {
     return event;
 }
 
-/* Free what commands that are complete have freed, though nobody told so yet; whether there was any. */
-static bool free_what_is_due(const struct session *session) {
-    bool was_any = false;
+/* How many commands have freed so far. */
+static size_t count_dropped(void) {
+    pthread_mutex_lock(&lock);
+    size_t so_far = dropped;
+    pthread_mutex_unlock(&lock);
+    return so_far;
+}
+
+/* Wait for what other threads are freeing; whether more is free than that. */
+static bool is_more_dropped(size_t than) {
+    pthread_mutex_lock(&lock);
+    while (dropping > 0) {
+        pthread_cond_wait(&has_dropped, &lock);
+    }
+    bool is_more = dropped != than;
+    pthread_mutex_unlock(&lock);
+    return is_more;
+}
+
+/* Free what commands that are complete have freed, though nobody told so yet; whether there was any, or others have
+ * freed more than so many. */
+static bool free_what_is_due(const struct session *session, size_t dropped_before) {
+    bool was_any = is_more_dropped(dropped_before);
     cl_event event;
     for (size_t place = 0; (event = next_event(session, &place)); release_event(event)) {
         if (current_status(event) == CL_COMPLETE) {
@@ -252,9 +280,11 @@ static const char *place(cl_mem mem, size_t alignment) {
     const char *why = "no address that the node had is free in this process";
     bool is_to_try = true;
     while (is_to_try && held_count < TRIES) {
+        size_t dropped_before = count_dropped();
         cl_int code = ask(mem, alignment, &address);
         enum mirrored is = code == CL_SUCCESS ? map_mirror(address, mem->size) : IS_NO_ADDRESS;
-        is_to_try = is == IS_TAKEN || (code == CL_MEM_OBJECT_ALLOCATION_FAILURE && free_what_is_due(mem->session));
+        is_to_try = is == IS_TAKEN ||
+                    (code == CL_MEM_OBJECT_ALLOCATION_FAILURE && free_what_is_due(mem->session, dropped_before));
         if (is_to_try) {
             held[held_count++] = mem->handle;
             mem->handle = new_handle(c);
