@@ -37,7 +37,7 @@ from accelpool_wire.errors import (
 )
 
 MAX_THREADS = 256
-MAX_OFFERED = 64  # at once: the other node's agent reads so many connections' first frames
+MAX_OFFERED = 64  # at once to a node: its agent reads first frames of not many more connections
 MAX_CALLED_OFF = 16  # at once: a client can ask in vain as often as it likes
 MOMENT_S = 0.01  # a node that is ready says so within
 NOTHING_CAME = "the region's content did not come"
@@ -62,13 +62,14 @@ class Peers:
         self.bytes_sent = 0
         self.bytes_received = 0
         self._counting = threading.Lock()
-        self._offering = threading.BoundedSemaphore(MAX_OFFERED)
         self._calling_off = threading.BoundedSemaphore(MAX_CALLED_OFF)
         self._regions = regions
-        self._addresses = frozenset(addresses)
         self._patience = patience
         self._arrivals = Arrivals(patience.match_s, self._start_receiving, self._give_up)
         self._readiness = Readiness()
+        self._offerers = {
+            address: ThreadPoolExecutor(MAX_OFFERED, thread_name_prefix="offer") for address in addresses
+        }
         self._senders = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="send")
         self._receivers = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="receive")
 
@@ -84,16 +85,17 @@ class Peers:
         _check_ticket(message.ticket)
         host = f"[{message.host}]" if ":" in message.host else message.host
         address = f"{host}:{message.port}"
-        if address not in self._addresses:
-            expected = ", ".join(sorted(self._addresses)) or "none"
+        offerer = self._offerers.get(address)
+        if offerer is None:
+            expected = ", ".join(sorted(self._offerers)) or "none"
             what = f"{address[:300]} is no other endpoint of this lease; there are {expected}"
             raise error_for(ROUTINE, ErrorCode.INVALID_OPERATION, what)
         try:
             region = self._regions.open(message, command)
         except Error:
-            self._call_off(message)
+            self._call_off(offerer, message)
             raise
-        self._senders.submit(_advance, self._senders, self._send(region, message))
+        self._senders.submit(_advance, self._senders, self._send(offerer, region, message))
 
     def receive_buffer(self, message: m.ReceiveBuffer, command: int) -> None:
         """Make what another node sends with a ticket a region's content.
@@ -119,13 +121,13 @@ class Peers:
 
     # ---- sending: in threads -----------------------------------------------------------------------------
 
-    def _call_off(self, message: m.SendBuffer) -> None:
+    def _call_off(self, offerer: ThreadPoolExecutor, message: m.SendBuffer) -> None:
         """Offer what will not come, and hang up, so that the other node need not wait for it.
 
         Where too much is called off already it has to.
         """
         if 0 < message.size <= m.Limits().payload_bytes and self._calling_off.acquire(blocking=False):
-            self._senders.submit(self._offer_nothing, message)
+            offerer.submit(self._offer_nothing, message)
 
     def _offer_nothing(self, message: m.SendBuffer) -> None:
         try:
@@ -136,14 +138,15 @@ class Peers:
 
     def _offer(self, message: m.SendBuffer) -> PeerLine:
         deliver = m.Deliver(message.session, message.ticket)
-        with self._offering:
-            return PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
+        return PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
 
-    def _send(self, region: PeerRegion, message: m.SendBuffer) -> Steps:
+    def _send(self, offerer: ThreadPoolExecutor, region: PeerRegion, message: m.SendBuffer) -> Steps:
         """Deliver a region."""
         where = f"session {message.session[:64]} at {message.host}:{message.port}"
         try:
-            with self._offer(message) as line:
+            offered = offerer.submit(self._offer, message)
+            yield offered
+            with offered.result() as line:
                 yield region.ungated
                 self._regions.wait_until_free(region)
                 yield from self._until_heard(line, "said")

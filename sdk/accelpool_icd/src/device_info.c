@@ -259,8 +259,9 @@ static cl_int give_uints(struct reader info, INFO_ROOM) {
 /* An info of an extension, which not every device has: a bit field, numbers, or names. */
 static cl_int give_of_extension(cl_device_id device, cl_device_info name, INFO_ROOM) {
     struct reader info;
-    if (!find_info(device, name, &info)) {
-        return CL_INVALID_VALUE;
+    bool has_names = name == CL_DEVICE_SPIRV_EXTENSIONS_KHR || name == CL_DEVICE_SPIRV_EXTENDED_INSTRUCTION_SETS_KHR;
+    if (!find_info(device, name, &info) || has_names != (read_kind(&info) == KIND_STR)) {
+        return CL_INVALID_VALUE; /* the application takes names for pointers, and nothing else */
     }
     switch (read_kind(&info)) {
     case KIND_ARRAY:

@@ -7,6 +7,8 @@
 
 #define OWN "cl_khr_icd"
 
+enum { MOST_CHARACTERS = 64 * 1024 }; /* of names that a node tells: all are looked through for each */
+
 /* Extensions of the host's API, which the driver would have to have: not those that a kernel's code uses. */
 static const char *const HOST_EXTENSIONS[] = {
     "cl_khr_gl_",
@@ -102,7 +104,8 @@ static bool next_name(struct text *left, struct text *name) {
 
 static struct text told_extensions(cl_device_id device) {
     struct reader info;
-    return find_info(device, CL_DEVICE_EXTENSIONS, &info) ? read_text(&info) : (struct text){"", 0};
+    struct text told = find_info(device, CL_DEVICE_EXTENSIONS, &info) ? read_text(&info) : (struct text){"", 0};
+    return told.length <= MOST_CHARACTERS ? told : (struct text){"", 0};
 }
 
 static bool has(cl_device_id device, struct text name) {
@@ -219,6 +222,9 @@ static const char *keep_name(struct text name) {
 }
 
 cl_int give_names(struct text names, INFO_ROOM) {
+    if (names.length > MOST_CHARACTERS || memchr(names.chars, '\0', names.length)) {
+        return CL_INVALID_VALUE;
+    }
     size_t count = 0;
     struct text name;
     const char **list = malloc((names.length / 2 + 1) * sizeof *list); /* a name, a space: two characters */

@@ -229,7 +229,7 @@ static void after_fork(void) {
 /* The sessions are the other process's: every use here fails, and nothing is sent. */
 static void abandon_all(void) {
     for_each(connection_abandon);
-    let_go_of_memories();
+    abandon_memories();
     let_go_of_handles();
     pthread_mutex_init(&opening, NULL);
 }

@@ -36,11 +36,8 @@ static cl_int typed(cl_command_type type, cl_event *event, cl_int code) {
 
 /* ---- copies -------------------------------------------------------------------------------------------------- */
 
-static cl_int copy_on_node(cl_command_queue queue, bool is_blocking, const struct place *to, const struct place *from,
-                           size_t size, cl_uint wait_count, const cl_event *wait_list, cl_event *event) {
-    cl_event own = NULL;
-    cl_int code = clEnqueueCopyBuffer(queue, from->mem, to->mem, from->offset, to->offset, size, wait_count,
-                                      wait_list, event || is_blocking ? &own : NULL);
+/* The end of a copy whose event is `own`: a blocking one is over when it returns. */
+static cl_int waited(bool is_blocking, cl_event own, cl_event *event, cl_int code) {
     code = code == CL_SUCCESS && is_blocking ? wait_events(1, &own) : code;
     if (code == CL_SUCCESS && event) {
         *event = own;
@@ -76,15 +73,20 @@ cl_int clEnqueueSVMMemcpy(cl_command_queue queue, cl_bool is_blocking, void *to,
         return CL_INVALID_VALUE;
     }
     struct place target = {0}, source = {0};
+    cl_event own = NULL, *told = event || is_blocking ? &own : NULL;
     target.mem = hold_svm(to, &target.offset);
     source.mem = hold_svm(from, &source.offset);
     if (size == 0) { /* allowed, and nothing to do */
-        code = clEnqueueMarkerWithWaitList(queue, wait_count, wait_list, event);
+        code = clEnqueueMarkerWithWaitList(queue, wait_count, wait_list, told);
+        code = waited(is_blocking, own, event, code);
     } else if (target.mem && source.mem) {
-        code = copy_on_node(queue, is_blocking, &target, &source, size, wait_count, wait_list, event);
+        code = clEnqueueCopyBuffer(queue, source.mem, target.mem, source.offset, target.offset, size, wait_count,
+                                   wait_list, told);
+        code = waited(is_blocking, own, event, code);
     } else if (target.mem) {
         code = clEnqueueWriteBuffer(queue, target.mem, is_blocking, target.offset, size, from, wait_count, wait_list,
-                                    event);
+                                    told);
+        code = waited(is_blocking, own, event, code);
     } else if (source.mem) {
         code = clEnqueueReadBuffer(queue, source.mem, is_blocking, source.offset, size, to, wait_count, wait_list,
                                    event);

@@ -28,5 +28,6 @@ void keep_those_with(cl_event event);
 
 void hold_memories(void); /* around a fork */
 void let_go_of_memories(void);
+void abandon_memories(void); /* in the child */
 
 #endif

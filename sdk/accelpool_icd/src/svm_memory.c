@@ -100,6 +100,12 @@ void let_go_of_memories(void) {
     pthread_mutex_unlock(&lock);
 }
 
+void abandon_memories(void) {
+    dropping = 0; /* the thread that was at it is the other process's */
+    pthread_cond_init(&has_dropped, NULL);
+    pthread_mutex_unlock(&lock);
+}
+
 /* ---- freeing ------------------------------------------------------------------------------------------------- */
 
 static void drop(struct allocation allocation) {
@@ -223,6 +229,7 @@ static bool free_what_is_due(const struct session *session, size_t dropped_befor
     for (size_t place = 0; (event = next_event(session, &place)); release_event(event)) {
         if (current_status(event) == CL_COMPLETE) {
             free_those_with(event);
+            place--; /* what came behind it is there now */
             was_any = true;
         }
     }

@@ -180,6 +180,28 @@ static void copies_go_between_node_and_host(void) {
     clSVMFree(context, other);
 }
 
+static void a_copy_that_blocks_is_over_when_it_returns(void) {
+    unsigned char *memory = allocate(BYTES), *more = allocate(BYTES);
+    cl_int code;
+    cl_event failed = clCreateUserEvent(context, &code);
+    OK(code);
+    OK(clSetUserEventStatus(failed, -1));
+    const size_t sizes[] = {BYTES, 0};
+    for (int i = 0; i < 2; i++) {
+        EXPECT(clEnqueueSVMMemcpy(queue, CL_TRUE, memory, sent, sizes[i], 1, &failed, NULL),
+               CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+    }
+    EXPECT(clEnqueueSVMMemcpy(queue, CL_TRUE, memory, more, BYTES, 1, &failed, NULL),
+           CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+    clFinish(queue); /* says what failed, once */
+    cl_event event;
+    OK(clEnqueueSVMMemcpy(queue, CL_TRUE, memory, sent, BYTES, 0, NULL, &event));
+    is_of_type(event, CL_COMMAND_SVM_MEMCPY);
+    OK(clReleaseEvent(failed));
+    clSVMFree(context, memory);
+    clSVMFree(context, more);
+}
+
 static void fills_and_hints(void) {
     unsigned char *memory = allocate(BYTES), *other = allocate(BYTES);
     const void *both[] = {memory + 8, other, memory};
@@ -358,6 +380,7 @@ int main(void) {
     parts_are_mapped_and_wait_lists_kept();
     what_cannot_be_mapped_is_refused();
     copies_go_between_node_and_host();
+    a_copy_that_blocks_is_over_when_it_returns();
     fills_and_hints();
     another_context_has_memory_of_its_own();
     memory_is_freed_in_its_turn();
