@@ -80,8 +80,10 @@ class Builder:
         return children(self.nursery())
 
     def spare(self) -> int:
-        """Return the compiler that waits for its build, once it is the only one."""
-        wait_until(lambda: len(self.compilers()) == len(self.folders()) == 1)
+        """Return the compiler that waits for its build, once it is the only one: the first made the trial."""
+        wait_until(
+            lambda: len(self.folders()) == 1 and "1" not in self.folders() and len(self.compilers()) == 1
+        )
         return self.compilers()[0]
 
     def folders(self) -> list[str]:
