@@ -20,6 +20,7 @@ DIFFERENT = {
     "CL_DEVICE_EXTENSIONS", "CL_DEVICE_EXTENSIONS_WITH_VERSION",
     "CL_DEVICE_LATEST_CONFORMANCE_VERSION_PASSED",
 }  # fmt: skip
+LACKING = re.compile(r"\b__opencl_c_(?:pipes|device_enqueue):\S+ ?")  # of OpenCL C, for the same reason
 KEY_FACTS = ("CL_DEVICE_NAME", "CL_DEVICE_TYPE", "CL_DEVICE_MAX_COMPUTE_UNITS", "CL_DEVICE_GLOBAL_MEM_SIZE")
 NUMBER = re.compile(r"^\s+(\w+)\s+: ([\d.]+)", re.MULTILINE)
 MOST = 1e6  # GFLOPS, GB/s or microseconds: more is no number of one device
@@ -27,7 +28,7 @@ MOST = 1e6  # GFLOPS, GB/s or microseconds: more is no number of one device
 
 def facts(printed: str) -> dict[str, str]:
     """Return what `clinfo --raw` says of devices, by name; the last one counts."""
-    return dict(FACT.findall(printed))
+    return dict(FACT.findall(LACKING.sub("", printed)))
 
 
 def differing(local: dict[str, str], driver: dict[str, str]) -> list[str]:
