@@ -73,7 +73,8 @@ def _measure(
             (FLOOR, {}, os.environ),
         )
         sides = {side: stack.enter_context(SideProcess(side, *rest)) for side, *rest in started}
-        _settle(running, sides[POOL], device["environment"])
+        if device["kind"] != "accelerator":  # of these nothing is built apart
+            _settle(running, sides[POOL], device["environment"])
         samples, failures = run_groups(planned, sides)
     rows = [row for metric in chosen if (row := report.row(metric, samples, device["name"]))]
     return rows, failures

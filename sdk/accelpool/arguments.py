@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from accelpool.argument_place import Place, told
-from accelpool.constants import kernel_arg_address_qualifier, mem_object_type
+from accelpool.constants import kernel_arg_address_qualifier
 from accelpool.errors import LogicError
 from accelpool.host import flat_bytes
 from accelpool.image import Image
@@ -118,7 +118,7 @@ def _pack_memory(place: Place, session: Session, value: Any) -> m.KernelArg:
     if value is None:
         return None
     if isinstance(value, MemoryObjectHolder):
-        if value.type != mem_object_type.BUFFER:
+        if value._is_image:
             raise place.refuse(ErrorCode.INVALID_MEM_OBJECT, "a Buffer", value)
         if value._session is not session:
             raise place.refuse(ErrorCode.INVALID_MEM_OBJECT, "a buffer of the kernel's context", value)

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from accelpool.constants import command_type, mem_object_type
+from accelpool.constants import command_type
 from accelpool.errors import LogicError, RuntimeError
 from accelpool.event import Event, NannyEvent, WaitList
 from accelpool.host import flat_bytes
@@ -71,7 +71,7 @@ def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Eve
         KeyError: Between an image and host memory `origin` and `region` must be said.
     """
     copy: Callable[..., Event]
-    if _is_image(dest, src):
+    if getattr(dest, "_is_image", False) or getattr(src, "_is_image", False):
         from accelpool.enqueue_image import copy_with_image  # it stands on this module
 
         return copy_with_image(queue, dest, src, **kwargs)
@@ -115,7 +115,7 @@ def enqueue_fill_buffer(
     """
     routine = "clEnqueueFillBuffer"
     handle = usable(queue, mem, routine)
-    if mem.type != mem_object_type.BUFFER:
+    if mem._is_image:
         raise LogicError(routine, ErrorCode.INVALID_MEM_OBJECT, f"{mem!r} is no buffer")
     repeated = bytes(flat_bytes(pattern))
     check_region(mem, offset, size, routine)
@@ -286,11 +286,6 @@ def _rename_offset(kwargs: dict[str, Any], old: str, new: str) -> None:
     what = f"The '{old}' argument of enqueue_copy is deprecated. Use '{new}' instead."
     warnings.warn(what, DeprecationWarning, stacklevel=3)
     kwargs[new] = kwargs.pop(old)
-
-
-def _is_image(*sides: Any) -> bool:
-    """Whether one side of a copy is an image."""
-    return any(isinstance(side, MemoryObjectHolder) and side.type != mem_object_type.BUFFER for side in sides)
 
 
 def usable(queue: CommandQueue, buffer: MemoryObjectHolder, routine: str) -> int:

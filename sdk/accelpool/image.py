@@ -56,6 +56,7 @@ class Image(MemoryObject):
         ValueError: `hostbuf` is not contiguous.
     """
 
+    _is_image = True
     __slots__ = ("_format", "_host_rectangle", "_layout", "_row_pitch")
 
     _format: ImageFormat

@@ -24,7 +24,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from accelpool.constants import command_type, map_flags, mem_flags, mem_object_type
+from accelpool.constants import command_type, map_flags, mem_flags
 from accelpool.enqueue import enqueue_copy, enqueue_marker, usable
 from accelpool.errors import Error, LogicError
 from accelpool.event import Event, NannyEvent, WaitList
@@ -228,7 +228,7 @@ def enqueue_map_buffer(
     """
     flags = int(flags)
     usable(queue, buf, MAP)
-    if buf.type != mem_object_type.BUFFER:
+    if buf._is_image:
         raise LogicError(MAP, ErrorCode.INVALID_MEM_OBJECT, f"{buf!r} is no buffer")
     check_map_flags(flags, buf, MAP)
     sizes, dtype, size = sizes_of(shape, dtype, MAP)

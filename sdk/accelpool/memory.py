@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from accelpool_wire.codes import ErrorCode
 
 class MemoryObjectHolder(SessionObject):
     """What can be asked of a memory object; all of it is known without asking the worker."""
+
+    _is_image: ClassVar[bool] = False
 
     __slots__ = (
         "__array_interface__",

@@ -125,12 +125,12 @@ def test_what_was_read_is_there_when_a_later_command_is_complete(programs, lease
         programs.run("arrivals", late)
 
 
-@pytest.mark.parametrize("name", ["lost", "lost_in_traffic"])
+@pytest.mark.parametrize("name", ["lost", "lost_in_traffic", "svm_lost"])
 def test_a_node_that_is_lost_gives_error_codes_and_no_hang(programs, own_opencl_pool, tmp_path, name):
     lose_the_node(programs, name, own_opencl_pool, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["lost", "again"])
+@pytest.mark.parametrize("name", ["lost", "again", "svm_lost"])
 def test_a_worker_that_dies_is_not_the_end(programs, own_opencl_pool, tmp_path, name):
     lose_the_worker(programs, name, own_opencl_pool, tmp_path)
 

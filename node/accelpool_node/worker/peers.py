@@ -1,7 +1,8 @@
 """Buffers sent to, and received from, sessions on other nodes.
 
 SendBuffer and ReceiveBuffer are commands of their queues. The session's own thread only enqueues them; the
-rest is done in threads, at most `MAX_THREADS` each way: who needs one of more waits for it.
+rest is done in threads, at most `MAX_THREADS` each way, and `MAX_OFFERED` for each node that is sent to: who
+needs one of more waits for it.
 
 A thread waits for a device of ours, and for a peer that is busy with the transfer at hand. It never waits for
 other transfers: neither for a region behind a gate, nor for another node to get ready, which may be because

@@ -60,7 +60,7 @@ class StagedWrites:
 
     def may_have(self, size: int) -> bool:
         """Whether there is room for a write, once what may be waited for is written."""
-        if self._bytes + size <= self._limit:
+        if size <= self.left:
             return True
         return size + sum(staged.size for staged in self._staged if staged.is_held) <= self._limit
 
@@ -76,13 +76,13 @@ class StagedWrites:
     def make_room(self, size: int) -> None:
         """Drop what is written; wait for the oldest that may be waited for if too much is not."""
         self.drop_written()
-        if self._bytes + size <= self._limit:
+        if size <= self.left:
             return
         for staged in [staged for staged in self._staged if not staged.is_held]:
             self._completion.wait(staged.event)
             self._staged.remove(staged)
             self._bytes -= staged.size
-            if self._bytes + size <= self._limit:
+            if size <= self.left:
                 return
 
     def note(self, size: int, event: Any, gate: Gate | None) -> None:

@@ -216,7 +216,7 @@ class Transfers:
         """
         routine, backend = "clEnqueueWriteBuffer", self._backend
         is_fast = size >= MAP_FROM_BYTES and self._is_idle(queue, wait_for)
-        if not is_fast and size <= self._writes.left:
+        if not is_fast and size <= self._writes.left:  # most writes: as a whole, without bands
             in_queue, memory = queue.handle, buffer.handle
             return StagedIntake(
                 size,
