@@ -11,7 +11,6 @@ import functools
 import itertools
 import os
 import socket
-import sys
 import threading
 import time
 from typing import NoReturn
@@ -21,6 +20,7 @@ import msgspec
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
+from accelpool_node.worker.agent_line import AGENT_GONE, AgentLine
 from accelpool_node.worker.builder_link import BuilderLink
 from accelpool_node.worker.parting import as_client_sees
 from accelpool_node.worker.pulse import Pulse
@@ -33,9 +33,7 @@ from accelpool_wire.open_files import allow_open_files
 ALIVE_EVERY_S, LOOKS_PER_ALIVE = 1.0, 10
 LOOK_EVERY_S = ALIVE_EVERY_S / LOOKS_PER_ALIVE
 END_PATIENCE_S = 1.0
-AGENT_GONE = 3
 FILES = 8192  # a session's transfers between nodes have a connection each
-_leaving = threading.RLock()  # kept by the thread that ends the process
 
 
 def main() -> NoReturn:
@@ -44,53 +42,34 @@ def main() -> NoReturn:
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--backend", default="opencl")
     options = parser.parse_args()
-    agent = socket.socket(fileno=options.control_fd)
-    agent.set_inheritable(False)  # a driver's own child must not keep it open after this process
+    channel = socket.socket(fileno=options.control_fd)
+    channel.set_inheritable(False)  # a driver's own child must not keep it open after this process
+    agent = AgentLine(channel)
     allow_open_files(FILES)
     backend = load_backend(options.backend)
     devices = {device.name: device for device in backend.devices()}
-    try:
-        control.send(agent, control.Ready(list(devices)))
-        received = control.receive_at_worker(agent)
-    except OSError:
-        received = None
+    with contextlib.suppress(OSError):  # that it is gone is heard, too
+        agent.say(control.Ready(list(devices)))
+    received = agent.hear()
     if received is None:
-        _exit(AGENT_GONE)
+        agent.exit(AGENT_GONE)
     order, descriptors = received
     if not isinstance(order, control.Serve):
-        _exit(0)
+        agent.exit(0)
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
-    _leave(agent, _serve(agent, backend, devices, order, stream, descriptors[1:]))
-
-
-def _leave(agent: socket.socket, ended: control.Ended) -> NoReturn:
-    """Say how the session ended, and exit: no other thread says anything more."""
-    _leaving.acquire()
-    try:
-        control.send(agent, ended)
-        agent.shutdown(socket.SHUT_WR)
-    except OSError:
-        _exit(AGENT_GONE)
-    _exit(0)
-
-
-def _exit(status: int) -> NoReturn:
-    """End the process at once: its end frees device memory without waiting for running kernels."""
-    _leaving.acquire()
-    sys.stderr.flush()
-    os._exit(status)
+    agent.leave(_serve(agent, backend, devices, order, stream, descriptors[1:]))
 
 
 def _serve(
-    agent: socket.socket,
+    agent: AgentLine,
     backend: Backend,
     devices: dict[str, BackendDevice],
     order: control.Serve,
     stream: socket.socket,
     ledgers: list[int],
 ) -> control.Ended:
-    control.send(agent, control.Alive(0.0))  # the agent waits for this before it lets go of the client
+    agent.say(control.Alive(0.0))  # the agent waits for this before it lets go of the client
     limits = m.Limits()
     service = Service(stream, order.hello, order.session, limits)
     gone = [share.device for share in order.shares if share.device not in devices]
@@ -99,11 +78,11 @@ def _serve(
         service.end("unavailable", detail)
         return control.Ended(control.Cause.ENDED, detail)
     shares = shares_of(order.shares, devices, ledgers)
-    builder = BuilderLink(lambda: control.send(agent, control.WantBuilder()))
+    builder = BuilderLink(lambda: agent.say(control.WantBuilder()))
     session = Session(backend, shares, limits, service.reply, products=builder, addresses=order.peers)
     sharing = Sharing(session, shares, backend, service.go_on)
     threading.Thread(target=_obey, args=(agent, service, session, builder), daemon=True).start()
-    pulse = Pulse(agent, functools.partial(_alive, service, session, sharing))
+    pulse = Pulse(agent.say, functools.partial(_alive, service, session, sharing))
     threading.Thread(target=_report, args=(agent, service, session, sharing, pulse), daemon=True).start()
     service.welcome([as_client_sees(share) for share in shares])
     ended = service.run(session, pulse.silence)
@@ -112,15 +91,12 @@ def _serve(
     return msgspec.structs.replace(ended, traffic=service.traffic(session.peers), worked_s=sharing.worked_s)
 
 
-def _obey(agent: socket.socket, service: Service, session: Session, builder: BuilderLink) -> None:
+def _obey(agent: AgentLine, service: Service, session: Session, builder: BuilderLink) -> None:
     """Do what the agent says; exit with it."""
     while True:
-        try:
-            received = control.receive_at_worker(agent)
-        except OSError:
-            received = None
+        received = agent.hear()
         if received is None:
-            _exit(AGENT_GONE)
+            agent.exit(AGENT_GONE)
         order, descriptors = received
         if isinstance(order, control.Builder):
             builder.offer(descriptors)
@@ -134,14 +110,14 @@ def _obey(agent: socket.socket, service: Service, session: Session, builder: Bui
             time.sleep(END_PATIENCE_S)  # the main thread ends the process, unless it waits for a device
             _tell_loaded_images(agent, session)
             traffic = service.traffic(session.peers)
-            _leave(agent, control.Ended(control.Cause.ENDED, order.detail, traffic))
+            agent.leave(control.Ended(control.Cause.ENDED, order.detail, traffic))
 
 
-def _tell_loaded_images(agent: socket.socket, session: Session) -> None:
+def _tell_loaded_images(agent: AgentLine, session: Session) -> None:
     """Tell the agent what devices were loaded with; that the agent is gone is noticed elsewhere."""
     with contextlib.suppress(OSError):
         for device, sha256 in session.loaded_images.take_news().items():
-            control.send(agent, control.Loaded(device, sha256))
+            agent.say(control.Loaded(device, sha256))
 
 
 def _alive(service: Service, session: Session, sharing: Sharing, *, may_be_silent: bool) -> control.Alive:
@@ -154,7 +130,7 @@ def _alive(service: Service, session: Session, sharing: Sharing, *, may_be_silen
     )
 
 
-def _report(agent: socket.socket, service: Service, session: Session, sharing: Sharing, pulse: Pulse) -> None:
+def _report(agent: AgentLine, service: Service, session: Session, sharing: Sharing, pulse: Pulse) -> None:
     """Tell the agent every second that this process lives, and how long it has been at one command.
 
     While the main thread waits for a device it does not see its client go: this thread looks instead.
@@ -170,7 +146,7 @@ def _report(agent: socket.socket, service: Service, session: Session, sharing: S
         if busy_s > ALIVE_EVERY_S and service.is_client_gone():
             detail = f"while at one command for {busy_s:.0f} s"
             traffic = service.traffic(session.peers)
-            _leave(agent, control.Ended(control.Cause.DISCONNECTED, detail, traffic))
+            agent.leave(control.Ended(control.Cause.DISCONNECTED, detail, traffic))
         try:
             pulse.beat()
         except OSError:

@@ -7,9 +7,8 @@ as not every one of these calls lets the interpreter go. That is no driver that 
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from accelpool_node import control
@@ -34,12 +33,12 @@ class Pulse:
     """Tells the agent that this process lives.
 
     Args:
-        agent: Where it listens.
+        say: Says something to the agent.
         alive: Says how it is.
     """
 
-    def __init__(self, agent: socket.socket, alive: Alive) -> None:
-        self._agent = agent
+    def __init__(self, say: Callable[[control.Alive], None], alive: Alive) -> None:
+        self._say = say
         self._alive = alive
         self._may_be_silent = False
         self._sending = threading.Lock()  # what was said last is what is so
@@ -51,7 +50,7 @@ class Pulse:
             OSError: The agent is gone.
         """
         with self._sending:
-            control.send(self._agent, self._alive(may_be_silent=self._may_be_silent))
+            self._say(self._alive(may_be_silent=self._may_be_silent))
 
     @contextlib.contextmanager
     def silence(self) -> Iterator[None]:
