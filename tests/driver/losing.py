@@ -16,6 +16,7 @@ END_S = 60
 
 def lose_the_node(programs: Any, name: str, pool: Any, folder: Path) -> None:
     """Run a program that says "running", kill its node's agent then, and see that it ends well."""
+    programs.compiled(name)  # that it does not compile is no reason to start an agent anew
     with leased(pool.url, pool.token, folder, {"kind": "any"}) as lease_file:
         try:
             run_and_lose(programs, name, lease_file, pool.agent.kill)
@@ -25,6 +26,7 @@ def lose_the_node(programs: Any, name: str, pool: Any, folder: Path) -> None:
 
 def lose_the_second_node(programs: Any, name: str, pool: Any, folder: Path) -> None:
     """The same, with a lease of two nodes' devices and the death of the second one."""
+    programs.compiled(name)
     with all_leased(pool.url, pool.token, folder) as lease_file:
         try:
             run_and_lose(programs, name, lease_file, pool.agents[2].kill)
