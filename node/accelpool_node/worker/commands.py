@@ -166,10 +166,12 @@ class Commands:
     def enqueue_write_buffer(
         self, message: m.EnqueueWriteBuffer, intake: Intake | None, command: int
     ) -> None:
-        """Enqueue a write whose payload has arrived."""
-        queue = self._write_target(message, intake.size if intake else 0)[0]
-        if intake is not None:
-            self._enqueued(queue, command, message.event, intake.close())
+        """Enqueue a write whose payload has arrived, and was checked as it began to; or refuse one of none."""
+        if intake is None:
+            self._write_target(message, 0)
+            return
+        queue = self._holdings.queue(message.queue, "clEnqueueWriteBuffer")
+        self._enqueued(queue, command, message.event, intake.close())
 
     def _write_target(
         self, message: m.EnqueueWriteBuffer, size: int

@@ -29,7 +29,7 @@ from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
-OUT_OF_ORDER, ON_DEVICE, ON_DEVICE_DEFAULT = 1 << 0, 1 << 2, 1 << 3
+OUT_OF_ORDER, PROFILING, ON_DEVICE, ON_DEVICE_DEFAULT = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 DEVICE_ENQUEUE_CAPABILITIES, ON_DEVICE_PROPERTIES, ON_DEVICE_MAX_SIZE = 0x1070, 0x104E, 0x1050
 
 
@@ -85,6 +85,7 @@ class Holdings:
             is_in_order=not message.properties & OUT_OF_ORDER,
             context=context,
             device=device,
+            is_profiled=bool(message.properties & PROFILING),
             is_on_device=bool(message.properties & ON_DEVICE),
         )
 

@@ -161,6 +161,7 @@ class QueueObject:
     is_in_order: bool
     context: ContextObject
     device: BackendDevice
+    is_profiled: bool = False
     is_on_device: bool = False
     sending: threading.Event | None = None
     newest: Any = None

@@ -302,7 +302,8 @@ class Session:
                 failure = dataclasses.replace(failure, command=cause.command, what=cause.what)
             self._answer_failed(command, failure)
         else:
-            self._reply(m.Data(command, self.completion.times(outlet.event)), outlet.payload)
+            times = self.completion.times(outlet.event) if queue.is_profiled else None
+            self._reply(m.Data(command, times), outlet.payload)
         try:
             self._transfers.close_read(outlet, queue)
         except Error as error:

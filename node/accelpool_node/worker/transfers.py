@@ -24,7 +24,7 @@ from accelpool_node.worker.bands import Band, Bulk
 from accelpool_node.worker.completion import Completion
 from accelpool_node.worker.gates import Gate
 from accelpool_node.worker.objects import BufferObject, QueueObject, SpanEvent
-from accelpool_node.worker.staging import Staged, StagedReads, StagedWrites
+from accelpool_node.worker.staging import SMALL_BYTES, Staged, StagedReads, StagedWrites
 from accelpool_wire.errors import error_for
 
 MAP_FROM_BYTES = 64 * 1024
@@ -265,6 +265,10 @@ class Transfers:
             queue.sending = threading.Event()
             allocation = (buffer.parent or buffer).allocation
             return Outlet(payload=view, event=event, mapping=mapping, kept=allocation)
+        if size < SMALL_BYTES:  # most reads: as a whole, without bands and without room of their own
+            view = memoryview(bytearray(size))
+            event = self._backend.enqueue_read_buffer(queue.handle, buffer.handle, view, offset, wait_for)
+            return Outlet(payload=view, event=event)
 
         def enqueue(view: memoryview, band: Band, waits: Sequence[Any] | None) -> Any:
             return self._backend.enqueue_read_buffer(queue.handle, buffer.handle, view, band.origin[0], waits)
