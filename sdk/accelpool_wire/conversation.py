@@ -50,6 +50,8 @@ class State(Enum):
     CLOSED = "closed"
 
 
+OPEN, CLOSED = State.OPEN, State.CLOSED  # for what is asked with every message: an enum's attribute is slow
+
 TRANSITIONS: dict[State, dict[type[m.Message], State]] = {
     State.NEW: {
         m.Hello: State.GREETED,
@@ -152,11 +154,12 @@ class Conversation:
         """Check a message, whichever way it goes, and take it into account; not yet in `command`."""
         if payload_bytes and kind not in WITH_PAYLOAD:
             raise error(f"{kind.__name__} has no payload, but {payload_bytes} bytes came with it")
-        if self.state is State.OPEN and (kind in POSTED or kind is m.EventDone):
+        is_open = self.state is OPEN
+        if is_open and (kind in POSTED or kind is m.EventDone):
             pass
-        elif self.state is State.OPEN and kind in REPLIES:
+        elif is_open and kind in REPLIES:
             self._ask(kind)
-        elif self.state is State.OPEN and kind in ANSWERS:
+        elif is_open and kind in ANSWERS:
             self._answer(kind, message, error)
         elif kind in TRANSITIONS[self.state]:
             if isinstance(message, m.Done) and message.command:

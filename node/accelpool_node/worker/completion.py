@@ -20,7 +20,7 @@ from typing import Any
 
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.gates import GatedEvent, TransferEvent, UserEvent, gate_of
-from accelpool_node.worker.objects import FailedEvent, Pace, SpanEvent, driver_event
+from accelpool_node.worker.objects import OWN_EVENTS, FailedEvent, Pace, SpanEvent, driver_event
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
 
@@ -51,13 +51,15 @@ class Completion:
 
     def status(self, event: Any) -> int:
         """Return OpenCL's execution status of any event of a session. Never raises."""
-        if isinstance(event, FailedEvent):
-            return event.failure.code
-        if isinstance(event, GatedEvent) and event.failure is not None:
-            is_own = isinstance(event, (UserEvent, TransferEvent))
-            return event.failure.code if is_own else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
+        if isinstance(event, OWN_EVENTS):
+            if isinstance(event, FailedEvent):
+                return event.failure.code
+            if isinstance(event, GatedEvent) and event.failure is not None:
+                is_own = isinstance(event, (UserEvent, TransferEvent))
+                return event.failure.code if is_own else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
+            event = driver_event(event)
         try:
-            return self._backend.event_status(driver_event(event))
+            return self._backend.event_status(event)
         except Error as error:
             return error.code
 
@@ -74,8 +76,11 @@ class Completion:
 
     def wait(self, event: Any) -> None:
         """Block until an event is complete or failed."""
-        if not isinstance(event, FailedEvent):
-            self._backend.wait(driver_event(event))
+        if isinstance(event, OWN_EVENTS):
+            if isinstance(event, FailedEvent):
+                return
+            event = driver_event(event)
+        self._backend.wait(event)
 
     def wait_in_thread(self, event: Any) -> None:
         """Block a thread that is not the session's own, under the watchdog's eye meanwhile.

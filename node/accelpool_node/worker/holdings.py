@@ -197,6 +197,9 @@ class Holdings:
 
     def queue(self, handle: int, routine: str) -> QueueObject:
         """Return a queue for its next command: nothing of it is being sent, and it is held if it must be."""
+        found = self.queues.items.get(handle)
+        if found is not None and not (found.is_on_device or found.sending or found.loose):
+            return found
         queue = self.queue_as_it_is(handle, routine)
         if queue.loose:
             self.hold(queue)

@@ -62,6 +62,9 @@ class SpanEvent:
     last: Any
 
 
+OWN_EVENTS = (FailedEvent, GatedEvent, SpanEvent)  # all others are the backend's own
+
+
 def driver_event(event: Any) -> Any:
     """Return the backend's event whose end is that of a session's event, which is no `FailedEvent`."""
     if isinstance(event, GatedEvent):

@@ -18,7 +18,7 @@ from accelpool_node.worker.session import Session
 from accelpool_node.worker.transfers import Pieces
 from accelpool_wire import messages as m
 from accelpool_wire.channel import Channel, prepare
-from accelpool_wire.conversation import FEATURES, VERSION, Conversation, Role, State
+from accelpool_wire.conversation import CLOSED, FEATURES, VERSION, Conversation, Role, State
 from accelpool_wire.errors import LocalProtocolError, ProtocolError, ReadError, TransportError, WriteError
 from accelpool_wire.frames import PREFIX_BYTES, FrameReader
 
@@ -99,7 +99,7 @@ class Service:
             self._channel.shut_down()
 
     def _is_closed(self) -> bool:
-        return self._conversation.state is State.CLOSED
+        return self._conversation.state is CLOSED
 
     def traffic(self, peers: Peers) -> Traffic:
         """Return the bytes moved so far: here with the client, and with other nodes."""
@@ -153,7 +153,7 @@ class Service:
         """
         self._handler = threading.get_ident()
         try:
-            while self._conversation.state is not State.CLOSED:
+            while self._conversation.state is not CLOSED:
                 self._channel.receive()
                 self._handling_since = time.monotonic()
                 self._handle_arrived(session, silence)
@@ -173,7 +173,7 @@ class Service:
         while (body := reader.next_body()) is not None:
             size = reader.payload_bytes
             message = conversation.receive(body, size)
-            if conversation.state is State.CLOSED:
+            if conversation.state is CLOSED:
                 return
             if size:
                 is_wanted = self._receive_payload(session, message)
@@ -203,7 +203,7 @@ class Service:
     def _refuse(self, error: ProtocolError) -> None:
         with self._sending:
             try:
-                if self._conversation.state is not State.CLOSED:
+                if self._conversation.state is not CLOSED:
                     self._channel.send([self._conversation.send(m.Refused("invalid", str(error)))])
             except WriteError:
                 return

@@ -367,11 +367,11 @@ class Session:
     def _finish(self, message: m.Finish, command: int) -> None:
         queue = self._holdings.queue(message.queue, "clFinish")
         self._backend.flush(queue.handle)
-        self._transfers.drop_written()
         newest, number = queue.newest, queue.newest_command
         if not queue.is_in_order:
             newest = self._backend.enqueue_marker(queue.handle, None)
-        newest = self._user_events.gated(message, queue, newest)
+        if self._user_events.unset:
+            newest = self._user_events.gated(message, queue, newest)
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)
@@ -385,6 +385,7 @@ class Session:
             answer()
         else:
             self.completion.when_complete(newest, answer, queue.pace)
+        self._transfers.drop_written()  # now that nobody waits for it
 
     def _get_program_binaries(self, message: m.GetProgramBinaries, command: int) -> None:
         binaries = self._builds.get_program_binaries(message)

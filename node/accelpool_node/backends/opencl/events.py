@@ -14,6 +14,7 @@ TIMES = (
     cl.profiling_info.START,
     cl.profiling_info.END,
 )
+STATUS = cl.event_info.COMMAND_EXECUTION_STATUS
 
 
 class Events:
@@ -32,7 +33,7 @@ class Events:
     @translated("clGetEventInfo")
     def event_status(self, event: Any) -> int:
         """Ask for the status; Intel's runtime calls complete what waited for an event that has failed."""
-        status = int(event.command_execution_status)
+        status = int(event.get_info(STATUS))
         if status == 0:
             try:
                 event.wait()
