@@ -166,7 +166,7 @@ class Commands:
     def enqueue_write_buffer(
         self, message: m.EnqueueWriteBuffer, intake: Intake | None, command: int
     ) -> None:
-        """Enqueue a write whose payload has arrived, and was checked as it began to; or refuse one of none."""
+        """Enqueue a write whose payload has arrived; it was checked as it began to."""
         if intake is None:
             self._write_target(message, 0)
             return
