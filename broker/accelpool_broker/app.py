@@ -108,6 +108,8 @@ def _guard(slots: BodySlots) -> None:
         return
     needed = Scope.NODE if request.endpoint in NODE_ENDPOINTS else Scope.ADMIN
     services().access.check(request.headers.get("Authorization"), needed)
+    if request.routing_exception is not None:
+        raise request.routing_exception  # whatever the body is, there is nobody to read it
     if request.content_length or "Transfer-Encoding" in request.headers:
         _admit_body(slots, needed)
 
