@@ -217,6 +217,8 @@ class Play:
             arrivals._give_up(reception.region, "the end")
         arrivals._receptions.clear()
         self._await("transfers", lambda: not regions._pending)
+        with session._turn:  # the last one has ended
+            pass
         self._await("waits", lambda: not session.completion._started)
         for pool in (session.completion._answers, session.completion._watches):
             pool.shutdown()
