@@ -83,7 +83,7 @@ class Server(MTServer):
             blocking_threads=threads,
             blocking_threads_idle_timeout=IDLE_S,
             backpressure=max(MAX_CONNECTIONS, threads + BACKLOG),  # who waits for a thread keeps a connection
-            http=HTTPModes.http1,  # a client that may speak either is waited for without limit before it speaks
+            http=HTTPModes.http1,  # who may speak either is waited for without limit before it speaks
             http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
             log_enabled=False,
             websockets=False,

@@ -22,7 +22,13 @@ ROOT = Path(__file__).parents[2]
 ATHERIS = ROOT / ".fuzz"
 TARGETS = {"frames": "frame_target", "sessions": "session_target"}
 MOST_INPUTS = 600  # kept of a target
-LIMITS = ("-max_len=4096", "-timeout=20", "-rss_limit_mb=2048", "-malloc_limit_mb=512", "-print_final_stats=1")
+LIMITS = (
+    "-max_len=4096",
+    "-timeout=20",
+    "-rss_limit_mb=2048",
+    "-malloc_limit_mb=512",
+    "-print_final_stats=1",
+)
 API_EXAMPLES = 60  # of each call, in each round
 
 

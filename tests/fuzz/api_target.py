@@ -22,7 +22,7 @@ from .api_rig import broker
 
 DOCUMENT = Path(__file__).parents[2] / "openapi.yaml"
 MOST_SAID = 2000  # characters about one failure
-# What a schema cannot say: a request may be of the right form, and still be refused for what it says or for the state.
+# What a schema cannot say: a request of the right form may still be refused for what it says.
 OF_MEANING = ["410", "422"]
 OF_FORM = ["400", "401", "403", "404", "405", "409", "410", "413", "415", "422"]
 OUT_OF_MEMORY = "507"
@@ -65,7 +65,9 @@ def _settings(running: BrokerInProcess, seed: int, examples: int) -> dict[str, A
         "generation": {"max-examples": examples, "database": "none", "no-shrink": False},
         "checks": {
             "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", OUT_OF_MEMORY]},
-            "positive_data_acceptance": {"expected-statuses": ["2xx", "401", "403", "404", "409", *OF_MEANING, OUT_OF_MEMORY]},
+            "positive_data_acceptance": {
+                "expected-statuses": ["2xx", "401", "403", "404", "409", *OF_MEANING, OUT_OF_MEMORY]
+            },
             "negative_data_rejection": {"expected-statuses": OF_FORM},
         },
         "operations": [{"include-name": name, "headers": _bearer(tokens["node"])} for name in OF_NODES],

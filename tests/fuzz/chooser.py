@@ -1,4 +1,4 @@
-"""Decisions made of a fuzzer's bytes: whatever they are they decide something, and at their end it is the first."""
+"""Decisions made of a fuzzer's bytes: whatever they are they decide, and after their end for the first."""
 
 from __future__ import annotations
 

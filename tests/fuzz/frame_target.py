@@ -1,4 +1,4 @@
-"""Bytes as a stream of frames, at every reader that a peer's bytes reach before anything is known of the peer.
+"""Bytes as a stream of frames, at every reader that they reach before anything is known of the peer.
 
     first byte % 5    who reads
     0, 1              a worker's connection, the client's
@@ -7,8 +7,8 @@
     4                 the agent, what a worker says; a worker and the builder, what they say to each other
     second byte       with 0 and 1: how many bytes arrive at once, less one
 
-The rest is the stream. Whatever it is, a reader gives messages or raises the error that it documents, and keeps
-no more bytes than its limits say. However a stream is cut, its messages are the same.
+The rest is the stream. Whatever it is, a reader gives messages or raises the error that it documents, and
+keeps no more bytes than its limits say. However a stream is cut, its messages are the same.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python -m tests.fuzz.guided LAUNCHER TARGET LIBFUZZER_ARGUMENT...
 
-LAUNCHER is a program that starts this with LAUNCHER as the first argument: libFuzzer starts itself again to merge.
+LAUNCHER is a program that starts this with itself as the first argument: libFuzzer does so to merge.
 """
 
 from __future__ import annotations

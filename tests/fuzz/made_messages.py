@@ -1,4 +1,4 @@
-"""Messages of a client, made of a fuzzer's bytes: mostly what a session can carry out, now and then not quite.
+"""Messages of a client, made of a fuzzer's bytes: mostly such as a session can carry out, but not all.
 
 Handles are few, so that messages meet; numbers come from what their names suggest, or are odd.
 """
@@ -16,11 +16,22 @@ from accelpool_wire import messages as m
 
 from .chooser import Chooser
 
-KINDS = tuple(
-    kind for kind in m.kinds(m.ClientMessage) if kind not in (m.Hello, m.SessionQuery, m.Deliver)
-)
+KINDS = tuple(kind for kind in m.kinds(m.ClientMessage) if kind not in (m.Hello, m.SessionQuery, m.Deliver))
 LARGEST_PAYLOAD = 100_000
-ODD = (-1, 127, 255, 4095, 65536, 1 << 20, (1 << 31) - 1, 1 << 31, 1 << 32, (1 << 63) - 1, -(1 << 63), (1 << 64) - 1)
+ODD = (
+    -1,
+    127,
+    255,
+    4095,
+    65536,
+    1 << 20,
+    (1 << 31) - 1,
+    1 << 31,
+    1 << 32,
+    (1 << 63) - 1,
+    -(1 << 63),
+    (1 << 64) - 1,
+)
 ODD_FROM = 244  # of the 256 values of a byte: the others choose what fits
 SIZES = (1, 4, 16, 64, 128, 256, 4096, 65536, LARGEST_PAYLOAD)
 SOURCES = (
@@ -80,7 +91,12 @@ KNOWN = {  # handles that are mostly known: what a session begins with, and what
 INFO_NAMES = (0x1160, 0x1167, 0x1182, 0x1183, 0x1184, 0x11B0, 0x11B4, 0x2033)
 HANDLES = (1, 2, 1, 2, 3, 4, 5, 6)
 NEW_HANDLES = range(3, 15)
-BYTES = {"color": (16, 16, 16, 4), "ticket": (16, 16, 64, 8), "pattern": (1, 4, 16, 128, 3), "value": (4, 8, 0, 9)}
+BYTES = {
+    "color": (16, 16, 16, 4),
+    "ticket": (16, 16, 64, 8),
+    "pattern": (1, 4, 16, 128, 3),
+    "value": (4, 8, 0, 9),
+}
 
 
 def message(chooser: Chooser) -> m.Message:
@@ -158,6 +174,8 @@ def _number(chooser: Chooser, name: str) -> int:
         return choice % 12  # 0: none
     if name == "name":
         return INFO_NAMES[choice % len(INFO_NAMES)]
-    name = name.removeprefix("source_").removeprefix("target_") if name.endswith(("origin", "pitches")) else name
+    name = (
+        name.removeprefix("source_").removeprefix("target_") if name.endswith(("origin", "pitches")) else name
+    )
     fitting = NUMBERS.get("row_pitch" if name == "pitches" else name) or KNOWN.get(name, HANDLES)
     return fitting[choice % len(fitting)]

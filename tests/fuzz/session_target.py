@@ -1,7 +1,7 @@
 """A worker's session on null devices, in this process, with whatever a client may send it.
 
-Bytes become messages (see `made_messages`), these become frames, some of which are spoilt, and the frames arrive
-in pieces at a worker's own service. Whatever they are:
+Bytes become messages (see `made_messages`), these become frames, some of which are spoilt, and the frames
+arrive in pieces at a worker's own service. Whatever they are:
 
 - nothing is raised, and nothing but OpenCL's errors comes up on the way;
 - the session never holds more than its limits and its devices' shares;
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -165,13 +166,15 @@ class Play:
     def watching(self) -> Iterator[None]:
         """Note what comes up meanwhile that is no error of OpenCL's, and raise at the end if anything has."""
 
-        def note(error: BaseException) -> None:
+        def note(error: BaseException | None = None) -> None:
+            error = error or sys.exception()
+            assert error is not None
             self.wrong.append(f"{error!r}\n{''.join(traceback.format_tb(error.__traceback__))}")
 
         with (
             mock.patch.object(traceback, "print_exception", note),
-            mock.patch.object(traceback, "print_exc", lambda: note(RuntimeError("in a thread that waits"))),
-            mock.patch.object(Arrivals, "_wind_up", lambda _: None),  # `end` is the clock
+            mock.patch.object(traceback, "print_exc", note),
+            mock.patch.object(Arrivals, "_wind_up", return_value=None),  # `end` is the clock
         ):
             yield
         assert not self.wrong, "\n".join(self.wrong)

@@ -42,6 +42,11 @@ class Tenant:
         """Where the lease's sessions are."""
         return self.lease["endpoints"][0]
 
+    @property
+    def device(self) -> str:
+        """The id of its device."""
+        return self.lease["shares"][0]["device"]
+
 
 @contextlib.contextmanager
 def tenant(pool: Any, name: str, **wanted: Any) -> Iterator[Tenant]:

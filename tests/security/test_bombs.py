@@ -1,10 +1,9 @@
-"""Sizes that are claimed and little that blows up: refused in words, soon, and without the memory they ask for."""
+"""Sizes that are claimed, and little that blows up: refused in words, without the memory they ask for."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import socket
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from ..integration.agent_rig import FakeBroker, Node, read
 from ..integration.raw_client import RawClient, frame
 from ..integration.worker_rig import NULL_TARGET, Worker
 from .raw_http import JSON, RawHttp
-from .sessions import open_session, tenant
+from .sessions import tenant
 
 MUCH = 40 << 20  # bytes that nothing here may take
 MOST = (1 << 64) - 1
@@ -28,10 +27,10 @@ SETUP = [m.CreateContext(1, [0]), m.CreateCommandQueue(2, 1, 0), m.CreateBuffer(
 
 
 def memory_of(pid: int) -> int:
-    """Return the most memory that a process has had, in bytes."""
+    """Return the most memory that a process has had, in bytes; 0 once it has ended."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (peak,) = [line for line in lines if line.startswith("VmHWM")]
-    return int(peak.split()[1]) * 1024
+    peaks = [line for line in lines if line.startswith("VmHWM")]
+    return int(peaks[0].split()[1]) * 1024 if peaks else 0
 
 
 @contextlib.contextmanager
@@ -66,7 +65,9 @@ def test_a_buffers_content_is_what_came_however_it_says_to_be_packed(null_pool: 
     body = bomb(1 << 20)
     with tenant(null_pool, "bombs") as one:
         buffer = one.call("POST", "/buffers", json={"size_bytes": len(body)}).json()["id"]
-        answer = one.call("PUT", f"/buffers/{buffer}/content", data=body, headers={"Content-Encoding": "gzip"})
+        answer = one.call(
+            "PUT", f"/buffers/{buffer}/content", data=body, headers={"Content-Encoding": "gzip"}
+        )
         assert answer.json()["written_bytes"] == len(body)
         assert one.call("GET", f"/buffers/{buffer}/content").content == body
 
@@ -76,7 +77,7 @@ def test_a_body_that_claims_to_be_huge_is_not_waited_for(null_pool: Any, length:
     http = RawHttp(null_pool)
     with taking_little(null_pool.broker.process.pid):
         answer = http.say("POST /leases HTTP/1.1", JSON, f"Content-Length: {length}", body=b"{}")
-    assert answer.status in (400, 413)
+    assert answer.status in (400, 413, 431)
 
 
 @pytest.mark.parametrize("size", [0, -1, 1 << 62, (1 << 63) - 1, 1 << 63, 1e308, "9" * 4000])
@@ -106,7 +107,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 
 @pytest.mark.parametrize("value", HUGE_VALUES.values(), ids=HUGE_VALUES)
-@pytest.mark.parametrize("before", [b"\x94\x00", b"\x94\x00\x91\x01", b"\x94\x00\x91\x01\x90", b"", b"\x96\x00\x90\x90\xa0\xa0"])
+@pytest.mark.parametrize(
+    "before", [b"\x94\x00", b"\x94\x00\x91\x01", b"\x94\x00\x91\x01\x90", b"", b"\x96\x00\x90\x90\xa0\xa0"]
+)
 def test_a_first_frame_with_a_huge_value_is_refused(node: Node, value: bytes, before: bytes) -> None:
     body = before + value
     with taking_little(node.process.pid), node.connect() as stream:
@@ -163,7 +166,7 @@ def huge_messages(size: int) -> list[m.Message]:
         m.EnqueueFillBuffer(2, 3, b"x", 0, size),
         m.EnqueueFillBuffer(2, 3, b"x", size, size),
         m.EnqueueCopyBuffer(2, 3, 3, size, 0, size),
-        m.EnqueueCopyBufferRect(2, 3, 3, [0, 0, 0], [size, size, 0], [size, size, size], [size, size], [size, 0]),
+        m.EnqueueCopyBufferRect(2, 3, 3, [0, 0, 0], [size, size, 0], [size] * 3, [size, size], [size, 0]),
         m.CreateCommandQueue(53, 1, 0, 5, size),
         m.CreateCommandQueue(53, 1, 0, size),
         m.CreateContext(54, [size]),
@@ -218,29 +221,23 @@ def test_content_that_does_not_come_is_not_made_room_for(client: tuple[RawClient
 
 # ---- a device that computes ------------------------------------------------------------------------------
 
-RANGES = ([1 << 63], [MOST], [1 << 32] * 3, [(1 << 63) - 1, 2], [0], [1 << 31, 1 << 31, 1], [1 << 40])
+RANGES = ([MOST], [1 << 32] * 3, [(1 << 63) - 1, 2], [0], [1 << 40])
 
 
 @pytest.mark.opencl
 @pytest.mark.parametrize("global_size", RANGES, ids=str)
 def test_a_huge_range_costs_its_own_session_at_most(opencl_pool: Any, global_size: list[int]) -> None:
-    with tenant(opencl_pool, "honest", kind="cpu", compute=0.5) as honest:
-        device = honest.lease["devices"][0]["id"]
-        with tenant(opencl_pool, "greedy", device=device, compute=0.5) as greedy:
-            client = greedy.client
-            context = client.context()
-            queue = client.queue(context)
-            program = client.program(context, "kernel void k(global int *a) { a[0] = 1; }")
-            client.build(program)
-            kernel = client.kernel(program, "k")
-            buffer = client.buffer(context, 64)
-            client.launch(queue, kernel, global_size, buffer, offset=[0] * len(global_size))
-            with contextlib.suppress(Error, ProblemError, TransportError, Timeout, socket.timeout):
-                client.connection.call(m.Finish(queue), 1.0)
-            context = honest.client.context()
-            own = honest.client.buffer(context, content=b"mine" * 16)
-            honest.client.sync()
-            assert honest.client.read(honest.client.queue(context), own, 64) == b"mine" * 16
-    with tenant(opencl_pool, "next", device=device) as later:
-        later.client.sync()
-        open_session(later.endpoint).close()
+    with tenant(opencl_pool, "greedy", kind="cpu") as greedy:
+        client = greedy.client
+        context = client.context()
+        queue, buffer = client.queue(context), client.buffer(context, 64)
+        program = client.program(context, "kernel void k(global int *a) { a[0] = 1; }")
+        client.build(program)
+        client.launch(queue, client.kernel(program, "k"), global_size, buffer)
+        with contextlib.suppress(Error, ProblemError, TransportError, Timeout):
+            client.connection.call(m.Finish(queue), 1.0)
+    with tenant(opencl_pool, "next", device=greedy.device) as later:
+        client = later.client
+        context = client.context()
+        buffer = client.buffer(context, content=b"mine" * 16)
+        assert client.read(client.queue(context), buffer, 64) == b"mine" * 16

@@ -1,4 +1,4 @@
-"""What one tenant made cannot be named by another one, whatever it guesses: neither on the wire nor over REST."""
+"""What one tenant made cannot be named by another one, whatever it guesses: on the wire and over REST."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def pool(request: pytest.FixtureRequest) -> Any:
 @contextlib.contextmanager
 def next_on(pool: Any, first: Tenant, name: str) -> Iterator[Tenant]:
     """Give the next tenant of the first one's device."""
-    with tenant(pool, name, device=first.lease["devices"][0]["id"]) as found:
+    with tenant(pool, name, device=first.device) as found:
         yield found
 
 
@@ -74,9 +74,7 @@ def test_a_fresh_buffer_has_nothing_of_the_tenant_before(pool: Any, is_released:
 def test_a_fresh_buffer_has_nothing_of_a_tenant_beside(pool: Any) -> None:
     with tenant(pool, "beside", compute=0.5, memory_fraction=0.4) as first:
         fill_memory(first, is_released=True)
-        with tenant(
-            pool, "other", compute=0.5, memory_fraction=0.4, device=first.lease["devices"][0]["id"]
-        ) as second:
+        with tenant(pool, "other", compute=0.5, memory_fraction=0.4, device=first.device) as second:
             assert find_mark(second) == []
 
 

@@ -1,6 +1,6 @@
-"""Requests whose ends can be read in two ways, and heads that no honest client sends: nobody gets past the token.
+"""Requests whose ends can be read in two ways, and heads that no honest client sends: nothing gets through.
 
-A smuggled request is one that hides in another one's body: it must not be carried out, however lengths are told.
+A smuggled request hides in another one's body: it must not be carried out, however lengths are told.
 """
 
 from __future__ import annotations
@@ -166,11 +166,16 @@ def test_a_get_with_a_body_does_not_make_it_the_next_request(http: RawHttp, leas
 @pytest.mark.parametrize(
     "header",
     [
-        "Bad Name: x", "Bad : x", ": x", "X: a\x00b", " folded: x", "X: a\r\n folded",
+        "Bad Name: x",
+        "Bad : x",
+        ": x",
+        "X: a\x00b",
+        " folded: x",
+        "X: a\r\n folded",
         "X: a\rInjected: b",
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_heads_that_are_none_are_refused(http: RawHttp, header: str) -> None:
     answers = http.talk(http.request("GET /leases HTTP/1.1", header) + HEALTH)
     assert [answer.status for answer in answers] == [400]
@@ -193,7 +198,9 @@ def test_two_tokens_are_no_token(http: RawHttp, order: int) -> None:
     assert http.say("GET /leases HTTP/1.1", *headers, is_known=False).status == 401
 
 
-@pytest.mark.parametrize("name", ["authorization_", "Authorization ", "X-Authorization", "HTTP_AUTHORIZATION"])
+@pytest.mark.parametrize(
+    "name", ["authorization_", "Authorization ", "X-Authorization", "HTTP_AUTHORIZATION"]
+)
 def test_a_token_under_another_name_is_none(http: RawHttp, name: str) -> None:
     header = http.authorization.replace("Authorization", name)
     assert http.say("GET /leases HTTP/1.1", header, is_known=False).status in (400, 401)
@@ -202,10 +209,16 @@ def test_a_token_under_another_name_is_none(http: RawHttp, name: str) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        "X-Forwarded-User: admin", "X-Original-URL: /health", "X-Rewrite-URL: /health", "Remote-User: admin",
-        "X-HTTP-Method-Override: GET", "Script-Name: /health", "Path-Info: /health", "X-Forwarded-Prefix: /health",
+        "X-Forwarded-User: admin",
+        "X-Original-URL: /health",
+        "X-Rewrite-URL: /health",
+        "Remote-User: admin",
+        "X-HTTP-Method-Override: GET",
+        "Script-Name: /health",
+        "Path-Info: /health",
+        "X-Forwarded-Prefix: /health",
     ],
-)  # fmt: skip
+)
 def test_headers_that_proxies_believe_open_nothing(http: RawHttp, header: str) -> None:
     assert http.say("GET /leases HTTP/1.1", header, is_known=False).status == 401
 
@@ -213,12 +226,25 @@ def test_headers_that_proxies_believe_open_nothing(http: RawHttp, header: str) -
 @pytest.mark.parametrize(
     "target",
     [
-        "http://pool/leases", "http://other.example/leases", "http://pool/health/../leases", "/health/../leases",
-        "/health/%2e%2e/leases", "/./leases", "//leases", "/health;/../leases", "/health%00/leases", "/%6ceases",
-        "/health?/leases", "/HEALTH/../leases", "/docs/../leases", "/openapi.json/../leases", "\\leases",
-        "/leases/", "/leases#/health",
+        "http://pool/leases",
+        "http://other.example/leases",
+        "http://pool/health/../leases",
+        "/health/../leases",
+        "/health/%2e%2e/leases",
+        "/./leases",
+        "//leases",
+        "/health;/../leases",
+        "/health%00/leases",
+        "/%6ceases",
+        "/health?/leases",
+        "/HEALTH/../leases",
+        "/docs/../leases",
+        "/openapi.json/../leases",
+        "\\leases",
+        "/leases/",
+        "/leases#/health",
     ],
-)  # fmt: skip
+)
 def test_however_a_path_is_written_it_needs_its_token(http: RawHttp, target: str) -> None:
     answers = http.talk(http.request(f"GET {target} HTTP/1.1", LAST, is_known=False))
     for answer in answers:
@@ -229,11 +255,21 @@ def test_however_a_path_is_written_it_needs_its_token(http: RawHttp, target: str
 @pytest.mark.parametrize(
     "line",
     [
-        "OPTIONS * HTTP/1.1", "CONNECT other.example:80 HTTP/1.1", "TRACE /leases HTTP/1.1", "GET /leases HTTP/0.9",
-        "GET /leases", "GET  /leases HTTP/1.1", "GET /leases HTTP/3.0", "get /leases HTTP/1.1", "GET /lea ses HTTP/1.1",
-        "PRI * HTTP/2.0", "\x16\x03\x01\x02\x00\x01\x00", "G\x00T /leases HTTP/1.1", "A" * 5000 + " /leases HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+        "CONNECT other.example:80 HTTP/1.1",
+        "TRACE /leases HTTP/1.1",
+        "GET /leases HTTP/0.9",
+        "GET /leases",
+        "GET  /leases HTTP/1.1",
+        "GET /leases HTTP/3.0",
+        "get /leases HTTP/1.1",
+        "GET /lea ses HTTP/1.1",
+        "PRI * HTTP/2.0",
+        "\x16\x03\x01\x02\x00\x01\x00",
+        "G\x00T /leases HTTP/1.1",
+        "A" * 5000 + " /leases HTTP/1.1",
     ],
-)  # fmt: skip
+)
 def test_other_first_lines_are_refused(http: RawHttp, line: str) -> None:
     with http.connect() as stream:
         stream.sendall(http.request(line, LAST, is_known=False))

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from accelpool_wire.errors import LeaseRevoked, ProblemError, StaleEpoch
-from accelpool_wire.messages import Hello, Refused, Welcome
+from accelpool_wire.messages import Hello, Welcome
 
 from ..conftest import wait_until
 from ..integration.agent_rig import FakeBroker, Node, ask
@@ -94,7 +94,11 @@ def test_a_signature_that_is_none_does_not_hold(broker: FakeBroker, node: Node, 
 def test_a_token_does_not_say_how_it_is_verified(broker: FakeBroker, node: Node, algorithm: str) -> None:
     token = broker.token("T1", "0")
     header = urlsafe_b64encode(json.dumps({"alg": algorithm, "typ": "JWT"}).encode()).decode()
-    for forged in (f"{header}.{token}", f"{header}.{token.partition('.')[0]}.", f"{token.partition('.')[0]}."):
+    for forged in (
+        f"{header}.{token}",
+        f"{header}.{token.partition('.')[0]}.",
+        f"{token.partition('.')[0]}.",
+    ):
         assert refusal(node, forged) == "unauthorized"
 
 
@@ -136,10 +140,10 @@ def test_an_old_token_does_not_bring_back_what_its_lease_gave_away(broker: FakeB
 
 def test_a_token_is_worth_nothing_once_its_lease_is_released(null_pool: Any) -> None:
     with tenant(null_pool, "released") as first:
-        endpoint, device = first.endpoint, first.lease["devices"][0]["id"]
+        endpoint, device = first.endpoint, first.device
     wait_until(lambda: isinstance(outcome(endpoint), LeaseRevoked))
     with tenant(null_pool, "next", device=device) as second:
-        assert second.lease["devices"][0]["id"] == device
+        assert second.device == device
         assert isinstance(outcome(endpoint), LeaseRevoked | StaleEpoch)
         second.client.sync()
 

@@ -39,9 +39,15 @@ def crowd(address: Any, count: int, content: bytes) -> Iterator[list[socket.sock
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"G", b"GET /health HTTP/1.1\r\n", b"GET /health HTTP/1.1\r\nHost: pool\r\nX: ", b"PRI * HTTP/2.0\r\n\r\n"],
+    [
+        b"",
+        b"G",
+        b"GET /health HTTP/1.1\r\n",
+        b"GET /health HTTP/1.1\r\nHost: pool\r\nX: ",
+        b"PRI * HTTP/2.0\r\n\r\n",
+    ],
     ids=["silent", "a-byte", "a-line", "half-a-head", "another-version"],
-)  # fmt: skip
+)
 def test_half_heads_do_not_stop_the_broker(null_pool: Any, content: bytes) -> None:
     with crowd(RawHttp(null_pool).address, CROWD, content):
         started = time.monotonic()
@@ -62,9 +68,10 @@ def node(broker: FakeBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x10", b"\x10\0\0\0" + bytes(8) + b"x", b"\xff" * 12, b"GET / HTTP/1.1\r\n\r\n"],
+    "content",
+    [b"", b"\x10", b"\x10\0\0\0" + bytes(8) + b"x", b"\xff" * 12, b"GET / HTTP/1.1\r\n\r\n"],
     ids=["silent", "a-byte", "half-a-body", "too-large", "another-protocol"],
-)  # fmt: skip
+)
 def test_half_frames_do_not_stop_a_node(broker: FakeBroker, node: Node, content: bytes) -> None:
     token = broker.token("slow", "0")
     with crowd((node.ready["host"], node.ready["port"]), CROWD_OF_A_NODE, content):

@@ -18,7 +18,7 @@ class Truth(Boolean):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
             raise self.make_error("invalid", input=value)
-        return value
+        return bool(super()._deserialize(value, attr, data, **kwargs))
 
 
 def count_field(low: int = 0, high: int = MAX_INT, **options: object) -> Integer:
