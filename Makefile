@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test driver devices test-devices test-applications conformance style types imports check bench bench-allocation lock openapi clean
+.PHONY: all setup demo test driver devices test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi clean
 
 all: check test
 
@@ -48,6 +48,21 @@ test-applications: setup
 conformance: setup
 	@$(BIN)/python -m tests.conformance --local
 
+# Coverage-guided fuzzing of the wire and of a worker's session, each for MINUTES; see docs/fuzzing.md.
+MINUTES ?= 60
+
+fuzz: .fuzz/atheris
+	@$(BIN)/python -m tests.fuzz frames --minutes $(MINUTES)
+	@$(BIN)/python -m tests.fuzz sessions --minutes $(MINUTES)
+
+.fuzz/atheris: tests/fuzz/requirements.txt | setup
+	@echo "Setting up .fuzz (once; downloads 35 MB) ..." >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --target .fuzz -r tests/fuzz/requirements.txt
+	@touch $@
+
+fuzz-api: setup
+	@$(BIN)/python -m tests.fuzz api --minutes $(MINUTES)
+
 style: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -79,4 +94,4 @@ lock:
 		--extra broker --extra node --extra intel --extra demo --extra plots --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .devices build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .devices .fuzz build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -75,7 +75,7 @@ def finish(spec: Any) -> Any:
 
 def _describe_raw_bodies(paths: Any) -> None:
     content = paths["/leases/{id}/buffers/{buffer}/content"]["put"]
-    content["requestBody"] = {"required": True, "content": {OCTETS: _binary()}}
+    content["requestBody"] = {"required": False, "content": {OCTETS: _binary()}}  # nothing is no bytes
     program = paths["/leases/{id}/programs"]["post"]["requestBody"]
     program["required"] = True
     program["content"][OCTETS] = _binary()

@@ -13,7 +13,7 @@ from typing import Any
 from apiflask import APIFlask, Schema
 from apispec.ext.marshmallow.common import make_schema_key
 from flask import g, request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from accelpool_broker import api_description, json_body, problems
 from accelpool_broker.body_slots import BodySlots
@@ -108,6 +108,8 @@ def _guard(slots: BodySlots) -> None:
         return
     needed = Scope.NODE if request.endpoint in NODE_ENDPOINTS else Scope.ADMIN
     services().access.check(request.headers.get("Authorization"), needed)
+    if request.routing_exception is not None:
+        raise request.routing_exception  # whatever the body is, there is nobody to read it
     if request.content_length or "Transfer-Encoding" in request.headers:
         _admit_body(slots, needed)
 
@@ -115,9 +117,11 @@ def _guard(slots: BodySlots) -> None:
 def _admit_body(slots: BodySlots, scope: Scope) -> None:
     """Read and check a JSON body; leave a raw one to its endpoint, with a slot until the request's end."""
     if request.is_json and request.endpoint not in UNLIMITED_ENDPOINTS:
+        if request.content_length is None:  # one in chunks may be cut off, which the server does not tell
+            raise LengthRequired("a JSON body needs its length, in the header Content-Length")
         with nullcontext() if scope is Scope.NODE else slots.take(is_raw=False):
             body = request.get_data()
-        json_body.check(body)
+        json_body.check(body, request.content_length)
     elif request.endpoint in RAW_ENDPOINTS:
         g.upload = ExitStack()
         g.upload.enter_context(slots.take(is_raw=True))

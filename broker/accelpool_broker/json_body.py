@@ -8,12 +8,18 @@ from typing import NoReturn
 from werkzeug.exceptions import BadRequest
 
 
-def check(body: bytes) -> None:
-    """Check that a body is JSON (RFC 8259).
+def check(body: bytes, length: int) -> None:
+    """Check that a body is JSON (RFC 8259), and all of it.
+
+    Args:
+        body: What has come.
+        length: How many bytes were to come.
 
     Raises:
         BadRequest: It is not, or is nested too deeply, or has numbers or strings that are none.
     """
+    if len(body) < length:
+        raise BadRequest(f"the body is cut short: {len(body)} of its {length} bytes have come")
     try:
         parsed = json.loads(body.decode(), parse_constant=_refuse)
         if b"\\ud" in body.lower():

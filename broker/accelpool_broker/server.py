@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from granian._granian import SocketHolder
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.mt import MTServer
 
 from accelpool_wire.channel import prepare
@@ -22,6 +23,8 @@ from accelpool_wire.errors import AccelpoolError
 BACKLOG = 1024
 SPARE_THREADS = 32
 IDLE_S = 60
+MAX_CONNECTIONS = 8192  # those who say nothing have one, too
+MAX_HEAD_BYTES = 64 * 1024
 
 
 class ListenError(AccelpoolError):
@@ -79,7 +82,9 @@ class Server(MTServer):
             interface=Interfaces.WSGI,
             blocking_threads=threads,
             blocking_threads_idle_timeout=IDLE_S,
-            backpressure=threads + BACKLOG,  # who waits for a thread keeps a connection
+            backpressure=max(MAX_CONNECTIONS, threads + BACKLOG),  # who waits for a thread keeps a connection
+            http=HTTPModes.http1,  # who may speak either is waited for without limit before it speaks
+            http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
             log_enabled=False,
             websockets=False,
         )

@@ -163,6 +163,14 @@ def receive_at_worker(channel: socket.socket) -> tuple[ToWorker, list[int]] | No
 
 
 def receive_at_agent(channel: socket.socket) -> ToAgent | None:
-    """Return the next message, or None at the worker's end."""
+    """Return the next message, or None at the worker's end.
+
+    Raises:
+        OSError: Nothing can be received.
+        ValueError: It is no message: a worker may be what a kernel has made of it.
+    """
     packet = channel.recv(MAX_PACKET_BYTES)
-    return _decoder_to_agent.decode(packet) if packet else None
+    try:
+        return _decoder_to_agent.decode(packet) if packet else None
+    except RecursionError as error:
+        raise ValueError(f"it is nested too deeply: {error}") from error

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import Boolean, Dict, Integer, List, Nested, Raw, String
+from apiflask.fields import Dict, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range
 from marshmallow import ValidationError, validates_schema
 
-from accelpool_broker.resources.fields import MAX_INT
+from accelpool_broker.resources.fields import MAX_INT, Truth
 from accelpool_broker.services.compute_objects import LaunchStatus
 from accelpool_broker.services.kernel_args import MAX_LOCAL_BYTES
 
@@ -141,7 +141,7 @@ class LaunchIn(Schema):
     local_size = _sizes(1)
     offset = _sizes(0)
     args = List(Nested(ArgIn, allow_none=True), load_default=list, validate=Length(0, MAX_ARGS))
-    wait = Boolean(
+    wait = Truth(
         load_default=True,
         metadata={"description": "answer when it has ended, or after 25 s with how far it is"},
     )

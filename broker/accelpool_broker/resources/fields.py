@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from apiflask.fields import Integer, String
+from typing import Any
+
+from apiflask.fields import Boolean, Integer, String
 from apiflask.validators import Length, Range
 
 MAX_INT = 2**63 - 1
 MAX_DEVICES = 256
 MAX_NAME = 255
+
+
+class Truth(Boolean):
+    """A field for JSON's true or false, and nothing that stands for them elsewhere."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return bool(super()._deserialize(value, attr, data, **kwargs))
 
 
 def count_field(low: int = 0, high: int = MAX_INT, **options: object) -> Integer:

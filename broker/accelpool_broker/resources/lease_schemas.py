@@ -17,6 +17,7 @@ from accelpool_broker.models import LeaseState
 from accelpool_broker.resources.fields import (
     MAX_DEVICES,
     MAX_NAME,
+    Truth,
     about,
     count_field,
     instant_field,
@@ -91,7 +92,7 @@ class DemandIn(Schema):
         validate=FRACTION,
         metadata=about("of each device's time, where others want it, too; null if it does not matter"),
     )
-    exclusive = Boolean(load_default=False, metadata=about("whole devices, which have at least that memory"))
+    exclusive = Truth(load_default=False, metadata=about("whole devices, which have at least that memory"))
     where = text_field(
         MAX_EXPRESSION,
         load_default="",
@@ -172,7 +173,7 @@ class LeaseIn(DemandIn):
     priority = count_field(
         -MAX_PRIORITY, MAX_PRIORITY, load_default=0, metadata=about("higher ones are served first")
     )
-    preemptible = Boolean(
+    preemptible = Truth(
         load_default=False,
         metadata=about("it may be ended for requests that come before it, after a grace time"),
     )
@@ -211,7 +212,7 @@ class LeaseIn(DemandIn):
         allow_none=True,
         metadata=about("when what is reserved ends; it goes with `starts_at`"),
     )
-    ends_with_session = Boolean(
+    ends_with_session = Truth(
         load_default=False,
         metadata=about(
             "release it when the client of its last session leaves; for clients of the data plane"

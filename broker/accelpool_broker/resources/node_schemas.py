@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 
 from apiflask import Schema
-from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
+from apiflask.fields import Dict, Float, Integer, List, Nested, Raw, String
 from apiflask.validators import Length, OneOf, Range, Regexp
 
 from accelpool_broker.resources.fields import (
     MAX_DEVICES,
     MAX_NAME,
+    Truth,
     about,
     count_field,
     instant_field,
@@ -57,7 +58,7 @@ class OperationIn(Schema):
         validate=Length(0, MAX_TAINTS),
         metadata=about("what requests must tolerate to get its devices"),
     )
-    cordoned = Boolean(metadata=about("whether it takes no new leases; false ends a drain, too"))
+    cordoned = Truth(metadata=about("whether it takes no new leases; false ends a drain, too"))
     drain_within_s = Float(
         validate=Range(0, 366 * 86400),
         metadata=about("it takes no new leases, and those that it has are told to end within that time"),

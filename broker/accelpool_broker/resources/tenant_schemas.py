@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from apiflask import Schema
-from apiflask.fields import Boolean, Float, Integer, List, Nested, String
+from apiflask.fields import Float, Integer, List, Nested, String
 from apiflask.validators import Range
 
-from accelpool_broker.resources.fields import MAX_INT, about, count_field
+from accelpool_broker.resources.fields import MAX_INT, Truth, about, count_field
 from accelpool_broker.resources.lease_schemas import MAX_PRIORITY
 
 AMOUNT = Range(0, 1e9)
@@ -49,7 +49,7 @@ class TenantIn(Schema):
         validate=Range(30, 366 * 86400),
         metadata=about("leases whose devices have had nothing to do for so long are ended"),
     )
-    reset_device_hours = Boolean(
+    reset_device_hours = Truth(
         load_default=False, metadata=about("count its device-hours, and of those below it, from zero")
     )
 

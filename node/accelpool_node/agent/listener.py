@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 BACKLOG = 128
 MAX_READING = 128
 MAX_CONNECTIONS = 512
+CROWD = 256  # connections from which on nobody is waited for who is refused
 ACCEPT_PAUSE_S = 0.1
 FAREWELL_S = 0.5
 FAREWELL_BYTES = 64 * 1024
@@ -97,7 +98,7 @@ class Listener:
                 first = read_first(frame)
                 await self._serve(first, frame, client)
             except ProblemError as error:
-                await _refuse(client, error)
+                await _refuse(client, error, FAREWELL_S if len(self._tasks) < CROWD else 0.0)
             except (OSError, ReadError) as error:
                 log.debug("a client went away in its handshake: %s", error)
             except Exception:
@@ -144,8 +145,8 @@ async def _read_exactly(client: socket.socket, size: int) -> bytes:
     return bytes(content)
 
 
-async def _refuse(client: socket.socket, error: ProblemError) -> None:
-    """Tell a client why it is not served, and give it the time to read that.
+async def _refuse(client: socket.socket, error: ProblemError, farewell_s: float) -> None:
+    """Tell a client why it is not served, and give it some time to read that.
 
     Closing with unread bytes would reset the connection and might take the answer with it.
     """
@@ -156,6 +157,6 @@ async def _refuse(client: socket.socket, error: ProblemError) -> None:
         client.shutdown(socket.SHUT_WR)
         left = FAREWELL_BYTES
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL_S):
+            async with asyncio.timeout(farewell_s):
                 while left > 0 and (part := await loop.sock_recv(client, left)):
                     left -= len(part)

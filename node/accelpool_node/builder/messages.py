@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -100,6 +100,8 @@ _build_decoder: msgspec.msgpack.Decoder[Build] = msgspec.msgpack.Decoder(Build)
 _compiler_decoder: msgspec.msgpack.Decoder[CompilerMessage] = msgspec.msgpack.Decoder(CompilerMessage)
 encode = msgspec.msgpack.encode
 
+T = TypeVar("T")
+
 
 def identify(device: BackendDevice) -> DeviceId:
     """Return what a device's binaries depend on."""
@@ -123,7 +125,7 @@ def decode_build(content: bytes) -> Build:
     Raises:
         ValueError: It is none.
     """
-    return _build_decoder.decode(content)
+    return _decoded(_build_decoder, content)
 
 
 def decode_answer(content: bytes) -> CompilerMessage:
@@ -132,7 +134,14 @@ def decode_answer(content: bytes) -> CompilerMessage:
     Raises:
         ValueError: It is nothing that they say.
     """
-    return _compiler_decoder.decode(content)
+    return _decoded(_compiler_decoder, content)
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[T], content: bytes) -> T:
+    try:
+        return decoder.decode(content)
+    except RecursionError as error:
+        raise ValueError(f"it is nested too deeply: {error}") from error
 
 
 def send(stream: socket.socket, content: bytes) -> None:

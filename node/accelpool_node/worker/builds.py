@@ -6,6 +6,7 @@ more than they refuse.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -130,9 +131,8 @@ class Builds:
         if len(headers) != len(names) or len(headers) > MAX_HEADERS:
             what = f"{len(headers)} headers with {len(names)} names; {MAX_HEADERS} at most, one name each"
             raise error_for(routine, ErrorCode.INVALID_VALUE, what)
-        if not all(0 < len(name) <= MAX_NAME and "\0" not in name for name in names):
-            what = f"a header's name has 1 to {MAX_NAME} characters, none of them NUL"
-            raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+        for name in names:
+            _check_name(name, routine)
         sources = [self._of_context(program.context, header, routine) for header in headers]
         if any(source.source is None for source in sources):
             raise error_for(routine, ErrorCode.INVALID_PROGRAM, "a header is a program from source")
@@ -214,6 +214,17 @@ class Builds:
         if program.context is not context:
             raise error_for(routine, ErrorCode.INVALID_PROGRAM, f"program {handle} is of another context")
         return program
+
+
+def _check_name(name: str, routine: str) -> None:
+    """Refuse a header's name that is no file's in a folder of headers: drivers write it wherever it leads."""
+    if not 0 < len(name) <= MAX_NAME or "\0" in name:
+        what = f"a header's name has 1 to {MAX_NAME} characters, none of them NUL"
+        raise error_for(routine, ErrorCode.INVALID_VALUE, what)
+    first = posixpath.normpath(name).partition("/")[0]
+    if first in ("", ".", "..") or name.endswith(("/", "/.", "/..")):
+        what = f"a header's name is relative and does not lead out of its folder, as {name[:300]!r} does"
+        raise error_for(routine, ErrorCode.INVALID_VALUE, what)
 
 
 def _check_options(options: str, routine: str, code: int) -> None:

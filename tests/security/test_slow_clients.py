@@ -1,0 +1,93 @@
+"""Crowds that begin and do not go on: whoever is honest is served all the same, at once, on both planes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from accelpool_wire.messages import Hello
+from accelpool_wire.open_files import allow_open_files
+
+from ..integration.agent_rig import FakeBroker, Node
+from .raw_http import RawHttp
+
+FILES = 12_000
+CROWD = 3000  # the broker answers, or keeps waiting, 1400 at once and lets 1000 more wait for that
+CROWD_OF_A_NODE = 800
+AT_ONCE_S = 5.0
+
+
+@contextlib.contextmanager
+def crowd(address: Any, count: int, content: bytes) -> Iterator[list[socket.socket]]:
+    """Give connections on which so much was said, and no more."""
+    allow_open_files(FILES)
+    with contextlib.ExitStack() as stack:
+        streams = []
+        for _ in range(count):
+            stream = stack.enter_context(socket.create_connection(address, 10))
+            with contextlib.suppress(ConnectionError):
+                stream.sendall(content)
+            streams.append(stream)
+        yield streams
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"G",
+        b"GET /health HTTP/1.1\r\n",
+        b"GET /health HTTP/1.1\r\nHost: pool\r\nX: ",
+        b"PRI * HTTP/2.0\r\n\r\n",
+    ],
+    ids=["silent", "a-byte", "a-line", "half-a-head", "another-version"],
+)
+def test_half_heads_do_not_stop_the_broker(null_pool: Any, content: bytes) -> None:
+    with crowd(RawHttp(null_pool).address, CROWD, content):
+        started = time.monotonic()
+        assert requests.get(null_pool.url + "/health", timeout=AT_ONCE_S).ok
+        assert time.monotonic() - started < AT_ONCE_S
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[FakeBroker]:
+    with FakeBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def node(broker: FakeBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with Node(broker, tmp_path_factory.mktemp("agent") / "state") as node:
+        yield node
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x10", b"\x10\0\0\0" + bytes(8) + b"x", b"\xff" * 12, b"GET / HTTP/1.1\r\n\r\n"],
+    ids=["silent", "a-byte", "half-a-body", "too-large", "another-protocol"],
+)
+def test_half_frames_do_not_stop_a_node(broker: FakeBroker, node: Node, content: bytes) -> None:
+    token = broker.token("slow", "0")
+    with crowd((node.ready["host"], node.ready["port"]), CROWD_OF_A_NODE, content):
+        started = time.monotonic()
+        with node.session(token) as (_, welcome):
+            assert welcome.version == 1
+        assert time.monotonic() - started < AT_ONCE_S
+
+
+def test_sessions_that_are_there_go_on_in_a_crowd(broker: FakeBroker, node: Node) -> None:
+    with (
+        node.session(broker.token("slow", "0")) as (stream, welcome),
+        crowd((node.ready["host"], node.ready["port"]), CROWD_OF_A_NODE, b"\x10"),
+    ):
+        broker.wait_for_report(lambda report: welcome.session in [one["id"] for one in report["sessions"]])
+        stream.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stream.recv(1)
+    assert node.refusal(Hello([1], [], "none")).problem == "unauthorized"
