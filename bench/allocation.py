@@ -12,8 +12,10 @@ Prints JSON lines:
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
+import secrets
 import statistics
 import subprocess
 import sys
@@ -73,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ap-")))
         url = stack.enter_context(_database(options.database, folder))
         port, tokens = stack.enter_context(_broker(folder, url))
-        stack.enter_context(_nodes(port, tokens["node"], options.devices))
+        stack.enter_context(_nodes(port, tokens["user"], options.devices))
         clients = [Client(port, tokens["user"]) for _ in range(options.clients)]
         for each in (1, options.clients):
             rate, latencies = _churn(clients[:each], options.seconds)
@@ -228,9 +230,9 @@ def _broker(folder: Path, url: str) -> Iterator[tuple[int, dict[str, str]]]:
 @contextmanager
 def _nodes(port: int, token: str, devices: int) -> Iterator[None]:
     """Register nodes with null devices, one of them a CPU, and report for them."""
-    client = Client(port, token)
-    names = [f"n{number}" for number in range(devices // PER_NODE)]
-    for number, name in enumerate(names):
+    admin = Client(port, token)
+    agents = {f"n{number}": _enrolled(port, admin, f"n{number}") for number in range(devices // PER_NODE)}
+    for number, (name, client) in enumerate(agents.items()):
         kinds = ["cpu" if number == place == 0 else "gpu" for place in range(PER_NODE)]
         client.call("PUT", f"/nodes/{name}", _registration(kinds))
     over = threading.Event()
@@ -239,7 +241,7 @@ def _nodes(port: int, token: str, devices: int) -> Iterator[None]:
         sequence = 0
         while not over.wait(HEARTBEAT_S):
             sequence += 1
-            for name in names:
+            for name, client in agents.items():
                 body = {"boot_id": "b", "sequence": sequence, "wait_s": 0}
                 client.call("POST", f"/nodes/{name}/reconcile", body)
 
@@ -250,6 +252,14 @@ def _nodes(port: int, token: str, devices: int) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def _enrolled(port: int, admin: Client, node: str) -> Client:
+    """Return a client with a token of a node's own."""
+    secret = secrets.token_urlsafe(32)
+    joining = Client(port, admin.call("POST", "/join-tokens", {"node": node})["token"])
+    joining.call("POST", f"/nodes/{node}/enrol", {"sha256": hashlib.sha256(secret.encode()).hexdigest()})
+    return Client(port, secret)
 
 
 def _registration(kinds: Sequence[str]) -> dict[str, Any]:

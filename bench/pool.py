@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+
 import accelpool
 from accelpool_node.drivers import child_variables, find_icds, prepare_opencl
 
@@ -86,16 +88,24 @@ def running(directory: Path) -> Iterator[Pool]:
     state = directory / "broker"
     broker = ("accelpool_broker", "--host", "127.0.0.1", "--port", "0", "--state-dir", str(state))
     with _program(broker, directory / "broker.log") as url:
-        tokens = json.loads((state / "tokens.json").read_text())
-        token_file = directory / "node.token"
+        token = json.loads((state / "tokens.json").read_text())["user"]
+        token_file = directory / "join.token"
         token_file.touch(mode=0o600)
-        token_file.write_text(tokens["node"])
+        token_file.write_text(join_token(url, token, NODE))
         agent = (
             *("accelpool_node", "--broker", url, "--name", NODE, "--state-dir", str(directory / "node")),
-            *("--listen", "127.0.0.1:0", "--token-file", str(token_file)),
+            *("--listen", "127.0.0.1:0", "--join-token-file", str(token_file)),
         )
         with _program(agent, directory / "agent.log"):
-            yield Pool(url=url, token=tokens["user"], log=directory / "agent.log")
+            yield Pool(url=url, token=token, log=directory / "agent.log")
+
+
+def join_token(url: str, token: str, node: str) -> str:
+    """Return a join token for a node, made with an admin's token."""
+    header = {"Authorization": f"Bearer {token}"}
+    answer = requests.post(f"{url}/join-tokens", json={"node": node}, headers=header, timeout=START_LIMIT_S)
+    answer.raise_for_status()
+    return str(answer.json()["token"])
 
 
 def local_variables(environment: str, directory: Path) -> dict[str, str]:

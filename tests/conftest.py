@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import requests
 
 from .postgres_rig import Postgres
 
@@ -77,6 +79,7 @@ class Pool:
         environments: A file of more driver environments, or None.
         nodes: How many nodes there are.
         before: What comes before the agents' own command.
+        is_verbose: Whether broker and agents log all that they can.
         agents: The agents, by their node's number from 1.
     """
 
@@ -85,6 +88,7 @@ class Pool:
     environments: Path | None = None
     nodes: int = 1
     before: tuple[str, ...] = ()
+    is_verbose: bool = False
     broker: Daemon = field(init=False)
     agents: dict[int, Daemon] = field(init=False, default_factory=dict)
     url: str = ""
@@ -96,11 +100,12 @@ class Pool:
 
     @property
     def token(self) -> str:
-        """The user's token."""
-        return self._tokens()["user"]
+        """The first admin's token."""
+        return json.loads((self.folder / "broker" / "tokens.json").read_text())["user"]
 
-    def _tokens(self) -> dict[str, str]:
-        return json.loads((self.folder / "broker" / "tokens.json").read_text())
+    @property
+    def _verbose(self) -> list[str]:
+        return ["--verbose"] if self.is_verbose else []
 
     def start(self) -> None:
         """Start the broker and all agents."""
@@ -111,7 +116,7 @@ class Pool:
     def start_broker(self, port: int = 0) -> None:
         """Start the broker, on a free port at first."""
         args = [sys.executable, "-m", "accelpool_broker", "--host", "127.0.0.1", "--port", str(port)]
-        args += ["--state-dir", str(self.folder / "broker")]
+        args += ["--state-dir", str(self.folder / "broker"), *self._verbose]
         self.broker = Daemon(args, self.folder / "broker.log", clean_environment(self.folder))
         self.url = str(self.broker.start())
 
@@ -132,12 +137,14 @@ class Pool:
             f"node-{number}",
         ]
         args += ["--state-dir", str(self.folder / f"node-{number}"), "--listen", "127.0.0.1:0"]
+        args += self._verbose
         args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:
             args += ["--backend", self.backend]
         if self.environments:
             args += ["--environments", str(self.environments)]
-        env = {**clean_environment(self.folder), "ACCELPOOL_NODE_TOKEN": self._tokens()["node"]}
+        joining = join_token(self.url, self.token, f"node-{number}")
+        env = {**clean_environment(self.folder), "ACCELPOOL_JOIN_TOKEN": joining}
         self.agents[number] = Daemon(args, self.folder / f"agent-{number}.log", env)
         self.agents[number].start()
 
@@ -151,6 +158,29 @@ class Pool:
         """The pids of the workers of a node's agent."""
         agent = self.agents[number].process.pid
         return [pid for pid in children(agent) if "accelpool_node.worker" in command(pid)]
+
+
+def join_token(url: str, token: str, node: str) -> str:
+    """Return a join token for a node, made with an operator's token."""
+    answer = requests.post(
+        f"{url}/join-tokens", json={"node": node}, headers={"Authorization": f"Bearer {token}"}, timeout=10
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()["token"]
+
+
+def enrol(url: str, token: str, node: str, secret: str) -> None:
+    """Make a secret the token of a node, with an operator's token, if it is not so yet."""
+    own = {"Authorization": f"Bearer {secret}"}
+    if requests.get(f"{url}/whoami", headers=own, timeout=10).status_code == 200:
+        return
+    answer = requests.post(
+        f"{url}/nodes/{node}/enrol",
+        json={"sha256": hashlib.sha256(secret.encode()).hexdigest()},
+        headers={"Authorization": f"Bearer {join_token(url, token, node)}"},
+        timeout=10,
+    )
+    assert answer.status_code == 200, answer.text
 
 
 def coverage_variables() -> list[str]:

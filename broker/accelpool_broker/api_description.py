@@ -6,7 +6,7 @@ status         declared for
 400 413 415    calls with a body
 422            calls with a body or a query, and compute, where OpenCL refuses
 409 410        changes of a lease or node, compute under a lease
-429            compute under a lease: a limit
+429            compute under a lease, and new tokens: a limit
 507            compute that makes or writes something: the device's memory
 503            every call
 default        all others, such as 405
@@ -21,13 +21,14 @@ from accelpool_broker.problems import MEDIA_TYPE
 from accelpool_broker.resources.context import OCTETS
 
 COMPUTE = "/leases/{id}/"
+LIMITED = ("/tokens", "/tokens/{id}/rotate", "/join-tokens")
 DESCRIPTION = """\
 A pool of accelerators: devices, leases on them, and compute under a lease.
 
 **Token.** Every call but `GET /health` needs `Authorization: Bearer TOKEN`. `accelpool up` writes
 its pool's URL and token to the user's credentials file, and `accelpool credentials` prints them; a
-broker run by itself writes `user`, for clients, and `node`, for agents, to `tokens.json` in its
-state directory.
+broker run by itself writes the first admin's, `user`, to `tokens.json` in its state directory. `POST
+/accounts` and `POST /tokens` let others in; `GET /whoami` says whose token one has, and what for.
 
 **Order of calls.** `POST /leases` asks for devices. While the lease is `queued`, `GET
 /leases/{id}?wait_s=25` waits for it; reading it is what keeps it in the queue. Once it is `active`:
@@ -42,7 +43,7 @@ gives the devices back. An active lease ends `ttl_s` after it was granted unless
 FAILURES = {
     "400": ("NotJson", "The body is not JSON, or is cut short"),
     "401": ("Unauthorized", "There is no token, or nobody knows it"),
-    "403": ("Forbidden", "The token's scope does not allow this"),
+    "403": ("Forbidden", "The token's scopes, or its account's role and tenants, do not allow this"),
     "404": ("NotFound", "There is no such thing"),
     "409": ("Conflict", "The present state does not allow this, such as a lease that is still queued"),
     "410": ("Gone", "The lease has ended, or its session is lost"),
@@ -100,7 +101,7 @@ def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
         yield "409"
     if is_compute or (path.startswith(COMPUTE.rstrip("/")) and method == "patch"):
         yield "410"
-    if is_compute:
+    if is_compute or (method == "post" and path in LIMITED):
         yield "429"
     if is_compute and has_body:
         yield "507"

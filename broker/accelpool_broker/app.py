@@ -12,27 +12,34 @@ from typing import Any
 
 from apiflask import APIFlask, Schema
 from apispec.ext.marshmallow.common import make_schema_key
-from flask import g, request
+from flask import Response, g, request
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from accelpool_broker import api_description, json_body, problems
 from accelpool_broker.body_slots import BodySlots
 from accelpool_broker.clock import Clock, SystemClock
 from accelpool_broker.models import Scope
+from accelpool_broker.permissions import NEEDS, Need, need_of
 from accelpool_broker.resources import (
+    accounts,
+    audit,
     buffers,
     devices,
+    enrolment,
     health,
+    identity,
     kernels,
     launches,
     leases,
     nodes,
     programs,
     tenants,
+    tokens,
 )
 from accelpool_broker.resources.context import EXTENSION, services
 from accelpool_broker.resources.fields import MAX_INT
 from accelpool_broker.resources.schemas import Problem
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.services import Services, open_services
 from accelpool_broker.settings import Settings
 from accelpool_wire.version import __version__
@@ -40,17 +47,21 @@ from accelpool_wire.version import __version__
 BLUEPRINTS = (
     health.blueprint,
     nodes.blueprint,
+    enrolment.blueprint,
     devices.blueprint,
     leases.blueprint,
     tenants.blueprint,
+    identity.blueprint,
+    accounts.blueprint,
+    tokens.blueprint,
+    audit.blueprint,
     kernels.blueprint,
     programs.blueprint,
     buffers.blueprint,
     launches.blueprint,
 )
-OPEN_ENDPOINTS = frozenset({"health.get_health", "openapi.spec", "openapi.docs"})
-NODE_ENDPOINTS = frozenset({"nodes.put_node", "nodes.reconcile_node"})
 RAW_ENDPOINTS = frozenset({"buffers.put_content", "programs.post_program"})
+REFUSALS = {401: "unauthorized", 403: "forbidden"}
 UNLIMITED_ENDPOINTS = frozenset({"buffers.put_content"})
 
 
@@ -93,10 +104,13 @@ def build_app(opened: Services) -> APIFlask:
     app.spec_processor(api_description.finish)
     slots = BodySlots(json=opened.settings.max_bodies, raw=opened.settings.max_uploads)
     app.before_request(partial(_guard, slots))
+    app.after_request(_note_refusal)
     app.teardown_request(_end_upload)
     problems.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    unlisted = {rule.endpoint for rule in app.url_map.iter_rules()} - NEEDS.keys()
+    assert not unlisted, f"permissions.py does not say what these need: {unlisted}"
     return app
 
 
@@ -104,17 +118,41 @@ def _guard(slots: BodySlots) -> None:
     """Let a request through whose token has the scope that its endpoint needs."""
     if request.endpoint in UNLIMITED_ENDPOINTS:
         request.max_content_length = MAX_INT  # the buffer's size is the limit
-    if request.endpoint in OPEN_ENDPOINTS:
+    need = need_of(request.endpoint)
+    if need is Need.NOTHING:
         return
-    needed = Scope.NODE if request.endpoint in NODE_ENDPOINTS else Scope.ADMIN
-    services().access.check(request.headers.get("Authorization"), needed)
+    scope = need if isinstance(need, Scope) else None
+    address, action = request.remote_addr or "", _action()
+    g.caller = services().access.identify(request.headers.get("Authorization"), address, action)
+    if scope is not None:
+        g.caller.check_scope(scope)
     if request.routing_exception is not None:
         raise request.routing_exception  # whatever the body is, there is nobody to read it
     if request.content_length or "Transfer-Encoding" in request.headers:
-        _admit_body(slots, needed)
+        _admit_body(slots, scope)
 
 
-def _admit_body(slots: BodySlots, scope: Scope) -> None:
+def _action() -> str:
+    """Return what the audit log calls the endpoint, "" if there is none."""
+    return (request.endpoint or "").rpartition(".")[2]
+
+
+def _note_refusal(answer: Response) -> Response:
+    """Let the audit log tell of a refusal."""
+    if answer.status_code in REFUSALS:
+        who: Caller | None = g.get("caller")
+        services().audit.refuse(
+            account="" if who is None else who.account,
+            token="" if who is None else who.token,
+            address=request.remote_addr or "",
+            action=_action(),
+            object=request.path,
+            outcome=REFUSALS[answer.status_code],
+        )
+    return answer
+
+
+def _admit_body(slots: BodySlots, scope: Scope | None) -> None:
     """Read and check a JSON body; leave a raw one to its endpoint, with a slot until the request's end."""
     if request.is_json and request.endpoint not in UNLIMITED_ENDPOINTS:
         if request.content_length is None:  # one in chunks may be cut off, which the server does not tell

@@ -1,7 +1,10 @@
 """The broker's tables.
 
     counters   how often things changed, for those who remember them
-    tokens     who may call: SHA-256 of a bearer token, its scope
+    accounts   who may call: people, services, nodes; each with a role
+    tokens     what an account shows: SHA-256 of a bearer token, its scopes, how long it lets in
+    join_tokens  what lets a node in for the first time
+    audit      who did what: rows are added, and go when they are old
     signing_keys  the key that signs lease tokens, if several brokers may share the database: one row, or none
     nodes      machines with devices; `revision` counts the changes of what a node should run
     devices    devices of nodes; `epoch` counts their grants
@@ -54,11 +57,38 @@ TRANSITIONS: dict[LeaseState, frozenset[LeaseState]] = {
 }  # fmt: skip
 
 
-class Scope(StrEnum):
-    """What a token may do: everything about leases, or speak for a node."""
+class AccountKind(StrEnum):
+    """What an account stands for."""
+
+    USER = "user"
+    SERVICE = "service"
+    NODE = "node"
+
+
+class Role(StrEnum):
+    """What an account may do; `services/caller.py` has the scopes of each."""
 
     ADMIN = "admin"
+    OPERATOR = "operator"
+    MEMBER = "member"
     NODE = "node"
+
+
+class Scope(StrEnum):
+    """A part of what a role may do. One that changes things includes reading them."""
+
+    LEASES_READ = "leases:read"
+    LEASES = "leases"
+    COMPUTE = "compute"
+    NODES_READ = "nodes:read"
+    NODES = "nodes"
+    TENANTS_READ = "tenants:read"
+    TENANTS = "tenants"
+    TOKENS = "tokens"
+    AUDIT_READ = "audit:read"
+    ACCOUNTS = "accounts"
+    NODE = "node"
+    JOIN = "join"
 
 
 class NodeState(StrEnum):
@@ -88,14 +118,97 @@ class Counter(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
+class Account(Base):
+    """Who may call. It is never deleted: what it did is told by its name.
+
+    Attributes:
+        tenants: Of a member: in whose name it may ask, with those below them.
+        is_disabled: Whether none of its tokens lets anybody in.
+    """
+
+    __tablename__ = "accounts"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    role: Mapped[str] = mapped_column(String(16))
+    tenants: Mapped[list[str]] = mapped_column(default=list)
+    is_disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float]
+
+
 class Token(Base):
-    """A bearer token, of which only the hash is kept."""
+    """A bearer token of an account, of which only the hash is kept.
+
+    Attributes:
+        scopes: What it may be used for, of what the role has; `["*"]` for all of that.
+        expires_at: Until when it lets in, None for ever.
+        last_used_at: When it was last used, to some minutes; None if it never was.
+        replaced_by: The id of the token that it was rotated to.
+    """
 
     __tablename__ = "tokens"
 
-    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    scope: Mapped[str] = mapped_column(String(16))
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    name: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]]
     created_at: Mapped[float]
+    expires_at: Mapped[float | None]
+    last_used_at: Mapped[float | None]
+    revoked_at: Mapped[float | None]
+    replaced_by: Mapped[str | None] = mapped_column(String(32))
+
+
+class JoinToken(Base):
+    """A one-time token with which a node gets a credential of its own.
+
+    Attributes:
+        node: The node that it is for, None for any new one.
+        account: Who made it.
+        used_at: When it was used, None if it was not.
+        used_by: The node that used it.
+    """
+
+    __tablename__ = "join_tokens"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    node: Mapped[str | None] = mapped_column(String(64))
+    account: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[float]
+    expires_at: Mapped[float]
+    used_at: Mapped[float | None]
+    used_by: Mapped[str | None] = mapped_column(String(64))
+
+
+class AuditEntry(Base):
+    """What somebody did, or was refused. The database itself lets nobody change it.
+
+    Attributes:
+        account: Whose token it was, "" if nobody's.
+        token: The token's id.
+        address: Where it came from.
+        action: The call's name, as in the API's description.
+        object: The path of what it was done to.
+        outcome: "done", or the problem with which it was refused.
+        count: How often, of refusals.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_by_time", "at"),)
+
+    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[float]
+    account: Mapped[str] = mapped_column(String(128))
+    token: Mapped[str] = mapped_column(String(32))
+    address: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32))
+    object: Mapped[str] = mapped_column(String(255))
+    outcome: Mapped[str] = mapped_column(String(32))
+    count: Mapped[int]
 
 
 class SigningKey(Base):
@@ -163,6 +276,7 @@ class Lease(Base):
     """A request for devices, and what became of it.
 
     Attributes:
+        account: Who asked for it.
         alternatives: What would serve it, the best first: the fields of a demand that were given.
         alternative: Which of them it was granted, or is reserved for it, from 0.
         charged_at: Up to when its tenant was charged.
@@ -171,6 +285,7 @@ class Lease(Base):
         ends_at: When it ends however often it is renewed.
         notice_why: Why it was told that it will end, "" if it was not; with the reason, and when.
         idle_since: Since when its devices have had too little to do, None if they have enough.
+        idempotency_key: A hash of the key that its client gave, and of the account.
     """
 
     __tablename__ = "leases"
@@ -184,6 +299,7 @@ class Lease(Base):
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str]
     tenant: Mapped[str] = mapped_column(String(255))
+    account: Mapped[str] = mapped_column(String(128), default="")
     priority: Mapped[int]
     is_preemptible: Mapped[bool]
     alternatives: Mapped[list[dict[str, Any]]]

@@ -20,6 +20,7 @@ class News:
         leases: Ids of leases that changed state.
         ended: Ids of leases that ended.
         nodes: Names of nodes that should run something else now.
+        accounts: Whether accounts or tokens changed.
         wake_at: When time alone will bring about the next change that came of this one.
         is_everything: Whether anything else may have changed, too.
     """
@@ -27,6 +28,7 @@ class News:
     leases: frozenset[str] = frozenset()
     ended: frozenset[str] = frozenset()
     nodes: frozenset[str] = frozenset()
+    accounts: bool = False
     wake_at: float | None = None
     is_everything: bool = False
 

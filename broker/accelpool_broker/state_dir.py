@@ -3,7 +3,8 @@
     DIR/             0700
     broker.sqlite    the database
     signing.key      0600, the Ed25519 private key that signs lease tokens, PEM (PKCS #8)
-    tokens.json      0600, {"user": "...", "node": "..."}, made at the first start
+    tokens.json      0600, {"user": "..."}, the first admin's token, made at the first start; an earlier
+                     version's has "node", too, with which all nodes are spoken for
     broker.lock      locked while a broker runs; its process id
 
 The database holds the tokens' hashes only.
@@ -107,7 +108,7 @@ def read_pem(content: bytes, where: str) -> Ed25519PrivateKey:
 
 
 def tokens(path: Path | None) -> dict[str, str]:
-    """Return the bearer tokens by role, "user" and "node", made now if there are none.
+    """Return the bearer tokens by role: "user", made now if there is none, and "node" of an earlier version.
 
     Raises:
         StateDirError: The file is malformed.
@@ -121,9 +122,9 @@ def tokens(path: Path | None) -> dict[str, str]:
         return made
     try:
         found = json.loads(file.read_text())
-        return {role: str(found[role]) for role in ("user", "node")}
+        return {role: str(found[role]) for role in ("user", "node") if role == "user" or role in found}
     except (ValueError, KeyError, TypeError) as error:
-        raise StateDirError(f'{file} is not of the form {{"user": "...", "node": "..."}}') from error
+        raise StateDirError(f'{file} is not of the form {{"user": "..."}}') from error
 
 
 def sha256(token: str) -> str:
@@ -132,7 +133,7 @@ def sha256(token: str) -> str:
 
 
 def _new_tokens() -> dict[str, str]:
-    return {"user": f"apu_{secrets.token_urlsafe(32)}", "node": f"apn_{secrets.token_urlsafe(32)}"}
+    return {"user": f"apu_{secrets.token_urlsafe(32)}"}
 
 
 def _write_private(file: Path, content: bytes) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Select, bindparam, delete, func, inspect, select, update
-from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, inspect, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.orm.util import identity_key
 
 from accelpool_broker.database_errors import translated
+from accelpool_broker.database_session import Database
+from accelpool_broker.identity_queries import IdentityQueries
 from accelpool_broker.models import (
     Base,
     Counter,
@@ -24,7 +25,6 @@ from accelpool_broker.models import (
     Share,
     SigningKey,
     Tenant,
-    Token,
 )
 from accelpool_broker.news import NOTHING, News
 from accelpool_wire.errors import Unavailable
@@ -59,24 +59,7 @@ DEVICES = (
 )
 
 
-class Database(OrmSession):
-    """A session that remembers which records it has written, and which deleted."""
-
-    sent: list[Any]
-    removed: list[Any]
-
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self.sent, self.removed = [], []
-
-    def flush(self, objects: Sequence[Any] | None = None) -> None:
-        """Send the changes so far."""
-        self.sent += [*self.new, *self.dirty]
-        self.removed += self.deleted
-        super().flush(objects)
-
-
-class Transaction:
+class Transaction(IdentityQueries):
     """What can be asked of the store within one transaction; changed records are written at its end.
 
     Attributes:
@@ -160,16 +143,6 @@ class Transaction:
         """Ask the database for a sign of life."""
         self._database.execute(select(1))
 
-    # ---- tokens
-
-    def token(self, sha256: str) -> Token | None:
-        """Return the token with this hash."""
-        return self._database.get(Token, sha256)
-
-    def tokens(self) -> Sequence[Token]:
-        """Return all tokens."""
-        return self._database.scalars(select(Token)).all()
-
     def signing_key(self) -> SigningKey | None:
         """Return the key that signs lease tokens, if it is kept here."""
         return self._database.scalars(select(SigningKey)).one_or_none()
@@ -180,11 +153,14 @@ class Transaction:
         """Return the tenant of this name."""
         return self._database.get(Tenant, name)
 
-    def tenants(self, *, after: str = "", limit: int | None = None) -> Sequence[Tenant]:
-        """Return tenants in order of name."""
-        return self._database.scalars(
-            select(Tenant).where(Tenant.name > after).order_by(Tenant.name).limit(limit)
-        ).all()
+    def tenants(
+        self, *, within: Collection[str] | None = None, after: str = "", limit: int | None = None
+    ) -> Sequence[Tenant]:
+        """Return tenants in order of name, all or some with those below them."""
+        query = select(Tenant).where(Tenant.name > after).order_by(Tenant.name).limit(limit)
+        if within is not None:
+            query = query.where(_is_within(Tenant.name, within))
+        return self._database.scalars(query).all()
 
     # ---- nodes and devices
 
@@ -273,15 +249,30 @@ class Transaction:
         *,
         states: Collection[str] | None = None,
         tenant: str | None = None,
+        within: Collection[str] | None = None,
+        account: str | None = None,
         before: int | None = None,
         limit: int | None = None,
     ) -> Sequence[Lease]:
-        """Return leases, newest first, with their shares."""
+        """Return leases, newest first, with their shares.
+
+        Args:
+            states: In one of these states.
+            tenant: Of this tenant, without those below it.
+            within: Of these tenants, or of those below them.
+            account: Of this account.
+            before: With a lower number.
+            limit: How many at most.
+        """
         query = select(Lease).order_by(Lease.number.desc()).limit(limit)
         if states is not None:
             query = query.where(Lease.state.in_(list(states)))
         if tenant is not None:
             query = query.where(Lease.tenant == tenant)
+        if within is not None:
+            query = query.where(_is_within(Lease.tenant, within))
+        if account is not None:
+            query = query.where(Lease.account == account)
         if before is not None:
             query = query.where(Lease.number < before)
         return self._database.scalars(_with_shares(query)).all()
@@ -311,14 +302,22 @@ class Transaction:
             found.setdefault(lease, []).append((device, memory_bytes, compute_ppm, node))
         return found
 
-    def leases_of_devices(self, devices: Iterable[str]) -> dict[str, list[str]]:
-        """Return, by device, the ids of the leases that have parts of it now, the oldest first."""
+    def leases_of_devices(
+        self, devices: Iterable[str], *, within: Collection[str] | None = None
+    ) -> dict[str, list[str]]:
+        """Return, by device, the ids of the leases that have parts of it now, the oldest first.
+
+        Args:
+            devices: The devices' ids.
+            within: Tenants whose leases count, with those below them; None for all.
+        """
         found: dict[str, list[str]] = {}
-        for device, lease in self._database.execute(
-            select(Share.device_id, Share.lease_id)
-            .where(Share.device_id.in_(list(devices)), Share.is_active)
-            .order_by(Share.number)
-        ):
+        query = select(Share.device_id, Share.lease_id).where(
+            Share.device_id.in_(list(devices)), Share.is_active
+        )
+        if within is not None:
+            query = query.join(Lease, Lease.id == Share.lease_id).where(_is_within(Lease.tenant, within))
+        for device, lease in self._database.execute(query.order_by(Share.number)):
             found.setdefault(device, []).append(lease)
         return found
 
@@ -350,6 +349,12 @@ class Transaction:
                 self._database.delete(session)
         self._database.add_all(Session(node_name=node, id=id, lease_id=lease) for id, lease in wanted.items())
         self._database.flush()
+
+
+def _is_within(column: InstrumentedAttribute[str], tenants: Collection[str]) -> ColumnElement[bool]:
+    """Whether a column names one of some tenants, or one below them."""
+    below = (column.startswith(f"{tenant}/", autoescape=True) for tenant in tenants)
+    return or_(column.in_(list(tenants)), *below)
 
 
 def _with_shares(query: Select[Lease]) -> Select[Lease]:

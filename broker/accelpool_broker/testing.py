@@ -9,8 +9,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from accelpool_broker.app import build_app
+from accelpool_broker.resources.node_schemas import NODE_NAME
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.services import Services, open_services
 from accelpool_broker.settings import Settings
+from accelpool_broker.state_dir import sha256
 
 GIB = 1 << 30
 
@@ -53,10 +56,26 @@ class BrokerInProcess:
     def __exit__(self, *_: object) -> None:
         self.services.close()
 
+    @property
+    def admin(self) -> Caller:
+        """The first admin."""
+        return self.services.access.identify(f"Bearer {self.services.file_tokens['user']}")
+
     def call(self, method: str, path: str, *, role: str = "user", **options: Any) -> TestResponse:
-        """Send a request with the token of a role, "user" or "node"."""
-        headers = {"Authorization": f"Bearer {self.services.tokens[role]}"} | options.pop("headers", {})
+        """Send a request with the token of the "user", of the "node" that the path names, or another."""
+        token = self.node_token(path) if role == "node" else self.services.file_tokens.get(role, role)
+        headers = {"Authorization": f"Bearer {token}"} | options.pop("headers", {})
         return self.app.test_client().open(path, method=method, headers=headers, **options)
+
+    def node_token(self, path: str) -> str:
+        """Return the token of the node that a path names; it is enrolled with it now if it was not yet."""
+        name = path.split("/")[2] if path.startswith("/nodes/") else "n1"
+        name = name if NODE_NAME.fullmatch(name) else "n1"
+        secret = f"apn_of-{name}"
+        if self.services.access.credentials.find(secret) is None:
+            joining = self.json("POST", "/join-tokens", {"node": name})["token"]
+            self.json("POST", f"/nodes/{name}/enrol", {"sha256": sha256(secret)}, role=joining)
+        return secret
 
     def json(self, method: str, path: str, body: Any = None, *, role: str = "user") -> Any:
         """Send a request that has to succeed and return the answer's JSON."""

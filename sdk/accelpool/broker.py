@@ -153,6 +153,13 @@ class Broker:
         """Return the kernels of the broker's library as it tells of them."""
         return self._rest.pages("/kernels")
 
+    def whoami(self) -> dict[str, Any]:
+        """Return whose token this is, as the broker tells of it: account, role, tenants, scopes."""
+        answer = self._rest.request("GET", "/whoami").body
+        if not isinstance(answer, dict):
+            raise RemoteProtocolError(f"{self.url}/whoami answered with no object")
+        return answer
+
     def close(self) -> None:
         """Give back all leases that were acquired here. Closing twice is closing once."""
         self.is_open = False

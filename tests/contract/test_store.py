@@ -168,6 +168,22 @@ def test_a_device_can_be_leased_again_afterwards(store: Store) -> None:
         assert tx.leases_of_devices(["d1"]) == {"d1": ["l2"]}
 
 
+def test_the_audit_log_is_only_added_to(store: Store) -> None:
+    entry = {
+        "at": 1.0, "account": "a", "token": "t", "address": "", "action": "x", "object": "/x",
+        "outcome": "done", "count": 1,
+    }  # fmt: skip
+    with store.write() as tx:
+        tx.add_audit([entry, {**entry, "at": 2.0}])
+    with pytest.raises(Conflict, match="only added to"), store.write() as tx:
+        tx.audit()[0].account = "somebody else"
+    with store.write() as tx:
+        assert [(found.at, found.account) for found in tx.audit()] == [(2.0, "a"), (1.0, "a")]
+        tx.prune_audit(before=2.0)
+    with store.read() as tx:
+        assert [found.at for found in tx.audit()] == [2.0]
+
+
 def test_an_idempotency_key_names_one_lease(store: Store) -> None:
     with store.write() as tx:
         tx.add(lease("l1", key="k"))

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from accelpool_broker.models import Base
 from accelpool_broker.scheduler import WHOLE, Demand
+from accelpool_broker.services.leases import scoped_key
 from accelpool_broker.services.views import read_demand
 from accelpool_broker.store import open_store
 from accelpool_broker.store.migrate import config
@@ -84,7 +85,10 @@ def test_what_the_first_version_wrote_is_kept(url: str, engine: Engine) -> None:
         assert (device.attributes, device.memory_bytes, device.loaded_sha256) == ({"a": [1]}, 1 << 40, None)
         assert (device.used_memory_bytes, device.used_compute_ppm) == (1, WHOLE)
         assert [session.id for session in tx.sessions_of("l1")] == ["s1"]
-        assert [(token.sha256, token.scope) for token in tx.tokens()] == [("ab", "admin")]
+        [(token, account)] = tx.tokens_and_accounts()
+        assert (token.sha256, token.scopes, token.expires_at) == ("ab", ["*"], None)
+        assert (account.name, account.role, account.is_disabled) == ("admin", "admin", False)
+        assert lease.account == "admin"
     store.close()
 
 
@@ -100,6 +104,39 @@ def test_down_and_up_again_keeps_the_rows_of_the_first_version(url: str, engine:
         assert [lease.id for lease in tx.leases()] == ["l1"]
         assert tx.active_shares() == {"l1": [("d1", 1, WHOLE, "n1")]}
     store.close()
+
+
+def test_a_request_can_be_repeated_after_an_upgrade(url: str, engine: Engine) -> None:
+    fill_first_version(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE leases SET idempotency_key = 'mine'"))
+    store = open_store(url, None)
+    with store.read() as tx:
+        assert tx.lease_by_key("mine") is None
+        found = tx.lease_by_key(scoped_key("admin", "mine"))
+        assert found is not None
+        assert found.id == "l1"
+    store.close()
+
+
+def test_tokens_that_an_earlier_version_can_tell_are_kept_on_the_way_down(engine: Engine) -> None:
+    fill_first_version(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO tokens VALUES ('cd', 'node', 2.0)"))
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO accounts VALUES ('m', 'user', 'member', '[]', false, 3.0)"))
+        connection.execute(
+            text(
+                "INSERT INTO tokens (id, sha256, account, name, scopes, created_at, expires_at) VALUES"
+                " ('t1', 'm1', 'm', 't', '[\"*\"]', 3.0, NULL),"
+                " ('t2', 'a1', 'admin', 't', '[\"leases\"]', 3.0, NULL),"
+                " ('t3', 'a2', 'admin', 't', '[\"*\"]', 3.0, 9.0)"
+            )
+        )
+        command.downgrade(config(connection), "0006")
+        kept = connection.execute(text("SELECT sha256, scope, created_at FROM tokens ORDER BY sha256")).all()
+    assert [tuple(row) for row in kept] == [("ab", "admin", 1.0), ("cd", "node", 2.0)]
 
 
 def test_requests_that_have_not_begun_are_forgotten_on_the_way_down(url: str, engine: Engine) -> None:

@@ -64,7 +64,7 @@ def test_a_token_of_another_scope_is_refused(
 
 def test_a_token_is_kept_as_a_hash_only(tmp_path: Path) -> None:
     with BrokerInProcess(tmp_path / "state") as broker:
-        tokens = broker.services.tokens
+        tokens = broker.services.file_tokens
     content = b"".join(file.read_bytes() for file in (tmp_path / "state").glob("broker.sqlite*"))
     assert len(content) > 0
     assert all(token.encode() not in content for token in tokens.values())

@@ -373,7 +373,7 @@ def test_after_a_restart_nobody_pays_for_the_time_without_a_broker(tmp_path: Pat
 
 def test_a_token_that_was_changed_no_longer_lets_anybody_in(tmp_path: Path) -> None:
     with BrokerInProcess(tmp_path) as broker:
-        old = broker.services.tokens["user"]
+        old = broker.services.file_tokens["user"]
     (tmp_path / "tokens.json").write_text('{"user": "new", "node": "other"}')
     with BrokerInProcess(tmp_path) as again:
         assert again.json("GET", "/leases")["items"] == []

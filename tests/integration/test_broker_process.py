@@ -19,7 +19,7 @@ import requests
 
 from accelpool_broker.testing import registration
 
-from ..conftest import wait_until
+from ..conftest import enrol, wait_until
 
 Start = Callable[..., "Broker"]
 
@@ -37,6 +37,9 @@ class Broker:
         self.port = int(self.url.rpartition(":")[2]) if line else 0
         file = state_dir / "tokens.json"
         self.tokens = json.loads(file.read_text()) if line else {}
+        if line:
+            self.tokens["node"] = "apn_of-n1"
+            enrol(self.url, self.tokens["user"], "n1", self.tokens["node"])
 
     def call(self, method: str, path: str, body: Any = None, role: str = "user", **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"}

@@ -61,9 +61,10 @@ def waiting(broker: BrokerInProcess, lease: str) -> Background:
 
 def test_each_lets_the_others_users_and_nodes_in(brokers: Two, postgres_url: str, tmp_path: Path) -> None:
     first, second = brokers
-    assert first.services.tokens != second.services.tokens
+    assert first.services.file_tokens != second.services.file_tokens
+    tokens = {"user": second.services.file_tokens["user"], "node": second.node_token("/nodes/n1")}
     for role, path in (("user", "/leases"), ("node", "/nodes/n1/reconcile")):
-        header = {"Authorization": f"Bearer {second.services.tokens[role]}"}
+        header = {"Authorization": f"Bearer {tokens[role]}"}
         method, body = ("GET", None) if role == "user" else ("POST", {"boot_id": "b", "sequence": 0})
         answer = first.client.open(path, method=method, json=body, headers=header)
         assert answer.status_code == (200 if role == "user" else 409)
@@ -72,7 +73,7 @@ def test_each_lets_the_others_users_and_nodes_in(brokers: Two, postgres_url: str
     with BrokerInProcess(tmp_path / "a", first.clock, database_url=postgres_url):  # a restart keeps all
         pass
     with BrokerInProcess(tmp_path / "c", first.clock, database_url=postgres_url) as third:
-        header = {"Authorization": f"Bearer {second.services.tokens['user']}"}
+        header = {"Authorization": f"Bearer {second.services.file_tokens['user']}"}
         assert third.client.get("/leases", headers=header).status_code == 200
 
 
@@ -99,13 +100,13 @@ def test_a_device_is_never_granted_twice_however_many_race_for_it(brokers: Two) 
     def acquire(broker: BrokerInProcess) -> None:
         leases = broker.services.leases
         for _ in range(3):
-            seen = leases.create(LeaseRequest(), key=None, wait_s=WAIT_S).lease
+            seen = leases.create(LeaseRequest(), broker.admin, key=None, wait_s=WAIT_S).lease
             if seen.state != "active" or not holders.acquire(blocking=False):
                 failures.append(seen.state)
                 return
             granted.append(seen.id)
             holders.release()
-            leases.end(seen.id)
+            leases.end(seen.id, broker.admin)
 
     threads = [threading.Thread(target=acquire, args=(brokers[number % 2],)) for number in range(8)]
     for thread in threads:

@@ -152,11 +152,14 @@ def test_a_long_fault_does_not_widen_the_table(cli: Cli, null_pool, monkeypatch:
 def test_broker_and_node_run_by_themselves(cli: Cli) -> None:
     with cli.running("broker", "--port", "0") as broker:
         url = json.loads(broker.line())["ready"]
-        tokens = json.loads((cli.home / ".local/state/accelpool/broker/tokens.json").read_text())
+        token = json.loads((cli.home / ".local/state/accelpool/broker/tokens.json").read_text())["user"]
+        made = cli.json("node", "join-token", "create", ACCELPOOL_URL=url, ACCELPOOL_TOKEN=token)[
+            "join_token"
+        ]
         arguments = ("--broker", url, "--name", "alone", "--backend", "null:1")
-        with cli.running("node", *arguments, ACCELPOOL_NODE_TOKEN=tokens["node"]) as node:
+        with cli.running("node", *arguments, ACCELPOOL_JOIN_TOKEN=made["token"]) as node:
             assert json.loads(node.line())["ready"]["devices"] == 1
-            with accelpool.connect(url, tokens["user"]) as pool:
+            with accelpool.connect(url, token) as pool:
                 assert [device["node"] for device in pool.devices()] == ["alone"]
             ends = [node.end(signal.SIGTERM), broker.end(signal.SIGTERM)]
     assert [code for code, _ in ends] == [0, 0], ends

@@ -56,12 +56,13 @@ def test_a_part_that_dies_is_started_again_where_it_was(cli: Cli) -> None:
 def test_a_second_node_of_the_machine_joins_by_its_name_alone(cli: Cli) -> None:
     with cli.running(*NULL) as up:
         told = up.document()
-        tokens = json.loads((Path(told["state_dir"]) / "broker" / "tokens.json").read_text())
-        arguments = ("node", "--broker", told["url"], "--backend", "null:1")
-        with cli.running(*arguments, "--name", "second", ACCELPOOL_NODE_TOKEN=tokens["node"]) as second:
+        path = cli.home / "join.token"
+        assert cli.call("node", "join-token", "create", "--file", str(path)).exit_code == 0
+        arguments = ("node", "--broker", told["url"], "--backend", "null:1", "--join-token-file", str(path))
+        with cli.running(*arguments, "--name", "second") as second:
             assert json.loads(second.line())["ready"]["devices"] == 1
             assert {node["name"] for node in cli.json("nodes")["nodes"]} == {told["node"], "second"}
-            twin = cli.run(*arguments, "--name", told["node"], ACCELPOOL_NODE_TOKEN=tokens["node"])
+            twin = cli.run(*arguments, "--name", told["node"])
             assert twin.returncode == 1
             assert "another agent" in twin.stderr
             assert second.end(signal.SIGTERM)[0] == 0

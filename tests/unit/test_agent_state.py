@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -127,8 +128,38 @@ def test_the_token_comes_from_the_environment_or_a_file(tmp_path):
     assert main.read_settings(options("--token-file", str(tmp_path / "token")), ENVIRON).token == "other"
 
 
-def test_settings_do_not_print_the_token():
-    assert "t0ken" not in repr(main.read_settings(options(), ENVIRON))
+def test_the_join_token_comes_from_the_environment_or_a_file(tmp_path):
+    environ = {"ACCELPOOL_JOIN_TOKEN": "j0in\n", "HOME": "/home/u"}
+    settings = main.read_settings(options(), environ)
+    assert (settings.token, settings.join_token) == ("", "j0in")
+    (tmp_path / "token").write_text("other\n")
+    given = options("--join-token-file", str(tmp_path / "token"))
+    assert main.read_settings(given, environ).join_token == "other"
+
+
+def test_a_token_that_is_kept_is_enough(tmp_path):
+    (tmp_path / "token").write_text("apn_kept\n")
+    settings = main.read_settings(options("--state-dir", str(tmp_path)), {"HOME": "/home/u"})
+    assert (settings.token, settings.join_token) == ("", "")
+
+
+def test_settings_do_not_print_the_tokens():
+    environ = {**ENVIRON, "ACCELPOOL_JOIN_TOKEN": "j0in"}
+    printed = repr(main.read_settings(options(), environ))
+    assert "t0ken" not in printed
+    assert "j0in" not in printed
+
+
+def test_a_new_token_is_the_same_until_it_is_kept(tmp_path):
+    with StateDir(tmp_path) as state:
+        assert state.token() == ""
+        made = state.new_token()
+        assert made.startswith("apn_")
+        assert (state.new_token(), state.token()) == (made, "")
+        state.keep_token()
+        assert state.token() == made
+        assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+        assert state.new_token() != made
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 from accelpool_broker.models import Tenant
 from accelpool_broker.services import changes
-from accelpool_broker.services.accounts import new_tenant
 from accelpool_broker.services.changes import Change
+from accelpool_broker.services.charges import new_tenant
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.testing import BrokerInProcess
@@ -222,10 +222,10 @@ def test_what_others_gave_back_in_the_same_transaction_can_be_had() -> None:
         turns = broker.services.pool._changes._turns
 
         def shrink() -> None:
-            leases.change(large["id"], compute_ppm=250_000)
+            leases.change(large["id"], broker.admin, compute_ppm=250_000)
 
         def grow() -> None:
-            leases.change(small["id"], compute_ppm=700_000)
+            leases.change(small["id"], broker.admin, compute_ppm=700_000)
 
         assert turns.take(0)
         threads = [threading.Thread(target=work) for work in (shrink, grow)]

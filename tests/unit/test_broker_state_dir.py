@@ -32,8 +32,12 @@ def test_tokens_and_key_stay_the_same(tmp_path: Path) -> None:
     tokens, key = state_dir.tokens(tmp_path), state_dir.signing_key(tmp_path)
     assert state_dir.tokens(tmp_path) == tokens == json.loads((tmp_path / "tokens.json").read_text())
     assert state_dir.signing_key(tmp_path).private_bytes_raw() == key.private_bytes_raw()
-    assert set(tokens) == {"user", "node"}
-    assert tokens["user"] != tokens["node"]
+    assert set(tokens) == {"user"}
+
+
+def test_the_tokens_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    (tmp_path / "tokens.json").write_text('{"user": "u", "node": "n"}')
+    assert state_dir.tokens(tmp_path) == {"user": "u", "node": "n"}
 
 
 def test_without_a_directory_all_is_in_memory() -> None:
@@ -41,7 +45,7 @@ def test_without_a_directory_all_is_in_memory() -> None:
     assert state_dir.signing_key(None).private_bytes_raw() != state_dir.signing_key(None).private_bytes_raw()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"user": "x"}', "null"])
+@pytest.mark.parametrize("content", ["", "[]", '{"node": "x"}', "null"])
 def test_broken_tokens_are_refused_and_kept(tmp_path: Path, content: str) -> None:
     (tmp_path / "tokens.json").write_text(content)
     with pytest.raises(state_dir.StateDirError, match=r"tokens\.json"):

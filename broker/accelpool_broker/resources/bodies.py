@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, Share
-from accelpool_broker.resources.context import instant, services
+from accelpool_broker.resources.context import caller, instant, services
 from accelpool_broker.resources.demands import demand_bodies
 from accelpool_broker.scheduler import WHOLE, Explanation, Verdict
 from accelpool_broker.scheduler.quotas import HOUR_S
@@ -89,12 +89,14 @@ def _image_body(device: Device) -> Body:
 def lease_body(seen: SeenLease) -> Body:
     """Return the body of a lease."""
     lease = seen.lease
+    opened = endpoints(lease, services().access) if caller().may_use(lease) else []
     return {
         "id": lease.id,
         "state": lease.state,
         "reason": seen.reason,
         "position": seen.position,
         "tenant": lease.tenant,
+        "account": lease.account,
         "priority": lease.priority,
         "preemptible": lease.is_preemptible,
         "alternatives": demand_bodies(lease),
@@ -113,7 +115,7 @@ def lease_body(seen: SeenLease) -> Body:
         "expires_at": instant(lease.expires_at),
         "ended_at": instant(lease.ended_at),
         "shares": [_share_body(share) for share in lease.shares],
-        "endpoints": [asdict(endpoint) for endpoint in endpoints(lease, services().access)],
+        "endpoints": [asdict(endpoint) for endpoint in opened],
     }
 
 

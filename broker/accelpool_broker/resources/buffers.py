@@ -9,7 +9,7 @@ from apiflask.schemas import FileSchema
 from flask import Response, request
 
 from accelpool_broker.resources import compute_schemas as schemas
-from accelpool_broker.resources.context import OCTETS, listing, services
+from accelpool_broker.resources.context import OCTETS, caller, listing, services
 
 blueprint = APIBlueprint("buffers", __name__, tag="Buffers")
 
@@ -20,7 +20,7 @@ blueprint = APIBlueprint("buffers", __name__, tag="Buffers")
 @blueprint.doc(summary="Make a buffer")
 def post_buffer(id: str, json_data: dict[str, Any]) -> Any:
     """Make a buffer on the lease's device."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         buffer = session.create_buffer(json_data["size_bytes"])
     location = {"Location": f"/leases/{id}/buffers/{buffer}"}
     return {"id": buffer, "size_bytes": json_data["size_bytes"]}, 201, location
@@ -31,7 +31,7 @@ def post_buffer(id: str, json_data: dict[str, Any]) -> Any:
 @blueprint.doc(summary="Show a buffer")
 def get_buffer(id: str, buffer: str) -> dict[str, Any]:
     """Show a buffer."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         return {"id": buffer, "size_bytes": session.buffers.get(buffer).size_bytes}
 
 
@@ -40,7 +40,7 @@ def get_buffer(id: str, buffer: str) -> dict[str, Any]:
 @blueprint.doc(summary="List the buffers of a lease")
 def list_buffers(id: str) -> dict[str, Any]:
     """List the buffers of a lease, on one page."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         items = list(session.buffers.items.items())
     return listing([{"id": id, "size_bytes": buffer.size_bytes} for id, buffer in items], None)
 
@@ -51,7 +51,7 @@ def list_buffers(id: str) -> dict[str, Any]:
 @blueprint.doc(summary="Write raw bytes to a buffer")
 def put_content(id: str, buffer: str, query_data: dict[str, Any]) -> dict[str, Any]:
     """Write the body, raw bytes of a stated length or chunked, to the buffer from `offset` on."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         written = session.write(buffer, query_data["offset"], request.stream, request.content_length)
         size = session.buffers.get(buffer).size_bytes
     return {"id": buffer, "size_bytes": size, "written_bytes": written}
@@ -63,7 +63,7 @@ def put_content(id: str, buffer: str, query_data: dict[str, Any]) -> dict[str, A
 @blueprint.doc(summary="Read raw bytes of a buffer")
 def get_content(id: str, buffer: str, query_data: dict[str, Any]) -> Response:
     """Read the buffer's bytes after all that was launched and written before."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         size, pieces = session.read(buffer, query_data["offset"], query_data["size"])
     answer = Response((bytes(piece) for piece in pieces), mimetype=OCTETS)
     answer.content_length = size
@@ -75,6 +75,6 @@ def get_content(id: str, buffer: str, query_data: dict[str, Any]) -> Response:
 @blueprint.doc(summary="Give a buffer back")
 def delete_buffer(id: str, buffer: str) -> tuple[str, int]:
     """Give a buffer back; launches that use it still may."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         session.delete_buffer(buffer)
     return "", 204

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
-from flask import current_app
+from flask import current_app, g
 
 from accelpool_broker.problems import RETRY_AFTER_S
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.services import Services
 from accelpool_wire.errors import Invalid
 
@@ -25,11 +26,21 @@ def services() -> Services:
     return cast(Services, current_app.extensions[EXTENSION])
 
 
+def caller() -> Caller:
+    """Return who sent the request."""
+    return cast(Caller, g.caller)
+
+
 def instant(seconds: float | None) -> str | None:
     """Return an instant in RFC 3339 form, UTC."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds(instant: datetime | None) -> float | None:
+    """Return an instant in seconds since the Unix epoch."""
+    return None if instant is None else instant.timestamp()
 
 
 def retry_hint(is_early: bool) -> dict[str, str]:

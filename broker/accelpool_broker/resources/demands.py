@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from accelpool_broker.models import Lease
+from accelpool_broker.resources.context import seconds
 from accelpool_broker.scheduler import WHOLE, Demand, Placement
 from accelpool_broker.services.leases import LeaseRequest
 from accelpool_broker.services.views import read_demand
@@ -21,14 +21,10 @@ def read_request(data: dict[str, Any]) -> LeaseRequest:
     return LeaseRequest(
         alternatives=tuple(_demand(demand) for demand in demands),
         is_preemptible=data["preemptible"],
-        starts_at=_seconds(data["starts_at"]),
-        ends_at=_seconds(data["ends_at"]),
+        starts_at=seconds(data["starts_at"]),
+        ends_at=seconds(data["ends_at"]),
         **{name: data[name] for name in OF_REQUEST},
     )
-
-
-def _seconds(instant: datetime | None) -> float | None:
-    return None if instant is None else instant.timestamp()
 
 
 def _demand(data: dict[str, Any]) -> Demand:

@@ -7,7 +7,14 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from accelpool_broker.resources import bodies, schemas
-from accelpool_broker.resources.context import listing, page, read_number_cursor, services, write_cursor
+from accelpool_broker.resources.context import (
+    caller,
+    listing,
+    page,
+    read_number_cursor,
+    services,
+    write_cursor,
+)
 
 blueprint = APIBlueprint("devices", __name__, tag="Devices")
 
@@ -17,7 +24,7 @@ blueprint = APIBlueprint("devices", __name__, tag="Devices")
 @blueprint.doc(summary="Show a device")
 def get_device(id: str) -> dict[str, Any]:
     """Show a device."""
-    return bodies.device_body(services().devices.get(id))
+    return bodies.device_body(services().devices.get(id, caller()))
 
 
 @blueprint.get("/devices")
@@ -29,6 +36,7 @@ def list_devices(query_data: dict[str, Any]) -> dict[str, Any]:
     limit = query_data["limit"]
     found, last = page(
         services().devices.page(
+            caller(),
             kind=query_data["kind"],
             node=query_data["node"],
             is_free=query_data["free"],

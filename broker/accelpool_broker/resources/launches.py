@@ -9,7 +9,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from accelpool_broker.resources import compute_schemas as schemas
-from accelpool_broker.resources.context import retry_hint, services
+from accelpool_broker.resources.context import caller, retry_hint, services
 from accelpool_broker.resources.schemas import MAX_WAIT_S, WaitQuery
 from accelpool_broker.services.compute_objects import Launch
 from accelpool_wire.errors import ComputeFailed
@@ -37,7 +37,7 @@ def post_launch(id: str, json_data: dict[str, Any]) -> Any:
     wait_s = MAX_WAIT_S if json_data["wait"] else 0.0
     with (
         _sizes_told(json_data),
-        services().compute.session(id) as session,
+        services().compute.session(id, caller()) as session,
         services().compute.may_wait(wait_s) as granted_s,
     ):
         launch = session.launch(
@@ -59,7 +59,10 @@ def post_launch(id: str, json_data: dict[str, Any]) -> Any:
 def get_launch(id: str, launch: str, query_data: dict[str, Any]) -> Any:
     """Show how far a launch is, after at most `wait_s` or as soon as it has ended."""
     wait_s = query_data["wait_s"]
-    with services().compute.session(id) as session, services().compute.may_wait(wait_s) as granted_s:
+    with (
+        services().compute.session(id, caller()) as session,
+        services().compute.may_wait(wait_s) as granted_s,
+    ):
         body = _body(launch, session.look(launch, granted_s))
     return body, 200, retry_hint(granted_s < wait_s)
 

@@ -166,9 +166,13 @@ class LeaseIn(DemandIn):
         metadata=about("demands, the best first, instead of one"),
     )
     tenant = String(
-        load_default=DEFAULT_TENANT,
+        load_default=None,
+        allow_none=True,
         validate=Regexp(TENANT_NAME),
-        metadata=about("who is charged; one below another is called OTHER/NAME"),
+        metadata=about(
+            "who is charged; one below another is called OTHER/NAME; null for the account's first one, and "
+            f"`{DEFAULT_TENANT}` for admins"
+        ),
     )
     priority = count_field(
         -MAX_PRIORITY, MAX_PRIORITY, load_default=0, metadata=about("higher ones are served first")
@@ -341,6 +345,7 @@ class LeaseOut(Schema):
     reason = String()
     position = Integer(allow_none=True)
     tenant = String()
+    account = String(metadata=about("who asked for it"))
     priority = Integer()
     preemptible = Boolean()
     alternatives = List(Nested(DemandOut))
@@ -363,7 +368,9 @@ class LeaseOut(Schema):
     expires_at = instant_field(allow_none=True)
     ended_at = instant_field(allow_none=True)
     shares = List(Nested(ShareOut))
-    endpoints = List(Nested(EndpointOut))
+    endpoints = List(
+        Nested(EndpointOut), metadata=about("for those who may compute under it: its account, and admins")
+    )
 
 
 class LeaseList(Schema):

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 
 from accelpool_broker.resources import bodies, lease_schemas, schemas
 from accelpool_broker.resources.context import (
+    caller,
     listing,
     page,
     read_number_cursor,
@@ -29,7 +30,7 @@ blueprint = APIBlueprint("leases", __name__, tag="Leases")
 def post_lease(json_data: dict[str, Any], query_data: dict[str, Any], headers_data: dict[str, Any]) -> Any:
     """Answer with an active lease, or with a queued one after at most `wait_s`."""
     request = read_request(json_data)
-    seen = services().leases.create(request, key=headers_data["key"], wait_s=query_data["wait_s"])
+    seen = services().leases.create(request, caller(), key=headers_data["key"], wait_s=query_data["wait_s"])
     return bodies.lease_body(seen), 201, {"Location": f"/leases/{seen.lease.id}", **retry_hint(seen.is_early)}
 
 
@@ -41,7 +42,7 @@ def list_leases(query_data: dict[str, Any]) -> dict[str, Any]:
     """List leases, all or those in one state."""
     limit = query_data["limit"]
     before = read_number_cursor(query_data["cursor"])
-    seen = services().leases.page(state=query_data["state"], before=before, limit=limit + 1)
+    seen = services().leases.page(caller(), state=query_data["state"], before=before, limit=limit + 1)
     found, last = page(seen, limit)
     return listing(
         [bodies.lease_body(lease) for lease in found],
@@ -55,7 +56,7 @@ def list_leases(query_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.doc(summary="Show a lease; wait for a queued one")
 def get_lease(id: str, query_data: dict[str, Any]) -> Any:
     """Show a lease; one that is queued after at most `wait_s`, or as soon as it no longer is."""
-    seen = services().leases.get(id, wait_s=query_data["wait_s"])
+    seen = services().leases.get(id, caller(), wait_s=query_data["wait_s"])
     return bodies.lease_body(seen), 200, retry_hint(seen.is_early)
 
 
@@ -64,7 +65,7 @@ def get_lease(id: str, query_data: dict[str, Any]) -> Any:
 @blueprint.doc(summary="Explain why a lease waits, device by device")
 def get_explanation(id: str) -> dict[str, Any]:
     """Tell why a queued lease waits, and when it can be granted at the earliest."""
-    seen, explanation = services().leases.explain(id)
+    seen, explanation = services().leases.explain(id, caller())
     return bodies.explanation_body(seen, explanation, services().devices.names())
 
 
@@ -76,6 +77,7 @@ def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Let an active lease last `ttl_s` from now, or have another part of its devices."""
     seen = services().leases.change(
         id,
+        caller(),
         ttl_s=json_data.get("ttl_s"),
         memory_bytes=json_data.get("memory_bytes"),
         compute_ppm=to_ppm(json_data.get("compute")),
@@ -88,4 +90,4 @@ def patch_lease(id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.doc(summary="Give a lease back, or withdraw a request")
 def delete_lease(id: str) -> dict[str, Any]:
     """Idempotent: a lease that has ended stays as it is."""
-    return bodies.lease_body(services().leases.end(id))
+    return bodies.lease_body(services().leases.end(id, caller()))

@@ -8,7 +8,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from accelpool_broker.resources import bodies, node_schemas, schemas
-from accelpool_broker.resources.context import listing, page, read_cursor, services, write_cursor
+from accelpool_broker.resources.context import caller, listing, page, read_cursor, services, write_cursor
 from accelpool_broker.services.nodes import (
     DeviceReport,
     EndedSession,
@@ -30,7 +30,8 @@ def put_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Idempotent. With another `boot_id` than before, the agent was restarted: its leases are lost."""
     if node_schemas.NODE_NAME.fullmatch(name) is None:
         raise Invalid(f"{name!r} is no node name: 1 to 64 of A-Z a-z 0-9 . _ -")
-    services().nodes.register(name, _registration(json_data))
+    services().access.check_node(caller(), name)
+    services().nodes.register(name, _registration(json_data), caller())
     settings = services().settings
     return {
         "name": name,
@@ -46,6 +47,7 @@ def put_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.doc(summary="Tell what a node runs, be told what it should run (scope node)")
 def reconcile_node(name: str, json_data: dict[str, Any]) -> Any:
     """Each call is a heartbeat. Answers at once if the node's revision is not `seen_revision`."""
+    services().access.check_node(caller(), name)
     work = services().nodes.reconcile(name, _report(json_data), wait_s=json_data["wait_s"])
     return bodies.work_body(work)
 
@@ -70,7 +72,7 @@ def patch_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
         is_cordoned=json_data.get("cordoned"),
         drain_within_s=json_data.get("drain_within_s"),
     )
-    return bodies.node_body(*services().nodes.operate(name, operation))
+    return bodies.node_body(*services().nodes.operate(name, operation, caller()))
 
 
 @blueprint.get("/nodes")

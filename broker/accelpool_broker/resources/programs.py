@@ -11,7 +11,7 @@ from marshmallow import ValidationError, missing
 
 from accelpool_broker.problems import what_is_wrong
 from accelpool_broker.resources import compute_schemas as schemas
-from accelpool_broker.resources.context import OCTETS, listing, services
+from accelpool_broker.resources.context import OCTETS, caller, listing, services
 from accelpool_broker.services import library
 from accelpool_broker.services.compute_objects import Program
 from accelpool_broker.services.kernel_args import parameters
@@ -33,13 +33,13 @@ def post_program(id: str, json_data: Any) -> Any:
         binary = request.get_data()
         if not binary:
             raise Invalid("the body is empty: a program's binary was expected")
-        with services().compute.session(id) as session:
+        with services().compute.session(id, caller()) as session:
             program = session.load(binary)
             return _created(id, program, session.programs.get(program))
     given = _checked(json_data)
     name = given["kernel"]
     source = given["source"] if name is None else _library_source(name)
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         program = session.build(source, given["options"], name)
         return _created(id, program, session.programs.get(program))
 
@@ -49,7 +49,7 @@ def post_program(id: str, json_data: Any) -> Any:
 @blueprint.doc(summary="Show a program")
 def get_program(id: str, program: str) -> dict[str, Any]:
     """Show a program."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         return _body(program, session.programs.get(program))
 
 
@@ -58,7 +58,7 @@ def get_program(id: str, program: str) -> dict[str, Any]:
 @blueprint.doc(summary="List the programs of a lease")
 def list_programs(id: str) -> dict[str, Any]:
     """List the programs of a lease, on one page."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         return listing([_body(*item) for item in list(session.programs.items.items())], None)
 
 
@@ -67,7 +67,7 @@ def list_programs(id: str) -> dict[str, Any]:
 @blueprint.doc(summary="Read a program's binary for its first device")
 def get_binary(id: str, program: str) -> Response:
     """Read a program's binary for its first device."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         return Response(session.binary(program), mimetype=OCTETS)
 
 
@@ -76,7 +76,7 @@ def get_binary(id: str, program: str) -> Response:
 @blueprint.doc(summary="Give a program back")
 def delete_program(id: str, program: str) -> tuple[str, int]:
     """Give a program back."""
-    with services().compute.session(id) as session:
+    with services().compute.session(id, caller()) as session:
         session.delete_program(program)
     return "", 204
 

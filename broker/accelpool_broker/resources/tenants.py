@@ -8,7 +8,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from accelpool_broker.resources import bodies, schemas, tenant_schemas
-from accelpool_broker.resources.context import listing, page, read_cursor, services, write_cursor
+from accelpool_broker.resources.context import caller, listing, page, read_cursor, services, write_cursor
 from accelpool_broker.resources.lease_schemas import TENANT_NAME
 from accelpool_broker.services.tenants import TenantRules
 from accelpool_wire.errors import Invalid
@@ -25,7 +25,8 @@ def put_tenant(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
     if re.match(TENANT_NAME, name) is None:
         raise Invalid(f"{name!r} is no tenant's name: 1 to 4 parts of A-Z a-z 0-9 . _ - with / between them")
     is_reset = json_data.pop("reset_device_hours")
-    return bodies.tenant_body(services().tenants.put(name, TenantRules(**json_data), is_reset=is_reset))
+    seen = services().tenants.put(name, TenantRules(**json_data), caller(), is_reset=is_reset)
+    return bodies.tenant_body(seen)
 
 
 @blueprint.get("/tenants/<path:name>")
@@ -33,7 +34,7 @@ def put_tenant(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.doc(summary="Show a tenant")
 def get_tenant(name: str) -> dict[str, Any]:
     """Show a tenant's rules, and what it has used."""
-    return bodies.tenant_body(services().tenants.get(name))
+    return bodies.tenant_body(services().tenants.get(name, caller()))
 
 
 @blueprint.get("/tenants")
@@ -44,7 +45,7 @@ def list_tenants(query_data: dict[str, Any]) -> dict[str, Any]:
     """List tenants that have rules, or have used something."""
     limit = query_data["limit"]
     after = read_cursor(query_data["cursor"]) or ""
-    found, last = page(services().tenants.page(after=after, limit=limit + 1), limit)
+    found, last = page(services().tenants.page(caller(), after=after, limit=limit + 1), limit)
     return listing(
         [bodies.tenant_body(seen) for seen in found],
         None if last is None else write_cursor(last.tenant.name),
@@ -56,5 +57,5 @@ def list_tenants(query_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.doc(summary="Forget a tenant's rules and use")
 def delete_tenant(name: str) -> str:
     """Only without leases; a tenant without rules may still ask for devices."""
-    services().tenants.remove(name)
+    services().tenants.remove(name, caller())
     return ""

@@ -1,63 +1,116 @@
-"""Charging tenants for what their leases had.
-
-A running lease is charged when it ends, or changes its size: until then the scheduler counts it as it runs.
-"""
+"""Accounts: who may call, with which role, in whose name."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accelpool_broker.models import Lease, Tenant
-from accelpool_broker.scheduler import WHOLE
-from accelpool_broker.scheduler.fairness import charge, decayed
+from accelpool_broker.models import Account, AccountKind, LeaseState, Role
+from accelpool_broker.services.caller import Caller
+from accelpool_broker.services.changes import Change
+from accelpool_broker.services.pool import Pool
 from accelpool_broker.store_queries import Transaction
+from accelpool_wire.errors import Conflict, Forbidden, Invalid, NotFound
+
+OPEN = (LeaseState.QUEUED, LeaseState.ACTIVE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Owed:
-    """What a running lease was not charged for yet: decayed, and as it counts for a quota; device-seconds."""
+class AccountChange:
+    """What is to change about an account; None leaves a thing as it is."""
 
-    used_device_s: float = 0.0
-    spent_device_s: float = 0.0
-
-
-def owed(lease: Lease, now: float, half_life_s: float) -> Owed:
-    """Return what a lease's tenant owes for it now."""
-    if lease.charged_at is None:
-        return Owed()
-    elapsed_s = max(0.0, now - lease.charged_at)
-    active = [share for share in lease.shares if share.is_active]
-    compute = sum(share.compute_ppm for share in active) / WHOLE
-    size = sum(
-        max(share.compute_ppm / WHOLE, share.memory_bytes / (share.device.memory_bytes or 1))
-        for share in active
-    )
-    return Owed(used_device_s=charge(size, elapsed_s, half_life_s), spent_device_s=compute * elapsed_s)
+    role: Role | None = None
+    tenants: tuple[str, ...] | None = None
+    is_disabled: bool | None = None
 
 
-def settle(tx: Transaction, lease: Lease, now: float, half_life_s: float) -> None:
-    """Charge a lease's tenant for the time since it was last charged."""
-    if lease.charged_at is None:
-        return
-    due = owed(lease, now, half_life_s)
-    tenant = tx.tenant(lease.tenant)
-    lease.charged_at = now
-    if tenant is None:
-        tenant = new_tenant(lease.tenant, now)
-        tx.add(tenant)
-    used = decayed(tenant.used_device_s, now - tenant.used_at, half_life_s)
-    tenant.used_device_s = used + due.used_device_s
-    tenant.spent_device_s += due.spent_device_s
-    tenant.used_at = now
+class Accounts:
+    """The accounts of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def create(
+        self, name: str, kind: AccountKind, role: Role, tenants: Sequence[str], caller: Caller
+    ) -> Account:
+        """Return a new account, which has no token yet.
+
+        Raises:
+            Conflict: There is one of this name.
+            Invalid: It has tenants, and is no member.
+        """
+        _check_tenants(role, tenants)
+        with self._pool.change() as change:
+            if change.tx.account(name) is not None:
+                raise Conflict(f"there is an account {name} already", instance=f"/accounts/{name}")
+            account = Account(
+                name=name,
+                kind=kind,
+                role=role,
+                tenants=list(dict.fromkeys(tenants)),
+                is_disabled=False,
+                created_at=change.now,
+            )
+            change.tx.add(account)
+            change.accounts = True
+            change.note(caller, f"/accounts/{name}")
+        return account
+
+    def change(self, name: str, wanted: AccountChange, caller: Caller) -> Account:
+        """Change an account, and return it; of one that is disabled the leases end.
+
+        Raises:
+            Forbidden: It is the caller's own, which nobody could undo, or a node's.
+            Invalid: It has tenants, and is no member.
+            NotFound: There is none.
+        """
+        with self._pool.change() as change:
+            account = found(change.tx, name)
+            if account.name == caller.account:
+                raise Forbidden(f"account {name} is your own: let another admin change it")
+            if account.role == Role.NODE and (wanted.role is not None or wanted.tenants):
+                raise Forbidden(f"account {name} is a node's: it can be disabled, and nothing else")
+            role = wanted.role or Role(account.role)
+            kept = account.tenants if role == Role.MEMBER else []
+            tenants = kept if wanted.tenants is None else wanted.tenants
+            _check_tenants(role, tenants)
+            account.role, account.tenants = role, list(dict.fromkeys(tenants))
+            if wanted.is_disabled is not None:
+                account.is_disabled = wanted.is_disabled
+            if account.is_disabled:
+                self._end_leases(change, name)
+            change.accounts = True
+            change.note(caller, f"/accounts/{name}")
+        return account
+
+    def _end_leases(self, change: Change, account: str) -> None:
+        for lease in change.tx.leases(states=OPEN, account=account):
+            state = LeaseState.REVOKED if lease.state == LeaseState.ACTIVE else LeaseState.WITHDRAWN
+            self._pool.end(change, lease, state, f"account {account} was disabled")
+
+    def get(self, name: str) -> Account:
+        """Return an account."""
+        with self._pool.store.read() as tx:
+            return found(tx, name)
+
+    def page(self, *, after: str, limit: int) -> Sequence[Account]:
+        """Return accounts by name."""
+        with self._pool.store.read() as tx:
+            return tx.accounts(after=after, limit=limit)
 
 
-def new_tenant(name: str, now: float) -> Tenant:
-    """Return a tenant without rules that has used nothing."""
-    return Tenant(
-        name=name,
-        weight=1.0,
-        used_device_s=0.0,
-        spent_device_s=0.0,
-        used_at=now,
-        created_at=now,
-    )
+def found(tx: Transaction, name: str) -> Account:
+    """Return the account of a name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    account = tx.account(name)
+    if account is None:
+        raise NotFound(f"there is no account {name}", instance=f"/accounts/{name}")
+    return account
+
+
+def _check_tenants(role: Role, tenants: Sequence[str]) -> None:
+    if tenants and role != Role.MEMBER:
+        raise Invalid(f"tenants are for members: an account of role {role} has none")

@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field
+from typing import Any
 
 from accelpool_broker.news import News
+from accelpool_broker.services.audit_entry import entry
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.store_queries import Transaction
 from accelpool_broker.turns import Turns
@@ -36,6 +39,8 @@ class Change:
         leases: Ids of leases that changed state: those who wait for them are woken.
         ended: Ids of leases that ended.
         nodes: Names of nodes that should run something else now.
+        accounts: Whether accounts or tokens changed.
+        notes: What the audit log is told of it.
         needs_scheduling: Whether devices or requests came or went.
         wake_at: When the timer should look next.
     """
@@ -46,6 +51,8 @@ class Change:
     leases: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     nodes: set[str] = field(default_factory=set)
+    accounts: bool = False
+    notes: list[dict[str, Any]] = field(default_factory=list)
     needs_scheduling: bool = False
     wake_at: float | None = None
 
@@ -54,12 +61,18 @@ class Change:
         self.before = self.before.after(*self.tx.take_sent())
         return self.before
 
+    def note(self, caller: Caller, object: str) -> None:
+        """Have the audit log say that a caller has done this to something, given by its path."""
+        self.notes.append(entry(caller, object, self.now))
+
     def take(self, other: Change) -> None:
         """Add another change to this one."""
         self.before = other.picture()
         self.leases |= other.leases
         self.ended |= other.ended
         self.nodes |= other.nodes
+        self.accounts |= other.accounts
+        self.notes += other.notes
         self.needs_scheduling |= other.needs_scheduling
         self.wake_at = min((at for at in (self.wake_at, other.wake_at) if at is not None), default=None)
 
@@ -69,6 +82,7 @@ class Change:
             leases=frozenset(self.leases),
             ended=frozenset(self.ended),
             nodes=frozenset(self.nodes),
+            accounts=self.accounts,
             wake_at=self.wake_at,
         )
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from accelpool_broker.services.access import Access
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.compute_session import ComputeSession
 from accelpool_broker.services.endpoints import endpoints
 from accelpool_broker.services.leases import Leases
@@ -56,18 +57,19 @@ class Compute:
         pool.on_end.append(self.close)
 
     @contextmanager
-    def session(self, lease_id: str) -> Iterator[ComputeSession]:
+    def session(self, lease_id: str, caller: Caller) -> Iterator[ComputeSession]:
         """Give the session of an active lease, opened now if there is none; errors come out as problems.
 
         Raises:
-            ProblemError: The lease is not active, its node does not answer, or the call failed.
+            ProblemError: The lease is not active, or not the caller's; or its node does not answer; or the
+                call failed.
         """
-        self._leases.active(lease_id)
+        self._leases.active(lease_id, caller)
         try:
             with translated():
-                yield self._get(lease_id)
+                yield self._get(lease_id, caller)
         except errors.SessionLost:
-            self._leases.active(lease_id)  # that the lease has ended meanwhile says more
+            self._leases.active(lease_id, caller)  # that the lease has ended meanwhile says more
             raise
 
     @contextmanager
@@ -97,16 +99,16 @@ class Compute:
         for session in sessions:
             session.close()
 
-    def _get(self, lease_id: str) -> ComputeSession:
+    def _get(self, lease_id: str, caller: Caller) -> ComputeSession:
         with self._lock:
             session = self._sessions.get(lease_id)
             opening = self._opening.setdefault(lease_id, threading.Lock())
         if session is not None and session.is_open:
             return session
         with opening:
-            return self._open(lease_id)
+            return self._open(lease_id, caller)
 
-    def _open(self, lease_id: str) -> ComputeSession:
+    def _open(self, lease_id: str, caller: Caller) -> ComputeSession:
         with self._lock:
             session = self._sessions.get(lease_id)
             if session is not None and session.is_open:
@@ -116,18 +118,18 @@ class Compute:
                 raise errors.QuotaExceeded(
                     f"the broker relays for at most {self._pool.settings.max_sessions} leases at once"
                 )
-        opened = self._connect(lease_id)
+        opened = self._connect(lease_id, caller)
         with self._lock:
             self._sessions[lease_id] = opened
         try:
-            self._leases.active(lease_id)  # it may have ended meanwhile
+            self._leases.active(lease_id, caller)  # it may have ended meanwhile
         except errors.ProblemError:
             self.close(lease_id)
             raise
         return opened
 
-    def _connect(self, lease_id: str) -> ComputeSession:
-        endpoint = endpoints(self._leases.active(lease_id), self._access)[0]
+    def _connect(self, lease_id: str, caller: Caller) -> ComputeSession:
+        endpoint = endpoints(self._leases.active(lease_id, caller), self._access)[0]
         try:
             connection = self.open_connection(
                 (endpoint.host, endpoint.port),

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from accelpool_broker.models import Device, NodeState
 from accelpool_broker.scheduler import WHOLE
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.pool import Pool
 from accelpool_wire.errors import NotFound
 
@@ -23,7 +24,7 @@ class DeviceState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SeenDevice:
-    """A device, what it is doing, and the ids of the leases that have parts of it."""
+    """A device, what it is doing, and the ids of those leases that have parts of it and may be seen."""
 
     device: Device
     state: DeviceState
@@ -54,13 +55,13 @@ class Devices:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def get(self, id: str) -> SeenDevice:
+    def get(self, id: str, caller: Caller) -> SeenDevice:
         """Return a device."""
         with self._pool.store.read() as tx:
             device = tx.device(id)
             if device is None:
                 raise NotFound(f"there is no device {id}", instance=f"/devices/{id}")
-            return _see(device, tx.leases_of_devices([id]).get(id, ()))
+            return _see(device, tx.leases_of_devices([id], within=caller.sees_only).get(id, ()))
 
     def names(self) -> dict[str, tuple[str, str]]:
         """Return the node and the name of each device, by id."""
@@ -68,12 +69,19 @@ class Devices:
             return {device.id: (device.node_name, device.name) for device in tx.device_rows()}
 
     def page(
-        self, *, kind: str | None, node: str | None, is_free: bool | None, after: int, limit: int
+        self,
+        caller: Caller,
+        *,
+        kind: str | None,
+        node: str | None,
+        is_free: bool | None,
+        after: int,
+        limit: int,
     ) -> list[SeenDevice]:
         """Return devices in order of registration."""
         with self._pool.store.read() as tx:
             devices = tx.device_page(kind=kind, node=node, is_free=is_free, after=after, limit=limit)
-            held = tx.leases_of_devices(device.id for device in devices)
+            held = tx.leases_of_devices((device.id for device in devices), within=caller.sees_only)
             return [_see(device, held.get(device.id, ())) for device in devices]
 
 
@@ -83,5 +91,5 @@ def _see(device: Device, leases: Sequence[str]) -> SeenDevice:
     elif device.fault:
         state = DeviceState.FAULTY
     else:
-        state = DeviceState.LEASED if leases else DeviceState.FREE
+        state = DeviceState.LEASED if device.used_compute_ppm else DeviceState.FREE
     return SeenDevice(device=device, state=state, leases=tuple(leases))

@@ -14,6 +14,7 @@ from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
 from accelpool_broker.scheduler import DeviceView, loss
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.idleness import Idleness
 from accelpool_broker.services.pool import Pool
@@ -114,7 +115,7 @@ class Nodes:
         self._pool = pool
         self._idleness = Idleness()
 
-    def register(self, name: str, registration: Registration) -> Node:
+    def register(self, name: str, registration: Registration, caller: Caller) -> Node:
         """Return the node, made or brought up to date; a restarted agent has lost its leases."""
         with self._pool.change() as change:
             node = change.tx.node(name)
@@ -130,6 +131,7 @@ class Nodes:
             node.state, node.last_seen_at = NodeState.READY, change.now
             change.tx.flush()
             _update_devices(change, name, registration.devices)
+            change.note(caller, f"/nodes/{name}")
             change.nodes.add(name)
             change.needs_scheduling = True
         log.info("node %s registered with %d devices", name, len(registration.devices))
@@ -151,7 +153,7 @@ class Nodes:
         )
         return work
 
-    def operate(self, name: str, operation: Operation) -> tuple[Node, int]:
+    def operate(self, name: str, operation: Operation, caller: Caller) -> tuple[Node, int]:
         """Return a node after its operator has said something of it."""
         with self._pool.change() as change:
             node = change.tx.node(name)
@@ -167,6 +169,7 @@ class Nodes:
             if operation.drain_within_s is not None:
                 node.is_cordoned = True
                 node.drain_at = change.now + operation.drain_within_s
+            change.note(caller, f"/nodes/{name}")
             change.needs_scheduling = True
         return self.get(name)
 

@@ -14,7 +14,7 @@ from accelpool_broker import scheduler
 from accelpool_broker.clock import Clock
 from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, NodeState, Share
 from accelpool_broker.news import News
-from accelpool_broker.services import accounts
+from accelpool_broker.services import charges
 from accelpool_broker.services.changes import Change, Changes
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.services.recent import Recent
@@ -39,6 +39,8 @@ class Pool:
         self.node_waiters = Waiters(settings.max_node_waiters)
         self.on_deadline: Callable[[float], None] = lambda _: None
         self.on_end: list[Callable[[str], None]] = []
+        self.on_accounts: Callable[[], None] = lambda: None
+        self.on_tick: Callable[[Change], None] = lambda _: None
         self._was_away = False
         self._known: tuple[int, Picture] | None = None  # by how many writes there were
         self._recent = Recent()
@@ -64,6 +66,7 @@ class Pool:
                     self._schedule(change)
                 after = change.picture()
                 tx.bump_revisions(change.nodes)
+                tx.add_audit(change.notes)
                 tx.publish(change.news())
         except Unavailable:
             self._was_away = True
@@ -88,6 +91,8 @@ class Pool:
 
     def tell(self, news: News) -> None:
         """Wake who waits for what changed, here or at another broker, and set the timer."""
+        if news.accounts or news.is_everything:
+            self.on_accounts()
         if news.leases or news.is_everything:
             self._recent.forget()
         if news.is_everything:
@@ -110,6 +115,7 @@ class Pool:
         with self.change() as change:
             change.needs_scheduling = True
             change.tx.prune(ended_before=change.now - self.settings.keep_ended_s)
+            self.on_tick(change)
         return change.wake_at
 
     def resume(self) -> None:
@@ -120,7 +126,7 @@ class Pool:
 
     def end(self, change: Change, lease: Lease, state: LeaseState, reason: str) -> None:
         """End a lease, or withdraw a request."""
-        accounts.settle(change.tx, lease, change.now, self.settings.policy.half_life_s)
+        charges.settle(change.tx, lease, change.now, self.settings.policy.half_life_s)
         _move(lease, state)
         lease.reason = reason
         lease.ended_at = change.now

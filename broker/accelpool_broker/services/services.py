@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from accelpool_broker import state_dir
 from accelpool_broker.clock import Clock
 from accelpool_broker.services.access import Access
+from accelpool_broker.services.accounts import Accounts
+from accelpool_broker.services.audit import Audit
+from accelpool_broker.services.changes import Change
 from accelpool_broker.services.compute import Compute
 from accelpool_broker.services.devices import Devices
+from accelpool_broker.services.enrolment import Enrolment
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
+from accelpool_broker.services.tokens import Tokens
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import open_store
+from accelpool_wire.errors import Unavailable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +32,23 @@ class Services:
     settings: Settings
     pool: Pool
     access: Access
+    accounts: Accounts
+    audit: Audit
     compute: Compute
     devices: Devices
+    enrolment: Enrolment
     leases: Leases
     nodes: Nodes
     tenants: Tenants
-    tokens: dict[str, str]
+    tokens: Tokens
+    file_tokens: dict[str, str]
 
     def close(self) -> None:
         """Answer all who wait, end the compute sessions, and let go of the database."""
         self.stop_waiting()
         self.compute.close_all()
+        with suppress(Unavailable):
+            self.audit.close()
         self.pool.store.close()
 
     def stop_waiting(self) -> None:
@@ -57,21 +70,34 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         state_dir.prepare(directory)
     tokens = state_dir.tokens(directory)
     store = open_store(settings.database_url, None if directory is None else directory / state_dir.DATABASE)
-    access = Access(store, signing_key(store, directory, clock.now()))
-    access.admit(tokens, clock.now())
+    access = Access(store, signing_key(store, directory, clock.now()), clock)
+    access.admit(tokens)
     pool = Pool(settings=settings, store=store, clock=clock)
+    pool.on_accounts = access.credentials.forget
+    audit = Audit(pool)
+    pool.on_tick = lambda change: _tick(access, audit, change)
     pool.resume()
     leases = Leases(pool)
     services = Services(
         settings=settings,
         pool=pool,
         access=access,
+        accounts=Accounts(pool),
+        audit=audit,
         compute=Compute(pool, leases, access),
         devices=Devices(pool),
+        enrolment=Enrolment(pool),
         leases=leases,
         nodes=Nodes(pool),
         tenants=Tenants(pool),
-        tokens=tokens,
+        tokens=Tokens(pool),
+        file_tokens=tokens,
     )
     store.subscribe(pool.tell)
     return services
+
+
+def _tick(access: Access, audit: Audit, change: Change) -> None:
+    """Note which tokens were used and what was refused, and forget what is old."""
+    access.credentials.write_use(change.tx, change.now)
+    audit.tick(change)

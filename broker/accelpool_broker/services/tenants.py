@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from accelpool_broker.models import Lease, LeaseState, Tenant
 from accelpool_broker.scheduler import TenantView
 from accelpool_broker.scheduler.fairness import decayed, path
-from accelpool_broker.services import accounts
+from accelpool_broker.services import charges
+from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.store_queries import Transaction
@@ -53,50 +54,52 @@ class Tenants:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def put(self, name: str, rules: TenantRules, *, is_reset: bool) -> SeenTenant:
+    def put(self, name: str, rules: TenantRules, caller: Caller, *, is_reset: bool) -> SeenTenant:
         """Return the tenant, made or given these rules.
 
         Args:
             name: Its name.
+            caller: Who says so.
             rules: What its operator says.
             is_reset: Whether its device-hours, and those of all below it, count from zero.
         """
         with self._pool.change() as change:
             tenant = change.tx.tenant(name)
             if tenant is None:
-                tenant = accounts.new_tenant(name, change.now)
+                tenant = charges.new_tenant(name, change.now)
                 change.tx.add(tenant)
             for field, value in asdict(rules).items():
                 setattr(tenant, field, value)
             change.tx.flush()
             if is_reset:
                 self._reset(change, name)
+            change.note(caller, f"/tenants/{name}")
             change.needs_scheduling = True
-        return self.get(name)
+        return self.get(name, caller)
 
     def _reset(self, change: Change, name: str) -> None:
         """Count the device-hours of a tenant, to which those of all below it belong, from zero."""
         for lease in change.tx.leases(states=[LeaseState.ACTIVE]):
             if name in path(lease.tenant):
-                accounts.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
+                charges.settle(change.tx, lease, change.now, self._pool.settings.policy.half_life_s)
         for tenant in change.tx.tenants():
             if name in path(tenant.name):
                 tenant.spent_device_s = 0.0
 
-    def get(self, name: str) -> SeenTenant:
-        """Return a tenant."""
+    def get(self, name: str, caller: Caller) -> SeenTenant:
+        """Return a tenant that the caller may see."""
         with self._pool.store.read() as tx:
             tenant = tx.tenant(name)
-            if tenant is None:
+            if tenant is None or not caller.sees_tenant(name):
                 raise NotFound(f"there is no tenant {name}", instance=f"/tenants/{name}")
             return self._see(tx, [tenant])[0]
 
-    def page(self, *, after: str, limit: int) -> list[SeenTenant]:
-        """Return tenants by name."""
+    def page(self, caller: Caller, *, after: str, limit: int) -> list[SeenTenant]:
+        """Return those tenants that the caller may see, by name."""
         with self._pool.store.read() as tx:
-            return self._see(tx, tx.tenants(after=after, limit=limit))
+            return self._see(tx, tx.tenants(within=caller.sees_only, after=after, limit=limit))
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, caller: Caller) -> None:
         """Forget a tenant's rules and use.
 
         Raises:
@@ -110,6 +113,7 @@ class Tenants:
             if change.tx.leases(states=[LeaseState.ACTIVE, LeaseState.QUEUED], tenant=name, limit=1):
                 raise Conflict(f"tenant {name} has leases: end them first", instance=f"/tenants/{name}")
             change.tx.remove(tenant)
+            change.note(caller, f"/tenants/{name}")
             change.needs_scheduling = True
 
     def _see(self, tx: Transaction, tenants: Sequence[Tenant]) -> list[SeenTenant]:
@@ -121,7 +125,7 @@ class Tenants:
         seen = []
         for tenant in tenants:
             leases = open_leases.get(tenant.name, [])
-            owed = [accounts.owed(lease, now, half_life_s) for lease in leases]
+            owed = [charges.owed(lease, now, half_life_s) for lease in leases]
             used = decayed(tenant.used_device_s, now - tenant.used_at, half_life_s)
             seen.append(
                 SeenTenant(

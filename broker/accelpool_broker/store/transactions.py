@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from accelpool_broker.database_errors import translated
-from accelpool_broker.store_queries import Database, Transaction
+from accelpool_broker.database_session import Database
+from accelpool_broker.store_queries import Transaction
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The broker's two endpoints for nodes, as blocking calls."""
+"""The broker's endpoints for nodes, as blocking calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
-from accelpool_node.agent.contract import Registered, Registration, Report, Work
+from accelpool_node.agent.contract import (
+    Enrolled,
+    Enrolment,
+    Registered,
+    Registration,
+    Report,
+    Whoami,
+    Work,
+)
 from accelpool_wire.errors import ConnectError, ProblemError, ReadError, Unavailable, problem
 
 T = TypeVar("T")
@@ -36,10 +44,11 @@ class Broker:
     Args:
         url: Where the broker answers.
         name: The node's name.
-        token: The node token.
+        token: The node's token; to enrol it, a join token.
     """
 
     def __init__(self, url: str, name: str, token: str) -> None:
+        self._whoami = f"{url.rstrip('/')}/whoami"
         self._node = f"{url.rstrip('/')}/nodes/{quote(name, safe='')}"
         self._http = requests.Session()
         self._http.auth = Bearer(token)
@@ -63,13 +72,35 @@ class Broker:
         """
         return self._call("POST", f"{self._node}/reconcile", report, Work, report.wait_s + ANSWER_LIMIT_S)
 
-    def _call(self, method: str, url: str, body: msgspec.Struct, type: type[T], limit_s: float) -> T:
+    def check_token(self) -> None:
+        """Ask whether the token is known.
+
+        Raises:
+            Unauthorized: It is not.
+            TransportError, Unavailable: The broker does not answer, or with nonsense.
+        """
+        self._call("GET", self._whoami, None, Whoami, ANSWER_LIMIT_S)
+
+    def enrol(self, sha256: str) -> None:
+        """Make a secret the node's token, with a join token; it may be repeated.
+
+        Args:
+            sha256: The secret's SHA-256, in hexadecimal.
+
+        Raises:
+            Forbidden, Unauthorized: The join token does not let this node in.
+            ProblemError: The broker refuses.
+            TransportError: It does not answer, or with nonsense.
+        """
+        self._call("POST", f"{self._node}/enrol", Enrolment(sha256=sha256), Enrolled, ANSWER_LIMIT_S)
+
+    def _call(self, method: str, url: str, body: msgspec.Struct | None, type: type[T], limit_s: float) -> T:
         try:
             response = self._http.request(
                 method,
                 url,
-                data=msgspec.json.encode(body),
-                headers={"Content-Type": "application/json"},
+                data=None if body is None else msgspec.json.encode(body),
+                headers={} if body is None else {"Content-Type": "application/json"},
                 timeout=(CONNECT_LIMIT_S, limit_s),
                 allow_redirects=False,
             )

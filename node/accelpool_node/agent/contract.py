@@ -2,6 +2,7 @@
 
     PUT  /nodes/{name}             Registration  →  Registered
     POST /nodes/{name}/reconcile   Report        →  Work
+    POST /nodes/{name}/enrol       Enrolment     →  Enrolled
 
 Reports are level-triggered: each says all that is so now, and repeats ended sessions until a 200.
 """
@@ -40,6 +41,24 @@ class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, AttributeValue]
     capacity: Capacity
     fault: str = ""
+
+
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
+    """The SHA-256 of the secret that is to be the node's token, in hexadecimal."""
+
+    sha256: str
+
+
+class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's account."""
+
+    account: str
+
+
+class Whoami(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose token was sent."""
+
+    account: str
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

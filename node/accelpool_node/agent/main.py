@@ -24,16 +24,18 @@ import msgspec
 from accelpool_node import drivers, environments
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.discovery import Discovery
+from accelpool_node.agent.enrolment import node_token
 from accelpool_node.agent.listener import listen
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
-from accelpool_node.agent.state_dir import StateDir
+from accelpool_node.agent.state_dir import TOKEN, StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
 from accelpool_wire.errors import AccelpoolError, Invalid
 
 log = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = "ACCELPOOL_NODE_TOKEN"  # noqa: S105 - the name, not the token
+JOIN_VARIABLE = "ACCELPOOL_JOIN_TOKEN"
 ENVIRONMENTS = "accelpool/environments.toml"
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused as an address for clients
 
@@ -68,7 +70,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--state-dir", type=Path, metavar="DIR", help="the agent's own directory")
     add("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="the data plane's address")
     add("--advertise", metavar="HOST[:PORT]", help="the address that clients are told")
-    add("--token-file", type=Path, metavar="FILE", help=f"holds the node token (default: ${TOKEN_VARIABLE})")
+    add(
+        "--join-token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"holds a join token, which gets the node its own (default: ${JOIN_VARIABLE})",
+    )
+    add(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"holds the node's token, instead of the state directory (default: ${TOKEN_VARIABLE})",
+    )
     add("--backend", default="opencl", help="opencl, or null:COUNT for devices that need nothing")
     add(
         "--environments",
@@ -103,11 +116,20 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         raise Invalid(f"--warm is 0 or more, not {options.warm}")
     if not re.fullmatch(r"opencl|null:[0-9]{1,3}", options.backend):
         raise Invalid(f"--backend is opencl or null:COUNT, not {options.backend}")
+    state_dir = options.state_dir or _default_state_dir(options.name, environ)
+    token = "" if options.discover else _read_token(options.token_file, environ.get(TOKEN_VARIABLE))
+    join_token = "" if options.discover else _read_token(options.join_token_file, environ.get(JOIN_VARIABLE))
+    if not (token or join_token or options.discover or (state_dir / TOKEN).exists()):
+        raise Invalid(
+            "a node token is needed, or a join token to get one: --join-token-file FILE, or "
+            f"{JOIN_VARIABLE} in the environment; `accelpool node join-token create` makes one"
+        )
     return Settings(
         broker_url=options.broker,
         name=options.name,
-        state_dir=options.state_dir or _default_state_dir(options.name, environ),
-        token="" if options.discover else _read_token(options.token_file, environ),
+        state_dir=state_dir,
+        token=token,
+        join_token=join_token,
         backend=options.backend,
         listen=listen_at,
         advertise=advertise,
@@ -142,13 +164,16 @@ def _default_environments(environ: Mapping[str, str]) -> Path | None:
     return file if file.exists() else None
 
 
-def _read_token(file: Path | None, environ: Mapping[str, str]) -> str:
+def _read_token(file: Path | None, variable: str | None) -> str:
+    """Return the token of a file, else of a variable, else ""."""
     try:
-        token = (file.read_text() if file else environ.get(TOKEN_VARIABLE, "")).strip()
+        token = (file.read_text() if file else variable or "").strip()
     except (OSError, ValueError) as error:
         raise Invalid(f"the token file {file} cannot be read: {error}") from error
-    if not token.isascii() or not token.isprintable() or not token:
-        raise Invalid(f"a node token is needed: --token-file FILE, or {TOKEN_VARIABLE} in the environment")
+    if not token.isascii() or not token.isprintable() or (file and not token):
+        raise Invalid(
+            f"{file or 'the variable'} holds no token: one line of printable characters is expected"
+        )
     return token
 
 
@@ -169,6 +194,14 @@ async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) 
 async def _work(
     settings: Settings, state: StateDir, processes: Processes, *, is_discovery_only: bool
 ) -> None:
+    token = ""
+    if not is_discovery_only:
+        token = await node_token(
+            lambda token: Broker(settings.broker_url, settings.name, token),
+            state,
+            given=settings.token,
+            join_token=settings.join_token,
+        )
     prepared = _environments(settings, state)
     discovery = Discovery(processes, state.path, settings.discovery_limit_s)
     devices = await discovery.find_devices(list(prepared.values()))
@@ -183,7 +216,7 @@ async def _work(
             discovery,
             processes,
             stream,
-            lambda: Broker(settings.broker_url, settings.name, settings.token),
+            lambda: Broker(settings.broker_url, settings.name, token),
         )
         try:
             await agent.run(_announce)

@@ -15,7 +15,8 @@ class Settings:
         broker_url: Where the broker answers.
         name: The node's name.
         state_dir: The agent's own directory; one agent at a time.
-        token: The node token that the broker knows.
+        token: The node's token that the broker knows; "" if it is to be found in the state directory.
+        join_token: What gets it one there, "" if there should be one.
         backend: "opencl", or "null:COUNT" for devices that need nothing.
         listen: Host and port of the data plane; port 0 for any.
         advertise: The host and port that clients are told; port 0 for the one listened on.
@@ -38,6 +39,7 @@ class Settings:
     name: str
     state_dir: Path
     token: str = field(repr=False)
+    join_token: str = field(default="", repr=False)
     backend: str = "opencl"
     listen: tuple[str, int] = ("127.0.0.1", 0)
     advertise: tuple[str, int] = ("127.0.0.1", 0)

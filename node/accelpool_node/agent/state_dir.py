@@ -2,6 +2,8 @@
 
     DIR/              0700
     agent.lock        locked while an agent runs; its process id
+    token             0600, the node's token, which it got by a join token
+    token.new         the same before the broker has said yes
     children/PID      one for each child process: a `ChildRecord` in JSON
     drivers/, cache/  see `accelpool_node.drivers`
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import secrets
 import select
 import signal
 from pathlib import Path
@@ -26,6 +29,8 @@ from accelpool_wire.errors import Conflict, Invalid
 log = logging.getLogger(__name__)
 
 PRIVATE_DIR, PRIVATE_FILE = 0o700, 0o600
+TOKEN, NEW_TOKEN = "token", "token.new"
+TOKEN_PREFIX, TOKEN_BYTES = "apn", 32
 START_TIME = 22 - 3  # field 22 of /proc/PID/stat, counted after the command's name
 STRAY_LIMIT_S = 5.0
 
@@ -84,6 +89,39 @@ class StateDir:
             self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except OSError as error:
             raise Invalid(f"{self.path} cannot be the state directory: {error.strerror}") from error
+
+    def token(self) -> str:
+        """Return the node's token, "" if it has none yet.
+
+        Raises:
+            Invalid: It cannot be read.
+        """
+        try:
+            return (self.path / TOKEN).read_text("ascii").strip()
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError) as error:
+            raise Invalid(f"{self.path / TOKEN} cannot be read: {error}") from error
+
+    def new_token(self) -> str:
+        """Return a secret to be the node's token: the same until it is kept, so that it may be sent again.
+
+        Raises:
+            Invalid: It cannot be written.
+        """
+        file = self.path / NEW_TOKEN
+        try:
+            if not file.exists() or not file.read_text("ascii").strip():
+                descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+                with open(descriptor, "w", encoding="ascii") as stream:
+                    stream.write(f"{TOKEN_PREFIX}_{secrets.token_urlsafe(TOKEN_BYTES)}\n")
+            return file.read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise Invalid(f"{file} cannot be written: {error}") from error
+
+    def keep_token(self) -> None:
+        """Make the new token the node's, which the broker knows now."""
+        (self.path / NEW_TOKEN).replace(self.path / TOKEN)
 
     def add_child(self, pid: int) -> None:
         """Record a child process that was just started."""

@@ -7,6 +7,10 @@ failures     exit codes, and the errors of the command line itself
 settings     where the command line keeps things
 access       the pool that a command asks; credentials
 listings     devices, leases, nodes, kernels, release
+accounts     account, whoami: who may use the pool
+audit        audit: who did what
+tokens       token: tokens of accounts; secret_file writes one to a file
+join_tokens  node join-token: what lets nodes in
 services     broker, node: become one of them
 run          run, shell, acquire: programs that nobody changed, on a lease's devices
 foreground   a command in the foreground: signals, job control, exit code

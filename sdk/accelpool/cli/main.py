@@ -8,7 +8,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from accelpool.cli import access, demo, doctor, explain, listings, run, services, simulate, tenants, up
+from accelpool.cli import (
+    access,
+    accounts,
+    audit,
+    demo,
+    doctor,
+    explain,
+    listings,
+    run,
+    services,
+    simulate,
+    tenants,
+    tokens,
+    up,
+)
 from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
 from accelpool.cli.options import Json, wants_json
 from accelpool.cli.output import Output
@@ -84,6 +98,10 @@ app.command()(listings.release)
 app.command()(explain.explain)
 app.command()(tenants.tenants)
 app.command()(tenants.tenant)
+app.command()(accounts.whoami)
+app.command()(audit.audit)
+app.add_typer(accounts.app)
+app.add_typer(tokens.app)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.broker)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.node)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(simulate.simulate)

@@ -1,4 +1,4 @@
-"""`accelpool node cordon`, `uncordon`, `drain`, `label`, `taint`: what a node's operator does."""
+"""`accelpool node cordon`, `uncordon`, `drain`, `label`, `taint`, `join-token`: what operators do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from accelpool.cli import join_tokens
 from accelpool.cli.access import client
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
@@ -18,6 +19,7 @@ NodeName = Annotated[
 ]
 
 app = typer.Typer(name="node", add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(join_tokens.app)
 
 
 @app.command()

@@ -20,12 +20,14 @@ from types import TracebackType
 
 from accelpool.cli.children import PRIVATE_DIR, PRIVATE_FILE, Child
 from accelpool.cli.failures import CommandFailed, StartFailed
+from accelpool.rest import RestClient
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8750
 BROKER_LIMIT_S = 30.0
 NODE_LIMIT_S = 180.0
 MAX_LOG_BYTES = 4 << 20
+JOIN_TOKEN = "ACCELPOOL_JOIN_TOKEN"  # noqa: S105 - the name, not the token
 DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 
 
@@ -95,12 +97,13 @@ class LocalPool:
         port = self.url.rsplit(":", 1)[1]
         place = self.broker.arguments.index("--port") + 1
         self.broker.arguments[place] = port  # if it has to start again, then where its clients look for it
-        self.token = self._tokens()["user"]
+        self.token = self._read_token()
 
     def start_node(self) -> None:
         """Start the agent and wait until it has registered its devices.
 
         Raises:
+            ProblemError, TransportError: The broker gives it no join token.
             StartFailed: It does not start.
         """
         backend = [] if self.options.backend is None else ["--backend", self.options.backend]
@@ -111,9 +114,13 @@ class LocalPool:
             *("--listen", f"{LOOPBACK}:0"),
             *backend,
         ]
-        self.node.variables["ACCELPOOL_NODE_TOKEN"] = self._tokens()["node"]
+        rest = RestClient(self.url, self.token)
+        joining = rest.request("POST", "/join-tokens", json={"node": self.node_name}).body
+        self.node.variables[JOIN_TOKEN] = joining["token"]
         self.node.start()
         self.node.wait_ready(NODE_LIMIT_S)
+        rest.request("DELETE", f"/join-tokens/{joining['id']}")
+        rest.close()
 
     def stop(self) -> None:
         """End the agent, then the broker. Stopping twice is stopping once."""
@@ -146,13 +153,12 @@ class LocalPool:
         except OSError as error:
             raise StartFailed(f"{state} cannot be the state directory: {error.strerror}") from error
 
-    def _tokens(self) -> dict[str, str]:
+    def _read_token(self) -> str:
         path = self.options.state_dir / "broker" / "tokens.json"
         try:
-            found = json.loads(path.read_bytes())
-            return {role: str(found[role]) for role in ("user", "node")}
+            return str(json.loads(path.read_bytes())["user"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CommandFailed(f"the broker left no tokens in {path}") from error
+            raise CommandFailed(f"the broker left no token in {path}") from error
 
 
 def node_name(hostname: str) -> str:

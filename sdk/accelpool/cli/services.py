@@ -11,7 +11,7 @@ from typer.main import get_command
 from accelpool.cli import extras, node_operations
 from accelpool.cli.settings import CliSettings
 
-OPERATIONS = ("cordon", "uncordon", "drain", "label", "taint")
+OPERATIONS = ("cordon", "uncordon", "drain", "label", "taint", "join-token")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -27,7 +27,7 @@ def node(context: typer.Context) -> None:
     """Run an agent in the foreground: `accelpool node --broker URL`; `--help` shows its options.
 
     `accelpool node drain NODE`, and likewise cordon, uncordon, label and taint, change what the pool does
-    with one.
+    with one; `accelpool node join-token create` lets one in.
     """
     if context.args and context.args[0] in OPERATIONS:
         command = get_command(node_operations.app)

@@ -1,0 +1,75 @@
+"""What each endpoint needs: the one table that the guard reads. What is not in it does not start."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from accelpool_broker.models import Scope
+
+
+class Need(Enum):
+    """What an endpoint needs that needs no scope."""
+
+    NOTHING = auto()
+    ANY_TOKEN = auto()
+
+
+NEEDS: dict[str, Scope | Need] = {
+    "health.get_health": Need.NOTHING,
+    "openapi.spec": Need.NOTHING,
+    "openapi.docs": Need.NOTHING,
+    "static": Need.ANY_TOKEN,
+    "openapi.swagger_ui_oauth_redirect": Need.ANY_TOKEN,
+    "kernels.list_kernels": Need.ANY_TOKEN,
+    "kernels.get_kernel": Need.ANY_TOKEN,
+    "identity.get_whoami": Need.ANY_TOKEN,
+    "nodes.put_node": Scope.NODE,
+    "nodes.reconcile_node": Scope.NODE,
+    "enrolment.enrol_node": Scope.JOIN,
+    "enrolment.post_join_token": Scope.NODES,
+    "enrolment.list_join_tokens": Scope.NODES,
+    "enrolment.delete_join_token": Scope.NODES,
+    "nodes.get_node": Scope.NODES_READ,
+    "nodes.list_nodes": Scope.NODES_READ,
+    "nodes.patch_node": Scope.NODES,
+    "devices.get_device": Scope.NODES_READ,
+    "devices.list_devices": Scope.NODES_READ,
+    "leases.post_lease": Scope.LEASES,
+    "leases.list_leases": Scope.LEASES_READ,
+    "leases.get_lease": Scope.LEASES_READ,
+    "leases.get_explanation": Scope.LEASES_READ,
+    "leases.patch_lease": Scope.LEASES,
+    "leases.delete_lease": Scope.LEASES,
+    "tenants.put_tenant": Scope.TENANTS,
+    "tenants.get_tenant": Scope.TENANTS_READ,
+    "tenants.list_tenants": Scope.TENANTS_READ,
+    "tenants.delete_tenant": Scope.TENANTS,
+    "accounts.post_account": Scope.ACCOUNTS,
+    "accounts.get_account": Scope.ACCOUNTS,
+    "accounts.list_accounts": Scope.ACCOUNTS,
+    "accounts.patch_account": Scope.ACCOUNTS,
+    "tokens.post_token": Scope.TOKENS,
+    "tokens.get_token": Scope.TOKENS,
+    "tokens.list_tokens": Scope.TOKENS,
+    "tokens.rotate_token": Scope.TOKENS,
+    "tokens.delete_token": Scope.TOKENS,
+    "audit.list_audit": Scope.AUDIT_READ,
+    "programs.post_program": Scope.COMPUTE,
+    "programs.get_program": Scope.COMPUTE,
+    "programs.list_programs": Scope.COMPUTE,
+    "programs.get_binary": Scope.COMPUTE,
+    "programs.delete_program": Scope.COMPUTE,
+    "buffers.post_buffer": Scope.COMPUTE,
+    "buffers.get_buffer": Scope.COMPUTE,
+    "buffers.list_buffers": Scope.COMPUTE,
+    "buffers.put_content": Scope.COMPUTE,
+    "buffers.get_content": Scope.COMPUTE,
+    "buffers.delete_buffer": Scope.COMPUTE,
+    "launches.post_launch": Scope.COMPUTE,
+    "launches.get_launch": Scope.COMPUTE,
+}
+
+
+def need_of(endpoint: str | None) -> Scope | Need:
+    """Return what an endpoint needs; that there is none, only those are told who have a token."""
+    return Need.ANY_TOKEN if endpoint is None else NEEDS[endpoint]

@@ -1,0 +1,63 @@
+"""Charging tenants for what their leases had.
+
+A running lease is charged when it ends, or changes its size: until then the scheduler counts it as it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelpool_broker.models import Lease, Tenant
+from accelpool_broker.scheduler import WHOLE
+from accelpool_broker.scheduler.fairness import charge, decayed
+from accelpool_broker.store_queries import Transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """What a running lease was not charged for yet: decayed, and as it counts for a quota; device-seconds."""
+
+    used_device_s: float = 0.0
+    spent_device_s: float = 0.0
+
+
+def owed(lease: Lease, now: float, half_life_s: float) -> Owed:
+    """Return what a lease's tenant owes for it now."""
+    if lease.charged_at is None:
+        return Owed()
+    elapsed_s = max(0.0, now - lease.charged_at)
+    active = [share for share in lease.shares if share.is_active]
+    compute = sum(share.compute_ppm for share in active) / WHOLE
+    size = sum(
+        max(share.compute_ppm / WHOLE, share.memory_bytes / (share.device.memory_bytes or 1))
+        for share in active
+    )
+    return Owed(used_device_s=charge(size, elapsed_s, half_life_s), spent_device_s=compute * elapsed_s)
+
+
+def settle(tx: Transaction, lease: Lease, now: float, half_life_s: float) -> None:
+    """Charge a lease's tenant for the time since it was last charged."""
+    if lease.charged_at is None:
+        return
+    due = owed(lease, now, half_life_s)
+    tenant = tx.tenant(lease.tenant)
+    lease.charged_at = now
+    if tenant is None:
+        tenant = new_tenant(lease.tenant, now)
+        tx.add(tenant)
+    used = decayed(tenant.used_device_s, now - tenant.used_at, half_life_s)
+    tenant.used_device_s = used + due.used_device_s
+    tenant.spent_device_s += due.spent_device_s
+    tenant.used_at = now
+
+
+def new_tenant(name: str, now: float) -> Tenant:
+    """Return a tenant without rules that has used nothing."""
+    return Tenant(
+        name=name,
+        weight=1.0,
+        used_device_s=0.0,
+        spent_device_s=0.0,
+        used_at=now,
+        created_at=now,
+    )
