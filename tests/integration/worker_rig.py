@@ -222,7 +222,9 @@ class Worker:
                     stream.settimeout(None)
                     control.send(self.agent, control.Dialled(number=wanted.number), (stream.fileno(),))
             except ConnectionRefusedError as error:
-                control.send(self.agent, control.Dialled(number=wanted.number, why=str(error)))
+                control.send(
+                    self.agent, control.Dialled(number=wanted.number, why=f"nobody answers: {error}")
+                )
 
     def _offer(self, connection: socket.socket | None) -> None:
         if connection is None:

@@ -72,7 +72,14 @@ def test_a_worker_has_no_descriptors_and_no_variables_of_its_agent(broker, node)
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         names = {variable.partition(b"=")[0].decode() for variable in variables if variable}
         allowed = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"}
-        allowed |= {"POCL_CACHE_DIR", "CUDA_CACHE_PATH", "LC_CTYPE", "HWLOC_FSROOT", "HWLOC_THISSYSTEM"}
+        allowed |= {
+            "POCL_CACHE_DIR",
+            "CUDA_CACHE_PATH",
+            "LC_CTYPE",
+            "HWLOC_FSROOT",
+            "HWLOC_THISSYSTEM",
+            "PYOPENCL_NO_CACHE",
+        }
         assert not {name for name in names - allowed if "COVERAGE" not in name}
         opened = [os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
         assert not [target for target in opened if target.startswith(str(node.log.parent / "node"))]

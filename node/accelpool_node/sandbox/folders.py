@@ -42,6 +42,7 @@ def variables(path: Path) -> dict[str, str]:
         "CUDA_CACHE_PATH": str(path / "nv"),
         "HWLOC_FSROOT": str(path / ROOT),
         "HWLOC_THISSYSTEM": "1",
+        "PYOPENCL_NO_CACHE": "1",  # of its Python: nobody else would find it, and a fork cannot write it
     }
 
 

@@ -52,7 +52,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def of_parent(self, python: str) -> Policy:
         """Return the policy of who starts processes of ours under this one, by a Python."""
         programs = [*self.programs, os.path.realpath(python)]
-        return msgspec.structs.replace(self, is_parent=True, programs=programs)
+        read = [
+            *self.read,
+            "/proc",
+        ]  # what is refused here is refused to children, who have a /proc/self each
+        return msgspec.structs.replace(self, is_parent=True, programs=programs, read=read)
 
 
 def decode(text: str) -> Policy:
