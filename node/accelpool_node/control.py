@@ -8,6 +8,8 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     Alive(busy_s, ...)         ────▶     at once, then every second while serving, and before it may be silent
     WantBuilder                ────▶     before its first build
                                ◀────     Builder + a connection to it (SCM_RIGHTS), if there is one
+    Dial(number, address)      ────▶     to send something to another node: the worker has no sockets
+                               ◀────     Dialled(number, why) + the connection (SCM_RIGHTS), or why not
                                ◀────     Delivery(frame) + another node's connection, for the session
     Loaded(device, sha256)     ────▶     with `Alive` and before `Ended`, if a program was built from a binary
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
@@ -24,6 +26,8 @@ from enum import StrEnum
 from typing import Annotated, TypeAlias
 
 import msgspec
+
+from accelpool_node.sandbox.policy import Sandbox
 
 MAX_PACKET_BYTES = 128 * 1024
 MAX_DESCRIPTORS = 1 + 64  # the client's connection, and a ledger for each device of its session
@@ -53,9 +57,10 @@ class SessionShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The driver is loaded; `devices` are the names of those it found."""
+    """The driver is loaded, in a sandbox; `devices` are the names of those it found."""
 
     devices: list[str]
+    sandbox: Sandbox = Sandbox()
 
 
 class Serve(msgspec.Struct, frozen=True, tag="serve"):
@@ -82,6 +87,20 @@ class Delivery(msgspec.Struct, frozen=True, tag="delivery"):
     """
 
     frame: bytes
+
+
+class Dial(msgspec.Struct, frozen=True, kw_only=True, tag="dial"):
+    """The worker wants a connection to another node of its lease, at "host:port"."""
+
+    number: int
+    address: Annotated[str, msgspec.Meta(max_length=512)]
+
+
+class Dialled(msgspec.Struct, frozen=True, kw_only=True, tag="dialled"):
+    """The connection that was wanted under this number comes with the packet, or there is none: `why`."""
+
+    number: int
+    why: str = ""
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,8 +159,8 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     worked_s: float = 0.0
 
 
-ToWorker = Serve | Delivery | Builder | End
-ToAgent = Ready | Alive | WantBuilder | Loaded | Ended
+ToWorker = Serve | Delivery | Dialled | Builder | End
+ToAgent = Ready | Alive | WantBuilder | Dial | Loaded | Ended
 
 _decoder_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _decoder_to_agent: msgspec.json.Decoder[ToAgent] = msgspec.json.Decoder(ToAgent)

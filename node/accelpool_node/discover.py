@@ -1,6 +1,6 @@
 """The discovery child: says what devices a driver environment has and whether they work, then exits.
 
-    python -m accelpool_node.discover --backend opencl|null:COUNT [--list | --probe=NAME ...]
+    python -m accelpool_node.discover --backend KIND [--list | --probe=NAME ...] [--sandbox POLICY]
 
 It prints JSON, one record a line: a `Listing` of all devices, then for each device to probe (all of them, if
 neither option is given) a `Probing` before and a `Probed` after. Drivers crash: what was printed before a
@@ -17,9 +17,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.sandbox.confine import confine
+from accelpool_node.sandbox.policy import Sandbox, decode
 from accelpool_wire.messages import InfoValue
 
 STDOUT, STDERR = 1, 2
+NO_SANDBOX = Sandbox()
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,9 +37,10 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listing(msgspec.Struct, frozen=True, tag="listing"):
-    """All devices of the environment, not yet probed."""
+    """All devices of the environment, not yet probed, and the sandbox in which they are asked."""
 
     devices: list[Listed]
+    sandbox: Sandbox = NO_SANDBOX
 
 
 class Probing(msgspec.Struct, frozen=True, tag="probing"):
@@ -68,16 +72,22 @@ def parse(output: bytes) -> tuple[list[Line], str]:
     return lines, ""
 
 
-def discover(backend: Backend, to_probe: Sequence[str] | None, tell: Callable[[Line], None]) -> None:
+def discover(
+    backend: Backend,
+    to_probe: Sequence[str] | None,
+    tell: Callable[[Line], None],
+    sandbox: Sandbox = NO_SANDBOX,
+) -> None:
     """List a backend's devices, then probe some.
 
     Args:
         backend: Whose devices.
         to_probe: The names of those to probe; None for all.
         tell: Called with each record at once.
+        sandbox: What this process is confined by.
     """
     devices = backend.devices()
-    tell(Listing([_listed(device) for device in devices]))
+    tell(Listing([_listed(device) for device in devices], sandbox))
     for device in devices:
         if to_probe is None or device.name in to_probe:
             tell(Probing(device.name))
@@ -125,7 +135,9 @@ def main() -> None:
     parser.add_argument("--backend", default="opencl")
     parser.add_argument("--list", action="store_true", help="probe nothing")
     parser.add_argument("--probe", action="append", metavar="NAME", help="probe this device only; repeatable")
+    parser.add_argument("--sandbox", type=decode, metavar="POLICY", help="what this process may do")
     options = parser.parse_args()
+    sandbox = NO_SANDBOX if options.sandbox is None else confine(options.sandbox, os.environ, keep=())
     report = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)
     to_probe = [] if options.list else options.probe
@@ -133,6 +145,7 @@ def main() -> None:
         load_backend(options.backend),
         to_probe,
         lambda line: _write_all(report, msgspec.json.encode(line) + b"\n"),
+        sandbox,
     )
 
 

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelpool_node.sandbox.paths import DEVICES
+
 BUNDLED = "bundled"
 INTEL = "intel"
 NULL = "null"
@@ -42,6 +44,10 @@ class DriverEnvironment:
         variables: All the variables of the child.
         python: The Python that runs the child.
         expected: The driver that the operator expects in it; "" if it was found, and may show no device.
+        read: What else a child may read.
+        nodes: The nodes of devices that a child may use, with wildcards.
+        links: Whether a child may run the linker.
+        is_cpu: Whether all its devices are CPUs, as far as is known.
     """
 
     name: str
@@ -49,6 +55,10 @@ class DriverEnvironment:
     variables: Mapping[str, str]
     python: str = sys.executable
     expected: str = ""
+    read: Sequence[str] = ()
+    nodes: Sequence[str] = DEVICES
+    links: bool = True
+    is_cpu: bool = False
 
 
 def find_icds(prefix: Path, vendors: Path = VENDORS) -> dict[str, str]:
@@ -128,22 +138,15 @@ def opencl_environment(
         stale.unlink()
     if content:
         (vendors / f"{name}.icd").write_text(content)
-    cache = _make(root / "cache" / name)
-    pocl = _make(cache / "pocl")
-    for stale in pocl.glob("tempfile_*"):
-        stale.unlink()  # PoCL leaves them behind when its process is killed
-    own = {
-        "OCL_ICD_VENDORS": str(vendors),
-        "POCL_CACHE_DIR": str(pocl),
-        "CUDA_CACHE_PATH": str(cache / "nv"),
-        "XDG_CACHE_HOME": str(cache),
-    }
+    own = {"OCL_ICD_VENDORS": str(vendors)}
     return DriverEnvironment(name=name, backend="opencl", variables={**variables, **own})
 
 
 def null_environment(backend: str, variables: Mapping[str, str]) -> DriverEnvironment:
     """Return the environment of devices that need no driver; `backend` is "null:COUNT"."""
-    return DriverEnvironment(name=NULL, backend=backend, variables=dict(variables))
+    return DriverEnvironment(
+        name=NULL, backend=backend, variables=dict(variables), nodes=(), links=False, is_cpu=True
+    )
 
 
 def _make(path: Path) -> Path:

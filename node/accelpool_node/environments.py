@@ -6,6 +6,8 @@
     vendors = "/opt/xrt/vendors"                   # a directory of .icd files
     env = { LD_LIBRARY_PATH = "/opt/fpga/lib" }    # more variables, for this environment alone
     python = "/opt/fpga/venv/bin/python"           # what runs the children; it needs accelpool[node]
+    read = ["/opt/fpga/boards"]                    # what the driver reads besides its own folder
+    devices = ["/dev/aclfpga*"]                    # nodes that it uses and the agent does not know of
 
 An entry with a driver is an environment of its own, in place of one of that name that was found. An entry
 without changes variables and Python of the one that was found under its name.
@@ -33,6 +35,7 @@ from accelpool_wire.errors import Invalid
 
 MAX_FILE_BYTES = 64 << 10
 MAX_ENVIRONMENTS = 32
+MAX_PATHS = 256
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 VENDORS_VARIABLE = "OCL_ICD_VENDORS"
@@ -47,6 +50,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         vendors: The absolute path of a directory of .icd files, or "".
         env: Variables of its children.
         python: The absolute path of the Python that runs them; "" for the agent's own.
+        read: What else they may read: absolute paths.
+        devices: What other nodes of devices they may use: absolute paths, with wildcards.
     """
 
     name: str
@@ -54,6 +59,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     vendors: str = ""
     env: dict[str, str] = {}
     python: str = ""
+    read: list[str] = []
+    devices: list[str] = []
 
     @property
     def has_driver(self) -> bool:
@@ -118,8 +125,12 @@ def _check(environment: Environment) -> None:
             raise Invalid(f"{name} has a variable that cannot be set: {variable!r}")
         if variable == VENDORS_VARIABLE or variable.startswith(SECRET_PREFIX):
             raise Invalid(f"{name} may not set {variable}")
-    paths = {"icd": environment.icd, "vendors": environment.vendors, "python": environment.python}
-    for what, path in paths.items():
+    paths = [("icd", environment.icd), ("vendors", environment.vendors), ("python", environment.python)]
+    paths += [("read", path) for path in environment.read]
+    paths += [("devices", path) for path in environment.devices]
+    if len(paths) > MAX_PATHS:
+        raise Invalid(f"{name} has {len(paths)} paths; {MAX_PATHS} are possible")
+    for what, path in paths:
         if path and (not os.path.isabs(path) or "\n" in path or "\0" in path):
             raise Invalid(f"{name}: {what} is an absolute path, not {path!r}")
 
@@ -146,7 +157,11 @@ def prepare(
             raise Invalid(f"{one.name} says neither icd nor vendors, and no driver of that name was found")
         base = _with_driver(root, one, variables) if one.has_driver else prepared[one.name]
         prepared[one.name] = replace(
-            base, variables={**base.variables, **one.env}, python=one.python or base.python
+            base,
+            variables={**base.variables, **one.env},
+            python=one.python or base.python,
+            read=tuple(one.read),
+            nodes=(*base.nodes, *one.devices),
         )
     return list(prepared.values())
 

@@ -205,9 +205,9 @@ def painter(client: Client, context: int, queue: int) -> Painter:
 
 
 @pytest.fixture(scope="module")
-def builder(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+def builder(target: Target) -> Iterator[Builder]:
     """A builder for the device under test."""
-    with Builder(target, tmp_path_factory.mktemp("builder") / "own") as builder:
+    with Builder(target) as builder:
         assert builder.able == [target.device]
         yield builder
 

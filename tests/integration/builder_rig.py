@@ -12,7 +12,7 @@ from pathlib import Path
 from accelpool_node.builder import control
 
 from ..conftest import children, command, wait_until
-from .worker_rig import Target
+from .worker_rig import Target, confinement
 
 START_S = 60.0
 
@@ -23,12 +23,12 @@ class Builder:
 
     Attributes:
         target: What it builds for.
-        folder: Its own.
+        folder: Where its compilers' are.
         able: The devices that it serves.
     """
 
     target: Target
-    folder: Path
+    folder: Path = field(init=False)
     able: list[str] = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
     agent: socket.socket = field(init=False)
@@ -37,12 +37,15 @@ class Builder:
         self.agent, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = self.target.environment
         arguments = ["--control-fd", str(theirs.fileno()), "--backend", environment.backend]
-        arguments += ["--folder", str(self.folder), "--device", self.target.device]
+        place = confinement().begin(environment)
+        self.folder = place.folder / "compilers"
+        arguments += ["--device", self.target.device, "--sandbox", place.policy.encoded()]
         with theirs:
             self.process = subprocess.Popen(
                 [environment.python, "-m", "accelpool_node.builder", *arguments],
                 pass_fds=[theirs.fileno()],
-                env=dict(environment.variables),
+                env=place.variables,
+                cwd=place.folder,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )

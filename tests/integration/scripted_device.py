@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from accelpool_node.worker.prebuilt import Products
 from accelpool_node.worker.session import Session
 from accelpool_node.worker.transfers import Pieces
 from accelpool_wire import messages as m
+from accelpool_wire.channel import connect
 from accelpool_wire.errors import Error, error_for
 
 from ..conftest import wait_until
@@ -125,6 +127,12 @@ class ScriptedBackend(NullBackend):
         event.over.wait(30)
 
 
+def connect_to(address: str, limit_s: float) -> socket.socket:
+    """Connect as an agent does for its workers."""
+    host, _, port = address.rpartition(":")
+    return connect((host, int(port)), limit_s)
+
+
 class Device:
     """A session on a scripted device, with a context, a queue and a buffer of 200,000 bytes.
 
@@ -163,6 +171,7 @@ class Device:
             self._reply,
             products=products,
             addresses=addresses,
+            connect=connect_to,
             patience=patience,
         )
         self._command = 0

@@ -9,9 +9,11 @@ import textwrap
 from types import SimpleNamespace
 
 from accelpool_node.agent import discovery, workers
+from accelpool_node.agent.confinement import Confinement
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox.policy import Mode
 
 LIMIT_S = 10.0
 
@@ -22,6 +24,7 @@ from accelpool_node import control
 parser = argparse.ArgumentParser()
 parser.add_argument("--control-fd", type=int)
 parser.add_argument("--backend")
+parser.add_argument("--sandbox")
 agent = socket.socket(fileno=parser.parse_args().control_fd)
 def ready():
     control.send(agent, control.Ready([]))
@@ -57,7 +60,7 @@ def stubs(tmp_path, monkeypatch):
             worker=lambda behave: write(WORKER, behave),
             driver=lambda behave: write(DRIVER, behave),
             environment=DriverEnvironment(name="x", backend="stub", variables=variables),
-            processes=Processes(state),
+            processes=Processes(state, Confinement(Mode.OFF, tmp_path / "work")),
             state=state,
         )
         assert list((tmp_path / "state" / "children").iterdir()) == []

@@ -26,8 +26,8 @@ LIMIT_S = 30.0
 
 
 @pytest.fixture
-def builder(tmp_path):
-    with Builder(NULL_TARGET, tmp_path / "builder") as builder:
+def builder():
+    with Builder(NULL_TARGET) as builder:
         yield builder
 
 
@@ -42,7 +42,7 @@ def in_thread(function) -> tuple[threading.Thread, list]:
     return thread, result
 
 
-def test_a_builder_killed_in_the_middle_of_a_build_leaves_it_to_the_worker(builder, tmp_path):
+def test_a_builder_killed_in_the_middle_of_a_build_leaves_it_to_the_worker(builder):
     connect = [builder.connect]
     with Worker(NULL_TARGET, connect_builder=lambda: connect[0]()) as worker, worker.connect() as connection:
         client = Client(connection)
@@ -52,7 +52,7 @@ def test_a_builder_killed_in_the_middle_of_a_build_leaves_it_to_the_worker(build
         builder.kill()
         building.join(LIMIT_S)
         assert names == [["twice"]]
-        with Builder(NULL_TARGET, tmp_path / "another") as another:
+        with Builder(NULL_TARGET) as another:
             connect[0] = another.connect
             assert build(client) == ["twice"]
             assert another.counts().misses == 1

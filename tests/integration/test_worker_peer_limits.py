@@ -179,8 +179,9 @@ def test_a_client_that_sends_in_vain_takes_no_more_than_some_threads(
 ) -> None:
     offered, go_on = [], threading.Event()
 
-    def offer(_cls: type, address: Any, *_: Any) -> Any:
-        offered.append(address)
+    def offer(_cls: type, stream: socket.socket, *_: Any) -> Any:
+        stream.close()
+        offered.append(stream)
         assert go_on.wait(10)
         raise Timeout("nobody answers")
 
@@ -230,8 +231,9 @@ def test_a_second_delivery_with_a_ticket_takes_the_place_of_one_that_waits(node:
 def test_a_burst_of_sends_is_offered_a_few_at_a_time(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     offered, most, go_on = [], [], threading.Event()
 
-    def offer(_cls: type, address: Any, *_: Any) -> Any:
-        offered.append(address)
+    def offer(_cls: type, stream: socket.socket, *_: Any) -> Any:
+        stream.close()
+        offered.append(stream)
         most.append(len(offered))
         assert go_on.wait(10)
         offered.pop()

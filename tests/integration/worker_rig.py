@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import shutil
@@ -19,6 +20,10 @@ from pathlib import Path
 import msgspec
 
 from accelpool_node import control, discover, drivers, environments
+from accelpool_node.agent.confinement import Confinement, Place, narrowed
+from accelpool_node.agent.devices import describe
+from accelpool_node.sandbox import folders
+from accelpool_node.sandbox.policy import Mode
 from accelpool_node.sharing.ledger import DeviceLedger
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
@@ -62,6 +67,14 @@ NULL_TARGET = Target(environment=drivers.null_environment("null:1", dict(os.envi
 
 
 @functools.cache
+def confinement() -> Confinement:
+    """What an agent would decide about its children's sandboxes."""
+    folder = Path(tempfile.mkdtemp(prefix="accelpool-work-"))
+    atexit.register(_remove, folder, os.getpid())
+    return Confinement(Mode.AUTO, folder)
+
+
+@functools.cache
 def opencl_targets() -> list[Target]:
     """Every OpenCL device of every driver environment of this machine, working or not."""
     root = Path(tempfile.mkdtemp(prefix="accelpool-drivers-"))
@@ -92,7 +105,7 @@ def devices_of(environment: drivers.DriverEnvironment) -> list[Target]:
     crashed = f"its probe ended the process with status {run.returncode}"
     return [
         Target(
-            environment=environment,
+            environment=narrowed(environment, [describe(environment.name, device, "")]),
             device=device.name,
             fault=faults.get(device.name, crashed),
             platform=str(device.platform[PLATFORM_NAME]),
@@ -116,6 +129,7 @@ class Worker:
         peers: Where it may send buffers to.
         heard: Everything that it said since Ready.
         ready: What it said first.
+        place: Its folder and what it may do.
         connect_builder: Returns a connection to a builder when it wants one, or None.
         seat: Its place in its device's ledger: the ledger and the slot, if it has one.
     """
@@ -128,6 +142,7 @@ class Worker:
     connect_builder: Callable[[], socket.socket | None] = lambda: None
     seat: tuple[DeviceLedger, int] | None = None
     ready: control.Ready = field(init=False)
+    place: Place = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
     agent: socket.socket = field(init=False)
 
@@ -135,12 +150,14 @@ class Worker:
         """Start it and wait until it is ready."""
         self.agent, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = self.target.environment
+        self.place = confinement().begin(environment)
         command = [environment.python, "-m", "accelpool_node.worker", "--control-fd", str(theirs.fileno())]
         with theirs:
             self.process = subprocess.Popen(
-                [*command, "--backend", environment.backend],
+                [*command, "--backend", environment.backend, "--sandbox", self.place.policy.encoded()],
                 pass_fds=[theirs.fileno()],
-                env={**environment.variables, **self.variables},
+                env={**self.place.variables, **self.variables},
+                cwd=self.place.folder,
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
@@ -191,8 +208,23 @@ class Worker:
                 self.heard.append(message)
                 if isinstance(message, control.WantBuilder):
                     self._offer(self.connect_builder())
+                if isinstance(message, control.Dial):
+                    threading.Thread(target=self._dial, args=(message,), daemon=True).start()
         except OSError:
             return  # closed by this side
+
+    def _dial(self, wanted: control.Dial) -> None:
+        """Connect it to another node, as its agent would."""
+        host, _, port = wanted.address.rpartition(":")
+        with contextlib.suppress(OSError):  # it is over
+            try:
+                with socket.create_connection((host, int(port)), START_S) as stream:
+                    stream.settimeout(None)
+                    control.send(self.agent, control.Dialled(number=wanted.number), (stream.fileno(),))
+            except ConnectionRefusedError as error:
+                control.send(
+                    self.agent, control.Dialled(number=wanted.number, why=f"nobody answers: {error}")
+                )
 
     def _offer(self, connection: socket.socket | None) -> None:
         if connection is None:
@@ -233,3 +265,4 @@ class Worker:
         self.agent.shutdown(socket.SHUT_RDWR)
         self._listener.join()
         self.agent.close()
+        folders.remove(self.place.folder)

@@ -15,10 +15,14 @@ activity     how long each lease was at work (pure)
 handshake    what a client's first frame may be, and whether it is let in (pure)
 listener     the data plane's socket: one bounded frame of each client
 sessions     the sessions: opened, watched, ended, remembered
+dialing      connections to other nodes for them
 outcomes     how a session ended (pure)
 warm_pool    workers ready before they are needed
 workers      a worker process and the channel to it
 processes    child processes: started, recorded, reaped
+arrangement  who child processes are and where they live
+users        users for them, where the agent is root
+confinement  what they may do: folders, users, devices
 child        the first code of a child process
 state_dir    what survives the agent: the lock, the children's records
 contract     the JSON that agent and broker exchange

@@ -12,7 +12,6 @@ import logging
 import socket
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
@@ -32,7 +31,6 @@ class Builder:
     Args:
         environment: Its driver environment.
         processes: Starts it.
-        folder: Its own, made and removed by it.
         devices: Returns the names of the devices that it is to serve.
 
     Attributes:
@@ -44,14 +42,12 @@ class Builder:
         self,
         environment: DriverEnvironment,
         processes: Processes,
-        folder: Path,
         devices: Callable[[], list[str]],
     ) -> None:
         self.pid = 0
         self.counts = control.Counts()
         self._environment = environment
         self._processes = processes
-        self._folder = folder
         self._devices = devices
         self._child: Child | None = None
         self._channel: socket.socket | None = None
@@ -67,7 +63,6 @@ class Builder:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = ["--control-fd", str(theirs.fileno()), "--backend", self._environment.backend]
-            arguments += ["--folder", str(self._folder)]
             arguments += [f"--device={name}" for name in devices]
             try:
                 self._child = self._processes.start(

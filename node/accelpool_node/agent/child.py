@@ -9,16 +9,12 @@ children from its main thread alone. An agent that was gone before that took hol
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import resource
 import runpy
-import signal
 import sys
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-ORPHAN = 4
+from accelpool_node.sandbox.privileges import die_with
 
 
 def main() -> None:
@@ -28,17 +24,6 @@ def main() -> None:
     _expect_the_worst()
     sys.argv[:] = [module, *sys.argv[3:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent's thread ends; exit if that is over already.
-
-    Args:
-        parent: The parent's process id.
-    """
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit(ORPHAN)
 
 
 def _expect_the_worst() -> None:

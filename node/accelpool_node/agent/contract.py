@@ -28,7 +28,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     compute_units: int
 
 
-AttributeValue = int | str | bool | list[int] | list[str]
+AttributeValue = int | str | bool | list[int] | list[str] | dict[str, int | str | bool | list[str]]
 
 
 class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport, LoadedImage
-from accelpool_node.discover import Listed
+from accelpool_node.discover import NO_SANDBOX, Listed
 from accelpool_node.drivers import BUNDLED
+from accelpool_node.sandbox.policy import Sandbox
 from accelpool_wire.messages import InfoValue
 
 MAX_FAULT = 500
@@ -73,12 +76,14 @@ class NodeDevice:
         backend_name: Its name within the environment, as workers use it; "" if it stands for an environment
             whose devices could not be listed.
         report: What the broker is told at registration.
+        sandbox: What confines those who use it.
     """
 
     name: str
     environment: str
     backend_name: str
     report: DeviceReport
+    sandbox: Sandbox = NO_SANDBOX
 
 
 class Devices:
@@ -103,6 +108,14 @@ class Devices:
     def get(self, name: str) -> NodeDevice | None:
         """Return a device by its name on the node."""
         return self._devices.get(name)
+
+    def of(self, environment: str) -> list[NodeDevice]:
+        """Return the devices of an environment."""
+        return [device for device in self._devices.values() if device.environment == environment]
+
+    def sandbox(self, environment: str) -> Sandbox | None:
+        """Return what confines those who use an environment's devices, as was told; None without any."""
+        return next((device.sandbox for device in self.of(environment)), None)
 
     def reports(self) -> list[DeviceReport]:
         """Return what the broker is told at registration."""
@@ -173,8 +186,8 @@ def _platform_of(device: Listed) -> tuple[InfoValue, InfoValue]:
     return device.platform.get(PLATFORM_NAME), device.platform.get(PLATFORM_VERSION)
 
 
-def describe(environment: str, device: Listed, fault: str) -> NodeDevice:
-    """Return a device found in an environment."""
+def describe(environment: str, device: Listed, fault: str, sandbox: Sandbox = NO_SANDBOX) -> NodeDevice:
+    """Return a device found in an environment, whose children are confined by a sandbox."""
     name = f"{environment}/{device.name}"[:MAX_NAME]
     memory_bytes, compute_units = device.info.get(GLOBAL_MEM_SIZE), device.info.get(MAX_COMPUTE_UNITS)
     report = DeviceReport(
@@ -182,14 +195,16 @@ def describe(environment: str, device: Listed, fault: str) -> NodeDevice:
         environment=environment,
         kind=device.kind,
         api=device.api,
-        attributes=attributes(device),
+        attributes={**attributes(device), "sandbox": msgspec.to_builtins(sandbox)},
         capacity=Capacity(
             memory_bytes=memory_bytes if isinstance(memory_bytes, int) else 0,
             compute_units=compute_units if isinstance(compute_units, int) else 0,
         ),
         fault=fault[:MAX_FAULT],
     )
-    return NodeDevice(name=name, environment=environment, backend_name=device.name, report=report)
+    return NodeDevice(
+        name=name, environment=environment, backend_name=device.name, report=report, sandbox=sandbox
+    )
 
 
 def describe_broken(environment: str, fault: str) -> NodeDevice:

@@ -17,6 +17,8 @@ from accelpool_node.agent.devices import Devices, NodeDevice, describe, describe
 from accelpool_node.agent.processes import Processes
 from accelpool_node.discover import Line, Listed, Listing, Probed, Probing, parse
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox.policy import Sandbox
+from accelpool_wire.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +42,34 @@ class Discovery:
         self._scratch = scratch
         self._limit_s = limit_s
 
+    async def try_sandbox(self, environment: DriverEnvironment) -> None:
+        """See whether a child can be confined as it has to be.
+
+        Raises:
+            Unavailable: It cannot.
+        """
+        _, fault = await self._list(environment)
+        if fault:
+            raise Unavailable(f"no child process can be confined: {fault}")
+
     async def find_devices(self, environments: Sequence[DriverEnvironment]) -> Devices:
         """Return the devices of all environments, probed; one that fails is there with its fault."""
         answers = await asyncio.gather(*(self._list(environment) for environment in environments))
         broken: dict[str, str] = {}
         listed: dict[str, list[Listed]] = {}
-        for environment, (devices, fault) in zip(environments, answers, strict=True):
+        sandboxes: dict[str, Sandbox] = {}
+        for environment, (listing, fault) in zip(environments, answers, strict=True):
             if fault:
                 broken[environment.name] = fault
             else:
-                listed[environment.name] = devices
+                listed[environment.name] = listing.devices
+                sandboxes[environment.name] = listing.sandbox
         kept = without_bundled(listed)
         by_name = {environment.name: environment for environment in environments}
         broken |= {name: fault for name in kept if (fault := _lack(by_name[name], kept[name]))}
-        found = await asyncio.gather(*(self._describe(by_name[name], kept[name]) for name in kept))
+        found = await asyncio.gather(
+            *(self._describe(by_name[name], kept[name], sandboxes[name]) for name in kept)
+        )
         return Devices(
             [*(describe_broken(*item) for item in broken.items()), *(one for many in found for one in many)]
         )
@@ -73,21 +89,23 @@ class Discovery:
             missing = [name for name in missing if name not in faults]
         return faults
 
-    async def _list(self, environment: DriverEnvironment) -> tuple[list[Listed], str]:
+    async def _list(self, environment: DriverEnvironment) -> tuple[Listing, str]:
         lines, ending = await self._ask(environment, ["--list"])
         for line in lines:
             if isinstance(line, Listing):
-                return line.devices, ""
+                return line, ""
         fault = f"its devices could not be listed: {ending or 'no answer'}"
         log.error("driver environment %s: %s", environment.name, fault)
-        return [], fault
+        return Listing([]), fault
 
-    async def _describe(self, environment: DriverEnvironment, devices: Sequence[Listed]) -> list[NodeDevice]:
+    async def _describe(
+        self, environment: DriverEnvironment, devices: Sequence[Listed], sandbox: Sandbox
+    ) -> list[NodeDevice]:
         faults = await self.probe(environment, [device.name for device in devices])
         for name, fault in faults.items():
             if fault:
                 log.error("device %s/%s does not work: %s", environment.name, name, fault)
-        return [describe(environment.name, device, faults[device.name]) for device in devices]
+        return [describe(environment.name, device, faults[device.name], sandbox) for device in devices]
 
     async def _ask(self, environment: DriverEnvironment, arguments: Sequence[str]) -> tuple[list[Line], str]:
         """Return what a child printed, and what went wrong with it, or ""."""

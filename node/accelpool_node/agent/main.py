@@ -21,8 +21,10 @@ from pathlib import Path
 
 import msgspec
 
-from accelpool_node import drivers, environments
+from accelpool_node import drivers
+from accelpool_node.agent.arrangement import arrange
 from accelpool_node.agent.broker import Broker
+from accelpool_node.agent.confinement import narrowed
 from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.enrolment import node_token
 from accelpool_node.agent.listener import listen
@@ -30,6 +32,7 @@ from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.state_dir import TOKEN, StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
+from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import AccelpoolError, Invalid
 
 log = logging.getLogger(__name__)
@@ -97,6 +100,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a variable that workers may see; repeatable",
     )
+    add(
+        "--sandbox",
+        type=Mode,
+        choices=tuple(Mode),
+        default=Mode.AUTO,
+        help="require: do not start unless workers are wholly confined; auto: as far as can be; off",
+    )
+    add(
+        "--worker-user",
+        default="auto",
+        metavar="USER",
+        help="as root: who workers are: NAME, NUMBER, FIRST-LAST for one each, auto, or none to stay root",
+    )
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
     return parser
@@ -135,6 +151,8 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         advertise=advertise,
         environments=options.environments or _default_environments(environ),
         warm=options.warm,
+        sandbox=options.sandbox,
+        worker_user=options.worker_user,
         variables=drivers.child_variables(environ, options.pass_env),
     )
 
@@ -178,8 +196,12 @@ def _read_token(file: Path | None, variable: str | None) -> str:
 
 
 async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) -> int:
-    processes = Processes(state)
-    work = asyncio.create_task(_work(settings, state, processes, is_discovery_only=is_discovery_only))
+    confinement, prepared = arrange(settings, state.path)
+    processes = Processes(state, confinement)
+    discovery = Discovery(processes, state.path, settings.discovery_limit_s)
+    work = asyncio.create_task(
+        _work(settings, state, prepared, processes, discovery, is_discovery_only=is_discovery_only)
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     try:
@@ -192,7 +214,13 @@ async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) 
 
 
 async def _work(
-    settings: Settings, state: StateDir, processes: Processes, *, is_discovery_only: bool
+    settings: Settings,
+    state: StateDir,
+    prepared: dict[str, drivers.DriverEnvironment],
+    processes: Processes,
+    discovery: Discovery,
+    *,
+    is_discovery_only: bool,
 ) -> None:
     token = ""
     if not is_discovery_only:
@@ -202,12 +230,13 @@ async def _work(
             given=settings.token,
             join_token=settings.join_token,
         )
-    prepared = _environments(settings, state)
-    discovery = Discovery(processes, state.path, settings.discovery_limit_s)
+    if settings.sandbox is Mode.REQUIRE:
+        await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
     devices = await discovery.find_devices(list(prepared.values()))
     if is_discovery_only:
         _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
         return
+    prepared = {name: narrowed(environment, devices.of(name)) for name, environment in prepared.items()}
     with listen(settings.listen) as stream:
         agent = Agent(
             settings,
@@ -222,16 +251,6 @@ async def _work(
             await agent.run(_announce)
         finally:
             await agent.shut_down()
-
-
-def _environments(settings: Settings, state: StateDir) -> dict[str, drivers.DriverEnvironment]:
-    if settings.backend != "opencl":
-        found = [drivers.null_environment(settings.backend, settings.variables)]
-    else:
-        icds = drivers.find_icds(Path(sys.prefix))
-        configured = environments.read(settings.environments) if settings.environments else []
-        found = environments.prepare(state.path, icds, configured, settings.variables)
-    return {environment.name: environment for environment in found}
 
 
 def _announce(ready: Ready) -> None:

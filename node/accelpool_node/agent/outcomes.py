@@ -14,6 +14,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from accelpool_node import control
+from accelpool_node.agent.dialing import Dialer
 from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.shares import Seat
 from accelpool_node.agent.workers import Worker
@@ -64,6 +65,7 @@ class Session:
         settled: Set once the worker has taken its client over, or its process has ended without.
         has_begun: Whether the worker has taken its client over.
         builder: The process id of the builder that it has a connection to, or 0.
+        dialer: Makes its connections to other nodes.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Session:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     has_begun: bool = False
     builder: int = 0
+    dialer: Dialer | None = None
 
     @property
     def lease(self) -> str:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from accelpool_node.agent.confinement import Confinement, Place
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
 
@@ -50,10 +51,12 @@ class Processes:
 
     Args:
         state: Where they are recorded.
+        confinement: What they may do, and where.
     """
 
-    def __init__(self, state: StateDir) -> None:
+    def __init__(self, state: StateDir, confinement: Confinement) -> None:
         self._state = state
+        self._confinement = confinement
         self._running: dict[int, Child] = {}
         self._is_open = True
 
@@ -68,7 +71,9 @@ class Processes:
         stdout: int | IO[bytes] = STDERR,
         stderr: int | IO[bytes] = STDERR,
     ) -> Child:
-        """Start a module of ours under a driver environment.
+        """Start a module of ours under a driver environment, in a folder of its own.
+
+        It is told by its option `--sandbox` what it may do.
 
         Args:
             environment: Its variables and its Python.
@@ -84,16 +89,22 @@ class Processes:
         """
         if not self._is_open:
             raise InterruptedError("no more processes are started")
-        process = subprocess.Popen(
-            [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module, *arguments],
-            env=dict(environment.variables),
-            cwd=self._state.path,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=keep,
-            start_new_session=True,
-        )
+        place = self._confinement.begin(environment)
+        sandbox = ["--sandbox", place.policy.encoded()]
+        try:
+            process = subprocess.Popen(
+                [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module, *arguments, *sandbox],
+                env=place.variables,
+                cwd=place.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=keep,
+                start_new_session=True,
+            )
+        except OSError:
+            self._confinement.end(place)
+            raise
         child = Child(process)
         try:
             watch = os.pidfd_open(child.pid)
@@ -101,21 +112,23 @@ class Processes:
         except OSError:
             child.kill()
             child.reap()
+            self._confinement.end(place)
             raise
         self._running[child.pid] = child
-        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, on_end)
+        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, place, on_end)
         return child
 
-    def _ended(self, child: Child, watch: int, on_end: Callable[[], None]) -> None:
+    def _ended(self, child: Child, watch: int, place: Place, on_end: Callable[[], None]) -> None:
         asyncio.get_running_loop().remove_reader(watch)
         os.close(watch)
         child.reap()
         self._state.remove_child(child.pid)
         del self._running[child.pid]
+        self._confinement.end(place)
         on_end()
 
     async def kill_all(self, limit_s: float) -> None:
-        """Kill every child, start no more, and wait for their end, for a while at most."""
+        """Kill every child, start no more, and wait until nothing is left of them, for a while at most."""
         self._is_open = False
         for child in tuple(self._running.values()):
             child.kill()
@@ -123,6 +136,7 @@ class Processes:
             async with asyncio.timeout(limit_s):
                 while self._running:
                     await asyncio.sleep(0.01)
+                await self._confinement.finish()
 
 
 def describe_exit(status: int) -> str:

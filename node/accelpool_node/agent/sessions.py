@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from accelpool_node import control
 from accelpool_node.agent.activity import Activity
 from accelpool_node.agent.builders import Builder
+from accelpool_node.agent.dialing import Dialer
 from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude, describe_traffic
 from accelpool_node.agent.settings import Settings
@@ -116,6 +117,7 @@ class Sessions:
             opened_at=now,
             heard_at=now,
             seats=seats,
+            dialer=Dialer(worker, admission.claims.peers),
         )
         order = control.Serve(
             session=session.id,
@@ -216,6 +218,8 @@ class Sessions:
             self._on_loaded(session, message)
         elif isinstance(message, control.WantBuilder):
             self._connect_builder(session)
+        elif isinstance(message, control.Dial) and session.dialer is not None:
+            session.dialer.dial(message)
 
     def _connect_builder(self, session: Session) -> None:
         """Give a worker a connection to the builder, one per life of that, or say that there is none."""
@@ -260,6 +264,8 @@ class Sessions:
             describe_traffic(session.traffic),
         )
         del self.running[session.id]
+        if session.dialer is not None:
+            session.dialer.close()
         self._shares.leave(session.seats)
         self._activity.end(session.id)
         self._outcomes[session.id] = outcome

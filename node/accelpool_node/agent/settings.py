@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelpool_node.sandbox.policy import Mode
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -22,6 +24,8 @@ class Settings:
         advertise: The host and port that clients are told; port 0 for the one listened on.
         environments: The operator's file of driver environments, or None.
         warm: Idle workers kept per driver environment.
+        sandbox: How much of a sandbox children have to have.
+        worker_user: Who children are if the agent is root; see `users.parse`.
         variables: What child processes see of the agent's environment.
         sessions_per_lease: Sessions that one lease may have open on this node at once.
         handshake_limit_s: A client's first frame must be here by then.
@@ -45,6 +49,8 @@ class Settings:
     advertise: tuple[str, int] = ("127.0.0.1", 0)
     environments: Path | None = None
     warm: int = 1
+    sandbox: Mode = Mode.AUTO
+    worker_user: str = "auto"
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     sessions_per_lease: int = 16
     handshake_limit_s: float = 5.0

@@ -5,7 +5,8 @@
     token             0600, the node's token, which it got by a join token
     token.new         the same before the broker has said yes
     children/PID      one for each child process: a `ChildRecord` in JSON
-    drivers/, cache/  see `accelpool_node.drivers`
+    drivers/          see `accelpool_node.drivers`
+    work/NUMBER/      where a child may write, as long as it lives
 
 A process is a predecessor's child only if its id, its start time, this boot of the machine and its whole
 command line are those on record: a process id alone may have been given to somebody else.

@@ -96,12 +96,12 @@ class Agent:
                 size=0,
                 start_limit_s=settings.start_limit_s,
                 exit_limit_s=settings.end_limit_s,
+                sandbox=devices.sandbox(name),
             )
             for name, environment in environments.items()
         }
-        folder = settings.state_dir.absolute() / "builders"
         self._builders = {
-            name: Builder(environment, processes, folder / name, functools.partial(devices.built_for, name))
+            name: Builder(environment, processes, functools.partial(devices.built_for, name))
             for name, environment in environments.items()
         }
         self._sessions = Sessions(

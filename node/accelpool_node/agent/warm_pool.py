@@ -13,6 +13,7 @@ from accelpool_node import control
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.workers import State, Worker
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox.policy import Sandbox
 from accelpool_wire.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class WarmPool:
         environment: Theirs.
         processes: Starts them.
         size: How many idle ones to keep.
+        sandbox: What was said to confine them; one that is confined otherwise serves nobody. None for any.
         start_limit_s: How long one may take to be ready.
         exit_limit_s: How long one may take to exit.
     """
@@ -39,10 +41,12 @@ class WarmPool:
         size: int,
         start_limit_s: float,
         exit_limit_s: float,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self._environment = environment
         self._processes = processes
         self._size = size
+        self._sandbox = sandbox
         self._start_limit_s = start_limit_s
         self._exit_limit_s = exit_limit_s
         self._idle: list[Worker] = []
@@ -119,6 +123,10 @@ class WarmPool:
     def _heard(self, worker: Worker, message: control.ToAgent) -> None:
         """Take a starting worker's Ready; nothing else is due from one that serves nobody."""
         if not isinstance(message, control.Ready) or worker.state is not State.STARTING:
+            worker.kill()
+            return
+        if self._sandbox is not None and message.sandbox != self._sandbox:
+            log.error("worker %d is confined by %s, not %s", worker.pid, message.sandbox, self._sandbox)
             worker.kill()
             return
         self._starting.pop(worker).cancel()

@@ -1,6 +1,9 @@
 """A builder's process: starts the nursery, tries the devices, serves workers, ends with its agent.
 
-python -m accelpool_node.builder --control-fd FD --backend opencl|null:COUNT --folder DIR --device NAME ...
+python -m accelpool_node.builder --control-fd FD --backend KIND --device NAME ... --sandbox POLICY
+
+All three kinds of process are confined, each within what confines the one before: the builder may start
+Python, the nursery may fork, a compiler may do what a worker may.
 """
 
 from __future__ import annotations
@@ -8,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,10 +19,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from accelpool_node.builder import control
-from accelpool_node.builder.compiler import BUILD_LIMIT_S, hide
+from accelpool_node.builder.compiler import BUILD_LIMIT_S
 from accelpool_node.builder.compilers import Compilers
 from accelpool_node.builder.service import Service
 from accelpool_node.builder.store import Store
+from accelpool_node.sandbox.confine import confine
+from accelpool_node.sandbox.policy import Policy, decode
 
 NURSERY = "accelpool_node.builder.nursery"
 BOOTSTRAP = "accelpool_node.agent.child"
@@ -33,25 +37,26 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="accelpool_node.builder")
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--backend", required=True)
-    parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--device", action="append", default=[], metavar="NAME", help="serve it; repeatable")
+    parser.add_argument("--sandbox", type=decode, required=True, metavar="POLICY")
     options = parser.parse_args()
-    hide()
+    policy: Policy = options.sandbox.of_parent(sys.executable)
+    confine(policy, os.environ, keep=[options.control_fd])
+    folder = Path(policy.folder) / "compilers"
     agent = socket.socket(fileno=options.control_fd)
     agent.set_inheritable(False)
-    shutil.rmtree(options.folder, ignore_errors=True)  # what compilers of a predecessor left
-    options.folder.mkdir(mode=PRIVATE_DIR, parents=True)
-    nursery = _start_nursery(options.backend, options.folder, options.device)
-    asyncio.run(_run(agent, nursery, options.folder, frozenset(options.device)))
+    folder.mkdir(mode=PRIVATE_DIR)
+    nursery = _start_nursery(options.backend, folder, options.device, options.sandbox)
+    asyncio.run(_run(agent, nursery, folder, frozenset(options.device)))
     _exit(AGENT_GONE)
 
 
-def _start_nursery(backend: str, folder: Path, devices: Sequence[str]) -> socket.socket:
+def _start_nursery(backend: str, folder: Path, devices: Sequence[str], policy: Policy) -> socket.socket:
     """Start the process that forks compilers, and return the channel to it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         arguments = ["--channel-fd", str(theirs.fileno()), "--backend", backend, "--folder", str(folder)]
-        arguments += [f"--device={name}" for name in devices]
+        arguments += ["--sandbox", policy.encoded(), *(f"--device={name}" for name in devices)]
         command = [sys.executable, "-P", "-m", BOOTSTRAP, str(os.getpid()), NURSERY, *arguments]
         subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
     return ours

@@ -6,7 +6,6 @@ product alone.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -19,26 +18,18 @@ from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.backends.base.types import Context
 from accelpool_node.builder import messages as b
 from accelpool_node.discover import load_backend
+from accelpool_node.sandbox.confine import confine
+from accelpool_node.sandbox.policy import Policy
 from accelpool_wire.errors import Error
 
-PR_SET_DUMPABLE = 4
 PRIVATE_DIR = 0o700
 START_LIMIT_S, BUILD_LIMIT_S = 60, 60
 MAX_CPU_S = 4 * BUILD_LIMIT_S  # of all its threads
 MAX_DATA_BYTES = 8 << 30
-MAX_FILE_BYTES = 256 << 20
 MAX_LOG = 256 * 1024  # characters of a build log: a worker sends no more of it
 STDERR = 2
 DEFERENCE = 19  # the least that scheduling knows
 DEAR_S, DEAR_PART = 0.01, 0.1  # taking binaries out costs more than so much, and than this part of building
-
-
-def hide() -> None:
-    """Let no other process of this user read or write this one's memory.
-
-    Source: prctl(2), PR_SET_DUMPABLE; ptrace(2), "Ptrace access mode checking".
-    """
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,19 +70,20 @@ def use_own_folder() -> None:
         os.environ[name] = "/proc/self/cwd"
 
 
-def serve(stream: socket.socket, driver: Driver | None, backend_name: str, folder: Path) -> None:
+def serve(stream: socket.socket, driver: Driver | None, backend_name: str, policy: Policy) -> None:
     """Be ready, make one build and say what came of it.
 
     Args:
         stream: The connection to the builder.
         driver: The driver, or None to load it.
         backend_name: "opencl", or "null:COUNT".
-        folder: Its own, to be made.
+        policy: What it may do; its folder is to be made.
 
     Raises:
         OSError: The builder is gone.
     """
-    _live_apart(folder)
+    _live_apart(Path(policy.folder))
+    confine(policy, os.environ, keep=None)  # a driver that was forked has its own
     signal.alarm(START_LIMIT_S)  # a driver that hangs leaves no process
     driver = driver or Driver.load(backend_name)
     signal.alarm(0)
@@ -115,7 +107,6 @@ def _live_apart(folder: Path) -> None:
         os.dup2(nowhere.fileno(), STDERR)  # a hostile source must not fill the node's log
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
 
 
 def make(driver: Driver, build: b.Build) -> b.Answer:

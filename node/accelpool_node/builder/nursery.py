@@ -1,6 +1,7 @@
 """The process that forks compilers: so each is new, and none waits for Python and the driver to be loaded.
 
-python -m accelpool_node.builder.nursery --channel-fd FD --backend KIND --folder DIR --device NAME [--cold]
+python -m accelpool_node.builder.nursery --channel-fd FD --backend KIND --folder DIR --device NAME
+    --sandbox POLICY [--cold]
 
 Each packet on its channel brings the connection of one more compiler, and the name of its folder; the
 channel's end is its own. It reads nothing of a tenant's.
@@ -22,9 +23,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accelpool_node.agent.child import die_with
+import msgspec
+
 from accelpool_node.builder import compiler
 from accelpool_node.builder import messages as b
+from accelpool_node.sandbox.confine import confine
+from accelpool_node.sandbox.policy import Policy, decode
+from accelpool_node.sandbox.privileges import die_with
 from accelpool_wire.errors import Error
 
 MODULE = "accelpool_node.builder.nursery"
@@ -38,7 +43,7 @@ def main() -> None:
     """Fork a compiler for every connection that comes."""
     options = _options()
     channel = socket.socket(fileno=options.channel_fd)
-    compiler.hide()
+    confine(options.sandbox.of_parent(sys.executable), os.environ, keep=[options.channel_fd])
     own = options.folder / "nursery"
     own.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
     os.chdir(own)
@@ -56,7 +61,8 @@ def main() -> None:
             return
         if os.fork() == 0:
             folder = options.folder / name.decode()
-            _become_compiler(channel, descriptors[0], nursery, driver, options.backend, folder)
+            policy = msgspec.structs.replace(options.sandbox, folder=str(folder))
+            _become_compiler(channel, descriptors[0], nursery, driver, options.backend, policy)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -66,6 +72,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--channel-fd", type=int, required=True)
     parser.add_argument("--backend", required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--sandbox", type=decode, required=True)
     parser.add_argument("--device", action="append", default=[])
     parser.add_argument("--cold", action="store_true")
     return parser.parse_args()
@@ -77,7 +84,7 @@ def _become_compiler(
     nursery: int,
     driver: compiler.Driver | None,
     backend: str,
-    folder: Path,
+    policy: Policy,
 ) -> NoReturn:
     """Make one build in the process that was just forked; it ends here."""
     status = 1
@@ -85,7 +92,7 @@ def _become_compiler(
         die_with(nursery)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # drivers wait for children of their own
         channel.close()
-        compiler.serve(socket.socket(fileno=descriptor), driver, backend, folder)
+        compiler.serve(socket.socket(fileno=descriptor), driver, backend, policy)
         status = 0
     except OSError:
         status = 2  # the builder is gone, or wants nothing any more

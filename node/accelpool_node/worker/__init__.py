@@ -29,6 +29,7 @@ completion   waiting for commands without keeping the connection waiting
 peers        buffers to and from sessions on other nodes, in threads
 peer_regions the regions that these read and fill, and the events of their commands
 peer_line    one delivery's connection
+outgoing     its connection, which the agent makes
 arrivals     which delivery is for which region
 readiness    waiting for other nodes without a thread for each
 user_events  events that the client sets

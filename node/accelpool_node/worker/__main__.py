@@ -1,6 +1,6 @@
-"""The worker's main: load the driver, be ready, serve one session, say how it ended, exit.
+"""The worker's main: confine itself, load the driver, be ready, serve one session, say how it ended, exit.
 
-python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT
+python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT --sandbox POLICY
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ import msgspec
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.discover import load_backend
+from accelpool_node.sandbox.confine import confine
+from accelpool_node.sandbox.limits import bound_memory
+from accelpool_node.sandbox.policy import Mode, Policy, decode
 from accelpool_node.worker.agent_line import AGENT_GONE, AgentLine
 from accelpool_node.worker.builder_link import BuilderLink
+from accelpool_node.worker.outgoing import Outgoing
 from accelpool_node.worker.parting import as_client_sees
 from accelpool_node.worker.pulse import Pulse
 from accelpool_node.worker.service import Service
@@ -41,21 +45,26 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="accelpool_node.worker")
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--backend", default="opencl")
+    parser.add_argument("--sandbox", type=decode, required=True, metavar="POLICY")
     options = parser.parse_args()
+    policy: Policy = options.sandbox
+    allow_open_files(FILES)
+    sandbox = confine(policy, os.environ, keep=[options.control_fd])
     channel = socket.socket(fileno=options.control_fd)
     channel.set_inheritable(False)  # a driver's own child must not keep it open after this process
     agent = AgentLine(channel)
-    allow_open_files(FILES)
     backend = load_backend(options.backend)
     devices = {device.name: device for device in backend.devices()}
     with contextlib.suppress(OSError):  # that it is gone is heard, too
-        agent.say(control.Ready(list(devices)))
+        agent.say(control.Ready(list(devices), sandbox))
     received = agent.hear()
     if received is None:
         agent.exit(AGENT_GONE)
     order, descriptors = received
     if not isinstance(order, control.Serve):
         agent.exit(0)
+    if policy.is_cpu and policy.mode is not Mode.OFF:
+        bound_memory(sum(share.memory_bytes for share in order.shares))
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
     agent.leave(_serve(agent, backend, devices, order, stream, descriptors[1:]))
@@ -79,9 +88,18 @@ def _serve(
         return control.Ended(control.Cause.ENDED, detail)
     shares = shares_of(order.shares, devices, ledgers)
     builder = BuilderLink(lambda: agent.say(control.WantBuilder()))
-    session = Session(backend, shares, limits, service.reply, products=builder, addresses=order.peers)
+    outgoing = Outgoing(agent.say)
+    session = Session(
+        backend,
+        shares,
+        limits,
+        service.reply,
+        products=builder,
+        addresses=order.peers,
+        connect=outgoing.connect,
+    )
     sharing = Sharing(session, shares, backend, service.go_on)
-    threading.Thread(target=_obey, args=(agent, service, session, builder), daemon=True).start()
+    threading.Thread(target=_obey, args=(agent, service, session, builder, outgoing), daemon=True).start()
     pulse = Pulse(agent.say, functools.partial(_alive, service, session, sharing))
     threading.Thread(target=_report, args=(agent, service, session, sharing, pulse), daemon=True).start()
     service.welcome([as_client_sees(share) for share in shares])
@@ -91,7 +109,9 @@ def _serve(
     return msgspec.structs.replace(ended, traffic=service.traffic(session.peers), worked_s=sharing.worked_s)
 
 
-def _obey(agent: AgentLine, service: Service, session: Session, builder: BuilderLink) -> None:
+def _obey(
+    agent: AgentLine, service: Service, session: Session, builder: BuilderLink, outgoing: Outgoing
+) -> None:
     """Do what the agent says; exit with it."""
     while True:
         received = agent.hear()
@@ -100,6 +120,9 @@ def _obey(agent: AgentLine, service: Service, session: Session, builder: Builder
         order, descriptors = received
         if isinstance(order, control.Builder):
             builder.offer(descriptors)
+            continue
+        if isinstance(order, control.Dialled):
+            outgoing.take(order, descriptors)
             continue
         if isinstance(order, control.Delivery) and descriptors:  # none: there was no room for one more
             session.peers.announce(socket.socket(fileno=descriptors.pop(0)), order.frame)

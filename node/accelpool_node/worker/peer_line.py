@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from accelpool_wire import messages as m
-from accelpool_wire.channel import connect, prepare
+from accelpool_wire.channel import prepare
 from accelpool_wire.conversation import Conversation, Role
 from accelpool_wire.errors import ReadError, RemoteProtocolError, Timeout, WriteError, problem
 from accelpool_wire.frames import PREFIX, PREFIX_BYTES
@@ -85,13 +85,19 @@ class PeerLine:
     # ---- who delivers ------------------------------------------------------------------------------------
 
     @classmethod
-    def offer(cls, address: tuple[str, int], deliver: m.Deliver, size: int, patience: Patience) -> PeerLine:
-        """Connect to another node and say what is to be delivered.
+    def offer(cls, stream: socket.socket, deliver: m.Deliver, size: int, patience: Patience) -> PeerLine:
+        """Say to another node what is to be delivered.
+
+        Args:
+            stream: Connected to the node; owned from now on.
+            deliver: What is said.
+            size: The length of the payload.
+            patience: How long to wait for what.
 
         Raises:
-            ConnectError, Timeout, WriteError: The node does not answer.
+            Timeout, WriteError: The node does not answer.
         """
-        line = cls(connect(address, patience.connect_s), Conversation(Role.CLIENT), patience)
+        line = cls(stream, Conversation(Role.CLIENT), patience)
         try:
             line._say(deliver, size)
         except BaseException:

@@ -16,7 +16,7 @@ import contextlib
 import socket
 import threading
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeAlias
 
@@ -28,6 +28,7 @@ from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import (
     AccelpoolError,
+    ConnectError,
     Error,
     Invalid,
     ProtocolError,
@@ -43,6 +44,7 @@ MAX_CALLED_OFF = 16  # at once: a client can ask in vain as often as it likes
 MOMENT_S = 0.01  # a node that is ready says so within
 NOTHING_CAME = "the region's content did not come"
 
+Connect: TypeAlias = Callable[[str, float], socket.socket]
 Steps: TypeAlias = Generator[Future[Any], None, None]
 
 
@@ -53,19 +55,24 @@ class Peers:
         regions: Opens and closes the regions that are sent, or received.
         addresses: Where the session may send to: "host:port", IPv6 in brackets.
         patience: How long to wait for what.
+        connect: Returns a connection to one of the addresses within so many seconds, or raises a
+            `TransportError`.
 
     Attributes:
         bytes_sent: Bytes of buffers that have left for other nodes.
         bytes_received: Bytes of buffers that have come from there.
     """
 
-    def __init__(self, regions: PeerRegions, addresses: Sequence[str], patience: Patience) -> None:
+    def __init__(
+        self, regions: PeerRegions, addresses: Sequence[str], patience: Patience, connect: Connect
+    ) -> None:
         self.bytes_sent = 0
         self.bytes_received = 0
         self._counting = threading.Lock()
         self._calling_off = threading.BoundedSemaphore(MAX_CALLED_OFF)
         self._regions = regions
         self._patience = patience
+        self._connect = connect
         self._arrivals = Arrivals(patience.match_s, self._start_receiving, self._give_up)
         self._readiness = Readiness()
         self._offerers = {
@@ -84,8 +91,7 @@ class Peers:
                 region that is none of the buffer, or a ticket of a wrong length; others of OpenCL's.
         """
         _check_ticket(message.ticket)
-        host = f"[{message.host}]" if ":" in message.host else message.host
-        address = f"{host}:{message.port}"
+        address = address_of(message)
         offerer = self._offerers.get(address)
         if offerer is None:
             expected = ", ".join(sorted(self._offerers)) or "none"
@@ -139,7 +145,8 @@ class Peers:
 
     def _offer(self, message: m.SendBuffer) -> PeerLine:
         deliver = m.Deliver(message.session, message.ticket)
-        return PeerLine.offer((message.host, message.port), deliver, message.size, self._patience)
+        stream = self._connect(address_of(message), self._patience.connect_s)
+        return PeerLine.offer(stream, deliver, message.size, self._patience)
 
     def _send(self, offerer: ThreadPoolExecutor, region: PeerRegion, message: m.SendBuffer) -> Steps:
         """Deliver a region."""
@@ -236,6 +243,21 @@ def _advance(pool: ThreadPoolExecutor, steps: Steps) -> None:
         if not awaited.done():
             awaited.add_done_callback(lambda _: pool.submit(_advance, pool, steps))
             return
+
+
+def connect_nowhere(address: str, _limit_s: float) -> socket.socket:
+    """Have no connection to other nodes.
+
+    Raises:
+        ConnectError: Always.
+    """
+    raise ConnectError(f"nobody connects to {address} from here")
+
+
+def address_of(message: m.SendBuffer) -> str:
+    """Return the address that a message names, as lease tokens write it."""
+    host = f"[{message.host}]" if ":" in message.host else message.host
+    return f"{host}:{message.port}"
 
 
 def _check_ticket(ticket: bytes) -> None:

@@ -29,7 +29,7 @@ from accelpool_node.worker.parting import Parting
 from accelpool_node.worker.payloads import Opener, Payloads
 from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.peer_regions import PeerRegions
-from accelpool_node.worker.peers import Peers
+from accelpool_node.worker.peers import Connect, Peers, connect_nowhere
 from accelpool_node.worker.prebuilt import Prebuilt, Products
 from accelpool_node.worker.rectangles import Rectangles
 from accelpool_node.worker.svm import SharedVirtualMemory
@@ -64,6 +64,7 @@ class Session:
         products: Where products of builds come from that were made elsewhere, or None.
         addresses: Where buffers may be sent to: "host:port", IPv6 in brackets.
         patience: How long transfers between nodes wait for what.
+        connect: Returns a connection to one of the addresses; see `Peers`.
 
     Attributes:
         completion: Knows how far commands are.
@@ -83,6 +84,7 @@ class Session:
         products: Products | None = None,
         addresses: Sequence[str] = (),
         patience: Patience | None = None,
+        connect: Connect = connect_nowhere,
     ) -> None:
         self.completion = Completion(backend, limits.pending, lambda: not user_events.unset)
         self._backend = backend
@@ -106,7 +108,7 @@ class Session:
         regions = PeerRegions(
             backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
         )
-        self.peers = Peers(regions, addresses, patience or Patience())
+        self.peers = Peers(regions, addresses, patience or Patience(), connect)
         prebuilt = Prebuilt(backend, self._holdings, products)
         builds = self._builds = Builds(backend, self._holdings, prebuilt, self.loaded_images, reply)
         parting = Parting(backend, self._holdings, reply)

@@ -29,6 +29,7 @@ INTEL = "intel-opencl-rt"
 BUNDLED = "bundled"
 POCL_ENVIRONMENTS = frozenset({BUNDLED, "pocl"})
 INSTALL_LD = "install binutils: apt-get install binutils, or dnf install binutils"
+MEND_SANDBOX = "run the node as an ordinary user, or give it a Python and drivers that every user can read"
 URL_VARIABLE, TOKEN_VARIABLE = "ACCELPOOL_URL", "ACCELPOOL_TOKEN"
 LIMIT_S = 5.0
 
@@ -165,6 +166,21 @@ def _device(device: dict[str, Any], others_work: bool, has_intel: bool, has_ld: 
 
 def _mend_devices(has_intel: bool) -> str:
     return "install the vendor's OpenCL driver" if has_intel else extras.install_command("intel")
+
+
+def check_sandbox(devices: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Judge what confines workers, as an agent has reported it of its devices."""
+    found = [sandbox for device in devices if (sandbox := device.get("attributes", {}).get("sandbox"))]
+    if not found:
+        return []
+    missing = dict.fromkeys(one for sandbox in found for one in sandbox.get("missing", ()))
+    if missing:
+        detail = f"workers are not wholly confined: {'; '.join(missing)}"
+        return [_warning("sandbox", " ".join(detail.split()), MEND_SANDBOX if "user" in detail else "")]
+    landlock = min(sandbox.get("landlock", 0) for sandbox in found)
+    users = " and ".join(dict.fromkeys(str(sandbox.get("user")) for sandbox in found))
+    detail = f"workers are confined: Landlock {landlock}, seccomp, no capabilities, user: {users}"
+    return [_ok("sandbox", detail)]
 
 
 def check_port(port: int, health: Callable[[str], str | None]) -> Finding:

@@ -79,7 +79,8 @@ def _devices(settings: CliSettings, backend: str | None, has_ld: bool) -> list[F
         devices = node_report.ask(settings.variables, DEVICES_LIMIT_S, backend)
     except StartFailed as error:
         return [Finding(check="devices", status=Status.FAILED, detail=str(error), mend="")]
-    return checks.check_devices(devices, has_intel=extras.is_installed(checks.INTEL), has_ld=has_ld)
+    found = checks.check_devices(devices, has_intel=extras.is_installed(checks.INTEL), has_ld=has_ld)
+    return [*found, *checks.check_sandbox(devices)]
 
 
 def _broker(settings: CliSettings, saved: Credentials | None, port: int) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -59,10 +60,13 @@ def nodes(url: Url = None, json: Json = False) -> None:
     """Show the pool's nodes."""
     with pool(url) as broker:
         found = broker.nodes()
+        sandboxes = _sandboxes(broker.devices())
+    for node in found:
+        node["sandbox"] = sandboxes.get(node["name"], [])
     output = Output(json)
     output.document({"nodes": found})
     output.table(
-        ["node", "state", "address", "devices", "version", "labels and taints", "last seen"],
+        ["node", "state", "address", "devices", "sandbox", "version", "labels and taints", "last seen"],
         [_node_row(node) for node in found],
         "The pool has no nodes: start an agent with `accelpool node`.",
     )
@@ -170,10 +174,29 @@ def _node_row(node: Record) -> tuple[object, ...]:
         _node_state(node),
         f"{address.get('host')}:{address.get('port')}",
         node.get("device_count"),
+        " and ".join(dict.fromkeys(_sandbox(one) for one in node["sandbox"])),
         node.get("version"),
         ", ".join([*(f"{k}={v}" for k, v in node.get("labels", {}).items()), *node.get("taints", ())]),
         node.get("last_seen_at"),
     )
+
+
+def _sandboxes(devices: Sequence[Record]) -> dict[str, list[Record]]:
+    """Return by node what confines the workers of its devices, each kind once."""
+    found: dict[str, list[Record]] = {}
+    for device in devices:
+        sandbox = device.get("attributes", {}).get("sandbox")
+        kinds = found.setdefault(device["node"], [])
+        if sandbox and sandbox not in kinds:
+            kinds.append(sandbox)
+    return found
+
+
+def _sandbox(sandbox: Record) -> str:
+    """Return what a sandbox consists of, in a few words; `missing` is a list of "what: why"."""
+    lacks = [str(one).partition(":")[0] for one in sandbox.get("missing", ())]
+    level = str(sandbox.get("level"))
+    return f"{level} (without {', '.join(lacks)})" if lacks and level != "off" else level
 
 
 def _node_state(node: Record) -> str:

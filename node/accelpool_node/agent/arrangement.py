@@ -1,0 +1,112 @@
+"""Who an agent's children are and where they live, decided once, when it starts.
+
+An agent that is an ordinary user has children who are that user. One that is root gives each a user of its
+own, if that user can read what it needs; their folders are then where it gets to.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from accelpool_node import drivers, environments
+from accelpool_node.agent import users
+from accelpool_node.agent.confinement import Confinement
+from accelpool_node.agent.settings import Settings
+from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox.policy import Mode
+from accelpool_wire.errors import Invalid
+
+log = logging.getLogger(__name__)
+
+Environments: TypeAlias = dict[str, DriverEnvironment]
+OPEN_DIR, OPEN_FILE = 0o755, 0o644
+
+
+def arrange(settings: Settings, state: Path) -> tuple[Confinement, Environments]:
+    """Return what confines the children, and the driver environments.
+
+    Args:
+        settings: The agent's.
+        state: Its own directory.
+
+    Raises:
+        Invalid: What the operator wants cannot be had.
+        OSError: A directory cannot be made.
+    """
+    wanted = users.parse(settings.worker_user)
+    if os.geteuid() != 0:
+        if wanted:
+            raise Invalid("--worker-user needs an agent that is root")
+        return _arranged(settings, state, state, users.Users())
+    if settings.sandbox is Mode.OFF or wanted == ():
+        return _arranged(settings, state, state, users.Users(why_none="no user for it is wanted"))
+    numbers = users.DEFAULT if wanted is None else wanted
+    why = users.why_not(sys.executable, numbers[0], settings.variables, files=())
+    if not why:
+        home = users.shared_folder(state)
+        try:
+            users.make_shared(home)
+            confinement, prepared = _arranged(settings, state, home, users.Users(numbers=numbers))
+            why = _why_not(prepared, numbers[0], home)
+        except OSError as error:
+            why = str(error)
+        if not why:
+            return confinement, prepared
+    if wanted is not None:
+        raise Invalid(f"--worker-user {settings.worker_user}: {why}")
+    log.warning("workers stay root: %s", why)
+    return _arranged(settings, state, state, users.Users(why_none=why))
+
+
+def _arranged(
+    settings: Settings, state: Path, home: Path, who: users.Users
+) -> tuple[Confinement, Environments]:
+    prepared = environments_of(settings, home)
+    nodes = {node for environment in prepared.values() for node in environment.nodes}
+    confinement = Confinement(
+        settings.sandbox,
+        home / "work",
+        secrets=[state],
+        users=who.numbers,
+        groups=users.groups_of(nodes) if who.numbers else (),
+        why_no_user=who.why_none,
+    )
+    confinement.clear()
+    return confinement, prepared
+
+
+def environments_of(settings: Settings, home: Path) -> Environments:
+    """Return the driver environments by name; their directories are made.
+
+    Raises:
+        Invalid: The operator's file cannot be used.
+    """
+    if settings.backend != "opencl":
+        found = [drivers.null_environment(settings.backend, settings.variables)]
+    else:
+        icds = drivers.find_icds(Path(sys.prefix))
+        configured = environments.read(settings.environments) if settings.environments else []
+        found = environments.prepare(home, icds, configured, settings.variables)
+    return {environment.name: environment for environment in found}
+
+
+def _why_not(prepared: Mapping[str, DriverEnvironment], user: int, home: Path) -> str:
+    """Return why a user cannot have one of some environments, "" if it can have all."""
+    for folder, _, files in os.walk(home / "drivers"):
+        Path(folder).chmod(OPEN_DIR)
+        for file in files:
+            (Path(folder) / file).chmod(OPEN_FILE)
+    reasons = (_trial(environment, user) for environment in prepared.values())
+    return next((why for why in reasons if why), "")
+
+
+def _trial(environment: DriverEnvironment, user: int) -> str:
+    vendors = environment.variables.get("OCL_ICD_VENDORS", "")
+    files = sorted(glob.glob(f"{glob.escape(vendors)}/*.icd")) if vendors else []
+    return users.why_not(environment.python, user, environment.variables, files)

@@ -1,0 +1,152 @@
+"""What the agent decides about its children's sandboxes: folders, users, what each may use.
+
+The children confine themselves: see `accelpool_node.sandbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelpool_node.agent.background import call_in_thread
+from accelpool_node.agent.devices import NodeDevice
+from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox import folders, paths
+from accelpool_node.sandbox.policy import Mode, Policy
+
+log = logging.getLogger(__name__)
+
+POCL = "Portable Computing Language"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a child lives.
+
+    Attributes:
+        folder: Its own.
+        policy: What it may do.
+        variables: Its environment.
+    """
+
+    folder: Path
+    policy: Policy
+    variables: dict[str, str]
+
+
+class Confinement:
+    """The sandboxes of an agent's children.
+
+    Args:
+        mode: How much of one there has to be.
+        folder: Where each child gets a folder of its own; emptied at first.
+        secrets: What no child may read.
+        users: Numbers of users that are nobody's, one for each child; none to have them stay who they are.
+        groups: Other groups of theirs.
+        why_no_user: Why there are none, where there should be.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        folder: Path,
+        *,
+        secrets: Sequence[Path] = (),
+        users: Sequence[int] = (),
+        groups: Sequence[int] = (),
+        why_no_user: str = "",
+    ) -> None:
+        self._mode = mode
+        self._folder = folder
+        self._secrets = [str(secret) for secret in secrets]
+        self._free_users = list(users)
+        self._has_users = bool(users)
+        self._groups = list(groups)
+        self._why_no_user = why_no_user
+        self._made = 0
+        self._removing: set[asyncio.Task[None]] = set()
+
+    def clear(self) -> None:
+        """Remove what an earlier agent left.
+
+        Raises:
+            OSError: It cannot be removed.
+        """
+        folders.remove(self._folder)
+
+    def begin(self, environment: DriverEnvironment) -> Place:
+        """Make room for a child.
+
+        Raises:
+            OSError: There is none.
+        """
+        if self._has_users and not self._free_users:
+            raise BlockingIOError("every user that is there for workers has one")
+        user = self._free_users.pop(0) if self._has_users else 0
+        self._made += 1
+        folder = self._folder / str(self._made)
+        try:
+            folders.make(folder, user)
+        except OSError:
+            self._let_go(user)
+            raise
+        return Place(
+            folder=folder,
+            policy=self._policy(environment, folder, user),
+            variables={**environment.variables, **folders.variables(folder)},
+        )
+
+    def end(self, place: Place) -> None:
+        """Clear up after a child, which has ended."""
+        task = asyncio.create_task(self._clear_up(place))
+        self._removing.add(task)
+        task.add_done_callback(self._removing.discard)
+
+    async def finish(self) -> None:
+        """Wait until what is being cleared up is gone."""
+        await asyncio.gather(*self._removing, return_exceptions=True)
+
+    async def _clear_up(self, place: Place) -> None:
+        """Remove its folder; its user is the next one's once nothing of it is left."""
+        try:
+            await call_in_thread(lambda: folders.remove(place.folder))
+        except OSError as error:
+            log.warning("the folder %s cannot be removed: %s", place.folder, error)
+        else:
+            self._let_go(place.policy.user)
+
+    def _let_go(self, user: int) -> None:
+        if user:
+            self._free_users.append(user)
+
+    def _policy(self, environment: DriverEnvironment, folder: Path, user: int) -> Policy:
+        return Policy(
+            mode=self._mode,
+            folder=str(folder),
+            read=[*paths.found(paths.SYSTEM), *environment.read],
+            devices=paths.found(environment.nodes),
+            programs=paths.linkers(environment.variables.get("PATH", "")) if environment.links else [],
+            secrets=self._secrets,
+            user=user,
+            groups=self._groups,
+            why_no_user=self._why_no_user,
+            is_cpu=environment.is_cpu,
+        )
+
+
+def narrowed(environment: DriverEnvironment, devices: Iterable[NodeDevice]) -> DriverEnvironment:
+    """Return an environment whose children may use what its devices need, and no more."""
+    found = [device.report for device in devices if device.backend_name]
+    if not found:
+        return environment
+    is_cpu = environment.is_cpu or all(report.kind == "cpu" for report in found)
+    return dataclasses.replace(
+        environment,
+        is_cpu=is_cpu,
+        nodes=[node for node in environment.nodes if not is_cpu or node not in paths.DEVICES],
+        links=any(report.attributes.get("platform_name") == POCL for report in found),
+    )

@@ -1,0 +1,119 @@
+"""Takes away from this process what it does not need, before it reads what others wrote.
+
+Each part is tried whatever became of the others. The order is the kernel's: rights are needed to give up
+rights, and the filter of system calls comes last, since it refuses what the others are done with.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+from accelpool_node.sandbox import landlock, limits, paths, privileges, seccomp, system
+from accelpool_node.sandbox.policy import Level, Mode, Policy, Sandbox, User
+from accelpool_node.sandbox.rules import allowed_calls, rules_of
+
+FIRST_DESCRIPTOR = 3
+INCOMPLETE = 5
+
+
+def confine(policy: Policy, variables: Mapping[str, str], keep: Iterable[int] | None) -> Sandbox:
+    """Confine this process and all that it will start, for good, and return what is active.
+
+    No second thread may run: the kernel's Landlock is a thread's own.
+
+    Args:
+        policy: What it may do.
+        variables: Its environment, which says where drivers are.
+        keep: The descriptors that stay open, besides input, output and errors; None for all.
+
+    Raises:
+        SystemExit: Something is missing, and nothing may be.
+    """
+    if keep is not None:
+        _close_all_but(keep)
+    if policy.mode is Mode.OFF:
+        return Sandbox(user=_who(policy), missing=["everything: it is switched off"])
+    trouble: dict[str, str] = {}
+
+    def part(name: str, what: Callable[[], None]) -> bool:
+        try:
+            what()
+        except (OSError, ValueError) as error:
+            trouble[name] = str(error)
+            return False
+        return True
+
+    privileges.limit_capabilities()
+    if policy.user and os.geteuid() == 0:
+        part("user", lambda: privileges.become(policy.user, policy.groups))
+    user = _who(policy)
+    if user is User.ROOT:
+        trouble.setdefault("user", policy.why_no_user or "it is root, as its agent")
+    has_none = part("capabilities", privileges.drop_capabilities)
+    gains_none = part("no_new_privs", privileges.gain_no_more)
+    is_limited = part("limits", lambda: limits.set_limits(has_own_user=user is User.OWN))
+    is_hidden = part("hidden", privileges.hide)
+    abi = _lock(policy, variables, trouble)
+    has_filter = part("seccomp", lambda: _filter(policy))
+    missing = [f"{name}: {why}" for name, why in trouble.items()]
+    if missing and policy.mode is Mode.REQUIRE:
+        sys.stderr.write(f"the sandbox is not whole, and has to be: {'; '.join(missing)}\n")
+        raise SystemExit(INCOMPLETE)
+    return Sandbox(
+        level=Level.PARTIAL if missing else Level.FULL,
+        landlock=abi,
+        seccomp=has_filter,
+        no_new_privs=gains_none,
+        is_hidden=is_hidden,
+        has_capabilities=not has_none,
+        limits=is_limited,
+        user=user,
+        missing=missing,
+    )
+
+
+def _close_all_but(keep: Iterable[int]) -> None:
+    first = FIRST_DESCRIPTOR
+    for kept in sorted(keep):
+        os.closerange(first, kept)
+        first = max(first, kept + 1)
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def _who(policy: Policy) -> User:
+    if os.geteuid() == 0:
+        return User.ROOT
+    return User.OWN if os.geteuid() == policy.user else User.AGENT
+
+
+def _lock(policy: Policy, variables: Mapping[str, str], trouble: dict[str, str]) -> int:
+    """Apply Landlock, and return its version, 0 if it is not in force."""
+    version = landlock.abi()
+    if not version:
+        trouble["landlock"] = "this kernel does not have it, or does not use it"
+        return 0
+    readable = [*policy.read, *paths.own_code(), *paths.of_drivers(variables)]
+    for place in paths.around(readable, policy.secrets):
+        trouble["landlock"] = f"{place} is code, and holds what is secret: move one of them"
+    grants = {
+        landlock.READ: [*readable, *paths.RANDOM, *paths.DEVICE_FOLDERS],
+        landlock.EXECUTE: [*policy.programs, *(paths.LOADERS if policy.programs else ())],
+        landlock.DEVICE: [*paths.ALWAYS_THERE, *policy.devices],
+        landlock.PRIVATE: [policy.folder] if policy.folder else [],
+    }
+    try:
+        landlock.restrict(grants, version)
+    except OSError as error:
+        trouble["landlock"] = str(error)
+        return 0
+    return version
+
+
+def _filter(policy: Policy) -> None:
+    architecture = system.machine()
+    if architecture not in seccomp.AUDIT_ARCH:
+        raise ValueError(f"there is no filter for {architecture}")
+    rules = rules_of(policy, os.getpid())
+    seccomp.install(seccomp.assemble(architecture, allowed_calls(policy), rules))
