@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 
+from accelpool_node.agent.confinement import Place
 from accelpool_node.sandbox.syscalls import NUMBERS
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import Error
 
 from ..integration.wire_client import Client
+from ..integration.worker_rig import Target
 
 # x86-64's convention: the number in rax, arguments in rdi, rsi, rdx, r10, r8, r9, the result in rax.
 SOURCE = """
@@ -74,27 +79,13 @@ class Attacker:
 
     def call(self, name: str, *arguments: int | bytes) -> int:
         """Return the result of a system call; bytes are put in memory, and their address is passed."""
-        number = NOT_WATCHED.get(name) or NUMBERS[name][0]
-        assert number is not None
-        words, memory, pointers = [number], b"", 0
-        for place, argument in enumerate(arguments, start=1):
-            if isinstance(argument, bytes):
-                words.append(len(memory))
-                memory += argument.ljust(-(-len(argument) // 16) * 16, b"\0")
-                pointers |= 1 << place
-            else:
-                words.append(argument)
-        words += [0] * (8 - len(words))
+        words, memory, pointers = lay_out(name, arguments)
         client = self._client
-        client.write(self._queue, self._words, struct.pack("8q", *words))
+        client.write(self._queue, self._words, struct.pack("8q", *words, 0))
         client.write(self._queue, self._memory, memory.ljust(MEMORY_BYTES, b"\0"))
         args = (self._words, self._memory, struct.pack("I", pointers))
         client.launch(self._queue, self._kernel, [1], *args)
         return struct.unpack("8q", client.read(self._queue, self._words, 64))[7]
-
-    def memory(self) -> bytes:
-        """Return what the last call's bytes have become."""
-        return self._client.read(self._queue, self._memory, MEMORY_BYTES)
 
     def works(self) -> bool:
         """Whether the session computes as before."""
@@ -103,6 +94,65 @@ class Attacker:
         kernel = client.kernel(self._program, "twice")
         client.launch(self._queue, kernel, [4], self._numbers)
         return struct.unpack("4i", client.read(self._queue, self._numbers, 16)) == (2, 4, 6, 8)
+
+
+class Payload:
+    """A process that is confined as a worker of a target is, and makes system calls.
+
+    Args:
+        target: Whose driver it loads.
+        place: Where it lives.
+        share_bytes: Its session's share of memory.
+    """
+
+    def __init__(self, target: Target, place: Place, share_bytes: int) -> None:
+        environment = target.environment
+        command = [environment.python, str(Path(__file__).with_name("payload.py")), environment.backend]
+        self.process = subprocess.Popen(
+            [*command, place.policy.encoded(), str(share_bytes)],
+            env=place.variables,
+            cwd=place.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._hear() == "ready"
+
+    def call(self, name: str, *arguments: int | bytes) -> int:
+        """Return the result of a system call; bytes are put in memory, and their address is passed."""
+        words, memory, pointers = lay_out(name, arguments)
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{pointers} {(memory or bytes(16)).hex()} {' '.join(map(str, words))}\n")
+        self.process.stdin.flush()
+        return int(self._hear())
+
+    def works(self) -> bool:
+        """Whether it goes on as before."""
+        return self.call("getpid") == self.process.pid
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.communicate()
+
+    def _hear(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+def lay_out(name: str, arguments: Sequence[int | bytes]) -> tuple[list[int], bytes, int]:
+    """Return a call as seven words, the memory that it points to, and which words are offsets into that."""
+    number = NOT_WATCHED.get(name) or NUMBERS[name][0]
+    assert number is not None
+    words, memory, pointers = [number], b"", 0
+    for place, argument in enumerate(arguments, start=1):
+        if isinstance(argument, bytes):
+            words.append(len(memory))
+            memory += argument.ljust(-(-len(argument) // 16) * 16, b"\0")
+            pointers |= 1 << place
+        else:
+            words.append(argument)
+    return words + [0] * (7 - len(words)), memory, pointers
 
 
 def can_attack(connection: Connection) -> bool:

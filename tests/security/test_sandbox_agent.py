@@ -82,7 +82,7 @@ def test_a_worker_has_no_descriptors_and_no_variables_of_its_agent(broker, node)
         }
         assert not {name for name in names - allowed if "COVERAGE" not in name}
         opened = [os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
-        assert not [target for target in opened if target.startswith(str(node.log.parent / "node"))]
+        assert not [target for target in opened if target.startswith(f"{node.log.parent}/node/")]
 
 
 def test_a_workers_folder_goes_with_it(broker, node, tmp_path):

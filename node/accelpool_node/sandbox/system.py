@@ -15,7 +15,9 @@ PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 38, 47
 
 @functools.cache
 def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    return libc
 
 
 def machine() -> str:
