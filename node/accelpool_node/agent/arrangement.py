@@ -52,12 +52,12 @@ def arrange(settings: Settings, state: Path) -> tuple[Confinement, Environments]
         home = users.shared_folder(state)
         try:
             users.make_shared(home)
-            confinement, prepared = _arranged(settings, state, home, users.Users(numbers=numbers))
-            why = _why_not(prepared, numbers[0], home)
+            arranged = _arranged(settings, state, home, users.Users(numbers=numbers))
+            why = _why_not(arranged[1], numbers[0], home)
+            if not why:
+                return arranged
         except OSError as error:
             why = str(error)
-        if not why:
-            return confinement, prepared
     if wanted is not None:
         raise Invalid(f"--worker-user {settings.worker_user}: {why}")
     log.warning("workers stay root: %s", why)
