@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 import requests
 
+from accelpool_node.agent import listener
+from accelpool_node.agent.listener import MAX_CONNECTIONS, MAX_READING, Listener, listen
 from accelpool_wire.messages import Hello
 from accelpool_wire.open_files import allow_open_files
+from accelpool_wire.testing import frame
 
 from ..integration.agent_rig import FakeBroker, Node
 from .raw_http import RawHttp
@@ -79,6 +83,32 @@ def test_half_frames_do_not_stop_a_node(broker: FakeBroker, node: Node, content:
         with node.session(token) as (_, welcome):
             assert welcome.version == 1
         assert time.monotonic() - started < AT_ONCE_S
+
+
+def test_whoever_is_turned_away_makes_room_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "FAREWELL_S", 60.0)  # however slow this machine is
+
+    async def scenario() -> None:
+        served = asyncio.Event()
+
+        async def serve(*_: object) -> None:
+            served.set()
+
+        stream = listen(("127.0.0.1", 0))
+        listening = asyncio.create_task(Listener(stream, serve, AT_ONCE_S).run())
+        writers = []
+        for content in [b"\x10"] * (MAX_CONNECTIONS + MAX_READING) + [frame(Hello([1], [], "token"))]:
+            _, writer = await asyncio.open_connection(*stream.getsockname())
+            writer.write(content)
+            writers.append(writer)
+        await asyncio.wait_for(served.wait(), AT_ONCE_S)
+        for writer in writers:
+            writer.close()
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
+
+    asyncio.run(scenario())
 
 
 def test_sessions_that_are_there_go_on_in_a_crowd(broker: FakeBroker, node: Node) -> None:
