@@ -164,10 +164,10 @@ def test_a_lease_token_opens_nothing_at_the_broker(null_pool: Any) -> None:
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("role", ["user", "node"])
-def test_the_brokers_tokens_open_nothing_at_a_node(null_pool: Any, role: str) -> None:
-    token = json.loads((Path(null_pool.folder) / "broker" / "tokens.json").read_text())[role]
+@pytest.mark.parametrize("whose", ["admin", "node"])
+def test_the_brokers_tokens_open_nothing_at_a_node(null_pool: Any, whose: str) -> None:
+    own = (Path(null_pool.folder) / "node-1" / "token").read_text("ascii").strip()
     with tenant(null_pool, "other-door") as one:
-        refused = outcome({**one.endpoint, "token": token})
+        refused = outcome({**one.endpoint, "token": own if whose == "node" else null_pool.token})
     assert refused is not None
     assert refused.type == "unauthorized"
