@@ -96,7 +96,7 @@ def test_a_client_gets_another_worker_if_the_first_does_not_take_it_over(bench, 
     bench.worker(
         f"""
         try:
-            os.mkdir("first")
+            os.mkdir("../first")
         except FileExistsError:
             ready()
             time.sleep(60)

@@ -10,7 +10,7 @@ import glob
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,22 +46,29 @@ def arrange(settings: Settings, state: Path) -> tuple[Confinement, Environments]
         return _arranged(settings, state, state, users.Users())
     if settings.sandbox is Mode.OFF or wanted == ():
         return _arranged(settings, state, state, users.Users(why_none="no user for it is wanted"))
-    numbers = users.DEFAULT if wanted is None else wanted
-    why = users.why_not(sys.executable, numbers[0], settings.variables, files=())
-    if not why:
-        home = users.shared_folder(state)
-        try:
-            users.make_shared(home)
-            arranged = _arranged(settings, state, home, users.Users(numbers=numbers))
-            why = _why_not(arranged[1], numbers[0], home)
-            if not why:
-                return arranged
-        except OSError as error:
-            why = str(error)
+    arranged = _with_users(settings, state, users.DEFAULT if wanted is None else wanted)
+    if not isinstance(arranged, str):
+        return arranged
     if wanted is not None:
-        raise Invalid(f"--worker-user {settings.worker_user}: {why}")
-    log.warning("workers stay root: %s", why)
-    return _arranged(settings, state, state, users.Users(why_none=why))
+        raise Invalid(f"--worker-user {settings.worker_user}: {arranged}")
+    log.warning("workers stay root: %s", arranged)
+    return _arranged(settings, state, state, users.Users(why_none=arranged))
+
+
+def _with_users(
+    settings: Settings, state: Path, numbers: Sequence[int]
+) -> tuple[Confinement, Environments] | str:
+    """Return what there is with a user for each child, or why that cannot be."""
+    why = users.why_not(sys.executable, numbers[0], settings.variables, files=())
+    if why:
+        return why
+    home = users.shared_folder(state)
+    try:
+        users.make_shared(home)
+        confinement, prepared = _arranged(settings, state, home, users.Users(numbers=numbers))
+        return _why_not(prepared, numbers[0], home) or (confinement, prepared)
+    except OSError as error:
+        return str(error)
 
 
 def _arranged(
