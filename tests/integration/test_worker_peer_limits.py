@@ -19,6 +19,7 @@ from accelpool_wire.errors import Timeout
 from accelpool_wire.testing import frame
 
 from ..conftest import wait_until
+from . import scripted_device
 from .peer_rig import new_ticket
 from .raw_client import RawClient
 from .scripted_device import BUFFER, CONTEXT, LARGE, QUEUE, Device, failure, fill, read
@@ -185,6 +186,7 @@ def test_a_client_that_sends_in_vain_takes_no_more_than_some_threads(
         assert go_on.wait(10)
         raise Timeout("nobody answers")
 
+    monkeypatch.setattr(scripted_device, "connect", lambda *_: socket.socket())
     monkeypatch.setattr(PeerLine, "offer", classmethod(offer))
     for event in range(60, 60 + 3 * peers.MAX_CALLED_OFF):
         node.send(event, buffer=999)
@@ -239,6 +241,7 @@ def test_a_burst_of_sends_is_offered_a_few_at_a_time(node: Node, monkeypatch: py
         offered.pop()
         raise Timeout("nobody answers")
 
+    monkeypatch.setattr(scripted_device, "connect", lambda *_: socket.socket())
     monkeypatch.setattr(PeerLine, "offer", classmethod(offer))
     for event in range(100, 100 + 3 * peers.MAX_OFFERED):
         node.send(event)
