@@ -187,8 +187,10 @@ class FakeBroker:
 class Node:
     """An agent as a process."""
 
-    def __init__(self, broker: FakeBroker, state: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "accelpool_node", "--broker", broker.url, "--name", "n1"]
+    def __init__(
+        self, broker: FakeBroker, state: Path, *arguments: str, python: str = sys.executable
+    ) -> None:
+        command = [python, "-m", "accelpool_node", "--broker", broker.url, "--name", "n1"]
         command += ["--state-dir", str(state), "--backend", "null:4", *arguments]
         command += [f"--pass-env={name}" for name in coverage_variables()]
         self.broker = broker

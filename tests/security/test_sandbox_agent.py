@@ -6,14 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from accelpool_node.sandbox import landlock
+from accelpool_node.agent import users
+from accelpool_node.sandbox import landlock, limits
 
 from ..conftest import children, command, wait_until
-from ..integration.agent_rig import LIMIT_S, FakeBroker, Node, worker_of
+from ..integration.agent_rig import LIMIT_S, FakeBroker, Node, wait_for_exit, worker_of
 
 ROOT = os.geteuid() == 0
 
@@ -153,6 +156,65 @@ def test_a_user_that_cannot_be_had_keeps_the_node_from_starting(tmp_path):
     run = discovered(tmp_path, "--worker-user", "nobody-knows")
     assert run.returncode == 1
     assert "--worker-user is NAME, NUMBER" in run.stderr
+
+
+@pytest.fixture(scope="module")
+def public_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Python that every user can run, with this one's packages."""
+    found = shutil.which("python3", path="/usr/bin:/bin")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if not ROOT or found is None or not os.path.realpath(found).endswith(version):
+        pytest.skip(f"only root has users to give, and to a {version} that they can run")
+    with tempfile.TemporaryDirectory(prefix="accelpool-python-") as folder:  # pytest's are its user's alone
+        Path(folder).chmod(0o755)
+        subprocess.run([found, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
+        packages = "\n".join(path for path in sys.path if path.startswith("/") and "site-packages" in path)
+        ours = "\n".join(str(Path(__file__).parents[2] / name) for name in ("node", "sdk", "kernels"))
+        (Path(folder) / "lib" / version / "site-packages" / "these.pth").write_text(f"{packages}\n{ours}\n")
+        yield f"{folder}/bin/python"
+
+
+@pytest.fixture
+def node_with_users(broker, tmp_path, public_python):
+    with Node(broker, tmp_path / "node", "--sandbox", "require", python=public_python) as node:
+        yield node
+    shutil.rmtree(users.shared_folder(tmp_path / "node"))
+
+
+def user_of(pid: int) -> int:
+    """Return who a process is: the same in every respect, and in no group but its own."""
+    found = status(pid)
+    (user,) = {int(number) for name in ("Uid", "Gid") for number in found[name].split()}
+    assert found["Groups"] == ""
+    return user
+
+
+def test_as_root_each_worker_has_a_user_of_its_own(broker, node_with_users):
+    node = node_with_users
+    assert (told(broker)["level"], told(broker)["user"]) == ("full", "own")
+    with node.session(broker.token("L1", "0")) as (_, one), node.session(broker.token("L2", "1")) as (_, two):
+        first, second = worker_of(node, one.session), worker_of(node, two.session)
+        assert len({user_of(first), user_of(second), 0}) == 3
+        assert Path(f"/proc/{first}/cwd").stat().st_uid == user_of(first)
+        told_limits = Path(f"/proc/{first}/limits").read_text().splitlines()
+        (processes,) = (line.split()[2] for line in told_limits if line.startswith("Max processes"))
+        assert processes == str(limits.MAX_PROCESSES)
+
+
+def test_workers_with_users_still_end_with_their_agent(broker, node_with_users):
+    with node_with_users.session(broker.token("L1", "0")) as (_, welcome):
+        pid = worker_of(node_with_users, welcome.session)
+        node_with_users.process.kill()
+        wait_for_exit([pid])
+
+
+def test_users_are_taken_again(broker, tmp_path, public_python):
+    arguments = ("--worker-user", "70001-70006")
+    with Node(broker, tmp_path / "node", *arguments, python=public_python) as node:
+        for turn in range(8):
+            with node.session(broker.token(f"L{turn}", "0")) as (_, welcome):
+                assert 70001 <= user_of(worker_of(node, welcome.session)) <= 70006
+    shutil.rmtree(users.shared_folder(tmp_path / "node"))
 
 
 def test_agents_end_all_the_same(broker, tmp_path):

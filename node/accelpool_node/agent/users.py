@@ -105,8 +105,10 @@ def why_not(python: str, user: int, variables: Mapping[str, str], files: Sequenc
             capture_output=True,
             timeout=TRIAL_LIMIT_S,
         )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"user {user} cannot run {os.path.realpath(python)}: {error}"
+    except OSError as error:
+        return f"user {user} cannot run {os.path.realpath(python)}: {error.strerror}"
+    except subprocess.SubprocessError as error:
+        return f"user {user} cannot run {python}: {error}"
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         return f"user {user} cannot run {python}: {lines[-1] if lines else done.returncode}"
