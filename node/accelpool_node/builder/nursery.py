@@ -23,8 +23,6 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-import msgspec
-
 from accelpool_node.builder import compiler
 from accelpool_node.builder import messages as b
 from accelpool_node.sandbox.confine import confine
@@ -61,7 +59,7 @@ def main() -> None:
             return
         if os.fork() == 0:
             folder = options.folder / name.decode()
-            policy = msgspec.structs.replace(options.sandbox, folder=str(folder))
+            policy = options.sandbox.of_child(str(folder))
             _become_compiler(channel, descriptors[0], nursery, driver, options.backend, policy)
         for descriptor in descriptors:
             os.close(descriptor)

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+from accelpool_node.sandbox.folders import ROOT
+
 
 class Mode(StrEnum):
     """How much of a sandbox there has to be."""
@@ -57,6 +59,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "/proc",
         ]  # what is refused here is refused to children, who have a /proc/self each
         return msgspec.structs.replace(self, is_parent=True, programs=programs, read=read)
+
+    def of_child(self, folder: str) -> Policy:
+        """Return the policy of a child with another folder, and the same root folder for drivers."""
+        return msgspec.structs.replace(
+            self, folder=folder, read=[*self.read, os.path.join(self.folder, ROOT)]
+        )
 
 
 def decode(text: str) -> Policy:

@@ -17,6 +17,7 @@ builder_link the way to the builder
 holdings     makes, finds and lets go of what the session holds
 objects      the session's objects by handle, and the failures that stick to them
 failures     what a failure is to the client
+zeroing      new memory without what others left in it
 ledger       the device memory that they take, to the byte, with other sessions of the lease
 sharing      the session as one of several on its devices
 turn_taking  which commands take turns with other leases' sessions

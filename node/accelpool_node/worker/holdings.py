@@ -25,6 +25,7 @@ from accelpool_node.worker.objects import (
     driver_event,
     failure_of,
 )
+from accelpool_node.worker.zeroing import Zeroing
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
@@ -48,6 +49,7 @@ class Holdings:
         self._shares = list(shares)
         self._limits = limits
         self.ledger = Ledger(backend)
+        self.zeroing = Zeroing(backend)
         self._leaving: list[QueueObject] = []
         self.contexts: Table[ContextObject] = Table("context", ErrorCode.INVALID_CONTEXT, count)
         self.queues: Table[QueueObject] = Table("command queue", ErrorCode.INVALID_COMMAND_QUEUE, count)
@@ -99,6 +101,8 @@ class Holdings:
         self.ledger.take(context, message.size, routine)
         try:
             handle = self._backend.create_buffer(context.handle, message.flags, message.size, content)
+            if content is None:
+                self.zeroing.clear_buffer(context, handle, message.size, routine)
         except Exception:
             self.ledger.give(context, message.size)
             raise

@@ -80,6 +80,8 @@ class Images:
         try:
             handle = self._make(message, context, layout, content, None)
             padding = self._backend.image_size(handle, layout) - taken
+            if content is None:
+                self._holdings.zeroing.clear_image(context, handle, layout.extent, CREATE)
             ledger.take(context, padding, CREATE)
         except Exception:
             ledger.give(context, taken)

@@ -46,6 +46,7 @@ class SharedVirtualMemory:
         holdings.ledger.take(context, taken, ROUTINE)
         try:
             made = self._backend.create_svm(context.handle, message.flags, message.size, message.alignment)
+            holdings.zeroing.clear_buffer(context, made.memory, message.size, ROUTINE)
         except Exception:
             holdings.ledger.give(context, taken)
             raise
