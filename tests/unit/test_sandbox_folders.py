@@ -55,4 +55,4 @@ def test_a_folder_that_is_not_there_is_gone(tmp_path):
 def test_drivers_keep_their_files_there(tmp_path):
     named = folders.variables(tmp_path)
     assert {"HOME", "TMPDIR", "POCL_CACHE_DIR"} < set(named)
-    assert all(value.startswith(str(tmp_path)) for value in named.values())
+    assert all(value.startswith(str(tmp_path)) for value in named.values() if "/" in value)
