@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from accelpool_wire.lease_token import LeaseClaims, ShareClaim, encode
 from accelpool_wire.messages import Hello, Refused, SessionEnding, Welcome
 from accelpool_wire.testing import frame
 
-from ..conftest import children, coverage_variables
+from ..conftest import children, coverage_variables, wait_until
 
 LIMIT_S = 10.0
 Answer = Welcome | Refused | SessionEnding
@@ -249,8 +250,9 @@ def ask(stream: socket.socket, message) -> Answer:
 
 def worker_of(node: Node, session: str) -> int:
     """Return the process that serves a session, as the log names it."""
-    line = next(line for line in node.log.read_text().splitlines() if f"session {session} of" in line)
-    return int(line.rpartition("worker ")[2])
+    told = re.compile(rf"session {re.escape(session)} of .* in worker (\d+)\n")
+    wait_until(lambda: told.search(node.log.read_text()))
+    return int(told.search(node.log.read_text())[1])
 
 
 def wait_for_exit(pids: list[int]) -> None:

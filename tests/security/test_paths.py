@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +81,7 @@ def test_no_tenant_or_node_has_such_a_name(null_pool: Any, http: requests.Sessio
     assert answer.status_code in (404, 422)
     answer = http.post(f"{null_pool.url}/leases", json={"tenant": name}, timeout=10)
     assert answer.status_code == 422
-    token = json.loads((Path(null_pool.folder) / "broker" / "tokens.json").read_text())["node"]
+    token = (Path(null_pool.folder) / "node-1" / "token").read_text("ascii").strip()
     body = {"address": {"host": "127.0.0.1", "port": 1}, "boot_id": "b", "devices": []}
     url = f"{null_pool.url}/nodes/{quote(name, safe='')}"
     with requests.Session() as node:

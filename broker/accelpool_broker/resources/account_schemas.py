@@ -9,7 +9,7 @@ from apiflask.fields import AwareDateTime, Boolean, Float, List, Nested, String
 from apiflask.validators import Length, OneOf, Range, Regexp
 
 from accelpool_broker.models import AccountKind, Role
-from accelpool_broker.resources.fields import about, instant_field, text_field
+from accelpool_broker.resources.fields import Truth, about, instant_field, text_field
 from accelpool_broker.resources.lease_schemas import TENANT_NAME
 from accelpool_broker.resources.schemas import ListQuery
 from accelpool_broker.services.caller import MAY_BE_GIVEN
@@ -45,7 +45,7 @@ class AccountPatch(Schema):
 
     role = String(validate=OneOf(GIVEN_ROLES))
     tenants = _tenants()
-    disabled = Boolean(metadata=about("none of its tokens lets anybody in, and its leases end"))
+    disabled = Truth(metadata=about("none of its tokens lets anybody in, and its leases end"))
 
 
 class AccountOut(Schema):
