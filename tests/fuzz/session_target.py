@@ -44,6 +44,7 @@ DEVICES = 2
 SHARE_BYTES = 1 << 20
 MOST_MESSAGES = 64
 SPOILT_FROM = 254  # of the 256 values of a byte
+MOST_ARRIVALS = 2000
 PATIENCE_S = 8.0
 NOWHERE = "127.0.0.1:1"  # nobody listens there
 HELLO = msgspec.msgpack.encode(m.Hello([VERSION], ["svm"], "token"))
@@ -110,7 +111,7 @@ class Stream:
         self.reader = service._channel.reader
         self.bytes_sent = self.bytes_received = 0
         self._rest = memoryview(content)
-        self._step = step
+        self._step = max(step, len(content) // MOST_ARRIVALS)
 
     def receive(self, timeout_s: float | None = None) -> None:
         """Have the next bytes arrive."""
@@ -137,7 +138,7 @@ class Play:
 
     Args:
         content: All that its client sends.
-        step: How many bytes arrive at once.
+        step: How many bytes arrive at once, if that does not take too long.
     """
 
     def __init__(self, content: bytes, step: int) -> None:

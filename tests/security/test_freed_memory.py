@@ -15,10 +15,14 @@ from .sessions import Tenant, tenant
 MARK = b"a tenant's secret"
 SIZES = (64, 4096, 65536, 1 << 20, 24 << 20)
 SECRET_PASSES = 3
-DUMP = """
+LOCAL = """
+kernel void leave(global uchar *mark, local uchar *left, ulong size)
+{
+    for (ulong i = 0; i < size; ++i) left[i] = mark[i];
+}
 kernel void dump(global uchar *out, local uchar *left, ulong size)
 {
-    for (ulong i = get_local_id(0); i < size; i += get_local_size(0)) out[i] = left[i];
+    for (ulong i = 0; i < size; ++i) out[i] = left[i];
 }
 """
 LOCAL_BYTES = 16384
@@ -81,20 +85,20 @@ def test_a_fresh_buffer_has_nothing_of_a_tenant_beside(pool: Any) -> None:
 @pytest.mark.opencl
 def test_local_memory_has_nothing_of_the_tenant_before(opencl_pool: Any) -> None:
     with tenant(opencl_pool, "before", kind="cpu") as first:
-        fill_memory(first, is_released=True)
+        touch_local_memory(first, "leave", MARK * (LOCAL_BYTES // len(MARK) + 1))
     with next_on(opencl_pool, first, "after") as second:
-        assert MARK[:8] not in dump_local_memory(second)
+        assert MARK[:8] not in touch_local_memory(second, "dump", bytes(LOCAL_BYTES))
 
 
-def dump_local_memory(one: Tenant) -> bytes:
-    """Return what a kernel finds in its local memory."""
+def touch_local_memory(one: Tenant, name: str, content: bytes) -> bytes:
+    """Run a kernel on local memory and a buffer; return what the buffer has afterwards."""
     client = one.client
     context = client.context()
     queue = client.queue(context)
-    program = client.program(context, DUMP)
+    program = client.program(context, LOCAL)
     client.build(program)
-    kernel = client.kernel(program, "dump")
-    out = client.buffer(context, LOCAL_BYTES)
+    kernel = client.kernel(program, name)
+    out = client.buffer(context, content=content[:LOCAL_BYTES])
     size = LOCAL_BYTES.to_bytes(8, "little")
     client.launch(queue, kernel, [1], out, m.LocalMemory(LOCAL_BYTES), size, local=[1])
     return client.read(queue, out, LOCAL_BYTES)
