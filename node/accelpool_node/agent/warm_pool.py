@@ -29,6 +29,7 @@ class WarmPool:
         size: How many idle ones to keep.
         start_limit_s: How long one may take to be ready.
         exit_limit_s: How long one may take to exit.
+        is_secure: Whether they do TLS with whom they serve.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class WarmPool:
         size: int,
         start_limit_s: float,
         exit_limit_s: float,
+        is_secure: bool = False,
     ) -> None:
+        self._is_secure = is_secure
         self._environment = environment
         self._processes = processes
         self._size = size
@@ -106,7 +109,12 @@ class WarmPool:
 
     def _start_one(self) -> None:
         worker = Worker(
-            self._environment, self._processes, self._heard, self._lost, exit_limit_s=self._exit_limit_s
+            self._environment,
+            self._processes,
+            self._heard,
+            self._lost,
+            exit_limit_s=self._exit_limit_s,
+            is_secure=self._is_secure,
         )
         try:
             worker.start()
@@ -123,7 +131,7 @@ class WarmPool:
             return
         self._starting.pop(worker).cancel()
         self._trouble, self._pause_s = "", FIRST_PAUSE_S
-        worker.state = State.WARM
+        worker.state, worker.certificate_sha256 = State.WARM, message.certificate_sha256
         while self._waiting:
             waiting = self._waiting.pop(0)
             if not waiting.done():

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from accelpool.cli import access, demo, doctor, explain, listings, run, services, simulate, tenants, up
+from accelpool.cli import access, ca, demo, doctor, explain, listings, run, services, simulate, tenants, up
 from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
 from accelpool.cli.options import Json, wants_json
 from accelpool.cli.output import Output
@@ -82,6 +82,7 @@ app.command()(listings.nodes)
 app.command()(listings.kernels)
 app.command()(listings.release)
 app.command()(explain.explain)
+app.add_typer(ca.app, name="ca")
 app.command()(tenants.tenants)
 app.command()(tenants.tenant)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.broker)
