@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = {metric.group for metric in chosen}
     planned = [group for group in groups(is_quick=options.quick) if group.name in wanted]
     try:
-        rows, failures = _measure(planned, chosen, options.device)
+        rows, failures = _measure(planned, chosen, options.device, has_tls=options.tls)
     except pool.PoolError as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,12 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(
-    planned: Sequence[Group], chosen: Sequence[Metric], device_name: str
+    planned: Sequence[Group], chosen: Sequence[Metric], device_name: str, *, has_tls: bool
 ) -> tuple[list[report.Row], list[str]]:
     """Start everything, run all groups, and return the rows and what failed."""
     with tempfile.TemporaryDirectory(prefix="accelpool-bench-") as name, ExitStack() as stack:
         directory = Path(name)
-        running = stack.enter_context(pool.running(directory))
+        running = stack.enter_context(pool.running(directory, has_tls=has_tls))
         device = running.device(device_name)
         attributes = device["attributes"]
         runtime = f"{attributes.get('platform_name', '')} {attributes.get('driver_version', '')}"
@@ -142,6 +142,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="METRIC",
         help="a metric, or how its name begins; repeatable",
     )
+    parser.add_argument("--tls", action="store_true", help="have the client come over TLS to the node")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON lines to a file, too")
     parser.add_argument("--list", action="store_true", help="list the metrics and run nothing")
     return parser.parse_args(arguments)

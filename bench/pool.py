@@ -76,11 +76,12 @@ class Pool:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Pool]:
+def running(directory: Path, *, has_tls: bool = False) -> Iterator[Pool]:
     """Run a pool as long as the context lasts.
 
     Args:
         directory: An existing empty directory; logs and state are put there.
+        has_tls: Whether the node's data plane does TLS.
 
     Raises:
         PoolError: The pool does not start; the error has the end of the log.
@@ -95,6 +96,7 @@ def running(directory: Path) -> Iterator[Pool]:
         agent = (
             *("accelpool_node", "--broker", url, "--name", NODE, "--state-dir", str(directory / "node")),
             *("--listen", "127.0.0.1:0", "--join-token-file", str(token_file)),
+            *(("--tls",) if has_tls else ()),
         )
         with _program(agent, directory / "agent.log"):
             yield Pool(url=url, token=token, log=directory / "agent.log")

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from accelpool.cli.certificate_authority import CertificateAuthority
+
 from .postgres_rig import Postgres
 
 START_S = 60.0
@@ -80,6 +82,7 @@ class Pool:
         nodes: How many nodes there are.
         before: What comes before the agents' own command.
         is_verbose: Whether broker and agents log all that they can.
+        has_tls: Whether clients come over TLS, to the broker and to the nodes.
         agents: The agents, by their node's number from 1.
     """
 
@@ -89,6 +92,7 @@ class Pool:
     nodes: int = 1
     before: tuple[str, ...] = ()
     is_verbose: bool = False
+    has_tls: bool = False
     broker: Daemon = field(init=False)
     agents: dict[int, Daemon] = field(init=False, default_factory=dict)
     url: str = ""
@@ -107,6 +111,11 @@ class Pool:
     def _verbose(self) -> list[str]:
         return ["--verbose"] if self.is_verbose else []
 
+    @property
+    def ca(self) -> str:
+        """The file of the authority that vouches for the broker, with TLS."""
+        return str(self.folder / "ca" / "ca.pem") if self.has_tls else ""
+
     def start(self) -> None:
         """Start the broker and all agents."""
         self.start_broker()
@@ -117,8 +126,17 @@ class Pool:
         """Start the broker, on a free port at first."""
         args = [sys.executable, "-m", "accelpool_broker", "--host", "127.0.0.1", "--port", str(port)]
         args += ["--state-dir", str(self.folder / "broker"), *self._verbose]
+        if self.has_tls:
+            args += self._certificate()
         self.broker = Daemon(args, self.folder / "broker.log", clean_environment(self.folder))
         self.url = str(self.broker.start())
+
+    def _certificate(self) -> list[str]:
+        authority = CertificateAuthority(self.folder / "ca")
+        if not authority.key.exists():
+            authority.create()
+        issued = authority.issue(["127.0.0.1"])
+        return ["--tls-cert", str(issued.cert), "--tls-key", str(issued.key)]
 
     def restart_broker(self) -> None:
         """Start the broker again where it was."""
@@ -141,6 +159,8 @@ class Pool:
         args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:
             args += ["--backend", self.backend]
+        if self.has_tls:
+            args += ["--tls", "--ca", self.ca]
         if self.environments:
             args += ["--environments", str(self.environments)]
         joining = join_token(self.url, self.token, f"node-{number}")
@@ -268,6 +288,12 @@ def two_node_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 def own_two_node_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool of two nodes with two null devices each for one module, which may kill parts of it."""
     yield from running(Pool(folder=tmp_path_factory.mktemp("own-two-node-pool"), backend="null:2", nodes=2))
+
+
+@pytest.fixture(scope="module")
+def secure_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of two nodes that both show this machine's OpenCL devices; everything goes over TLS."""
+    yield from running(Pool(folder=tmp_path_factory.mktemp("secure-pool"), nodes=2, has_tls=True))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """`python -m accelpool_broker`: run a broker until SIGTERM or SIGINT.
 
-Prints one line of JSON to stdout once it listens, {"ready": "http://HOST:PORT"}; logs to stderr.
+Prints one line of JSON to stdout once it listens, {"ready": "http://HOST:PORT"}; logs to stderr. With TLS the
+URL begins with https, and SIGHUP has the certificate read again.
 Exit codes: 0 stopped as asked, 2 cannot start (the last line of stderr says why).
 """
 
@@ -22,8 +23,9 @@ from accelpool_broker.settings import Settings
 from accelpool_broker.state_dir import StateDirError
 from accelpool_broker.store import DatabaseUrlError
 from accelpool_broker.timer import Timer
-from accelpool_wire.errors import Unavailable
+from accelpool_wire.errors import Invalid, Unavailable
 from accelpool_wire.open_files import allow_open_files
+from accelpool_wire.tls import is_loopback
 
 CANNOT_START = 2
 FILES = 16384  # a socket for each client that waits
@@ -48,18 +50,49 @@ def main(arguments: list[str] | None = None) -> int:
         port=given.port,
     )
     try:
-        return _serve(settings, given.state_dir)
-    except (server.ListenError, DatabaseUrlError, StateDirError, Unavailable, OSError) as error:
+        return _serve(settings, given.state_dir, _tls(given))
+    except (
+        server.ListenError,
+        server.CertificateError,
+        Invalid,
+        DatabaseUrlError,
+        StateDirError,
+        Unavailable,
+        OSError,
+    ) as error:
         sys.stderr.write(f"accelpool broker: {error}\n")
         return CANNOT_START
 
 
-def _serve(settings: Settings, directory: Path) -> int:
+def _tls(given: argparse.Namespace) -> server.TlsFiles | None:
+    """Return what to do TLS with; None to do without.
+
+    Raises:
+        Invalid: The options contradict each other, or others could read what passes.
+        CertificateError: The files cannot be used.
+    """
+    if (given.tls_cert is None) is not (given.tls_key is None):
+        raise Invalid("--tls-cert and --tls-key belong together")
+    if given.tls_cert is not None:
+        if given.insecure:
+            raise Invalid("--insecure does without TLS, --tls-cert does not")
+        files = server.TlsFiles(cert=given.tls_cert, key=given.tls_key)
+        files.check()
+        return files
+    if not given.insecure and not is_loopback(given.host):
+        raise Invalid(
+            f"tokens would pass in the clear to {given.host}: give --tls-cert and --tls-key "
+            "(`accelpool ca` makes them), or say --insecure"
+        )
+    return None
+
+
+def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> int:
     with server.listen(settings.host, settings.port) as sock, state_dir.locked(directory):
         clock = SystemClock()
         services = open_services(settings, clock)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        url = f"http://{host}:{sock.getsockname()[1]}"
+        url = f"{'https' if tls else 'http'}://{host}:{sock.getsockname()[1]}"
         pool = services.pool
 
         def announce() -> None:
@@ -77,6 +110,7 @@ def _serve(settings: Settings, directory: Path) -> int:
                 threads=waiting + reading + server.SPARE_THREADS,
                 on_start=announce,
                 on_stop=services.stop_waiting,
+                tls=tls,
             ).run()
         services.close()
     return 0
@@ -92,6 +126,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="URL",
         help="another database: postgresql://USER@HOST/NAME or sqlite:///PATH (default: "
         f"${DATABASE_URL}, the place for a URL with a password)",
+    )
+    parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="the broker's certificate; read again at SIGHUP"
+    )
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
+    parser.add_argument(
+        "--insecure", action="store_true", help="do without TLS on an address that others reach"
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser.parse_args(arguments)

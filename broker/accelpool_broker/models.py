@@ -222,13 +222,17 @@ class SigningKey(Base):
 
 
 class Node(Base):
-    """A machine with devices; its operator may close it to new leases, and say when old ones have to end."""
+    """A machine with devices; its operator may close it to new leases, and say when old ones have to end.
+
+    `certificate_sha256` tells the certificate of its data plane; it is empty for one without TLS.
+    """
 
     __tablename__ = "nodes"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     host: Mapped[str] = mapped_column(String(255))
     port: Mapped[int]
+    certificate_sha256: Mapped[str] = mapped_column(String(64), default="")
     version: Mapped[str] = mapped_column(String(64))
     boot_id: Mapped[str] = mapped_column(String(128))
     state: Mapped[str] = mapped_column(String(16))

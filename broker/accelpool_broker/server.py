@@ -3,22 +3,31 @@
 Granian's own front end starts a child process per worker and lets every one bind the port for itself. A
 broker killed without a word would leave that child behind, and a taken port would go unnoticed. So the worker
 runs in a thread here, on a socket that is bound before.
+
+SIGHUP has a new worker, which reads the certificate anew, take over the socket; the old one answers what it
+has been asked, and goes.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.mt import MTServer
 
 from accelpool_wire.channel import prepare
 from accelpool_wire.errors import AccelpoolError
+
+log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 SPARE_THREADS = 32
@@ -29,6 +38,30 @@ MAX_HEAD_BYTES = 64 * 1024
 
 class ListenError(AccelpoolError):
     """The address cannot be listened on."""
+
+
+class CertificateError(AccelpoolError):
+    """The files are not those of a certificate and its key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsFiles:
+    """The files, in PEM, of the broker's certificate (with those up to its authority), and of its key."""
+
+    cert: Path
+    key: Path
+
+    def check(self) -> None:
+        """Make sure that they can be used.
+
+        Raises:
+            CertificateError: They cannot.
+        """
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.cert, self.key)
+        except OSError as error:
+            what = f"{self.cert} and {self.key} are no certificate and its key"
+            raise CertificateError(f"{what}: {error.strerror or error}") from error
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -66,6 +99,7 @@ class Server(MTServer):
         threads: How many requests are answered at once; more wait.
         on_start: Called once requests are accepted.
         on_stop: Called before the last answers are awaited, to hurry them.
+        tls: What it does TLS with, 1.3 and later; None to do without.
     """
 
     def __init__(
@@ -76,6 +110,7 @@ class Server(MTServer):
         threads: int,
         on_start: Callable[[], None],
         on_stop: Callable[[], None],
+        tls: TlsFiles | None = None,
     ) -> None:
         super().__init__(
             "accelpool_broker",
@@ -87,7 +122,11 @@ class Server(MTServer):
             http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
             log_enabled=False,
             websockets=False,
+            ssl_cert=tls.cert if tls else None,
+            ssl_key=tls.key if tls else None,
+            ssl_protocol_min=SSLProtocols.tls13,
         )
+        self._tls = tls
         self._app = app
         self._sock = sock
         self._on_start = on_start
@@ -110,6 +149,19 @@ class Server(MTServer):
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's
         self._on_start()
+
+    def _reload(self, spawn_target: Any, target_loader: Any) -> None:
+        """Begin anew with new files, unless they cannot be used: then go on as before."""
+        try:
+            if self._tls is not None:
+                self._tls.check()
+        except CertificateError as error:
+            log.error("the certificate is not replaced: %s", error)  # noqa: TRY400 - no fault of the program
+            self.reload_signal = False
+            self.main_loop_interrupt.clear()
+            return
+        super()._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's
+        log.info("the certificate was read anew")
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop accepting, let the last answers go out, and return."""

@@ -3,7 +3,7 @@
 Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole life long:
 
     worker                               agent
-    Ready(devices)             ────▶     the driver is loaded: the worker is warm
+    Ready(devices, ...)        ────▶     the driver is loaded: the worker is warm
                                ◀────     Serve(session, ..., hello) + its socket, ledgers (SCM_RIGHTS)
     Alive(busy_s, ...)         ────▶     at once, then every second while serving, and before it may be silent
     WantBuilder                ────▶     before its first build
@@ -14,6 +14,9 @@ Over a Unix SOCK_SEQPACKET pair, one JSON message a packet, a worker's whole lif
     Loaded(device, sha256)     ────▶     with `Alive` and before `Ended`, if a program was built from a binary
                                ◀────     End(problem, detail): the lease ended; tell the client and exit
     Ended(cause, detail)       ────▶     the last word; then the process exits
+
+Where the node does TLS, a connection that is handed over begins with a TLS handshake, by the certificate that
+Ready told; the first thing that comes over it is the secret that came with Serve or Delivery.
 
 A worker serves one session and exits. The pair's end tells each side that the other is dead: a worker then
 exits at once; the agent then reads the exit status.
@@ -57,10 +60,17 @@ class SessionShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The driver is loaded, in a sandbox; `devices` are the names of those it found."""
+    """The driver is loaded, in a sandbox.
+
+    Attributes:
+        devices: The names of those it found.
+        sandbox: What confines it.
+        certificate_sha256: Of the certificate that it has made for itself; empty without TLS.
+    """
 
     devices: list[str]
     sandbox: Sandbox = Sandbox()
+    certificate_sha256: str = ""
 
 
 class Serve(msgspec.Struct, frozen=True, tag="serve"):
@@ -71,12 +81,14 @@ class Serve(msgspec.Struct, frozen=True, tag="serve"):
         shares: The session's devices, in the order in which the client will number them.
         hello: The client's whole Hello frame, already checked by the agent.
         peers: The addresses to which the session may send buffers, from its verified token.
+        secret: What comes first from the client; empty without TLS.
     """
 
     session: str
     shares: list[SessionShare]
     hello: bytes
     peers: tuple[str, ...] = ()
+    secret: bytes = b""
 
 
 class Delivery(msgspec.Struct, frozen=True, tag="delivery"):
@@ -84,9 +96,11 @@ class Delivery(msgspec.Struct, frozen=True, tag="delivery"):
 
     Attributes:
         frame: The head of its Deliver frame; the payload is still to come.
+        secret: What comes first from the other node; empty without TLS.
     """
 
     frame: bytes
+    secret: bytes = b""
 
 
 class Dial(msgspec.Struct, frozen=True, kw_only=True, tag="dial"):

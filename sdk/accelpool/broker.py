@@ -45,13 +45,14 @@ class Broker:
     Args:
         url: The broker's URL.
         token: The token to use it with.
+        ca: The file of the authorities that vouch for its certificate; "" for those of the system.
         rest: A way to the broker to use instead of HTTP to `url`.
     """
 
-    def __init__(self, url: str, token: str, *, rest: RestClient | None = None) -> None:
+    def __init__(self, url: str, token: str, ca: str = "", *, rest: RestClient | None = None) -> None:
         self.url = url
         self.is_open = True
-        self._rest = rest or RestClient(url, token)
+        self._rest = rest or RestClient(url, token, ca)
         self._keeper = LeaseKeeper(self._rest)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         disown = weakref.WeakMethod(self._disown)
@@ -263,7 +264,12 @@ class Broker:
         until = self._rest.clock() + OPEN_RETRY_S
         while True:
             try:
-                return Connection.open((endpoint.host, endpoint.port), endpoint.token, client=client)
+                return Connection.open(
+                    (endpoint.host, endpoint.port),
+                    endpoint.token,
+                    certificate_sha256=endpoint.certificate_sha256,
+                    client=client,
+                )
             except Unavailable:
                 if self._rest.clock() + OPEN_PAUSE_S > until:
                     raise
@@ -281,7 +287,7 @@ def connect(url: str | None = None, token: str | None = None) -> Broker:
         Unauthorized: No pool is known, or no token for it.
     """
     found = Settings.from_environment().credentials(url, token)
-    return Broker(found.url, found.token)
+    return Broker(found.url, found.token, found.ca)
 
 
 def default_broker(url: str | None = None, token: str | None = None) -> Broker:
@@ -293,13 +299,13 @@ def default_broker(url: str | None = None, token: str | None = None) -> Broker:
         Unauthorized: No pool is known, or no token for it.
     """
     found = Settings.from_environment().credentials(url, token)
-    broker = _broker_for(found.url, found.token)
+    broker = _broker_for(found.url, found.token, found.ca)
     if not broker.is_open:
         _broker_for.cache_clear()
-        broker = _broker_for(found.url, found.token)
+        broker = _broker_for(found.url, found.token, found.ca)
     return broker
 
 
 @lru_cache(maxsize=16)
-def _broker_for(url: str, token: str) -> Broker:
-    return Broker(url, token)
+def _broker_for(url: str, token: str, ca: str) -> Broker:
+    return Broker(url, token, ca)

@@ -2,6 +2,8 @@
 
     {"url": "http://127.0.0.1:8750", "token": "..."}
 
+A third member, `ca`, is the file of the authorities that vouch for the broker's certificate.
+
 Only its owner may read it (mode 0600).
 """
 
@@ -18,11 +20,12 @@ PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
 
 
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """A pool's URL, and the token to use it with."""
+class Credentials(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A pool's URL, the token to use it with, and the file of authorities; "" for those of the system."""
 
     url: str
     token: str
+    ca: str = ""
 
     def __repr__(self) -> str:
         return f"Credentials(url={self.url!r}, token=...)"

@@ -35,13 +35,17 @@ class ShareRecord(Record, frozen=True, kw_only=True):
 
 
 class EndpointRecord(Record, frozen=True, kw_only=True):
-    """Where a lease's devices of one node and environment are reached, and the token that opens them."""
+    """Where a lease's devices of one node and environment are reached, and the token that opens them.
+
+    With a `certificate_sha256` nobody but who has that certificate will do, nor anybody without TLS.
+    """
 
     node: str
     environment: str = ""
     host: str
     port: int
     token: str
+    certificate_sha256: str = ""
 
     def __repr__(self) -> str:
         return f"EndpointRecord({self.node!r}, {self.host}:{self.port})"

@@ -53,6 +53,7 @@ class RestClient:
     Args:
         url: The broker's URL.
         token: The bearer token.
+        ca: The file of the authorities that vouch for the broker's certificate; "" for those of the system.
         http: A session to use instead of one of its own.
         sleep: Called between attempts, with seconds.
         clock: Seconds from any start, never going back.
@@ -62,6 +63,7 @@ class RestClient:
         self,
         url: str,
         token: str,
+        ca: str = "",
         *,
         http: requests.Session | None = None,
         sleep: Callable[[float], object] = time.sleep,
@@ -72,6 +74,8 @@ class RestClient:
         self.sleep = sleep
         self._http = http or requests.Session()
         self._http.trust_env = False
+        if ca:
+            self._http.verify = ca
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
     def request(
@@ -176,7 +180,7 @@ class RestClient:
             requests.exceptions.ContentDecodingError,
         ) as error:
             raise ReadError(f"the answer of {where} to {method} {path} is not whole: {error}") from error
-        except (requests.exceptions.RequestException, ValueError) as error:
+        except (requests.exceptions.RequestException, ValueError, OSError) as error:
             raise ConnectError(f"{where} cannot be asked: {error}") from error
         return self._read(response, f"{method} {self.url}{path}")
 

@@ -3,6 +3,7 @@
 variable           meaning
 ACCELPOOL_URL      the broker's URL
 ACCELPOOL_TOKEN    the token for it
+ACCELPOOL_CA       the file of the authorities that vouch for the broker's certificate, if not the system's
 XDG_CONFIG_HOME    the folder of accelpool/credentials.json, by default ~/.config
 PYOPENCL_CTX       answers for `create_some_context`, as for PyOpenCL: "platform:device"
 PYOPENCL_BUILD_OPTIONS  more options for every build, as for PyOpenCL
@@ -27,6 +28,7 @@ class Settings:
     Attributes:
         url: The broker's URL, or None.
         token: The token for it, or None.
+        ca: The file of authorities, or None.
         credentials_path: Where the credentials file is looked for.
         context_answers: Answers for `create_some_context`, or None.
         build_options: More options for every build.
@@ -34,6 +36,7 @@ class Settings:
 
     url: str | None = None
     token: str | None = None
+    ca: str | None = None
     credentials_path: Path
     context_answers: tuple[str, ...] | None = None
     build_options: tuple[str, ...] = ()
@@ -47,6 +50,7 @@ class Settings:
         return cls(
             url=env.get("ACCELPOOL_URL") or None,
             token=env.get("ACCELPOOL_TOKEN") or None,
+            ca=str(Path(env["ACCELPOOL_CA"]).absolute()) if env.get("ACCELPOOL_CA") else None,
             credentials_path=Path(config) / "accelpool" / "credentials.json",
             context_answers=None if answers is None else tuple(answers.split(":")),
             build_options=tuple(env.get("PYOPENCL_BUILD_OPTIONS", "").split()),
@@ -65,7 +69,7 @@ class Settings:
         if url:
             _check_url(url)
         if url and token:
-            return Credentials(url=url.rstrip("/"), token=token)
+            return Credentials(url=url.rstrip("/"), token=token, ca=self.ca or "")
         saved = credentials.load(self.credentials_path)
         if saved is None:
             raise Unauthorized(
@@ -77,7 +81,8 @@ class Settings:
                 f"no token for {url}: {self.credentials_path} has one for {saved.url}; "
                 "set ACCELPOOL_TOKEN, or pass token=..."
             )
-        return Credentials(url=saved.url.rstrip("/"), token=token or saved.token)
+        ca = self.ca or saved.ca
+        return Credentials(url=saved.url.rstrip("/"), token=token or saved.token, ca=ca)
 
     def _missing(self, url: str | None) -> str:
         what = f"no token for {url}" if url else "no pool is known"

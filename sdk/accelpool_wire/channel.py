@@ -1,4 +1,4 @@
-"""The one module of the wire that touches sockets: frames out, frames in.
+"""The wire's sockets: frames out, frames in. `tls_channel` has what is different over TLS.
 
 A `Channel` is one connected stream. It sends frames without copying payloads and receives them straight into
 their destinations. It spins briefly before it blocks, because a wake-up costs more than most replies take.
@@ -140,7 +140,7 @@ class Channel:
     def try_send(self, content: bytes | bytearray) -> None:
         """Send what fits at once, as a last word before the end: nothing may be sent after it."""
         with contextlib.suppress(OSError):
-            self.bytes_sent += self._stream.send(content, socket.MSG_DONTWAIT)
+            self.bytes_sent += self._send_some([content])
 
     def is_readable(self) -> bool:
         """Whether there is something to receive, be it the end."""
@@ -183,11 +183,11 @@ class Channel:
 
     def _spin(self, buffer: memoryview, counts: list[int]) -> bool:
         """Receive as soon as something is there; whether it was within the spin time."""
-        receive_into, arguments = self._stream.recv_into, ((buffer, 0, socket.MSG_DONTWAIT),)
+        receive = self._receiver(buffer, counts)
         deadline = time.perf_counter() + self._spin_s
         while True:
             try:
-                counts.extend(starmap(receive_into, arguments))
+                receive()
             except BlockingIOError:
                 if time.perf_counter() > deadline:
                     break
@@ -198,6 +198,11 @@ class Channel:
         self._lost_spins = min(self._lost_spins + 1, MAX_LOST_SPINS)
         self._rests = (1 << self._lost_spins) - 2
         return False
+
+    def _receiver(self, buffer: memoryview, counts: list[int]) -> Callable[[], None]:
+        """Return what receives once, without waiting, and appends the count of bytes to `counts`."""
+        receive_into, arguments = self._stream.recv_into, ((buffer, 0, socket.MSG_DONTWAIT),)
+        return lambda: counts.extend(starmap(receive_into, arguments))
 
     def _may_spin(self) -> bool:
         """Whether to spin this time: after spins in vain there are rests, twice as many each time.

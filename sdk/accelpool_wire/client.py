@@ -52,7 +52,13 @@ class Connection:
     """
 
     def __init__(
-        self, channel: Channel, conversation: Conversation, welcome: m.Welcome, address: Address, token: str
+        self,
+        channel: Channel,
+        conversation: Conversation,
+        welcome: m.Welcome,
+        address: Address,
+        token: str,
+        certificate_sha256: str = "",
     ) -> None:
         self.address = address
         self.session = welcome.session
@@ -62,7 +68,9 @@ class Connection:
         self._channel = channel
         self._conversation = conversation
         self._inbox = Inbox(
-            channel, conversation, lambda error: why_ended(address, token, welcome.session, error)
+            channel,
+            conversation,
+            lambda error: why_ended(address, token, welcome.session, error, certificate_sha256),
         )
         self.stats = self._inbox.stats
         self._sending = threading.Lock()
@@ -74,22 +82,32 @@ class Connection:
         self._flusher = Flusher(self.flush, self._has_unsent)
 
     @classmethod
-    def open(cls, address: Address, token: str, *, client: str = "", timeout_s: float = 10.0) -> Connection:
+    def open(
+        cls,
+        address: Address,
+        token: str,
+        *,
+        certificate_sha256: str = "",
+        client: str = "",
+        timeout_s: float = 10.0,
+    ) -> Connection:
         """Open a session on a node.
 
         Args:
             address: The node's host and port, from the lease's endpoint.
             token: The lease token of the same endpoint.
+            certificate_sha256: That of the endpoint, too: nobody with another certificate will do, nor
+                anybody without TLS. Empty where the node does without.
             client: Who is asking, for the node's log.
             timeout_s: How long the handshake may take.
 
         Raises:
-            ConnectError: Nobody answers there.
+            ConnectError: Nobody answers there, or somebody else does.
             Timeout: The handshake took too long.
             ProblemError: The node refused: `Unauthorized`, `StaleEpoch`, `LeaseExpired`, `Unavailable`, ...
         """
-        channel, conversation, welcome = enter(address, token, client, timeout_s)
-        return cls(channel, conversation, welcome, address, token)
+        channel, conversation, welcome = enter(address, token, client, timeout_s, certificate_sha256)
+        return cls(channel, conversation, welcome, address, token, certificate_sha256)
 
     @property
     def is_open(self) -> bool:

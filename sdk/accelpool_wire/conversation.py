@@ -3,9 +3,9 @@
     state     the client may send                     the worker may send
     NEW       Hello → GREETED, SessionQuery → ASKED,  Refused → CLOSED
               Deliver → OFFERED
-    GREETED   -                                       Welcome → OPEN, Refused → CLOSED
+    GREETED   -                                       Welcome → OPEN, Refused → CLOSED, Handover
     ASKED     -                                       Refused → CLOSED
-    OFFERED   -                                       Awaited → AWAITED, Refused → CLOSED
+    OFFERED   -                                       Awaited → AWAITED, Refused → CLOSED, Handover
     AWAITED   -                                       Done → CLOSED, Refused → CLOSED
     OPEN      posted and synchronous, Goodbye → CLOSED  replies and pushes, Refused and SessionEnding → CLOSED
     CLOSED    -                                       -
@@ -13,7 +13,7 @@
 Both sides keep a `Conversation` and feed it what they send and what they receive. Messages of the client
 are numbered from 0 (Hello) on; a reply names the number of the synchronous message that it answers, and each
 is answered exactly once. Who delivers to another node is the client of that connection: its Deliver is the
-only message, and Done answers it.
+only message, and Done answers it. Handover comes over TLS, and once: that is `handshake`'s to see to.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ TRANSITIONS: dict[State, dict[type[m.Message], State]] = {
         m.Deliver: State.OFFERED,
         m.Refused: State.CLOSED,
     },
-    State.GREETED: {m.Welcome: State.OPEN, m.Refused: State.CLOSED},
+    State.GREETED: {m.Welcome: State.OPEN, m.Refused: State.CLOSED, m.Handover: State.GREETED},
     State.ASKED: {m.Refused: State.CLOSED},
-    State.OFFERED: {m.Awaited: State.AWAITED, m.Refused: State.CLOSED},
+    State.OFFERED: {m.Awaited: State.AWAITED, m.Refused: State.CLOSED, m.Handover: State.OFFERED},
     State.AWAITED: {m.Done: State.CLOSED, m.Refused: State.CLOSED},
     State.OPEN: {m.Goodbye: State.CLOSED, m.Refused: State.CLOSED, m.SessionEnding: State.CLOSED},
     State.CLOSED: {},

@@ -157,8 +157,9 @@ class Inbox:
         """Deal with what has come, without waiting, unless another thread receives."""
         if self._receiving.acquire(blocking=False):
             try:
-                if self.end is None and self._channel.is_readable():
-                    self._receive(0.0)
+                with contextlib.suppress(Timeout):  # what has come is no whole record yet
+                    if self.end is None and self._channel.is_readable():
+                        self._receive(0.0)
             finally:
                 self._receiving.release()
                 self._tell_waiters()

@@ -20,6 +20,7 @@ import msgspec
 from accelpool_wire.errors import Unauthorized
 
 MAX_TOKEN_BYTES = 64 * 1024
+NO_CERTIFICATE = "none"  # a pin that no certificate has
 
 
 class ShareClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +47,8 @@ class LeaseClaims(msgspec.Struct, frozen=True, kw_only=True):
         node: The name of the node it is for.
         shares: The devices of that node under the lease.
         expires_at: When the token stops opening sessions, in seconds since the Unix epoch.
-        peers: The addresses of the lease's other endpoints, "host:port" or "[v6]:port": a session of this
-            token may send buffers there and nowhere else.
+        peers: The addresses of the lease's other endpoints, see `peer_text`: a session of this token may send
+            buffers there and nowhere else.
     """
 
     lease: str
@@ -55,6 +56,22 @@ class LeaseClaims(msgspec.Struct, frozen=True, kw_only=True):
     shares: tuple[ShareClaim, ...]
     expires_at: float
     peers: tuple[str, ...] = ()
+
+
+def peer_text(host: str, port: int, certificate_sha256: str = "") -> str:
+    """Return an endpoint as `LeaseClaims.peers` has it: "host:port" or "[v6]:port", with "#" and any pin.
+
+    The pin is the SHA-256 of the only certificate that will do there. It is a part of the address for those
+    who know nothing of pins: they find no such address, rather than send without TLS.
+    """
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{address}#{certificate_sha256}" if certificate_sha256 else address
+
+
+def read_peer(text: str) -> tuple[str, str]:
+    """Return the address and the pin, empty for none, of what `peer_text` made."""
+    address, mark, certificate_sha256 = text.partition("#")
+    return address, certificate_sha256 or (NO_CERTIFICATE if mark else "")
 
 
 def encode(claims: LeaseClaims, sign: Callable[[bytes], bytes]) -> str:

@@ -13,6 +13,7 @@ from accelpool_node.agent import warm_pool, workers
 from accelpool_node.agent.handshake import MAX_BODY_BYTES, Admission
 from accelpool_node.agent.sessions import Sessions
 from accelpool_node.agent.settings import Settings
+from accelpool_node.agent.visitor import PlainVisitor
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_wire.errors import LeaseExpired, QuotaExceeded, Unavailable
 from accelpool_wire.lease_token import LeaseClaims
@@ -49,7 +50,7 @@ async def run_session(bench, during=None, **limits):
     admission = Admission(claims=claims, environment="x", devices=("x/a",), shares=())
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        session = await sessions.open(admission, b"hello", theirs)
+        session = await sessions.open(admission, b"hello", PlainVisitor(theirs))
         if during:
             await during(sessions, session, admission, theirs)
         return await over
@@ -120,7 +121,7 @@ def test_a_client_gets_another_worker_if_the_first_does_not_take_it_over(bench, 
         admission = Admission(claims=claims, environment="x", devices=("x/a",), shares=())
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            session = await sessions.open(admission, b"hello", theirs)
+            session = await sessions.open(admission, b"hello", PlainVisitor(theirs))
         return ended[:], list(sessions.running) == [session.id]
 
     causes, is_running = run(bench, scenario)
@@ -165,7 +166,7 @@ def test_a_worker_that_does_not_end_when_told_is_killed(bench):
 def test_a_lease_has_so_many_sessions_and_no_more(bench):
     async def open_another(sessions, session, admission, client):
         with pytest.raises(QuotaExceeded, match="1 sessions"):
-            await sessions.open(admission, b"hello", client)
+            await sessions.open(admission, b"hello", PlainVisitor(client))
         session.worker.kill()
 
     bench.worker("ready()\ntime.sleep(60)")

@@ -29,7 +29,7 @@ def test_a_registered_node_and_its_devices_are_listed(broker: BrokerInProcess) -
     assert broker.json("GET", "/nodes/n1") == {
         "name": "n1",
         "state": "ready",
-        "address": {"host": "10.0.0.7", "port": 7001},
+        "address": {"host": "10.0.0.7", "port": 7001, "certificate_sha256": ""},
         "version": "0.1.0",
         "last_seen_at": "2027-01-15T08:00:00.000Z",
         "device_count": 2,

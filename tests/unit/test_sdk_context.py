@@ -292,7 +292,7 @@ def granting(monkeypatch):
     """A broker, and the answers of its node, the last one again and again."""
     answers = []
 
-    def open_connection(address, token, *, client):
+    def open_connection(address, token, *, certificate_sha256, client):
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer

@@ -1,4 +1,5 @@
-"""The channel: all bytes of all parts, bytes into place, dead peers, and interrupts that lose nothing."""
+"""The channel, over TLS and without: all bytes, bytes into place, dead peers, interrupts that lose
+nothing."""
 
 from __future__ import annotations
 
@@ -15,13 +16,16 @@ from accelpool_wire import channel as channel_module
 from accelpool_wire.channel import Channel, connect, prepare, silence_s
 from accelpool_wire.errors import ConnectError, ReadError, Timeout, WriteError
 from accelpool_wire.frames import PREFIX, FrameReader
+from accelpool_wire.tls_channel import channel_over
+
+from ..tls_rig import secured_pair
 
 PATIENCE_S = 5.0
 
 
-@pytest.fixture
-def streams() -> Iterator[tuple[socket.socket, socket.socket]]:
-    ours, theirs = socket.socketpair()
+@pytest.fixture(params=["plain", "tls"])
+def streams(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair() if request.param == "plain" else secured_pair()
     theirs.settimeout(PATIENCE_S)
     with ours, theirs:
         yield ours, theirs
@@ -29,7 +33,7 @@ def streams() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @pytest.fixture
 def channel(streams: tuple[socket.socket, socket.socket]) -> Channel:
-    return Channel(streams[0], FrameReader(body_limit=1 << 20, payload_limit=1 << 40))
+    return channel_over(streams[0], FrameReader(body_limit=1 << 20, payload_limit=1 << 40))
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ ALLOWED: dict[State, dict[type[m.Message], State]] = {
         m.Deliver: State.OFFERED,
         m.Refused: State.CLOSED,
     },
-    State.GREETED: {m.Welcome: State.OPEN, m.Refused: State.CLOSED},
+    State.GREETED: {m.Welcome: State.OPEN, m.Refused: State.CLOSED, m.Handover: State.GREETED},
     State.ASKED: {m.Refused: State.CLOSED},
-    State.OFFERED: {m.Awaited: State.AWAITED, m.Refused: State.CLOSED},
+    State.OFFERED: {m.Awaited: State.AWAITED, m.Refused: State.CLOSED, m.Handover: State.OFFERED},
     State.AWAITED: {m.Refused: State.CLOSED},
     State.OPEN: {
         **dict.fromkeys((*POSTED, *REPLIES, m.EventDone), State.OPEN),

@@ -32,6 +32,7 @@ def conversation_before(golden: Golden, role: Role) -> Conversation:
         m.Deliver: State.NEW,
         m.Welcome: State.GREETED,
         m.Awaited: State.OFFERED,
+        m.Handover: State.GREETED,
     }
     conversation.state = states.get(type(golden.message), State.OPEN)
     answered = getattr(golden.message, "command", None)

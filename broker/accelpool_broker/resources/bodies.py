@@ -27,7 +27,11 @@ def node_body(node: Node, device_count: int) -> Body:
     return {
         "name": node.name,
         "state": node.state,
-        "address": {"host": node.host, "port": node.port},
+        "address": {
+            "host": node.host,
+            "port": node.port,
+            "certificate_sha256": node.certificate_sha256,
+        },
         "version": node.version,
         "last_seen_at": instant(node.last_seen_at),
         "device_count": device_count,

@@ -301,6 +301,9 @@ class EndpointOut(Schema):
     environment = String()
     host = String()
     port = Integer()
+    certificate_sha256 = String(
+        metadata=about("of the only certificate that will do there, in hexadecimal; empty without TLS")
+    )
     token = String()
 
 

@@ -98,6 +98,7 @@ def _registration(data: dict[str, Any]) -> Registration:
     return Registration(
         host=data["address"]["host"],
         port=data["address"]["port"],
+        certificate_sha256=data["address"]["certificate_sha256"],
         version=data["version"],
         boot_id=data["boot_id"],
         devices=tuple(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from apiflask import Schema
 from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
-from apiflask.validators import OneOf, Range
+from apiflask.validators import OneOf, Range, Regexp
 from marshmallow import INCLUDE
 
 from accelpool_broker.models import NodeState
@@ -60,6 +60,11 @@ class Address(Schema):
 
     host = text_field(255, 1, required=True)
     port = count_field(1, 65535, required=True)
+    certificate_sha256 = String(
+        load_default="",
+        validate=Regexp("^([0-9a-f]{64})?$"),
+        metadata=about("of the data plane's certificate, in hexadecimal; empty without TLS"),
+    )
 
 
 class Capacity(Schema):

@@ -134,6 +134,7 @@ class Compute:
             connection = self.open_connection(
                 (endpoint.host, endpoint.port),
                 endpoint.token,
+                certificate_sha256=endpoint.certificate_sha256,
                 client="the broker's REST compute",
                 timeout_s=OPEN_TIMEOUT_S,
             )

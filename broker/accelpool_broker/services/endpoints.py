@@ -10,16 +10,18 @@ from dataclasses import dataclass
 
 from accelpool_broker.models import Lease, LeaseState, Node, Share
 from accelpool_broker.services.access import Access
+from accelpool_wire.lease_token import peer_text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A node's address, and the lease token that opens sessions there."""
+    """A node's address, by which certificate it is told, and the lease token that opens sessions there."""
 
     node: str
     environment: str
     host: str
     port: int
+    certificate_sha256: str
     token: str
 
 
@@ -37,6 +39,7 @@ def endpoints(lease: Lease, access: Access) -> list[Endpoint]:
             environment=key[1],
             host=shares[0].device.node.host,
             port=shares[0].device.node.port,
+            certificate_sha256=shares[0].device.node.certificate_sha256,
             token=access.lease_token(
                 lease, key[0], shares, dict.fromkeys(addresses[other] for other in groups if other != key)
             ),
@@ -46,6 +49,5 @@ def endpoints(lease: Lease, access: Access) -> list[Endpoint]:
 
 
 def address(node: Node) -> str:
-    """Return a node's data plane address as "host:port", with an IPv6 address in brackets."""
-    host = f"[{node.host}]" if ":" in node.host else node.host
-    return f"{host}:{node.port}"
+    """Return a node's data plane address as lease tokens have it."""
+    return peer_text(node.host, node.port, node.certificate_sha256)

@@ -46,6 +46,7 @@ class Registration:
 
     host: str
     port: int
+    certificate_sha256: str = ""
     version: str
     boot_id: str
     devices: tuple[DeviceReport, ...]
@@ -127,6 +128,7 @@ class Nodes:
                 node.sequence = -1
                 change.tx.replace_sessions(name, ())
             node.host, node.port = registration.host, registration.port
+            node.certificate_sha256 = registration.certificate_sha256
             node.version, node.boot_id = registration.version, registration.boot_id
             node.state, node.last_seen_at = NodeState.READY, change.now
             change.tx.flush()

@@ -14,6 +14,7 @@ shares       the ledgers of the devices: limits and places of sessions
 activity     how long each lease was at work (pure)
 handshake    what a client's first frame may be, and whether it is let in (pure)
 listener     the data plane's socket: one bounded frame of each client
+visitor      whoever has connected, over TLS or without
 sessions     the sessions: opened, watched, ended, remembered
 dialing      connections to other nodes for them
 outcomes     how a session ended (pure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -45,11 +46,13 @@ class Broker:
         url: Where the broker answers.
         name: The node's name.
         token: The node's token; to enrol it, a join token.
+        ca: The file of the authorities that vouch for the broker's certificate; None for those of the system.
     """
 
-    def __init__(self, url: str, name: str, token: str) -> None:
+    def __init__(self, url: str, name: str, token: str, ca: Path | None = None) -> None:
         self._whoami = f"{url.rstrip('/')}/whoami"
         self._node = f"{url.rstrip('/')}/nodes/{quote(name, safe='')}"
+        self._verify = True if ca is None else str(ca)
         self._http = requests.Session()
         self._http.auth = Bearer(token)
 
@@ -103,8 +106,9 @@ class Broker:
                 headers={} if body is None else {"Content-Type": "application/json"},
                 timeout=(CONNECT_LIMIT_S, limit_s),
                 allow_redirects=False,
+                verify=self._verify,
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, OSError) as error:  # OSError: there is no such file of authorities
             raise ConnectError(f"the broker does not answer at {url}: {error}") from error
         if not response.ok or response.is_redirect:
             raise refusal(response.status_code, response.content)

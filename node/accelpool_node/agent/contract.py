@@ -14,11 +14,12 @@ from datetime import datetime
 import msgspec
 
 
-class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where clients reach the node's data plane."""
+class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where clients reach the node's data plane, and the SHA-256 of its certificate if it does TLS."""
 
     host: str
     port: int
+    certificate_sha256: str = ""
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):

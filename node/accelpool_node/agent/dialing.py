@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from accelpool_node import control
 from accelpool_node.agent.workers import Worker
+from accelpool_wire.lease_token import read_peer
 
 CONNECT_LIMIT_S = 10.0
 MAX_AT_ONCE = 64  # for each address: a worker offers no more at a time to a node
@@ -23,13 +24,14 @@ class Dialer:
 
     Args:
         worker: Whom to hand the connections to.
-        addresses: Where it may be connected to: "host:port", IPv6 in brackets.
+        peers: Where it may be connected to, as a lease token's `peers`. What they say of certificates is for
+            the worker: it does TLS itself.
         limit_s: How long another node may take.
     """
 
-    def __init__(self, worker: Worker, addresses: Sequence[str], limit_s: float = CONNECT_LIMIT_S) -> None:
+    def __init__(self, worker: Worker, peers: Sequence[str], limit_s: float = CONNECT_LIMIT_S) -> None:
         self._worker = worker
-        self._addresses = frozenset(addresses)
+        self._addresses = frozenset(address for address, _ in map(read_peer, peers))
         self._limit_s = limit_s
         self._under_way: set[asyncio.Task[None]] = set()
 

@@ -25,6 +25,7 @@ from accelpool_wire.messages import (
     MAX_TICKET_BYTES,
     MIN_TICKET_BYTES,
     Deliver,
+    Handover,
     Hello,
     Limits,
     Refused,
@@ -129,7 +130,12 @@ def _check_delivery(message: Deliver, payload: int) -> None:
 
 def refusal(problem: str, detail: str) -> bytes:
     """Return the frame that refuses a client."""
-    body = msgspec.msgpack.encode(Refused(problem, detail[:MAX_DETAIL]))
+    return frame_of(Refused(problem, detail[:MAX_DETAIL]))
+
+
+def frame_of(message: Refused | Handover) -> bytes:
+    """Return the frame of an answer to a first message."""
+    body = msgspec.msgpack.encode(message)
     return PREFIX.pack(len(body), 0) + body
 
 

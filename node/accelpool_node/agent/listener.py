@@ -1,7 +1,8 @@
 """The data plane's socket: takes connections, and of each one frame, exactly.
 
-What follows the frame stays in the socket for the worker that gets it. Clients are not trusted: the frame is
-bounded in size and time, and of too many unfinished ones the oldest goes first.
+What follows the frame stays in the socket for the worker that gets it. Clients are not trusted: the frame,
+and the TLS handshake before it, are bounded in size and time, and of too many unfinished ones the oldest
+goes first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from accelpool_node.agent.handshake import First, body_bytes, read_first, refusal
+from accelpool_node.agent.visitor import Visitor, visitor
+from accelpool_node.certificate import Certificate
 from accelpool_wire.errors import Invalid, ProblemError, ReadError, Unavailable
 from accelpool_wire.frames import PREFIX_BYTES
 
@@ -27,7 +30,7 @@ ACCEPT_PAUSE_S = 0.1
 FAREWELL_S = 0.5
 FAREWELL_BYTES = 64 * 1024
 
-Serve: TypeAlias = Callable[[First, bytes, socket.socket], Awaitable[None]]
+Serve: TypeAlias = Callable[[First, bytes, Visitor], Awaitable[None]]
 
 
 def listen(address: tuple[str, int]) -> socket.socket:
@@ -52,12 +55,16 @@ class Listener:
 
     Args:
         stream: A listening socket; closed with the context.
-        serve: Called with a client's first message, its frame and its connection, which is closed here
-            after the call, so that only a duplicate lives on; a `ProblemError` raised is told to the client.
+        serve: Called with a client's first message, its frame and itself; its connection is closed here after
+            the call, so that only a duplicate lives on. A `ProblemError` raised is told to the client.
         limit_s: A client's frame must be here by then.
+        certificate: The node's; None to do without TLS.
     """
 
-    def __init__(self, stream: socket.socket, serve: Serve, limit_s: float) -> None:
+    def __init__(
+        self, stream: socket.socket, serve: Serve, limit_s: float, certificate: Certificate | None = None
+    ) -> None:
+        self._certificate = certificate
         self._stream = stream
         self._serve = serve
         self._limit_s = limit_s
@@ -90,24 +97,26 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, client: socket.socket) -> None:
+        guest = visitor(client, self._certificate)
         with client:
             try:
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                frame = await self._read_frame(client)
+                frame = await self._read_frame(guest)
                 first = read_first(frame)
-                await self._serve(first, frame, client)
+                await self._serve(first, frame, guest)
             except ProblemError as error:
-                await _refuse(client, error, FAREWELL_S if len(self._tasks) < CROWD else 0.0)
+                await _refuse(guest, error, FAREWELL_S if len(self._tasks) < CROWD else 0.0)
             except (OSError, ReadError) as error:
                 log.debug("a client went away in its handshake: %s", error)
             except Exception:
                 log.exception("a client could not be served")
 
-    async def _read_frame(self, client: socket.socket) -> bytes:
-        """Return the client's first frame.
+    async def _read_frame(self, guest: Visitor) -> bytes:
+        """Return the client's first frame, and nothing of what follows it.
 
         Raises:
+            Forbidden: The client does without TLS where it is needed.
             Invalid: It is not of the right form, or not here in time.
             ReadError: The client went away.
         """
@@ -116,8 +125,11 @@ class Listener:
             async with asyncio.timeout(self._limit_s) as timeout:
                 self._reading[timeout] = None
                 try:
-                    prefix = await _read_exactly(client, PREFIX_BYTES)
-                    return prefix + await _read_exactly(client, body_bytes(prefix))
+                    await guest.greet()
+                    prefix = await guest.read_exactly(PREFIX_BYTES)
+                    frame = prefix + await guest.read_exactly(body_bytes(prefix))
+                    guest.check_silence()
+                    return frame
                 finally:
                     self._reading.pop(timeout, None)
         except TimeoutError:
@@ -134,26 +146,15 @@ class Listener:
                 oldest.reschedule(0.0)
 
 
-async def _read_exactly(client: socket.socket, size: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    content = bytearray()
-    while len(content) < size:
-        part = await loop.sock_recv(client, size - len(content))
-        if not part:
-            raise ReadError(f"the client closed the connection after {len(content)} of {size} bytes")
-        content += part
-    return bytes(content)
-
-
-async def _refuse(client: socket.socket, error: ProblemError, farewell_s: float) -> None:
+async def _refuse(guest: Visitor, error: ProblemError, farewell_s: float) -> None:
     """Tell a client why it is not served, and give it some time to read that.
 
     Closing with unread bytes would reset the connection and might take the answer with it.
     """
-    loop = asyncio.get_running_loop()
+    loop, client = asyncio.get_running_loop(), guest.stream
     with contextlib.suppress(OSError):
         client.setblocking(False)
-        client.send(refusal(error.type, error.detail))
+        guest.say(refusal(error.type, error.detail))
         client.shutdown(socket.SHUT_WR)
         left = FAREWELL_BYTES
         with contextlib.suppress(TimeoutError):

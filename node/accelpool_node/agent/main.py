@@ -32,13 +32,16 @@ from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.state_dir import TOKEN, StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
+from accelpool_node.certificate import Certificate, make_certificate, read_certificate
 from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import AccelpoolError, Invalid
+from accelpool_wire.tls import is_loopback
 
 log = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = "ACCELPOOL_NODE_TOKEN"  # noqa: S105 - the name, not the token
 JOIN_VARIABLE = "ACCELPOOL_JOIN_TOKEN"
+CA_VARIABLE = "ACCELPOOL_CA"
 ENVIRONMENTS = "accelpool/environments.toml"
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused as an address for clients
 
@@ -73,6 +76,21 @@ def _parser() -> argparse.ArgumentParser:
     add("--state-dir", type=Path, metavar="DIR", help="the agent's own directory")
     add("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="the data plane's address")
     add("--advertise", metavar="HOST[:PORT]", help="the address that clients are told")
+    add("--tls", action="store_true", help="have clients come over TLS (default: unless all is on loopback)")
+    add(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="a certificate for that (default: one made at the start)",
+    )
+    add("--tls-key", type=Path, metavar="FILE", help="its key")
+    add("--insecure", action="store_true", help="do without TLS, wherever clients are")
+    add(
+        "--ca",
+        type=Path,
+        metavar="FILE",
+        help=f"who vouches for the broker's certificate (default: ${CA_VARIABLE})",
+    )
     add(
         "--join-token-file",
         type=Path,
@@ -149,12 +167,30 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         backend=options.backend,
         listen=listen_at,
         advertise=advertise,
+        is_secure=is_secure(options, listen_at[0], advertise[0]),
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+        ca=options.ca or (Path(environ[CA_VARIABLE]) if environ.get(CA_VARIABLE) else None),
         environments=options.environments or _default_environments(environ),
         warm=options.warm,
         sandbox=options.sandbox,
         worker_user=options.worker_user,
         variables=drivers.child_variables(environ, options.pass_env),
     )
+
+
+def is_secure(options: argparse.Namespace, *hosts: str) -> bool:
+    """Return whether the data plane does TLS: where anything is not on loopback, unless told otherwise.
+
+    Raises:
+        Invalid: The options contradict each other.
+    """
+    wants = options.tls or options.tls_cert is not None
+    if (options.tls_cert is None) is not (options.tls_key is None):
+        raise Invalid("--tls-cert and --tls-key belong together")
+    if wants and options.insecure:
+        raise Invalid("--insecure does without TLS, --tls and --tls-cert do not")
+    return wants or not (options.insecure or all(map(is_loopback, hosts)))
 
 
 def read_address(text: str, default_port: int | None = None) -> tuple[str, int]:
@@ -225,7 +261,7 @@ async def _work(
     token = ""
     if not is_discovery_only:
         token = await node_token(
-            lambda token: Broker(settings.broker_url, settings.name, token),
+            lambda token: Broker(settings.broker_url, settings.name, token, settings.ca),
             state,
             given=settings.token,
             join_token=settings.join_token,
@@ -237,6 +273,7 @@ async def _work(
         _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
         return
     prepared = {name: narrowed(environment, devices.of(name)) for name, environment in prepared.items()}
+    certificate = _certificate(settings)
     with listen(settings.listen) as stream:
         agent = Agent(
             settings,
@@ -245,7 +282,8 @@ async def _work(
             discovery,
             processes,
             stream,
-            lambda: Broker(settings.broker_url, settings.name, token),
+            lambda: Broker(settings.broker_url, settings.name, token, settings.ca),
+            certificate,
         )
         try:
             await agent.run(_announce)
@@ -253,9 +291,23 @@ async def _work(
             await agent.shut_down()
 
 
+def _certificate(settings: Settings) -> Certificate | None:
+    if not settings.is_secure:
+        return None
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        return read_certificate(settings.tls_cert, settings.tls_key)
+    return make_certificate()
+
+
 def _announce(ready: Ready) -> None:
-    _say({"ready": {"host": ready.host, "port": ready.port, "devices": ready.devices}})
-    log.info("ready at %s:%d with %d devices", ready.host, ready.port, ready.devices)
+    told: dict[str, object] = {"host": ready.host, "port": ready.port, "devices": ready.devices}
+    if ready.certificate_sha256:
+        told["certificate_sha256"] = ready.certificate_sha256
+    _say({"ready": told})
+    how = (
+        f"over TLS, by certificate {ready.certificate_sha256}" if ready.certificate_sha256 else "without TLS"
+    )
+    log.info("ready at %s:%d, %s, with %d devices", ready.host, ready.port, how, ready.devices)
 
 
 def _say(record: dict[str, object]) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import socket
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude, describe_traffic
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.shares import Shares
+from accelpool_node.agent.visitor import Visitor
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.agent.workers import Worker
 from accelpool_wire.errors import NotFound, ProblemError, QuotaExceeded, Unavailable, problem
@@ -70,7 +70,7 @@ class Sessions:
         self._opening: Counter[str] = Counter()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
 
-    async def open(self, admission: Admission, frame: bytes, client: socket.socket) -> Session:
+    async def open(self, admission: Admission, frame: bytes, client: Visitor) -> Session:
         """Hand a client to a warm worker.
 
         Raises:
@@ -86,8 +86,11 @@ class Sessions:
         try:
             for _ in range(MAX_ATTEMPTS):
                 worker = await self._pools[admission.environment].take()
-                session = self._begin(worker, admission, frame, client)
+                secret = client.new_secret()
+                session = self._begin(worker, admission, frame, client, secret)
                 if session and await self._is_served(session):
+                    with contextlib.suppress(OSError):  # the worker sees, too, that the client is gone
+                        client.hand_over(worker.certificate_sha256, secret)
                     self._builders[admission.environment].start()
                     return session
         finally:
@@ -95,7 +98,7 @@ class Sessions:
         raise Unavailable("workers die before they can serve; see the node's log")
 
     def _begin(
-        self, worker: Worker, admission: Admission, frame: bytes, client: socket.socket
+        self, worker: Worker, admission: Admission, frame: bytes, client: Visitor, secret: bytes
     ) -> Session | None:
         """Have a worker serve a client; None if the worker is dead.
 
@@ -124,10 +127,11 @@ class Sessions:
             shares=[seat.share for seat in seats],
             hello=frame,
             peers=admission.claims.peers,
+            secret=secret,
         )
         try:
-            client.setblocking(True)
-            worker.send(order, (client.fileno(), *(seat.descriptor for seat in seats)))
+            client.stream.setblocking(True)
+            worker.send(order, (client.stream.fileno(), *(seat.descriptor for seat in seats)))
         except OSError:
             worker.kill()
             self._shares.leave(seats)
@@ -141,7 +145,7 @@ class Sessions:
         self._on_change()
         return session
 
-    def deliver(self, id: str, frame: bytes, stream: socket.socket) -> None:
+    def deliver(self, id: str, frame: bytes, sender: Visitor) -> None:
         """Hand another node's connection to the worker of a session.
 
         Raises:
@@ -150,11 +154,13 @@ class Sessions:
         session = self.running.get(id)
         if session is None or not session.has_begun or session.told is not None:
             raise NotFound(control.NOBODY_AWAITS)
+        secret = sender.new_secret()
         try:
-            session.worker.send(control.Delivery(frame), (stream.fileno(),))
+            session.worker.send(control.Delivery(frame, secret), (sender.stream.fileno(),))
         except OSError as error:
             log.warning("worker %d takes no delivery: %s", session.worker.pid, error)
             raise NotFound(control.NOBODY_AWAITS) from error
+        sender.hand_over(session.worker.certificate_sha256, secret)
 
     async def _is_served(self, session: Session) -> bool:
         """Whether the worker took its client over; one that hangs, or died of something, does not."""

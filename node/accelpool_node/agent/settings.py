@@ -22,6 +22,10 @@ class Settings:
         backend: "opencl", or "null:COUNT" for devices that need nothing.
         listen: Host and port of the data plane; port 0 for any.
         advertise: The host and port that clients are told; port 0 for the one listened on.
+        is_secure: Whether clients and other nodes come over TLS.
+        tls_cert: The file of the node's certificate for that, or None to make one at the start.
+        tls_key: The file of its key.
+        ca: The file of the authorities that vouch for the broker's certificate; None for those of the system.
         environments: The operator's file of driver environments, or None.
         warm: Idle workers kept per driver environment.
         sandbox: How much of a sandbox children have to have.
@@ -47,6 +51,10 @@ class Settings:
     backend: str = "opencl"
     listen: tuple[str, int] = ("127.0.0.1", 0)
     advertise: tuple[str, int] = ("127.0.0.1", 0)
+    is_secure: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    ca: Path | None = None
     environments: Path | None = None
     warm: int = 1
     sandbox: Mode = Mode.AUTO

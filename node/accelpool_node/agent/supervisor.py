@@ -33,7 +33,9 @@ from accelpool_node.agent.reports import Reporter
 from accelpool_node.agent.sessions import Sessions
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.shares import Shares
+from accelpool_node.agent.visitor import Visitor
 from accelpool_node.agent.warm_pool import WarmPool
+from accelpool_node.certificate import Certificate
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_wire.errors import Unavailable
 from accelpool_wire.messages import Deliver, SessionQuery
@@ -54,6 +56,7 @@ class Ready:
     host: str
     port: int
     devices: int
+    certificate_sha256: str = ""
 
 
 class Agent:
@@ -67,6 +70,7 @@ class Agent:
         processes: The children.
         stream: The data plane's listening socket.
         connect: Returns a new connection to the broker.
+        certificate: The node's; None to do without TLS.
     """
 
     def __init__(
@@ -78,8 +82,10 @@ class Agent:
         processes: Processes,
         stream: socket.socket,
         connect: Callable[[], BrokerCalls],
+        certificate: Certificate | None = None,
     ) -> None:
         self._settings = settings
+        self._certificate = certificate
         self._devices = devices
         self._processes = processes
         self._stream = stream
@@ -97,6 +103,7 @@ class Agent:
                 start_limit_s=settings.start_limit_s,
                 exit_limit_s=settings.end_limit_s,
                 sandbox=devices.sandbox(name),
+                is_secure=certificate is not None,
             )
             for name, environment in environments.items()
         }
@@ -116,7 +123,7 @@ class Agent:
             activity=self._activity,
         )
         self._health = Health(devices, environments, discovery, settings.reprobe_s, self._health_changed)
-        self._listener = Listener(stream, self._serve, settings.handshake_limit_s)
+        self._listener = Listener(stream, self._serve, settings.handshake_limit_s, certificate)
         self._link = BrokerLink(
             connect,
             registration=self._registration,
@@ -140,7 +147,14 @@ class Agent:
         try:
             await self._link.start()
             address = self._address()
-            announce(Ready(host=address.host, port=address.port, devices=len(self._devices)))
+            announce(
+                Ready(
+                    host=address.host,
+                    port=address.port,
+                    devices=len(self._devices),
+                    certificate_sha256=address.certificate_sha256,
+                )
+            )
             await asyncio.gather(listening, self._link.run(), self._health.run())
         finally:
             listening.cancel()
@@ -171,7 +185,7 @@ class Agent:
 
     # ---- clients ---------------------------------------------------------------------------------
 
-    async def _serve(self, first: First, frame: bytes, client: socket.socket) -> None:
+    async def _serve(self, first: First, frame: bytes, client: Visitor) -> None:
         """Let a client, or another node's delivery, in, or raise why not."""
         if not self._is_open:
             raise Unavailable(SHUTTING_DOWN)
@@ -229,7 +243,8 @@ class Agent:
 
     def _address(self) -> Address:
         host, port = self._settings.advertise
-        return Address(host=host, port=port or self._stream.getsockname()[1])
+        sha256 = self._certificate.sha256 if self._certificate else ""
+        return Address(host=host, port=port or self._stream.getsockname()[1], certificate_sha256=sha256)
 
     def _registration(self) -> Registration:
         return Registration(

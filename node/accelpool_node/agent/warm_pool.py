@@ -31,6 +31,7 @@ class WarmPool:
         sandbox: What was said to confine them; one that is confined otherwise serves nobody. None for any.
         start_limit_s: How long one may take to be ready.
         exit_limit_s: How long one may take to exit.
+        is_secure: Whether they do TLS with whom they serve.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class WarmPool:
         start_limit_s: float,
         exit_limit_s: float,
         sandbox: Sandbox | None = None,
+        is_secure: bool = False,
     ) -> None:
+        self._is_secure = is_secure
         self._environment = environment
         self._processes = processes
         self._size = size
@@ -110,7 +113,12 @@ class WarmPool:
 
     def _start_one(self) -> None:
         worker = Worker(
-            self._environment, self._processes, self._heard, self._lost, exit_limit_s=self._exit_limit_s
+            self._environment,
+            self._processes,
+            self._heard,
+            self._lost,
+            exit_limit_s=self._exit_limit_s,
+            is_secure=self._is_secure,
         )
         try:
             worker.start()
@@ -131,7 +139,7 @@ class WarmPool:
             return
         self._starting.pop(worker).cancel()
         self._trouble, self._pause_s = "", FIRST_PAUSE_S
-        worker.state = State.WARM
+        worker.state, worker.certificate_sha256 = State.WARM, message.certificate_sha256
         while self._waiting:
             waiting = self._waiting.pop(0)
             if not waiting.done():

@@ -40,9 +40,11 @@ class Worker:
         on_message: Called with every message of its.
         on_end: Called once its process has ended, after its last message.
         exit_limit_s: How long it may live once it has closed the channel.
+        is_secure: Whether it does TLS with whom it serves.
 
     Attributes:
         state: How far it is.
+        certificate_sha256: Of its certificate, once it is warm; empty without TLS.
     """
 
     def __init__(
@@ -52,8 +54,12 @@ class Worker:
         on_message: Callable[[Worker, control.ToAgent], None],
         on_end: Callable[[Worker], None],
         exit_limit_s: float,
+        *,
+        is_secure: bool = False,
     ) -> None:
         self.state = State.STARTING
+        self.certificate_sha256 = ""
+        self._is_secure = is_secure
         self.on_message = on_message
         self.on_end = on_end
         self._environment = environment
@@ -71,6 +77,7 @@ class Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = ["--control-fd", str(theirs.fileno()), "--backend", self._environment.backend]
+            arguments += ["--tls"] if self._is_secure else []
             try:
                 self._child = self._processes.start(
                     self._environment,

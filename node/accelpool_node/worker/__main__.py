@@ -1,6 +1,6 @@
 """The worker's main: confine itself, load the driver, be ready, serve one session, say how it ended, exit.
 
-python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT --sandbox POLICY
+python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT --sandbox POLICY [--tls]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
+from accelpool_node.certificate import Certificate, door, make_certificate
 from accelpool_node.discover import load_backend
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.limits import bound_memory
@@ -32,11 +33,13 @@ from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
 from accelpool_node.worker.sharing import Sharing, shares_of
 from accelpool_wire import messages as m
+from accelpool_wire.errors import TransportError, Unauthorized
 from accelpool_wire.open_files import allow_open_files
 
 ALIVE_EVERY_S, LOOKS_PER_ALIVE = 1.0, 10
 LOOK_EVERY_S = ALIVE_EVERY_S / LOOKS_PER_ALIVE
 END_PATIENCE_S = 1.0
+ENTER_LIMIT_S = 5.0  # the agent takes a worker that is silent for longer than twice that for a hung one
 FILES = 8192  # a session's transfers between nodes have a connection each
 
 
@@ -46,9 +49,11 @@ def main() -> NoReturn:
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--backend", default="opencl")
     parser.add_argument("--sandbox", type=decode, required=True, metavar="POLICY")
+    parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
     policy: Policy = options.sandbox
     allow_open_files(FILES)
+    certificate = make_certificate() if options.tls else None  # by a file: confined, it could open none
     sandbox = confine(policy, os.environ, keep=[options.control_fd])
     channel = socket.socket(fileno=options.control_fd)
     channel.set_inheritable(False)  # a driver's own child must not keep it open after this process
@@ -56,7 +61,7 @@ def main() -> NoReturn:
     backend = load_backend(options.backend)
     devices = {device.name: device for device in backend.devices()}
     with contextlib.suppress(OSError):  # that it is gone is heard, too
-        agent.say(control.Ready(list(devices), sandbox))
+        agent.say(control.Ready(list(devices), sandbox, certificate.sha256 if certificate else ""))
     received = agent.hear()
     if received is None:
         agent.exit(AGENT_GONE)
@@ -67,7 +72,7 @@ def main() -> NoReturn:
         bound_memory(sum(share.memory_bytes for share in order.shares))
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
-    agent.leave(_serve(agent, backend, devices, order, stream, descriptors[1:]))
+    agent.leave(_serve(agent, backend, devices, order, stream, descriptors[1:], certificate))
 
 
 def _serve(
@@ -77,8 +82,14 @@ def _serve(
     order: control.Serve,
     stream: socket.socket,
     ledgers: list[int],
+    certificate: Certificate | None,
 ) -> control.Ended:
     agent.say(control.Alive(0.0))  # the agent waits for this before it lets go of the client
+    if certificate is not None:
+        try:
+            stream = door(certificate, order.secret).admit(stream, ENTER_LIMIT_S)
+        except (TransportError, Unauthorized) as error:
+            return control.Ended(control.Cause.DISCONNECTED, f"in its handshake: {error}")
     limits = m.Limits()
     service = Service(stream, order.hello, order.session, limits)
     gone = [share.device for share in order.shares if share.device not in devices]
@@ -99,7 +110,9 @@ def _serve(
         connect=outgoing.connect,
     )
     sharing = Sharing(session, shares, backend, service.go_on)
-    threading.Thread(target=_obey, args=(agent, service, session, builder, outgoing), daemon=True).start()
+    threading.Thread(
+        target=_obey, args=(agent, service, session, builder, outgoing, certificate), daemon=True
+    ).start()
     pulse = Pulse(agent.say, functools.partial(_alive, service, session, sharing))
     threading.Thread(target=_report, args=(agent, service, session, sharing, pulse), daemon=True).start()
     service.welcome([as_client_sees(share) for share in shares])
@@ -110,7 +123,12 @@ def _serve(
 
 
 def _obey(
-    agent: AgentLine, service: Service, session: Session, builder: BuilderLink, outgoing: Outgoing
+    agent: AgentLine,
+    service: Service,
+    session: Session,
+    builder: BuilderLink,
+    outgoing: Outgoing,
+    certificate: Certificate | None,
 ) -> None:
     """Do what the agent says; exit with it."""
     while True:
@@ -125,7 +143,8 @@ def _obey(
             outgoing.take(order, descriptors)
             continue
         if isinstance(order, control.Delivery) and descriptors:  # none: there was no room for one more
-            session.peers.announce(socket.socket(fileno=descriptors.pop(0)), order.frame)
+            entry = door(certificate, order.secret) if certificate else None
+            session.peers.announce(socket.socket(fileno=descriptors.pop(0)), order.frame, entry)
         for unwanted in descriptors:
             os.close(unwanted)
         if isinstance(order, control.End):

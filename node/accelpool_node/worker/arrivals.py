@@ -34,6 +34,11 @@ class Arrival:
     line: PeerLine
     deadline: float
 
+    def turn_away(self) -> None:
+        """Tell the other node that nobody awaits it; may block for a moment."""
+        with self.line:
+            self.line.refuse(NotFound.type, NOBODY_AWAITS)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reception:
@@ -53,6 +58,7 @@ class Arrivals:
         patience_s: How long either waits for the other.
         start: Called with a region and the delivery for it; must not block.
         give_up: Called with a region whose delivery has not come, and why not.
+        turn_away: Called with a delivery that nobody awaits; must not block.
     """
 
     def __init__(
@@ -60,10 +66,12 @@ class Arrivals:
         patience_s: float,
         start: Callable[[PeerRegion, Arrival], None],
         give_up: Callable[[PeerRegion, str], None],
+        turn_away: Callable[[Arrival], None] = Arrival.turn_away,
     ) -> None:
         self._patience_s = patience_s
         self._start = start
         self._give_up = give_up
+        self._turn_away = turn_away
         self._key = secrets.token_bytes(KEY_BYTES)
         self._changed = threading.Condition()
         self._receptions: dict[bytes, Reception] = {}  # these by their tickets' hashes, oldest first
@@ -109,7 +117,7 @@ class Arrivals:
                 self._waiting[name] = arrival
                 self._wind_up()
         if surplus is not None:
-            _turn_away(surplus)
+            self._turn_away(surplus)
         if reception is not None:
             self._start(reception.region, arrival)
 
@@ -140,7 +148,7 @@ class Arrivals:
                 for name in arrivals:
                     self._note_turned_away(name)
             for arrival in arrivals.values():
-                _turn_away(arrival)
+                self._turn_away(arrival)
             for reception in receptions.values():
                 self._give_up(
                     reception.region, f"no delivery of its ticket came within {self._patience_s:g} s"
@@ -163,8 +171,3 @@ def _pop_late(among: dict[bytes, AnyOne]) -> dict[bytes, AnyOne]:
     while among and (name := next(iter(among))) and among[name].deadline <= now:
         late[name] = among.pop(name)
     return late
-
-
-def _turn_away(arrival: Arrival) -> None:
-    with arrival.line:
-        arrival.line.refuse(NotFound.type, NOBODY_AWAITS)

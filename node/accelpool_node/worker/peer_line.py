@@ -10,19 +10,32 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 from accelpool_wire import messages as m
+from accelpool_wire import tls
 from accelpool_wire.channel import prepare
 from accelpool_wire.conversation import Conversation, Role
-from accelpool_wire.errors import ReadError, RemoteProtocolError, Timeout, WriteError, problem
+from accelpool_wire.errors import (
+    ReadError,
+    RemoteProtocolError,
+    Timeout,
+    TransportError,
+    Unauthorized,
+    WriteError,
+    problem,
+)
 from accelpool_wire.frames import PREFIX, PREFIX_BYTES
+from accelpool_wire.handshake import introduce, say_secret
 
 CHUNK_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 16 * 1024
 MAX_DETAIL = 2000
+REFUSAL_S = 1.0  # for a TLS handshake, to say that there will be nothing else
 LEAST_S = 0.001  # a socket takes a limit of nothing for none
 
 
@@ -45,6 +58,34 @@ class Patience:
     min_bytes_per_s: float = 16 * 1024
 
 
+class Entry(Protocol):
+    """What an end of a connection does for TLS; `tls.Door` is that of the end that receives."""
+
+    def accept(self, stream: socket.socket) -> ssl.SSLSocket:
+        """Return the stream, to be secured."""
+        ...
+
+    def admit(self, stream: socket.socket, timeout_s: float) -> ssl.SSLSocket:
+        """Complete the handshake and what belongs to it."""
+        ...
+
+
+class _Guest:
+    """The end that delivers; its handshake has begun."""
+
+    def __init__(self, handover: m.Handover) -> None:
+        self._handover = handover
+
+    def accept(self, stream: socket.socket) -> ssl.SSLSocket:
+        assert isinstance(stream, ssl.SSLSocket)
+        return stream
+
+    def admit(self, stream: socket.socket, timeout_s: float) -> ssl.SSLSocket:
+        secured = tls.finish(self.accept(stream), self._handover.certificate.hex(), timeout_s)
+        say_secret(secured, self._handover.secret)
+        return secured
+
+
 class PeerLine:
     """One end of a delivery's connection; a context manager that closes it.
 
@@ -52,21 +93,29 @@ class PeerLine:
         stream: Connected; owned from now on.
         conversation: Of this end.
         patience: How long to wait for what.
+        entry: Does what TLS needs before this end says or hears its first word; None without TLS.
 
     Attributes:
         stream: The connection, for whoever waits for it.
         moved_bytes: How many bytes of the payload have left, or arrived.
     """
 
-    def __init__(self, stream: socket.socket, conversation: Conversation, patience: Patience) -> None:
+    def __init__(
+        self,
+        stream: socket.socket,
+        conversation: Conversation,
+        patience: Patience,
+        entry: Entry | None = None,
+    ) -> None:
         prepare(stream)
         if stream.family in (socket.AF_INET, socket.AF_INET6):  # both sides always have room: see above
             limit_ms = int(patience.stall_s * 1000)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_ms)
         self.moved_bytes = 0
-        self.stream = stream
+        self.stream = entry.accept(stream) if entry else stream
         self._conversation = conversation
         self._patience = patience
+        self._entry = entry
 
     def __enter__(self) -> PeerLine:
         return self
@@ -77,7 +126,11 @@ class PeerLine:
         self.stream.close()
 
     def is_readable(self, limit_s: float) -> bool:
-        """Return whether there is something to read, waiting so long for it."""
+        """Return whether there is something to read, or to answer, waiting so long for it."""
+        if isinstance(self.stream, ssl.SSLSocket):
+            is_past_handshake = self._entry is not None and self.stream.version() is not None
+            if is_past_handshake or self.stream.pending():  # the other side was quick, and has been read
+                return True
         poll = select.poll()
         poll.register(self.stream, select.POLLIN)
         return bool(poll.poll(limit_s * 1000))
@@ -85,7 +138,9 @@ class PeerLine:
     # ---- who delivers ------------------------------------------------------------------------------------
 
     @classmethod
-    def offer(cls, stream: socket.socket, deliver: m.Deliver, size: int, patience: Patience) -> PeerLine:
+    def offer(
+        cls, stream: socket.socket, deliver: m.Deliver, size: int, patience: Patience, pin: str = ""
+    ) -> PeerLine:
         """Say to another node what is to be delivered.
 
         Args:
@@ -93,17 +148,42 @@ class PeerLine:
             deliver: What is said.
             size: The length of the payload.
             patience: How long to wait for what.
+            pin: Of the node's certificate; empty without TLS.
 
         Raises:
-            Timeout, WriteError: The node does not answer.
+            ConnectError, Timeout, ReadError, WriteError: The node does not answer.
+            ProblemError, RemoteProtocolError: It refuses, or breaks the rules.
         """
-        line = cls(stream, Conversation(Role.CLIENT), patience)
+        conversation = Conversation(Role.CLIENT)
+        frame = conversation.send(deliver, size)
+        if pin:
+            return cls._offer_over_tls(stream, conversation, frame, patience, pin)
+        line = cls(stream, conversation, patience)
         try:
-            line._say(deliver, size)
+            line._write(frame)
         except BaseException:
             line.stream.close()
             raise
         return line
+
+    @classmethod
+    def _offer_over_tls(
+        cls, stream: socket.socket, conversation: Conversation, frame: bytes, patience: Patience, pin: str
+    ) -> PeerLine:
+        """Be handed over to a worker. It begins its half of the handshake once it has something to say."""
+        stream, body = introduce(stream, pin, frame, patience.connect_s)
+        try:
+            answer = conversation.receive(memoryview(body))
+            if isinstance(answer, m.Refused):
+                raise problem(answer.problem, answer.detail)
+            if not isinstance(answer, m.Handover):
+                raise RemoteProtocolError(f"an agent does not say {type(answer).__name__}")
+            secured = tls.begin(stream)
+        except BaseException:
+            stream.close()
+            raise
+
+        return cls(secured, conversation, patience, _Guest(answer))
 
     def await_go_ahead(self) -> None:
         """Hear the other side, which has something to say, ask for the payload.
@@ -111,8 +191,10 @@ class PeerLine:
         Raises:
             ProblemError: It refused.
             Timeout, ReadError: It did not say all of it in time, or is gone.
+            ConnectError: It is somebody else, or does not speak TLS.
             RemoteProtocolError: It broke the rules.
         """
+        self._come_in(self._patience.stall_s)
         self._hear(self._patience.stall_s)
 
     def send_payload(self, view: memoryview) -> None:
@@ -139,7 +221,7 @@ class PeerLine:
 
     @classmethod
     def answer(
-        cls, stream: socket.socket, frame: bytes, patience: Patience
+        cls, stream: socket.socket, frame: bytes, patience: Patience, door: tls.Door | None = None
     ) -> tuple[PeerLine, m.Deliver, int]:
         """Return this end of a delivery's connection, its first message, and the length of its payload.
 
@@ -153,14 +235,29 @@ class PeerLine:
         message = conversation.receive(memoryview(frame)[PREFIX_BYTES:], size)
         if not isinstance(message, m.Deliver):
             raise RemoteProtocolError(f"{type(message).__name__} is no delivery")
-        return cls(stream, conversation, patience), message, size
+        return cls(stream, conversation, patience, door), message, size
+
+    def comes_in(self) -> bool:
+        """Go on with TLS without waiting; whether it is done, else the other side has the next word.
+
+        Raises:
+            ReadError: The other side does it wrong, or is gone.
+        """
+        if self._entry is None or not isinstance(self.stream, ssl.SSLSocket):
+            return True
+        try:
+            return tls.go_on(self.stream)
+        except OSError as error:
+            raise ReadError(f"the TLS handshake failed: {error.strerror or error}") from error
 
     def ask(self) -> None:
         """Ask for the payload.
 
         Raises:
-            Timeout, WriteError: The other side is stuck, or gone.
+            Timeout, ReadError, WriteError: The other side is stuck, or gone.
+            Unauthorized: It is not who the agent has let in.
         """
+        self._come_in(self._patience.stall_s)
         self._say(m.Awaited())
 
     def receive_payload(self, view: memoryview) -> None:
@@ -193,18 +290,30 @@ class PeerLine:
 
     def refuse(self, problem: str, detail: str) -> None:
         """Say that the payload is not wanted, if the other side still listens."""
-        with contextlib.suppress(Timeout, WriteError):
+        with contextlib.suppress(TransportError, Unauthorized):
+            self._come_in(REFUSAL_S)
             self._say(m.Refused(problem, detail[:MAX_DETAIL]))
         with contextlib.suppress(OSError):
             self.stream.shutdown(socket.SHUT_WR)
 
+    # ---- TLS ---------------------------------------------------------------------------------------------
+
+    def _come_in(self, limit_s: float) -> None:
+        """Do what TLS needs first, once."""
+        if self._entry is not None:
+            entry, self._entry = self._entry, None
+            self.stream = entry.admit(self.stream, limit_s)
+
     # ---- frames ------------------------------------------------------------------------------------------
 
-    def _say(self, message: m.Message, payload_bytes: int = 0) -> None:
+    def _say(self, message: m.Message) -> None:
+        self._write(self._conversation.send(message))
+
+    def _write(self, head: bytes) -> None:
         """Send a message's head, which is small: the stream has room for it."""
-        self.stream.settimeout(self._patience.stall_s)
         try:
-            self.stream.sendall(self._conversation.send(message, payload_bytes))
+            self.stream.settimeout(self._patience.stall_s)
+            self.stream.sendall(head)
         except TimeoutError as error:
             raise self.stuck("took", self._patience.stall_s, error) from error
         except OSError as error:

@@ -37,6 +37,8 @@ from accelpool_wire.errors import (
     Unavailable,
     error_for,
 )
+from accelpool_wire.lease_token import peer_text, read_peer
+from accelpool_wire.tls import Door
 
 MAX_THREADS = 256
 MAX_OFFERED = 64  # at once to a node: its agent reads first frames of not many more connections
@@ -53,7 +55,7 @@ class Peers:
 
     Args:
         regions: Opens and closes the regions that are sent, or received.
-        addresses: Where the session may send to: "host:port", IPv6 in brackets.
+        addresses: Where the session may send to, as a lease token's `peers`.
         patience: How long to wait for what.
         connect: Returns a connection to one of the addresses within so many seconds, or raises a
             `TransportError`.
@@ -73,10 +75,13 @@ class Peers:
         self._regions = regions
         self._patience = patience
         self._connect = connect
-        self._arrivals = Arrivals(patience.match_s, self._start_receiving, self._give_up)
+        self._arrivals = Arrivals(
+            patience.match_s, self._start_receiving, self._give_up, self._start_turning_away
+        )
         self._readiness = Readiness()
+        self._pins = dict(map(read_peer, addresses))
         self._offerers = {
-            address: ThreadPoolExecutor(MAX_OFFERED, thread_name_prefix="offer") for address in addresses
+            address: ThreadPoolExecutor(MAX_OFFERED, thread_name_prefix="offer") for address in self._pins
         }
         self._senders = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="send")
         self._receivers = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="receive")
@@ -91,7 +96,7 @@ class Peers:
                 region that is none of the buffer, or a ticket of a wrong length; others of OpenCL's.
         """
         _check_ticket(message.ticket)
-        address = address_of(message)
+        address = peer_text(message.host, message.port)
         offerer = self._offerers.get(address)
         if offerer is None:
             expected = ", ".join(sorted(self._offerers)) or "none"
@@ -117,10 +122,16 @@ class Peers:
         region = self._regions.open(message, command)
         self._arrivals.expect(message.ticket, region)
 
-    def announce(self, stream: socket.socket, frame: bytes) -> None:
-        """Take another node's connection, and the head of its Deliver frame."""
+    def announce(self, stream: socket.socket, frame: bytes, door: Door | None = None) -> None:
+        """Take another node's connection, and the head of its Deliver frame.
+
+        Args:
+            stream: The connection.
+            frame: The head.
+            door: Does TLS with it; None to do without.
+        """
         try:
-            line, message, size = PeerLine.answer(stream, frame, self._patience)
+            line, message, size = PeerLine.answer(stream, frame, self._patience, door)
         except (OSError, ProtocolError):  # gone already; the agent lets nothing else through
             stream.close()
             return
@@ -145,8 +156,9 @@ class Peers:
 
     def _offer(self, message: m.SendBuffer) -> PeerLine:
         deliver = m.Deliver(message.session, message.ticket)
-        stream = self._connect(address_of(message), self._patience.connect_s)
-        return PeerLine.offer(stream, deliver, message.size, self._patience)
+        address = peer_text(message.host, message.port)
+        stream = self._connect(address, self._patience.connect_s)
+        return PeerLine.offer(stream, deliver, message.size, self._patience, self._pins[address])
 
     def _send(self, offerer: ThreadPoolExecutor, region: PeerRegion, message: m.SendBuffer) -> Steps:
         """Deliver a region."""
@@ -173,6 +185,9 @@ class Peers:
 
     def _start_receiving(self, region: PeerRegion, arrival: Arrival) -> None:
         self._receivers.submit(_advance, self._receivers, self._receive(region, arrival))
+
+    def _start_turning_away(self, arrival: Arrival) -> None:
+        self._receivers.submit(arrival.turn_away)
 
     def _give_up(self, region: PeerRegion, why: str) -> None:
         self._receivers.submit(_advance, self._receivers, self._fail(region, NOTHING_CAME, Timeout(why)))
@@ -203,6 +218,8 @@ class Peers:
             raise Invalid(f"{arrival.size} bytes are offered to a region of {region.view.nbytes}")
         yield region.ungated
         self._regions.wait_until_free(region)
+        while not line.comes_in():
+            yield from self._until_heard(line, "said")
         line.ask()
         yield from self._until_heard(line, "gave")
         try:
@@ -252,12 +269,6 @@ def connect_nowhere(address: str, _limit_s: float) -> socket.socket:
         ConnectError: Always.
     """
     raise ConnectError(f"nobody connects to {address} from here")
-
-
-def address_of(message: m.SendBuffer) -> str:
-    """Return the address that a message names, as lease tokens write it."""
-    host = f"[{message.host}]" if ":" in message.host else message.host
-    return f"{host}:{message.port}"
 
 
 def _check_ticket(ticket: bytes) -> None:

@@ -17,10 +17,11 @@ from accelpool_node.worker.pulse import SILENT
 from accelpool_node.worker.session import Session
 from accelpool_node.worker.transfers import Pieces
 from accelpool_wire import messages as m
-from accelpool_wire.channel import Channel, prepare
+from accelpool_wire.channel import prepare
 from accelpool_wire.conversation import CLOSED, FEATURES, VERSION, Conversation, Role, State
 from accelpool_wire.errors import LocalProtocolError, ProtocolError, ReadError, TransportError, WriteError
 from accelpool_wire.frames import PREFIX_BYTES, FrameReader
+from accelpool_wire.tls_channel import channel_over
 
 END_PATIENCE_S = 1.0
 Silence: TypeAlias = Callable[[], AbstractContextManager[None]]
@@ -30,7 +31,7 @@ class Service:
     """Serves one client until it goes, breaks the rules, or is told that its session is over.
 
     Args:
-        stream: The client's connection; the agent has read its Hello frame, and nothing more.
+        stream: The client's connection, secured or not; the agent has read its Hello frame, and nothing more.
         hello: That frame.
         session_id: The session's id.
         limits: What the client may ask for at most.
@@ -46,7 +47,7 @@ class Service:
         prepare(stream)
         self._stream = stream
         reader = FrameReader(body_limit=limits.body_bytes, payload_limit=limits.payload_bytes)
-        self._channel = Channel(stream, reader)
+        self._channel = channel_over(stream, reader)
         self._sending = threading.Lock()
         self._ended: Ended | None = None
         self._handling_since = 0.0

@@ -50,7 +50,7 @@ def pool_credentials(url: str | None) -> Credentials:
 def pool(url: str | None) -> Broker:
     """Return the broker of the pool to ask; errors are those of `pool_credentials`."""
     found = pool_credentials(url)
-    return Broker(found.url, found.token)
+    return Broker(found.url, found.token, found.ca)
 
 
 def client(url: str | None) -> RestClient:
@@ -60,4 +60,4 @@ def client(url: str | None) -> RestClient:
         CommandFailed: No pool is known.
     """
     found = pool_credentials(url)
-    return RestClient(found.url, found.token)
+    return RestClient(found.url, found.token, found.ca)

@@ -91,7 +91,7 @@ def _broker(settings: CliSettings, saved: Credentials | None, port: int) -> Iter
         yield Finding(check="token", status=Status.FAILED, detail=one_line(error), mend=mend, need=Need.POOL)
         return
     if in_use is not None:
-        rest = RestClient(in_use.credentials.url, in_use.credentials.token)
+        rest = RestClient(in_use.credentials.url, in_use.credentials.token, in_use.credentials.ca)
         yield checks.check_broker(in_use, rest, port)
 
 

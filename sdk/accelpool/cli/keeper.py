@@ -28,6 +28,8 @@ from accelpool.cli.failures import ExitCode, one_line
 from accelpool.cli.output import Output
 from accelpool.cli.process_identity import ProcessIdentity
 from accelpool.cli.signals import ignore_ending_signals, interrupt_on_ending_signals
+from accelpool.cli.tunnel import Tunnels
+from accelpool.credentials import Credentials
 from accelpool.errors import ProblemError
 from accelpool.lease import Lease, LeaseKeeper, OnNotice
 from accelpool.records import LeaseRecord, NoticeRecord
@@ -40,15 +42,13 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """What to keep, and for whom.
 
     Attributes:
-        url: The broker's URL.
-        token: The token for it.
+        pool: The broker's URL, and the token for it.
         lease: The lease, active.
         folder: Where its file goes; removed at the end.
         holder: The process that has it.
     """
 
-    url: str
-    token: str
+    pool: Credentials
     lease: LeaseRecord
     folder: str
     holder: ProcessIdentity
@@ -74,7 +74,7 @@ def main() -> None:
 def keep(orders: Orders) -> ExitCode:
     """Keep a lease until its holder ends, SIGTERM comes or it is lost."""
     folder = Path(orders.folder)
-    keeper = LeaseKeeper(RestClient(orders.url, orders.token))
+    keeper = LeaseKeeper(RestClient(orders.pool.url, orders.pool.token, orders.pool.ca))
     lease = keeper.adopt(orders.lease, _NoSession())
     lease.on_notice = _tell_notice(lease)
     try:
@@ -99,23 +99,23 @@ def _stay(keeper: LeaseKeeper, lease: Lease, folder: Path, holder: int) -> None:
     poller = select.poll()
     poller.register(holder, select.POLLIN)
     myself = ProcessIdentity.of(os.getpid())
-    written = lease.latest
-    lease_file.write(folder, written, myself)
+    written, tunnels = lease.latest, Tunnels()
+    lease_file.write(folder, written, myself, tunnels.port_to)
     _say_ready()
     while True:
         sleep_s = keeper.renew_due()
         if lease.is_over:
             return
-        if lease.latest is not written and _is_written(folder, lease.latest, myself):
+        if lease.latest is not written and _is_written(folder, lease.latest, myself, tunnels):
             written = lease.latest
         if poller.poll(sleep_s * 1000):
             return
 
 
-def _is_written(folder: Path, record: LeaseRecord, myself: ProcessIdentity) -> bool:
+def _is_written(folder: Path, record: LeaseRecord, myself: ProcessIdentity, tunnels: Tunnels) -> bool:
     """Write the lease file and return whether that went well; else it is tried again."""
     try:
-        lease_file.write(folder, record, myself)
+        lease_file.write(folder, record, myself, tunnels.port_to)
     except OSError as error:
         _say(f"{folder} cannot be written: {error.strerror}")
         return False

@@ -107,7 +107,10 @@ def take(
         AccelpoolError: No lease was granted: as `acquire` does.
     """
     acquisition = Acquisition(
-        rest=RestClient(credentials.url, credentials.token), request=request, say=say, say_after_s=SAY_AFTER_S
+        rest=RestClient(credentials.url, credentials.token, credentials.ca),
+        request=request,
+        say=say,
+        say_after_s=SAY_AFTER_S,
     )
     with contextlib.ExitStack() as undo:
         folder = lease_file.new_folder(runtime_dir)
@@ -116,10 +119,7 @@ def take(
         undo.callback(_discard, process)
         record = acquisition.run()
         undo.callback(acquisition.withdraw)
-        url, token = credentials.url, credentials.token
-        _hand_over(
-            process, keeper.Orders(url=url, token=token, lease=record, folder=str(folder), holder=holder)
-        )
+        _hand_over(process, keeper.Orders(pool=credentials, lease=record, folder=str(folder), holder=holder))
         undo.pop_all()
     return KeptLease(acquisition, process, folder, say)
 

@@ -3,6 +3,9 @@
     {"lease": "lse_…", "expires_at": "2027-…Z", "keeper": {"pid": 4711, "started": 12345},
      "endpoints": [{"node": "n1", "environment": "default", "host": "127.0.0.1", "port": 4711, "token": "…"}]}
 
+An endpoint with a `certificate_sha256` does TLS, which the driver does not: `tunnel_port` is the port on
+loopback by which the keeper leads there.
+
 Its tokens open the devices: it is readable by its owner alone, in a folder of its own. It is replaced in
 one step when the lease is renewed, and gone with its folder when the lease has ended.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +26,12 @@ from accelpool.records import EndpointRecord, LeaseRecord
 
 NAME = "lease.json"
 PRIVATE_FILE = 0o600
+
+
+class DriverEndpoint(EndpointRecord, frozen=True, kw_only=True, omit_defaults=True):
+    """An endpoint, and the port of the tunnel to it; 0 for none."""
+
+    tunnel_port: int = 0
 
 
 class LeaseFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +47,7 @@ class LeaseFile(msgspec.Struct, frozen=True, kw_only=True):
     lease: str
     keeper: ProcessIdentity
     expires_at: str | None = None
-    endpoints: list[EndpointRecord] = []
+    endpoints: list[DriverEndpoint] = []
 
 
 def new_folder(parent: Path) -> Path:
@@ -52,11 +62,25 @@ def new_folder(parent: Path) -> Path:
         raise CommandFailed(f"no folder can be made in {parent}: {error.strerror}") from error
 
 
-def write(folder: Path, record: LeaseRecord, keeper: ProcessIdentity) -> None:
-    """Write the file of a lease, all or nothing."""
-    content = LeaseFile(
-        lease=record.id, expires_at=record.expires_at, keeper=keeper, endpoints=record.endpoints
-    )
+def write(
+    folder: Path,
+    record: LeaseRecord,
+    keeper: ProcessIdentity,
+    tunnel_to: Callable[[EndpointRecord], int] = lambda _: 0,
+) -> None:
+    """Write the file of a lease, all or nothing.
+
+    Args:
+        folder: Where.
+        record: The lease.
+        keeper: The process that renews it.
+        tunnel_to: Returns the port of the tunnel to an endpoint; 0 for none.
+    """
+    endpoints = [
+        DriverEndpoint(**msgspec.structs.asdict(each), tunnel_port=tunnel_to(each))
+        for each in record.endpoints
+    ]
+    content = LeaseFile(lease=record.id, expires_at=record.expires_at, keeper=keeper, endpoints=endpoints)
     draft = folder / f"{NAME}.new"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
     with open(descriptor, "wb") as stream:

@@ -12,6 +12,7 @@ from accelpool.cli import (
     access,
     accounts,
     audit,
+    ca,
     demo,
     doctor,
     explain,
@@ -96,6 +97,7 @@ app.command()(listings.nodes)
 app.command()(listings.kernels)
 app.command()(listings.release)
 app.command()(explain.explain)
+app.add_typer(ca.app, name="ca")
 app.command()(tenants.tenants)
 app.command()(tenants.tenant)
 app.command()(accounts.whoami)

@@ -42,6 +42,7 @@ static void endpoint_free(struct endpoint *endpoint) {
     free(endpoint->environment);
     free(endpoint->host);
     free(endpoint->token);
+    free(endpoint->certificate);
 }
 
 static _Bool endpoint_read(struct endpoint *endpoint, json value) {
@@ -49,6 +50,11 @@ static _Bool endpoint_read(struct endpoint *endpoint, json value) {
     endpoint->environment = json_string(json_member(value, "environment"));
     endpoint->host = json_string(json_member(value, "host"));
     endpoint->token = json_string(json_member(value, "token"));
+    endpoint->certificate = json_string(json_member(value, "certificate_sha256"));
+    json tunnel = json_member(value, "tunnel_port");
+    if (tunnel && !json_integer(tunnel, &endpoint->tunnel_port)) {
+        return 0;
+    }
     return endpoint->node && endpoint->host && endpoint->token &&
            json_integer(json_member(value, "port"), &endpoint->port);
 }

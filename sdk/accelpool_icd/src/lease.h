@@ -4,12 +4,15 @@
 
 #include <stddef.h>
 
+/* With a certificate the node does TLS, which we do not: it is reached by a tunnel on loopback, if there is one. */
 struct endpoint {
     char *node;
     char *environment;
     char *host;
     long port;
     char *token;
+    char *certificate;
+    long tunnel_port; /* 0 for none */
 };
 
 struct lease {

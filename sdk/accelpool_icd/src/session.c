@@ -134,10 +134,16 @@ static void session_free(struct session *session) {
 /* Connect; a node that cannot answer now is asked again for a while, as the SDK does. */
 static struct connection *enter(const struct endpoint *endpoint, struct reader *fields, unsigned char **body,
                                 char *problem, size_t room) {
+    bool is_secure = endpoint->certificate && *endpoint->certificate;
+    if (is_secure && !endpoint->tunnel_port) {
+        snprintf(problem, room, "it takes no connection without TLS, which this driver does not do by itself");
+        return NULL;
+    }
+    const char *host = is_secure ? "127.0.0.1" : endpoint->host;
+    int port = (int)(is_secure ? endpoint->tunnel_port : endpoint->port);
     uint64_t until = now_ns() + RETRY_NS;
     for (;;) {
-        struct connection *c =
-            connection_open(endpoint->host, (int)endpoint->port, endpoint->token, fields, body, problem, room);
+        struct connection *c = connection_open(host, port, endpoint->token, fields, body, problem, room);
         if (c || strncmp(problem, "unavailable", 11) || now_ns() + PAUSE_NS > until) {
             return c;
         }

@@ -63,6 +63,16 @@ class SessionQuery(ClientMessage, frozen=True, tag=4):
     session: str
 
 
+class Handover(WorkerMessage, frozen=True, tag=7):
+    """Over TLS, the agent's answer to Hello and Deliver: begin anew with the worker, on the same connection.
+
+    `certificate` is the SHA-256 of the worker's certificate; `secret` is to be said to the worker first.
+    """
+
+    certificate: bytes
+    secret: bytes
+
+
 class SessionEnding(WorkerMessage, frozen=True, tag=67):
     """Pushed before the worker ends the session by itself: a problem's name and what happened."""
 

@@ -1,0 +1,278 @@
+"""The broker over TLS, with certificates of `accelpool ca`: who is trusted, what is refused, how keys
+change."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from accelpool.cli.certificate_authority import CertificateAuthority
+from accelpool.cli.failures import CommandFailed
+from accelpool.errors import ConnectError
+from accelpool.rest import RestClient
+from accelpool.settings import Settings
+from accelpool_broker.testing import registration
+from accelpool_node.agent.broker import Broker as NodesBroker
+from accelpool_node.agent.contract import Address, Registration
+
+from ..conftest import wait_until
+from .test_broker_process import Broker
+
+HOSTS = ["127.0.0.1", "localhost"]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    made = CertificateAuthority(tmp_path_factory.mktemp("ca") / "ca")
+    made.create()
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An authority of the test's own, and a certificate for this machine."""
+    made = CertificateAuthority(tmp_path / "ca")
+    made.create()
+    made.issue(HOSTS)
+    return tmp_path / "ca"
+
+
+def options(folder: Path) -> list[str]:
+    return ["--tls-cert", str(folder / "127.0.0.1.pem"), "--tls-key", str(folder / "127.0.0.1.key")]
+
+
+@pytest.fixture
+def broker(folder: Path, tmp_path: Path) -> Iterator[Broker]:
+    running = Broker(tmp_path / "state", 0, *options(folder))
+    assert running.url, running.process.stderr and running.process.stderr.read()
+    yield running
+    stop(running)
+
+
+def stop(running: Broker) -> None:
+    running.process.terminate()
+    running.process.communicate(timeout=30)
+
+
+def certificate_at(port: int, ca: Path) -> bytes:
+    """Return the certificate that is shown there, if the authority vouches for it."""
+    context = ssl.create_default_context(cafile=ca)
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as stream,
+        context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
+    ):
+        found = secured.getpeercert(binary_form=True)
+        assert found is not None
+        return found
+
+
+def test_clients_that_trust_the_authority_are_served_over_tls(broker: Broker, folder: Path) -> None:
+    assert broker.url.startswith("https://127.0.0.1:")
+    client = RestClient(broker.url, broker.tokens["user"], str(folder / "ca.pem"))
+    assert client.request("GET", "/devices").body["items"] == []
+    client.close()
+
+
+def test_a_name_of_the_certificate_will_do_as_well(broker: Broker, folder: Path) -> None:
+    client = RestClient(f"https://localhost:{broker.port}", broker.tokens["user"], str(folder / "ca.pem"))
+    assert client.request("GET", "/devices").body["items"] == []
+    client.close()
+
+
+def test_clients_that_trust_somebody_else_say_nothing(
+    broker: Broker, authority: CertificateAuthority
+) -> None:
+    for ca in (str(authority.cert), ""):
+        client = RestClient(broker.url, broker.tokens["user"], ca)
+        with pytest.raises(ConnectError, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
+            client.request("GET", "/devices")
+        client.close()
+
+
+def test_a_file_of_authorities_that_is_not_there_is_told(broker: Broker, tmp_path: Path) -> None:
+    client = RestClient(broker.url, broker.tokens["user"], str(tmp_path / "none.pem"))
+    with pytest.raises(ConnectError, match=r"none\.pem"):
+        client.request("GET", "/devices")
+    client.close()
+
+
+def test_an_agent_registers_over_tls(broker: Broker, folder: Path, authority: CertificateAuthority) -> None:
+    address = Address(host="h", port=7, certificate_sha256="ab" * 32)
+    registration = Registration(address=address, version="1", boot_id="b", devices=[])
+    NodesBroker(broker.url, "n1", broker.tokens["node"], folder / "ca.pem").register(registration)
+    client = RestClient(broker.url, broker.tokens["user"], str(folder / "ca.pem"))
+    (node,) = client.request("GET", "/nodes").body["items"]
+    assert node["address"] == {"host": "h", "port": 7, "certificate_sha256": "ab" * 32}
+    client.close()
+    for ca in (authority.cert, folder / "none.pem"):
+        with pytest.raises(ConnectError):
+            NodesBroker(broker.url, "n1", broker.tokens["node"], ca).register(registration)
+
+
+def test_an_older_tls_and_the_clear_are_refused(broker: Broker, folder: Path) -> None:
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", broker.port), 5) as stream, pytest.raises(ssl.SSLError):
+        context.wrap_socket(stream, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", broker.port), 5) as stream:
+        stream.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert not stream.recv(100).startswith(b"HTTP")
+
+
+def test_the_certificate_is_read_again_at_sighup_and_no_request_is_lost(broker: Broker, folder: Path) -> None:
+    before = certificate_at(broker.port, folder / "ca.pem")
+    client = RestClient(broker.url, broker.tokens["user"], str(folder / "ca.pem"))
+    node = RestClient(broker.url, broker.tokens["node"], str(folder / "ca.pem"))
+    node.request("PUT", "/nodes/n1", json=registration("gpu"))
+    for _ in range(2):
+        lease = client.request("POST", "/leases", json={"kind": "any"})
+    answers: list[object] = []
+
+    def wait_long() -> None:
+        answer = client.request("GET", f"/leases/{lease.body['id']}", params={"wait_s": 3}, wait_s=3)
+        answers.append(answer.body["state"])
+
+    waiting = threading.Thread(target=wait_long)
+    waiting.start()
+    CertificateAuthority(folder).issue(HOSTS)
+    broker.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: certificate_at(broker.port, folder / "ca.pem") != before)
+    waiting.join()
+    assert answers == ["queued"]
+    client.close()
+    node.close()
+
+
+def test_a_certificate_that_cannot_be_used_does_not_replace_one_that_can(
+    broker: Broker, folder: Path
+) -> None:
+    before = certificate_at(broker.port, folder / "ca.pem")
+    (folder / "127.0.0.1.pem").write_text("not a certificate")
+    broker.process.send_signal(signal.SIGHUP)
+    for _ in range(5):
+        assert certificate_at(broker.port, folder / "ca.pem") == before
+
+
+def test_a_new_authority_is_trusted_beside_the_old_one(broker: Broker, folder: Path) -> None:
+    before = certificate_at(broker.port, folder / "ca.pem")
+    CertificateAuthority(folder).renew()
+    assert certificate_at(broker.port, folder / "ca.pem") == before  # the old one's
+    CertificateAuthority(folder).issue(HOSTS)
+    broker.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: certificate_at(broker.port, folder / "ca.pem") != before)
+
+
+# ---- what cannot be started ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--host", "0.0.0.0"], "say --insecure"),
+        (["--host", "::"], "say --insecure"),
+        (["--tls-cert", "x"], "belong together"),
+        (["--tls-cert", "x", "--tls-key", "y"], "x and y are no certificate and its key"),
+        (["--tls-cert", "x", "--tls-key", "y", "--insecure"], "does without TLS"),
+    ],
+)
+def test_a_broker_that_would_show_its_tokens_does_not_start(
+    tmp_path: Path, given: list[str], words: str
+) -> None:
+    args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path), *given]
+    ended = subprocess.run(args, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, words in ended.stderr) == (2, True), ended.stderr
+
+
+def test_an_insecure_broker_on_any_address_starts(tmp_path: Path) -> None:
+    running = Broker(tmp_path / "state", 0, "--host", "0.0.0.0", "--insecure")
+    assert running.url.startswith("http://0.0.0.0:")
+    client = RestClient(f"http://127.0.0.1:{running.port}", running.tokens["user"])
+    assert client.request("GET", "/devices").body["items"] == []
+    client.close()
+    stop(running)
+
+
+# ---- the authority ---------------------------------------------------------------------------------------
+
+
+def test_keys_are_for_their_owner_alone(folder: Path) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert modes == {"ca.key": 0o600, "ca.pem": 0o644, "127.0.0.1.key": 0o600, "127.0.0.1.pem": 0o644}
+
+
+def test_an_authority_is_not_made_twice(folder: Path) -> None:
+    with pytest.raises(CommandFailed, match="accelpool ca renew"):
+        CertificateAuthority(folder).create()
+
+
+def test_there_is_nothing_to_issue_by_before(tmp_path: Path) -> None:
+    for act in (lambda ca: ca.issue(HOSTS), lambda ca: ca.renew()):
+        with pytest.raises(CommandFailed, match="accelpool ca create"):
+            act(CertificateAuthority(tmp_path))
+
+
+@pytest.mark.parametrize("host", ["", "a b", "-x", "../../etc", "a/b", "x" * 300])
+def test_a_host_that_is_none_is_refused(folder: Path, host: str) -> None:
+    with pytest.raises(CommandFailed, match="a name or an address"):
+        CertificateAuthority(folder).issue([host])
+
+
+def test_a_certificate_holds_no_longer_than_its_authority(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    made = CertificateAuthority(tmp_path, now).create(days=10)
+    assert CertificateAuthority(tmp_path, now).issue(["h"]).expires_at == made.expires_at
+    with pytest.raises(CommandFailed, match="has expired"):
+        CertificateAuthority(tmp_path, now + timedelta(days=11)).issue(["h"])
+
+
+def test_an_expired_authority_is_not_carried_on(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    CertificateAuthority(tmp_path, now).create(days=10)
+    CertificateAuthority(tmp_path, now + timedelta(days=5)).renew()
+    assert (tmp_path / "ca.pem").read_text().count("BEGIN CERTIFICATE") == 2
+    CertificateAuthority(tmp_path, now + timedelta(days=11)).renew()
+    assert (tmp_path / "ca.pem").read_text().count("BEGIN CERTIFICATE") == 2
+
+
+def test_an_expired_certificate_is_refused(tmp_path: Path, folder: Path) -> None:
+    past = datetime.now(UTC) - timedelta(days=2)
+    CertificateAuthority(folder, past).issue(HOSTS, days=1)
+    running = Broker(tmp_path / "state", 0, *options(folder))
+    with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+        certificate_at(running.port, folder / "ca.pem")
+    stop(running)
+
+
+def test_the_command_makes_all_of_it(tmp_path: Path) -> None:
+    folder = str(tmp_path / "ca")
+    script = "from accelpool.cli.main import app; app()"
+
+    def run(*arguments: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-c", script, "ca", *arguments], capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    assert "ACCELPOOL_CA" in run("create", folder)
+    issued = json.loads(run("issue", folder, "--host", "pool.example", "--host", "10.0.0.1", "--json"))
+    assert issued["cert"].endswith("/ca/pool.example.pem")
+    assert f"--tls-key {folder}/h.key" in run("issue", folder, "--host", "h", "--days", "3")
+    assert "issue the brokers' certificates anew" in run("renew", folder)
+
+
+def test_the_environment_names_the_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    variables = {"ACCELPOOL_URL": "https://h", "ACCELPOOL_TOKEN": "t", "ACCELPOOL_CA": "ca.pem"}
+    found = Settings.from_environment(variables).credentials()
+    assert found.ca == str(tmp_path / "ca.pem")
