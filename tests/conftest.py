@@ -163,7 +163,7 @@ class Pool:
             args += ["--tls", "--ca", self.ca]
         if self.environments:
             args += ["--environments", str(self.environments)]
-        joining = join_token(self.url, self.token, f"node-{number}")
+        joining = join_token(self.url, self.token, f"node-{number}", self.ca)
         env = {**clean_environment(self.folder), "ACCELPOOL_JOIN_TOKEN": joining}
         self.agents[number] = Daemon(args, self.folder / f"agent-{number}.log", env)
         self.agents[number].start()
@@ -180,24 +180,29 @@ class Pool:
         return [pid for pid in children(agent) if "accelpool_node.worker" in command(pid)]
 
 
-def join_token(url: str, token: str, node: str) -> str:
+def join_token(url: str, token: str, node: str, ca: str = "") -> str:
     """Return a join token for a node, made with an operator's token."""
     answer = requests.post(
-        f"{url}/join-tokens", json={"node": node}, headers={"Authorization": f"Bearer {token}"}, timeout=10
+        f"{url}/join-tokens",
+        json={"node": node},
+        headers={"Authorization": f"Bearer {token}"},
+        verify=ca or True,
+        timeout=10,
     )
     assert answer.status_code == 201, answer.text
     return answer.json()["token"]
 
 
-def enrol(url: str, token: str, node: str, secret: str) -> None:
+def enrol(url: str, token: str, node: str, secret: str, ca: str = "") -> None:
     """Make a secret the token of a node, with an operator's token, if it is not so yet."""
     own = {"Authorization": f"Bearer {secret}"}
-    if requests.get(f"{url}/whoami", headers=own, timeout=10).status_code == 200:
+    if requests.get(f"{url}/whoami", headers=own, verify=ca or True, timeout=10).status_code == 200:
         return
     answer = requests.post(
         f"{url}/nodes/{node}/enrol",
         json={"sha256": hashlib.sha256(secret.encode()).hexdigest()},
-        headers={"Authorization": f"Bearer {join_token(url, token, node)}"},
+        headers={"Authorization": f"Bearer {join_token(url, token, node, ca)}"},
+        verify=ca or True,
         timeout=10,
     )
     assert answer.status_code == 200, answer.text
@@ -288,6 +293,14 @@ def two_node_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 def own_two_node_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool of two nodes with two null devices each for one module, which may kill parts of it."""
     yield from running(Pool(folder=tmp_path_factory.mktemp("own-two-node-pool"), backend="null:2", nodes=2))
+
+
+@pytest.fixture(scope="module")
+def secure_null_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of two null devices for one module, where everything goes over TLS."""
+    yield from running(
+        Pool(folder=tmp_path_factory.mktemp("secure-null-pool"), backend="null:2", has_tls=True)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
     first byte % 5    who reads
     0, 1              a worker's connection, the client's
-    2                 the agent: a connection's first frame
+    2                 the agent: a connection's first frame; a client: what an agent answers to it over TLS
     3                 the agent: a lease token, whose signature is taken for good
     4                 the agent, what a worker says; a worker and the builder, what they say to each other
     second byte       with 0 and 1: how many bytes arrive at once, less one
@@ -24,7 +24,7 @@ from accelpool_wire import lease_token
 from accelpool_wire import messages as m
 from accelpool_wire.conversation import WITH_PAYLOAD, Conversation, Role, State
 from accelpool_wire.errors import Invalid, ProtocolError, Unauthorized
-from accelpool_wire.frames import PREFIX_BYTES, READ_BUFFER_BYTES, FrameReader
+from accelpool_wire.frames import PREFIX, PREFIX_BYTES, READ_BUFFER_BYTES, FrameReader
 
 from .chooser import Chooser
 
@@ -43,6 +43,7 @@ def run(content: bytes) -> None:
         assert read(role, stream, step) == read(role, stream, len(stream) + 1), "the cuts make a difference"
     elif who == 2:
         _read_handshake(stream)
+        _read_answer(stream)
     elif who == 3:
         _read_token(stream)
     else:
@@ -146,6 +147,20 @@ def _read_handshake(stream: bytes) -> None:
         read_first(stream[: PREFIX_BYTES + size])
     except Invalid:
         return
+
+
+def _read_answer(stream: bytes) -> None:
+    if len(stream) < PREFIX_BYTES:
+        return
+    conversation = Conversation(Role.CLIENT)
+    conversation.send(m.Hello([1], [], "token"))
+    body, payload_bytes = stream[PREFIX_BYTES:], PREFIX.unpack_from(stream)[1]
+    try:
+        answer = conversation.receive(memoryview(body), payload_bytes)
+    except ProtocolError:
+        return
+    assert isinstance(answer, (m.Welcome, m.Refused, m.Handover))
+    _check(answer, body, payload_bytes)
 
 
 def _read_token(stream: bytes) -> None:

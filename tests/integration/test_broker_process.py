@@ -25,9 +25,11 @@ Start = Callable[..., "Broker"]
 
 
 class Broker:
-    """A broker process and the calls that a test makes of it."""
+    """A broker process and the calls that a test makes of it; `ca` vouches for it, if it does TLS."""
 
-    def __init__(self, state_dir: Path, port: int = 0, *options: str) -> None:
+    def __init__(
+        self, state_dir: Path, port: int = 0, *options: str, ca: str = "", has_node: bool = True
+    ) -> None:
         args = [sys.executable, "-m", "accelpool_broker", "--port", str(port), "--state-dir", str(state_dir)]
         args += options
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -37,9 +39,9 @@ class Broker:
         self.port = int(self.url.rpartition(":")[2]) if line else 0
         file = state_dir / "tokens.json"
         self.tokens = json.loads(file.read_text()) if line else {}
-        if line:
+        if line and has_node:
             self.tokens["node"] = "apn_of-n1"
-            enrol(self.url, self.tokens["user"], "n1", self.tokens["node"])
+            enrol(self.url, self.tokens["user"], "n1", self.tokens["node"], ca)
 
     def call(self, method: str, path: str, body: Any = None, role: str = "user", **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"}

@@ -53,7 +53,7 @@ def options(folder: Path) -> list[str]:
 
 @pytest.fixture
 def broker(folder: Path, tmp_path: Path) -> Iterator[Broker]:
-    running = Broker(tmp_path / "state", 0, *options(folder))
+    running = Broker(tmp_path / "state", 0, *options(folder), ca=str(folder / "ca.pem"))
     assert running.url, running.process.stderr and running.process.stderr.read()
     yield running
     stop(running)
@@ -194,7 +194,7 @@ def test_a_broker_that_would_show_its_tokens_does_not_start(
 
 
 def test_an_insecure_broker_on_any_address_starts(tmp_path: Path) -> None:
-    running = Broker(tmp_path / "state", 0, "--host", "0.0.0.0", "--insecure")
+    running = Broker(tmp_path / "state", 0, "--host", "0.0.0.0", "--insecure", has_node=False)
     assert running.url.startswith("http://0.0.0.0:")
     client = RestClient(f"http://127.0.0.1:{running.port}", running.tokens["user"])
     assert client.request("GET", "/devices").body["items"] == []
@@ -247,7 +247,7 @@ def test_an_expired_authority_is_not_carried_on(tmp_path: Path) -> None:
 def test_an_expired_certificate_is_refused(tmp_path: Path, folder: Path) -> None:
     past = datetime.now(UTC) - timedelta(days=2)
     CertificateAuthority(folder, past).issue(HOSTS, days=1)
-    running = Broker(tmp_path / "state", 0, *options(folder))
+    running = Broker(tmp_path / "state", 0, *options(folder), has_node=False)
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         certificate_at(running.port, folder / "ca.pem")
     stop(running)
