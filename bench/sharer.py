@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from accelpool_node import control
+from accelpool_node.agent.confinement import Confinement
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox.policy import Mode
 from accelpool_node.sharing import ledger
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
@@ -124,14 +128,16 @@ def _sharer(connection: Connection, compute: float, slot: int, *, is_null: bool)
 def _session(
     environment: DriverEnvironment, device: str, registry: ledger.Registry, slot: int
 ) -> Iterator[Connection]:
-    """Run a worker, and open a session on it."""
+    """Run a worker in its sandbox, and open a session on it."""
     agent, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [environment.python, "-m", "accelpool_node.worker", "--control-fd", str(theirs.fileno())]
-    with agent, theirs:
+    with agent, theirs, tempfile.TemporaryDirectory(prefix="accelpool-bench-") as folder:
+        place = Confinement(Mode.AUTO, Path(folder)).begin(environment)
         process = subprocess.Popen(
-            [*command, "--backend", environment.backend],
+            [*command, "--backend", environment.backend, "--sandbox", place.policy.encoded()],
             pass_fds=[theirs.fileno()],
-            env=dict(environment.variables),
+            env=place.variables,
+            cwd=place.folder,
             stdin=subprocess.DEVNULL,
         )
         try:

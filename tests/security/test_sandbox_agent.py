@@ -14,6 +14,7 @@ import pytest
 
 from accelpool_node.agent import users
 from accelpool_node.sandbox import landlock, limits
+from accelpool_wire.client import Connection
 
 from ..conftest import children, command, wait_until
 from ..integration.agent_rig import LIMIT_S, FakeBroker, Node, wait_for_exit, worker_of
@@ -89,6 +90,17 @@ def test_a_worker_has_no_descriptors_and_no_variables_of_its_agent(broker, node)
         assert not {name for name in names - allowed if "COVERAGE" not in name}
         opened = [os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
         assert not [target for target in opened if target.startswith(f"{node.log.parent}/node/")]
+
+
+def test_a_worker_that_does_tls_is_as_confined_and_keeps_no_file_of_its_key(broker, tmp_path):
+    with Node(broker, tmp_path / "node", "--tls") as node:
+        pin = node.ready["certificate_sha256"]
+        address = node.ready["host"], node.ready["port"]
+        with Connection.open(address, broker.token("L1", "0"), certificate_sha256=pin) as connection:
+            pid = worker_of(node, connection.session)
+            assert is_confined(pid)
+            opened = [os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
+            assert not [target for target in opened if "memfd" in target and "certificate" in target]
 
 
 def test_a_workers_folder_goes_with_it(broker, node, tmp_path):

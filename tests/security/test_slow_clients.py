@@ -14,6 +14,8 @@ import requests
 
 from accelpool_node.agent import listener
 from accelpool_node.agent.listener import MAX_CONNECTIONS, MAX_READING, Listener, listen
+from accelpool_wire import messages as m
+from accelpool_wire.client import Connection
 from accelpool_wire.messages import Hello
 from accelpool_wire.open_files import allow_open_files
 from accelpool_wire.testing import frame
@@ -59,6 +61,19 @@ def test_half_heads_do_not_stop_the_broker(null_pool: Any, content: bytes) -> No
         assert time.monotonic() - started < AT_ONCE_S
 
 
+BEGUN_TLS = [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET /health HTTP/1.1\r\n\r\n"]
+OF_TLS = ["silent", "a-byte", "half-a-hello", "without-tls"]
+
+
+@pytest.mark.parametrize("content", BEGUN_TLS, ids=OF_TLS)
+def test_half_handshakes_do_not_stop_a_broker_that_does_tls(secure_null_pool: Any, content: bytes) -> None:
+    with crowd(RawHttp(secure_null_pool).address, CROWD, content):
+        started = time.monotonic()
+        url = secure_null_pool.url + "/health"
+        assert requests.get(url, verify=secure_null_pool.ca, timeout=AT_ONCE_S).ok
+        assert time.monotonic() - started < AT_ONCE_S
+
+
 @pytest.fixture(scope="module")
 def broker() -> Iterator[FakeBroker]:
     with FakeBroker() as broker:
@@ -82,6 +97,24 @@ def test_half_frames_do_not_stop_a_node(broker: FakeBroker, node: Node, content:
         started = time.monotonic()
         with node.session(token) as (_, welcome):
             assert welcome.version == 1
+        assert time.monotonic() - started < AT_ONCE_S
+
+
+@pytest.fixture(scope="module")
+def secure_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with FakeBroker() as broker, Node(broker, tmp_path_factory.mktemp("agent") / "state", "--tls") as node:
+        yield node
+
+
+@pytest.mark.parametrize("content", BEGUN_TLS, ids=OF_TLS)
+def test_half_handshakes_do_not_stop_a_node_that_does_tls(secure_node: Node, content: bytes) -> None:
+    ready = secure_node.ready
+    address, certificate = (ready["host"], ready["port"]), ready["certificate_sha256"]
+    token = secure_node.broker.token("slow", "0")
+    with crowd(address, CROWD_OF_A_NODE, content):
+        started = time.monotonic()
+        with Connection.open(address, token, certificate_sha256=certificate) as connection:
+            connection.ask(m.Sync(), m.Done)
         assert time.monotonic() - started < AT_ONCE_S
 
 
