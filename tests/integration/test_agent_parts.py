@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from accelpool_node.agent.devices import Devices, describe
+from accelpool_node.agent.dialing import connect
 from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.health import Health
 from accelpool_node.agent.listener import Listener, listen
@@ -109,6 +110,12 @@ def test_a_slow_first_frame_is_refused(bench):
         return answer
 
     assert b"no whole first frame came in time" in run(bench, scenario)
+
+
+@pytest.mark.parametrize("address", ["x" * 70 + ":1", "host", "host:", "host:x", ""])
+def test_an_address_that_is_none_is_an_error_like_one_where_nobody_answers(address):
+    with pytest.raises(OSError, match="is no address"):
+        asyncio.run(connect(address))
 
 
 def test_a_taken_port_is_told_in_words():

@@ -311,6 +311,10 @@ def test_a_node_cannot_end_a_lease_that_has_nothing_there(broker: BrokerInProces
     [
         {"address": {"host": "h", "port": 0}},
         {"address": {"host": "", "port": 1}},
+        {"address": {"host": "h", "port": 1, "certificate_sha256": "a" * 63}},
+        {"address": {"host": "h", "port": 1, "certificate_sha256": "a" * 64 + "\n"}},
+        {"address": {"host": "h", "port": 1, "certificate_sha256": "\n"}},
+        {"address": {"host": "h", "port": 1, "certificate_sha256": "A" * 64}},
         {"devices": registration("tpu:x")["devices"]},
         {"devices": registration("gpu:x", "gpu:x")["devices"]},
         {"devices": [{**registration("gpu")["devices"][0], "capacity": {"memory_bytes": 1 << 63}}]},

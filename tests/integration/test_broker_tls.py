@@ -119,6 +119,18 @@ def test_an_agent_registers_over_tls(broker: Broker, folder: Path, authority: Ce
             NodesBroker(broker.url, "n1", broker.tokens["node"], ca).register(registration)
 
 
+def test_nothing_but_http_1_1_is_spoken_over_tls(broker: Broker, folder: Path) -> None:
+    context = ssl.create_default_context(cafile=folder / "ca.pem")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", broker.port), 5) as stream,
+        context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
+    ):
+        assert secured.selected_alpn_protocol() == "http/1.1"
+        secured.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert not secured.recv(100).startswith(b"\0")  # a frame of HTTP/2
+
+
 def test_an_older_tls_and_the_clear_are_refused(broker: Broker, folder: Path) -> None:
     context = ssl.create_default_context(cafile=folder / "ca.pem")
     context.maximum_version = ssl.TLSVersion.TLSv1_2

@@ -23,7 +23,7 @@ GLOSSARY = (
     "worker", "tenant", "quota", "preemption", "lease token", "driver environment", "data plane", "handle",
     "backend", "kernel library", "twin", "kernel", "buffer", "command queue", "event", "NDRange",
     "work-item", "work-group", "sub-device", "image", "sampler", "mapping", "part",
-    "account", "role", "scope", "token", "join token", "enrolment", "audit log",
+    "account", "role", "scope", "token", "join token", "enrolment", "audit log", "peers", "pin",
 )  # fmt: skip
 
 

@@ -75,13 +75,17 @@ async def connect(address: str) -> socket.socket:
     """Return a connection to "host:port"; of a name's addresses the first that answers.
 
     Raises:
-        OSError: None does.
+        OSError: None does, or the name is none.
     """
     loop = asyncio.get_running_loop()
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
+    try:
+        found = await loop.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except ValueError as error:
+        raise OSError(f"{address} is no address: {error}") from error
     trouble: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, place in await loop.getaddrinfo(host, int(port), type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, place in found:
         stream = socket.socket(family, kind, protocol)
         try:
             stream.setblocking(False)
