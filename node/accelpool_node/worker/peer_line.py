@@ -155,14 +155,14 @@ class PeerLine:
             ProblemError, RemoteProtocolError: It refuses, or breaks the rules.
         """
         conversation = Conversation(Role.CLIENT)
-        frame = conversation.send(deliver, size)
-        if pin:
-            return cls._offer_over_tls(stream, conversation, frame, patience, pin)
-        line = cls(stream, conversation, patience)
         try:
+            frame = conversation.send(deliver, size)
+            if pin:
+                return cls._offer_over_tls(stream, conversation, frame, patience, pin)
+            line = cls(stream, conversation, patience)
             line._write(frame)
         except BaseException:
-            line.stream.close()
+            stream.close()
             raise
         return line
 
