@@ -369,11 +369,9 @@ class Session:
     def _finish(self, message: m.Finish, command: int) -> None:
         queue = self._holdings.queue(message.queue, "clFinish")
         self._backend.flush(queue.handle)
-        newest, number = queue.newest, queue.newest_command
-        if not queue.is_in_order:
-            newest = self._backend.enqueue_marker(queue.handle, None)
-        if self._user_events.unset:
-            newest = self._user_events.gated(message, queue, newest)
+        number = queue.newest_command
+        newest = queue.newest if queue.is_in_order else self._backend.enqueue_marker(queue.handle, None)
+        newest = self._user_events.gated(message, queue, newest)
 
         def answer() -> None:
             status = 0 if newest is None else self.completion.status(newest)

@@ -100,7 +100,7 @@ class UserEvents:
 
     def gated(self, message: Any, queue: QueueObject, event: Any) -> Any:
         """Return a command's event as it is, or with the command's gate."""
-        return self._with_gate(message, queue, event, self.gate(message, queue))
+        return event if not self.unset else self._with_gate(message, queue, event, self.gate(message, queue))
 
     def note(self, message: m.Message, command: int) -> None:
         """Take a message into account that has been carried out: a command, it may be behind a gate."""
