@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 import accelpool as cl
@@ -13,8 +14,9 @@ import accelpool as cl
 from ..conftest import Pool
 
 
-def test_no_secret_is_in_any_log(tmp_path: Path) -> None:
-    pool = Pool(folder=tmp_path, backend="null:1", is_verbose=True)
+@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "tls"])
+def test_no_secret_is_in_any_log(tmp_path: Path, has_tls: bool) -> None:
+    pool = Pool(folder=tmp_path, backend="null:1", is_verbose=True, has_tls=has_tls)
     pool.start()
     try:
         secrets = use(pool)
@@ -33,7 +35,9 @@ def use(pool: Pool) -> list[str]:
 
     def call(method: str, path: str, body: Any = None, token: str = "") -> Any:
         header = {"Authorization": f"Bearer {token or pool.token}"}
-        answer = requests.request(method, pool.url + path, json=body, headers=header, timeout=30)
+        answer = requests.request(
+            method, pool.url + path, json=body, headers=header, timeout=30, verify=pool.ca or True
+        )
         return answer.json() if answer.content else None
 
     call("POST", "/accounts", {"name": "mira", "tenants": ["vision"]})
@@ -43,7 +47,7 @@ def use(pool: Pool) -> list[str]:
     lease = call("POST", "/leases?wait_s=20", {"ttl_s": 60}, rotated["token"])
     call("POST", f"/leases/{lease['id']}/buffers", {"size_bytes": 16}, rotated["token"])
     call("DELETE", f"/leases/{lease['id']}", token=rotated["token"])
-    with cl.connect(pool.url, made["token"]) as broker, broker.acquire(wait=20) as context:
+    with cl.Broker(pool.url, made["token"], pool.ca) as broker, broker.acquire(wait=20) as context:
         cl.CommandQueue(context).finish()
     for path in ("/leases", f"/leases/{lease['id']}", "/nowhere"):
         call("GET", path, token="apu_somebody-elses")
@@ -53,6 +57,8 @@ def use(pool: Pool) -> list[str]:
     secrets += [made["token"], rotated["token"], joining["token"], lease["endpoints"][0]["token"]]
     secrets += ["apu_somebody-elses", (pool.folder / "node-1" / "token").read_text().strip()]
     secrets += (pool.folder / "broker" / "signing.key").read_text().splitlines()[1:-1]
+    for file in pool.folder.glob("ca/*.key"):
+        secrets += file.read_text().splitlines()[1:-1]
     audit = json.dumps(call("GET", "/audit?limit=500"))
     assert [secret for secret in secrets if secret in audit] == []
     return secrets
