@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +17,8 @@ from accelpool_wire import messages as m
 from accelpool_wire.conversation import Conversation, Role
 from accelpool_wire.errors import Timeout
 from accelpool_wire.testing import frame
+
+from ..tls_rig import secured_pair
 
 SIZE = 100
 DELIVER = m.Deliver("s", bytes(32))
@@ -73,3 +77,24 @@ def test_an_answer_that_comes_byte_by_byte_is_given_up(
     ends[1].send(frame(m.Awaited())[:-1])
     with pytest.raises(Timeout, match="it did not say all that it had to in time"):
         line.await_go_ahead()
+
+
+def test_a_node_that_takes_less_than_it_is_given_is_not_stuck_over_tls() -> None:
+    ours, theirs = secured_pair()
+    size, pause = 1 << 20, threading.Event()
+
+    def take() -> None:
+        place = bytearray(32 * 1024)
+        left = size
+        theirs.sendall(frame(m.Awaited()))
+        while left:
+            pause.wait(0.05)
+            left -= theirs.recv_into(place, min(left, len(place)))
+        theirs.sendall(frame(m.Done(0)))
+
+    with ours, theirs, ThreadPoolExecutor() as threads:
+        taken = threads.submit(take)
+        line = sender(ours, Patience(stall_s=0.5))
+        line.await_go_ahead()
+        line.send_payload(memoryview(bytes(size)))
+        assert taken.result() is None

@@ -33,6 +33,7 @@ from accelpool_wire.frames import PREFIX, PREFIX_BYTES
 from accelpool_wire.handshake import introduce, say_secret
 
 CHUNK_BYTES = 1 << 20
+TLS_CHUNK_BYTES = 1 << 16  # TLS sends all of it before it returns: it must not take as long as a stall
 MAX_ANSWER_BYTES = 16 * 1024
 MAX_DETAIL = 2000
 REFUSAL_S = 1.0  # for a TLS handshake, to say that there will be nothing else
@@ -207,10 +208,11 @@ class PeerLine:
         """
         self.stream.settimeout(self._patience.stall_s)
         began_s = time.monotonic()
+        at_once = TLS_CHUNK_BYTES if isinstance(self.stream, ssl.SSLSocket) else CHUNK_BYTES
         try:
             while self.moved_bytes < view.nbytes:
                 self._check_rate("took", began_s)
-                self.moved_bytes += self.stream.send(view[self.moved_bytes : self.moved_bytes + CHUNK_BYTES])
+                self.moved_bytes += self.stream.send(view[self.moved_bytes : self.moved_bytes + at_once])
         except TimeoutError as error:
             raise self.stuck("took", self._patience.stall_s, error) from error
         except OSError as error:
