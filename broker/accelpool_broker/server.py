@@ -26,6 +26,7 @@ from granian.server.mt import MTServer
 
 from accelpool_wire.channel import prepare
 from accelpool_wire.errors import AccelpoolError
+from accelpool_wire.tls import no_password
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ class TlsFiles:
             CertificateError: They cannot.
         """
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.cert, self.key)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.cert, self.key, password=no_password)
         except OSError as error:
             what = f"{self.cert} and {self.key} are no certificate and its key"
             raise CertificateError(f"{what}: {error.strerror or error}") from error
@@ -159,9 +161,11 @@ class Server(MTServer):
             log.error("the certificate is not replaced: %s", error)  # noqa: TRY400 - no fault of the program
             self.reload_signal = False
             self.main_loop_interrupt.clear()
-            return
-        super()._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's
-        log.info("the certificate was read anew")
+        else:
+            super()._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's
+            log.info("a new worker has taken over; what it does TLS with was read anew")
+        if self.interrupt_signal:  # it came before the event was cleared
+            self.main_loop_interrupt.set()
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop accepting, let the last answers go out, and return."""

@@ -52,13 +52,18 @@ def server_context(chain: str, key: str | None = None) -> ssl.SSLContext:
         key: The file of its key; by default the same.
 
     Raises:
-        OSError: A file cannot be read, or the key is not the certificate's.
+        OSError: A file cannot be read, or the key is encrypted, or not the certificate's.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # nobody resumes; and nothing may come unasked after a handshake
-    context.load_cert_chain(chain, key)
+    context.load_cert_chain(chain, key, password=no_password)
     return context
+
+
+def no_password() -> bytes:
+    """Return what opens no key that is encrypted: OpenSSL would ask on the terminal, and wait there."""
+    return b""
 
 
 # ---- who connects ----------------------------------------------------------------------------------------

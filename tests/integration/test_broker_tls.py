@@ -4,6 +4,7 @@ change."""
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import ssl
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from accelpool.cli.certificate_authority import CertificateAuthority
 from accelpool.cli.failures import CommandFailed
@@ -175,6 +177,17 @@ def test_a_certificate_that_cannot_be_used_does_not_replace_one_that_can(
         assert certificate_at(broker.port, folder / "ca.pem") == before
 
 
+def test_a_broker_that_is_told_to_end_while_it_reads_a_certificate_ends(broker: Broker, folder: Path) -> None:
+    file = folder / "127.0.0.1.pem"
+    file.unlink()
+    os.mkfifo(file)
+    broker.process.send_signal(signal.SIGHUP)
+    with file.open("w") as content:  # it reads
+        broker.process.send_signal(signal.SIGTERM)
+        content.write("not a certificate")
+    assert broker.process.wait(timeout=30) == 0
+
+
 def test_a_new_authority_is_trusted_beside_the_old_one(broker: Broker, folder: Path) -> None:
     before = certificate_at(broker.port, folder / "ca.pem")
     CertificateAuthority(folder).renew()
@@ -203,6 +216,18 @@ def test_a_broker_that_would_show_its_tokens_does_not_start(
     args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path), *given]
     ended = subprocess.run(args, capture_output=True, text=True, timeout=30)
     assert (ended.returncode, words in ended.stderr) == (2, True), ended.stderr
+
+
+def test_a_key_that_needs_a_password_is_not_asked_for(folder: Path, tmp_path: Path) -> None:
+    file = folder / "127.0.0.1.key"
+    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    way = serialization.BestAvailableEncryption(b"secret")
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, way)
+    )
+    args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path / "state")]
+    ended = subprocess.run([*args, *options(folder)], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, "are no certificate and its key" in ended.stderr) == (2, True), ended.stderr
 
 
 def test_an_insecure_broker_on_any_address_starts(tmp_path: Path) -> None:
