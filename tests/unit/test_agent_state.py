@@ -174,6 +174,9 @@ def test_a_new_token_is_the_same_until_it_is_kept(tmp_path):
         (["--backend", "cuda"], ENVIRON, "--backend"),
         (["--backend", "3"], ENVIRON, "--backend"),
         (["--backend", "null:x"], ENVIRON, "--backend"),
+        (["--broker", "http://10.0.0.1:8750"], ENVIRON, "token would pass in the clear to http://10"),
+        (["--broker", "http://[::2]:8750"], ENVIRON, "token would pass in the clear"),
+        (["--broker", "http://["], ENVIRON, "--broker is a URL"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(arguments, environ, match):
@@ -192,6 +195,19 @@ def test_options_that_cannot_be_used_are_refused(arguments, environ, match):
 )
 def test_addresses_are_read(text, address):
     assert main.read_address(text, default_port=0) == address
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--broker", "https://10.0.0.1:8750"],
+        ["--broker", "http://127.0.0.1:8750"],
+        ["--broker", "http://[::1]:8750"],
+        ["--broker", "http://10.0.0.1:8750", "--insecure"],
+    ],
+)
+def test_a_token_passes_in_the_clear_within_this_machine_or_where_told(arguments):
+    assert main.read_settings(options(*arguments), ENVIRON).broker_url == arguments[1]
 
 
 def test_the_advertised_address_may_differ():

@@ -18,6 +18,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a certificate for that (default: one made at the start)",
     )
     add("--tls-key", type=Path, metavar="FILE", help="its key")
-    add("--insecure", action="store_true", help="do without TLS, wherever clients are")
+    add("--insecure", action="store_true", help="do without TLS, wherever clients and broker are")
     add(
         "--ca",
         type=Path,
@@ -146,6 +147,8 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
     advertise = read_address(options.advertise, default_port=0) if options.advertise else (listen_at[0], 0)
     if advertise[0] in WILDCARDS and not options.discover:
         raise Invalid(f"clients cannot connect to {advertise[0]}: say --advertise HOST")
+    if not options.discover:
+        check_way(options.broker, is_insecure=options.insecure)
     if options.warm < 0:
         raise Invalid(f"--warm is 0 or more, not {options.warm}")
     if not re.fullmatch(r"opencl|null:[0-9]{1,3}", options.backend):
@@ -177,6 +180,20 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         worker_user=options.worker_user,
         variables=drivers.child_variables(environ, options.pass_env),
     )
+
+
+def check_way(url: str, *, is_insecure: bool) -> None:
+    """Make sure that nobody can read the node's token on its way to the broker, unless told not to care.
+
+    Raises:
+        Invalid: Somebody can, or the URL is none.
+    """
+    try:
+        split = urlsplit(url)
+    except ValueError as error:
+        raise Invalid(f"--broker is a URL, not {url}: {error}") from error
+    if split.scheme == "http" and not is_insecure and not is_loopback(split.hostname or ""):
+        raise Invalid(f"the node's token would pass in the clear to {url}: say https, or --insecure")
 
 
 def is_secure(options: argparse.Namespace, *hosts: str) -> bool:
