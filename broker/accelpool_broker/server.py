@@ -10,10 +10,13 @@ has been asked, and goes.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import select
 import socket
 import ssl
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +95,33 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+class Interruption:
+    """What a server waits for: as `threading.Event`, but signal handlers may set it, too.
+
+    A handler runs in the thread that waits. There it would wait for ever for the lock of a `threading.Event`
+    if the signal came between two steps of that thread's waiting.
+    """
+
+    def __init__(self) -> None:
+        self._counter = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._close = weakref.finalize(self, os.close, self._counter)
+
+    def set(self) -> None:
+        """Have whoever waits go on, now or later."""
+        os.eventfd_write(self._counter, 1)
+
+    def clear(self) -> None:
+        """Have the next one wait."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._counter)
+
+    def wait(self) -> None:
+        """Wait until it is set."""
+        poller = select.poll()
+        poller.register(self._counter, select.POLLIN)
+        poller.poll()
+
+
 class Server(MTServer):
     """Serves a WSGI application on a bound socket until SIGTERM or SIGINT.
 
@@ -128,6 +158,7 @@ class Server(MTServer):
             ssl_key=tls.key if tls else None,
             ssl_protocol_min=SSLProtocols.tls13,
         )
+        self.main_loop_interrupt = Interruption()  # type: ignore[assignment]  # does what is asked of it
         self._tls = tls
         self._app = app
         self._sock = sock
