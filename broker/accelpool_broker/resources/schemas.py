@@ -62,7 +62,7 @@ class Address(Schema):
     port = count_field(1, 65535, required=True)
     certificate_sha256 = String(
         load_default="",
-        validate=Regexp(r"([0-9a-f]{64})?\Z", error="64 hexadecimal digits in small letters, or none"),
+        validate=Regexp(r"^([0-9a-f]{64})?\Z", error="64 hexadecimal digits in small letters, or none"),
         metadata=about("of the data plane's certificate, in hexadecimal; empty without TLS"),
     )
 
