@@ -54,7 +54,7 @@ def address(node):
 
 
 def pin(node):
-    return node.ready["certificate_sha256"]
+    return node.ready.get("certificate_sha256", "")
 
 
 def open_session(node, token, **options):
@@ -265,6 +265,17 @@ def test_a_buffer_goes_over_tls_from_node_to_node(pools, nodes):
         one.send(two, ticket, 100)
         assert [one.end_of(100).status, two.end_of(100).status] == [0, 0]
         assert two.client.read(two.queue, two.buffer, SIZE) == content
+
+
+def test_a_node_that_does_no_tls_for_clients_does_it_with_nodes_that_need_it(pools, nodes, tmp_path):
+    with FakeBroker() as other, Node(other, tmp_path / "state") as plain:
+        one = SecureSide(other, plain, "0", [peer(nodes[1], pin(nodes[1]))], "P7")
+        two = SecureSide(pools[1], nodes[1], "0", [], "P7")
+        with one.connection, two.connection:
+            ticket = new_ticket()
+            two.receive(ticket, 100)
+            one.send(two, ticket, 100)
+            assert [one.end_of(100).status, two.end_of(100).status] == [0, 0]
 
 
 def test_deliveries_one_after_the_other_do_not_get_stuck(pools, nodes):
