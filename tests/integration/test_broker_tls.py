@@ -222,9 +222,7 @@ def test_a_key_that_needs_a_password_is_not_asked_for(folder: Path, tmp_path: Pa
     file = folder / "127.0.0.1.key"
     key = serialization.load_pem_private_key(file.read_bytes(), password=None)
     way = serialization.BestAvailableEncryption(b"secret")
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, way)
-    )
+    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, way))
     args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path / "state")]
     ended = subprocess.run([*args, *options(folder)], capture_output=True, text=True, timeout=30)
     assert (ended.returncode, "are no certificate and its key" in ended.stderr) == (2, True), ended.stderr
