@@ -19,6 +19,7 @@ from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
 ENQUEUE = "clEnqueueNDRangeKernel"
+NVIDIA = 0x10DE  # a vendor id; its driver runs larger work-groups than it tells of a kernel
 Sizes = Sequence[int]
 
 
@@ -109,7 +110,9 @@ def _check_local(device: Device, group: m.WorkGroupInfo | None, whole: list[int]
     if len(local) != len(whole):
         raise _differing(f"global size {whole} and local size {local}")
     items, info = math.prod(local), device._info
-    most = group.work_group_size if group is not None else info.get(device_info.MAX_WORK_GROUP_SIZE) or items
+    most = info.get(device_info.MAX_WORK_GROUP_SIZE) or items
+    if group is not None and info.get(device_info.VENDOR_ID) != NVIDIA:
+        most = group.work_group_size
     if not 0 < items <= most:
         raise _bad_group(f"a work-group of {items} work-items; 1 to {most} are possible here")
     limits = info.get(device_info.MAX_WORK_ITEM_SIZES) or local

@@ -81,7 +81,9 @@ def test_what_does_not_wait_for_it_goes_on(client: Client, context: int, queue: 
     client.finish(queue)
 
 
-def test_out_of_order_only_what_waits_for_it_waits(client: Client, context: int) -> None:
+def test_out_of_order_only_what_waits_for_it_waits(client: Client, context: int, target: Target) -> None:
+    if target.platform == "NVIDIA CUDA":
+        pytest.skip("its out-of-order queues hold back what follows a marker, which OpenCL allows")
     queue, event = client.queue(context, OUT_OF_ORDER), user_event(client, context)
     held = client.marker(queue, [event])
     free = client.fill(queue, client.buffer(context, 64), b"x", 64)

@@ -73,6 +73,14 @@ def test_sizes_are_whole_numbers(global_size, example):
         checked(device(), GROUP, global_size, None, None, False)
 
 
+def test_nvidias_driver_runs_larger_work_groups_than_it_tells_of_a_kernel():
+    limits = {device_info.VENDOR_ID: 0x10DE, device_info.MAX_WORK_GROUP_SIZE: 1024}
+    nvidia = device(info={**limits, device_info.MAX_WORK_ITEM_SIZES: [1024, 1024, 64]})
+    assert checked(nvidia, GROUP, (1024,), (1024,), None, False).local_size == [1024]
+    with pytest.raises(LogicError, match="1 to 1024 are possible"):
+        checked(nvidia, GROUP, (1024, 2), (1024, 2), None, False)
+
+
 def test_a_numpy_array_is_a_sequence_of_sizes():
     assert checked(device(), GROUP, np.array([16, 8]), None, None, False).global_size == [16, 8]
 

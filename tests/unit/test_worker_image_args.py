@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from accelpool_node.worker.image_args import check_image, is_image
+from accelpool_node.worker.image_args import check_image
 from accelpool_node.worker.objects import ContextObject, ImageObject
+from accelpool_node.worker.wanted_args import is_image
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import LogicError

@@ -8,6 +8,7 @@ waits for anything.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Sequence
 
@@ -34,17 +35,19 @@ class Dialer:
         self._addresses = frozenset(address for address, _ in map(read_peer, peers))
         self._limit_s = limit_s
         self._under_way: set[asyncio.Task[None]] = set()
+        self._connecting = 0
 
     def dial(self, wanted: control.Dial) -> None:
         """Connect to another node for the worker, or tell it why not."""
         if wanted.address not in self._addresses:
             self._answer(wanted, None, "it is no other endpoint of this lease")
-        elif len(self._under_way) >= MAX_AT_ONCE * len(self._addresses):
+        elif self._connecting >= MAX_AT_ONCE * len(self._addresses):
             self._answer(wanted, None, "too many connections are being made")
         else:
             task = asyncio.create_task(self._connect(wanted))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
+            self._connecting += 1
 
     def close(self) -> None:
         """Let go of what is under way: the worker has ended."""
@@ -52,16 +55,18 @@ class Dialer:
             task.cancel()
 
     async def _connect(self, wanted: control.Dial) -> None:
+        stream, why = None, ""
         try:
             async with asyncio.timeout(self._limit_s):
                 stream = await connect(wanted.address)
         except TimeoutError:
-            self._answer(wanted, None, f"no answer within {self._limit_s:g} s")
+            why = f"no answer within {self._limit_s:g} s"
         except OSError as error:
-            self._answer(wanted, None, f"nobody answers: {error.strerror or error}")
-        else:
-            with stream:
-                self._answer(wanted, stream, "")
+            why = f"nobody answers: {error.strerror or error}"
+        finally:
+            self._connecting -= 1  # before the worker hears, and asks again
+        with stream or contextlib.nullcontext():
+            self._answer(wanted, stream, why)
 
     def _answer(self, wanted: control.Dial, stream: socket.socket | None, why: str) -> None:
         descriptors = () if stream is None else (stream.fileno(),)

@@ -25,6 +25,7 @@ from accelpool_node.worker.objects import (
     driver_event,
     failure_of,
 )
+from accelpool_node.worker.wanted_args import wanted_args
 from accelpool_node.worker.zeroing import Zeroing
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
@@ -168,7 +169,11 @@ class Holdings:
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
         self.kernels.items[message.kernel] = KernelObject(
-            handle=handle, info=info, context=program.context, program=program
+            handle=handle,
+            info=info,
+            wanted=wanted_args(info.args),
+            context=program.context,
+            program=program,
         )
 
     def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from accelpool_node.worker.objects import ImageObject
+from accelpool_node.worker.wanted_args import IMAGE_TYPE, READ_ONLY, READ_WRITE, WRITE_ONLY
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
@@ -18,11 +17,9 @@ from accelpool_wire.image_layout import (
 )
 
 ROUTINE = "clSetKernelArg"
-READ_ONLY, WRITE_ONLY, READ_WRITE = 0x11A0, 0x11A1, 0x11A2  # of an argument
 PIPE = 1 << 3  # a type qualifier
 CANNOT_READ, CANNOT_WRITE = 1 << 1, 1 << 2  # flags of an image: WRITE_ONLY, READ_ONLY
 FORBIDDEN = {READ_ONLY: CANNOT_READ, WRITE_ONLY: CANNOT_WRITE, READ_WRITE: CANNOT_READ | CANNOT_WRITE}
-IMAGE_TYPE = re.compile(r"\b(image(?:1d|2d|3d)(?:_array|_buffer)?)\w*_t\b")
 TYPES = {
     "image1d": IMAGE1D,
     "image1d_array": IMAGE1D_ARRAY,
@@ -31,21 +28,6 @@ TYPES = {
     "image2d_array": IMAGE2D_ARRAY,
     "image3d": IMAGE3D,
 }
-
-
-def is_image(known: m.ArgInfo) -> bool:
-    """Whether an argument is an image or a pipe.
-
-    Behind a typedef the type's name tells nothing, but only these have an access qualifier.
-    """
-    if "*" in known.type_name:
-        return False
-    return known.access_qualifier in FORBIDDEN or IMAGE_TYPE.search(known.type_name) is not None
-
-
-def is_sampler(known: m.ArgInfo) -> bool:
-    """Whether an argument is a sampler."""
-    return known.type_name == "sampler_t"
 
 
 def check_image(info: m.KernelInfo, index: int, image: ImageObject) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from accelpool_node.backends.base import Backend, LocalSize
 from accelpool_node.worker.holdings import Holdings
-from accelpool_node.worker.image_args import check_image, is_image, is_sampler
+from accelpool_node.worker.image_args import check_image
 from accelpool_node.worker.objects import (
     Argument,
     BufferObject,
@@ -24,17 +22,13 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 
 ROUTINE = "clSetKernelArg"
-GLOBAL, LOCAL, CONSTANT, PRIVATE = 0x119B, 0x119C, 0x119D, 0x119E
 UNSET = object()
-SCALAR_BYTES = {"char": 1, "short": 2, "int": 4, "long": 8, "half": 2, "float": 4, "double": 8}
-VALUE_TYPE = re.compile(rf"(?:u|unsigned )?(?P<scalar>{'|'.join(SCALAR_BYTES)})(?P<count>2|3|4|8|16)?")
 NOUNS = {
     BufferObject: ("a buffer", ErrorCode.INVALID_MEM_OBJECT),
     ImageObject: ("an image", ErrorCode.INVALID_MEM_OBJECT),
     SVMObject: ("shared virtual memory", ErrorCode.INVALID_MEM_OBJECT),
     SamplerObject: ("a sampler", ErrorCode.INVALID_SAMPLER),
 }
-EXPECTED = {GLOBAL: "a buffer", CONSTANT: "a buffer", LOCAL: "local memory", PRIVATE: "a value"}
 
 
 def set_args(
@@ -97,31 +91,27 @@ def _set_arg(
     if not 0 <= index < info.num_args:
         what = f"kernel {info.name} has {info.num_args} arguments, none at place {index}"
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_INDEX, what)
-    if info.args:
-        _check_kind(info, index, arg)
+    if kernel.wanted:
+        _check_kind(kernel, index, arg)
     known: Argument
+    value: Any
     if isinstance(arg, int):
-        known = _object(holdings, info, index, arg)
+        known = _object(holdings, kernel, index, arg)
+        value = known.handle
+    elif isinstance(arg, dict):
+        known = value = _svm_place(holdings, info, index, arg)
     else:
-        known = _svm_place(holdings, info, index, arg) if isinstance(arg, dict) else arg
+        known = arg
+        value = LocalSize(size=arg.size) if isinstance(arg, m.LocalMemory) else arg
     try:
-        _set_known(backend, kernel, index, known)
+        if isinstance(value, SVMPlace):
+            backend.set_kernel_arg_svm(kernel.handle, index, value.svm.address + value.offset)
+        else:
+            backend.set_kernel_arg(kernel.handle, index, value)
     except Error as error:
         what = f"argument {index} of kernel {info.name}: {error.what or _kind_of(arg)}"
         raise error_for(error.routine, error.code, what) from error
     return known
-
-
-def _set_known(backend: Backend, kernel: KernelObject, index: int, known: Argument) -> None:
-    if isinstance(known, SVMPlace):
-        backend.set_kernel_arg_svm(kernel.handle, index, known.svm.address + known.offset)
-        return
-    value: Any = known
-    if isinstance(known, (BufferObject, SamplerObject)):
-        value = known.handle
-    elif isinstance(known, m.LocalMemory):
-        value = LocalSize(size=known.size)
-    backend.set_kernel_arg(kernel.handle, index, value)
 
 
 def _svm_place(holdings: Holdings, info: m.KernelInfo, index: int, arg: dict[int, int]) -> SVMPlace:
@@ -136,53 +126,42 @@ def _svm_place(holdings: Holdings, info: m.KernelInfo, index: int, arg: dict[int
     return SVMPlace(svm=svm, offset=offset)
 
 
-def _object(holdings: Holdings, info: m.KernelInfo, index: int, handle: int) -> BufferObject | SamplerObject:
+def _object(
+    holdings: Holdings, kernel: KernelObject, index: int, handle: int
+) -> BufferObject | SamplerObject:
     """Return the object of a handle; of the argument's kind, where that is known."""
-    if not info.args:
+    if not kernel.wanted:
         tables = (holdings.images, holdings.samplers)
         found = next((table.items[handle] for table in tables if handle in table.items), None)
         return found or holdings.buffers.get(handle, ROUTINE)
-    known = info.args[index]
-    if is_sampler(known):
+    wanted = kernel.wanted[index]
+    if wanted.is_sampler:
         return holdings.samplers.get(handle, ROUTINE)
-    if is_image(known):
+    if wanted.is_image:
         image = holdings.images.get(handle, ROUTINE)
-        check_image(info, index, image)
+        check_image(kernel.info, index, image)
         return image
     return holdings.buffers.get(handle, ROUTINE)
 
 
-def _check_kind(info: m.KernelInfo, index: int, arg: m.KernelArg) -> None:
-    """Refuse an argument of the wrong kind: drivers crash on some."""
-    known = info.args[index]
-    if is_image(known) or is_sampler(known):
-        if not isinstance(arg, int):
-            code = ErrorCode.INVALID_SAMPLER if is_sampler(known) else ErrorCode.INVALID_MEM_OBJECT
-            what = (
-                f"argument {index} ({known.type_name} {known.name}) of kernel {info.name} must be an object"
-            )
-            raise error_for(ROUTINE, code, f"{what} of that type, not {_kind_of(arg)}")
-        return
-    fits = {
-        GLOBAL: isinstance(arg, int | dict) or arg is None,
-        CONSTANT: isinstance(arg, int | dict) or arg is None,
-        LOCAL: isinstance(arg, m.LocalMemory),
-        PRIVATE: isinstance(arg, bytes),
-    }
-    if not fits.get(known.address_qualifier, True):
-        what = (
-            f"argument {index} ({known.type_name} {known.name}) of kernel {info.name} must be "
-            f"{EXPECTED[known.address_qualifier]}, not {_kind_of(arg)}"
-        )
-        raise error_for(ROUTINE, ErrorCode.INVALID_ARG_VALUE, what)
-
-    size = value_bytes(known.type_name) if isinstance(arg, bytes) else None
-    if isinstance(arg, bytes) and size not in (None, len(arg)):
-        what = (
-            f"argument {index} ({known.type_name} {known.name}) of kernel {info.name} has {size} bytes, "
-            f"not {len(arg)}"
-        )
+def _check_kind(kernel: KernelObject, index: int, arg: m.KernelArg) -> None:
+    """Refuse an argument of the wrong kind, or a value of the wrong size: drivers crash on some."""
+    wanted = kernel.wanted[index]
+    if type(arg) not in wanted.types:
+        if wanted.is_sampler:
+            code = ErrorCode.INVALID_SAMPLER
+        else:
+            code = ErrorCode.INVALID_MEM_OBJECT if wanted.is_image else ErrorCode.INVALID_ARG_VALUE
+        what = f"{_told(kernel, index)} must be {wanted.noun}, not {_kind_of(arg)}"
+        raise error_for(ROUTINE, code, what)
+    if type(arg) is bytes and wanted.size not in (None, len(arg)):
+        what = f"{_told(kernel, index)} has {wanted.size} bytes, not {len(arg)}"
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_SIZE, what)
+
+
+def _told(kernel: KernelObject, index: int) -> str:
+    known = kernel.info.args[index]
+    return f"argument {index} ({known.type_name} {known.name}) of kernel {kernel.info.name}"
 
 
 def _check_local(kernel: KernelObject, index: int, size: int, limit: int) -> None:
@@ -192,19 +171,6 @@ def _check_local(kernel: KernelObject, index: int, size: int, limit: int) -> Non
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_SIZE, what)
     if size > limit:
         raise error_for(ROUTINE, ErrorCode.OUT_OF_RESOURCES, what)
-
-
-@functools.lru_cache
-def value_bytes(type_name: str) -> int | None:
-    """Return the size of a value of one of OpenCL C's scalar or vector types, None for any other type.
-
-    Source: OpenCL C 3.0 specification, sections 6.3.1 and 6.3.2; a vector of 3 has the size of one of 4.
-    """
-    found = VALUE_TYPE.fullmatch(type_name)
-    if found is None:
-        return None
-    count = int(found["count"] or 1)
-    return SCALAR_BYTES[found["scalar"]] * (4 if count == 3 else count)
 
 
 def _kind_of(arg: m.KernelArg) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from accelpool_node.backends.base import BackendDevice
 from accelpool_node.sharing.session_slot import SessionSlot
 from accelpool_node.worker.gates import Gate, GatedEvent
+from accelpool_node.worker.wanted_args import WantedArg
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 from accelpool_wire.image_layout import ImageLayout
@@ -251,10 +252,11 @@ Argument: TypeAlias = BufferObject | SVMPlace | SamplerObject | LocalMemory | by
 
 @dataclass(kw_only=True, slots=True)
 class KernelObject:
-    """A kernel, its program, what is known of its arguments, and the arguments set."""
+    """A kernel, its program, what its arguments must be where that is known, and the arguments set."""
 
     handle: Any
     info: KernelInfo
+    wanted: tuple[WantedArg, ...]
     context: ContextObject
     program: ProgramObject
     args: dict[int, Argument] = field(default_factory=dict)

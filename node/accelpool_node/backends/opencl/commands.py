@@ -61,9 +61,14 @@ class Commands:
     def enqueue_fill_buffer(
         self, queue: Any, buffer: Any, pattern: bytes, offset: int, size: int, wait_for: Sequence[Any] | None
     ) -> Any:
-        """Fill a region; not every driver refuses patterns of other lengths than the specification's."""
+        """Fill a region; not every driver refuses what the specification does."""
         if len(pattern) not in PATTERN_SIZES:
             raise ValueError(f"a pattern of {len(pattern)} bytes; {PATTERN_SIZES} are possible")
+        if offset % len(pattern) or size % len(pattern):
+            what = (
+                f"{size} bytes from {offset} on, which a pattern of {len(pattern)} bytes does not fill evenly"
+            )
+            raise ValueError(what)
         return raw._enqueue_fill_buffer(queue, buffer, pattern, offset, size, wait_for)
 
     @translated("clEnqueueMapBuffer")

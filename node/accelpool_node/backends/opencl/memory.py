@@ -23,5 +23,7 @@ class MemoryObjects:
 
     @translated("clCreateSubBuffer")
     def create_sub_buffer(self, buffer: Any, flags: int, origin: int, size: int) -> Any:
-        """Return a `pyopencl.Buffer` over a region."""
+        """Return a `pyopencl.Buffer` over a region; NVIDIA's driver takes one that ends beyond the buffer."""
+        if origin + size > buffer.size:
+            raise ValueError(f"{size} bytes from {origin} on, in a buffer of {buffer.size}")
         return buffer.get_sub_region(origin, size, flags)

@@ -16,6 +16,7 @@ from accelpool_wire.messages import ArgInfo, InfoValue, KernelInfo, WorkGroupInf
 
 KEEP_ARG_INFO = "-cl-kernel-arg-info"
 MAX_DIMENSIONS = 3
+BUILD_NONE = -1  # CL_BUILD_NONE
 PROGRAM_INFOS = (cl.program_info.SCOPE_GLOBAL_CTORS_PRESENT, cl.program_info.SCOPE_GLOBAL_DTORS_PRESENT)
 
 
@@ -57,9 +58,18 @@ class Programs:
 
     @translated("clBuildProgram")
     def build_program(self, program: Any, devices: Sequence[BackendDevice], options: str) -> None:
-        """Compile and link, asking the compiler to keep the argument info."""
+        """Compile and link, asking the compiler to keep the argument info.
+
+        NVIDIA's makes PTX of a kernel without arguments then that its assembler does not take.
+        """
+        handles = [device.handle for device in devices]
         with self._telling(program):
-            program._build(_encoded(program, options), [device.handle for device in devices])
+            try:
+                program._build(_encoded(program, options), handles)
+            except cl.Error:
+                if not any("ptxas fatal" in log for log in self.build_logs(program)):
+                    raise
+                program._build(options.encode(), handles)
 
     @translated("clCompileProgram")
     def compile_program(
@@ -83,6 +93,8 @@ class Programs:
         PyOpenCL's error holds the program of a failed link, and releases it when the error goes; Intel's
         runtime does not survive that. So the error stays, past the interpreter's end.
         """
+        for program in programs:
+            _check_compiled(program, devices)
         try:
             handles = [device.handle for device in devices]
             return raw._Program.link(context, list(programs), options.encode(), handles)
@@ -125,12 +137,16 @@ class Programs:
     @translated("clGetProgramBuildInfo")
     def build_info(self, program: Any, device: BackendDevice, name: int) -> InfoValue:
         """Ask the driver."""
+        if name == cl.program_build_info.GLOBAL_VARIABLE_TOTAL_SIZE:
+            return _global_variable_total_size(program, device.handle)
         value = program.get_build_info(device.handle, name)
         return value if isinstance(value, str) else int(value)
 
     @translated("clGetKernelInfo")
     def program_kernels(self, program: Any) -> list[KernelInfo]:
         """Ask the driver about each kernel."""
+        if not program.get_info(cl.program_info.NUM_KERNELS):
+            return []  # NVIDIA's driver ends the process over the names of none
         devices = program.get_info(cl.program_info.DEVICES)
         names = program.get_info(cl.program_info.KERNEL_NAMES)  # `all_kernels` would never free them
         return [_describe_kernel(raw.Kernel(program, name), devices) for name in names.split(";") if name]
@@ -171,6 +187,36 @@ class Programs:
         elif name == info.LOCAL_SIZE_FOR_SUB_GROUP_COUNT:
             (needed,) = given
         return _number_or_numbers(kernel.get_sub_group_info(device.handle, name, needed))
+
+
+def _check_compiled(program: Any, devices: Sequence[BackendDevice]) -> None:
+    """Refuse to link a source that was never compiled; not every driver does."""
+    if program.kind() != cl.program_kind.SOURCE:
+        return
+    for device in devices:
+        status = program.get_build_info(device.handle, cl.program_build_info.STATUS)
+        if status == BUILD_NONE:
+            raise error_for("clLinkProgram", cl.status_code.INVALID_OPERATION, "a program is not compiled")
+
+
+def _global_variable_total_size(program: Any, device: cl.Device) -> int:
+    """Return the bytes of a program's global variables.
+
+    NVIDIA's driver writes four of the eight bytes that it is given, so the others have to be 0 before.
+    """
+    routine, name = "clGetProgramBuildInfo", cl.program_build_info.GLOBAL_VARIABLE_TOTAL_SIZE
+    size = ctypes.c_size_t(0)
+    ask = getattr(ctypes.CDLL(raw.__file__), routine)
+    ask.argtypes = (
+        *[ctypes.c_void_p] * 2,
+        ctypes.c_uint32,
+        ctypes.c_size_t,
+        *[ctypes.c_void_p] * 2,
+    )
+    code = ask(program.int_ptr, device.int_ptr, name, ctypes.sizeof(size), ctypes.byref(size), None)
+    if code:
+        raise error_for(routine, code, "the driver does not tell how large its global variables are")
+    return size.value
 
 
 def _local_size(kernel: Any, device: cl.Device, count: int, dimensions: int) -> InfoValue:
