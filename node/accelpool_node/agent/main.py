@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -132,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="USER",
         help="as root: who workers are: NAME, NUMBER, FIRST-LAST for one each, auto, or none to stay root",
     )
+    add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
     return parser
@@ -151,6 +153,8 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         check_way(options.broker, is_insecure=options.insecure)
     if options.warm < 0:
         raise Invalid(f"--warm is 0 or more, not {options.warm}")
+    if not 0 < options.disk < math.inf:
+        raise Invalid(f"--disk is more than 0, not {options.disk:g}")
     if not re.fullmatch(r"opencl|null:[0-9]{1,3}", options.backend):
         raise Invalid(f"--backend is opencl or null:COUNT, not {options.backend}")
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
@@ -178,6 +182,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         warm=options.warm,
         sandbox=options.sandbox,
         worker_user=options.worker_user,
+        disk_bytes=int(options.disk * (1 << 30)),
         variables=drivers.child_variables(environ, options.pass_env),
     )
 

@@ -7,14 +7,16 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import IO
 
+from accelpool_node.agent.child_log import ChildLog, allowance_of_node
 from accelpool_node.agent.confinement import Confinement, Place
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
 
-STDERR = 2
 BOOTSTRAP = "accelpool_node.agent.child"
 
 
@@ -29,10 +31,16 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.pid = process.pid
         self.ending = ""
+        self._why = ""
         self._process = process
 
-    def kill(self) -> None:
-        """Kill it with its own children; whoever started it is told when it is gone."""
+    def kill(self, why: str = "") -> None:
+        """Kill it with its own children; whoever started it is told when it is gone.
+
+        Args:
+            why: Told with its ending.
+        """
+        self._why = self._why or why
         if not self.ending:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -43,7 +51,8 @@ class Child:
         Until here its id is its own, so its process group can be cleared of what it left behind.
         """
         self.kill()
-        self.ending = describe_exit(self._process.wait())
+        how = describe_exit(self._process.wait())
+        self.ending = f"{how}: {self._why}" if self._why else how
 
 
 class Processes:
@@ -57,8 +66,9 @@ class Processes:
     def __init__(self, state: StateDir, confinement: Confinement) -> None:
         self._state = state
         self._confinement = confinement
-        self._running: dict[int, Child] = {}
+        self._running: dict[int, tuple[Child, Place]] = {}
         self._is_open = True
+        self._in_log = allowance_of_node(time.monotonic())
 
     def start(
         self,
@@ -68,8 +78,8 @@ class Processes:
         on_end: Callable[[], None],
         *,
         keep: tuple[int, ...] = (),
-        stdout: int | IO[bytes] = STDERR,
-        stderr: int | IO[bytes] = STDERR,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        stderr: IO[bytes] | None = None,
     ) -> Child:
         """Start a module of ours under a driver environment, in a folder of its own.
 
@@ -82,7 +92,7 @@ class Processes:
             on_end: Called on the loop once it has ended.
             keep: Descriptors that it inherits.
             stdout: Where its output goes.
-            stderr: Where its errors go.
+            stderr: Where its errors go; None for the agent's log, as `child_log` says.
 
         Raises:
             OSError: There is no room for a process, or all are being killed.
@@ -90,20 +100,21 @@ class Processes:
         if not self._is_open:
             raise InterruptedError("no more processes are started")
         place = self._confinement.begin(environment)
-        sandbox = ["--sandbox", place.policy.encoded()]
+        errors = None if stderr else ChildLog(self._in_log)
+        command = [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module]
         try:
             process = subprocess.Popen(
-                [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module, *arguments, *sandbox],
+                [*command, *arguments, "--sandbox", place.policy.encoded()],
                 env=place.variables,
                 cwd=place.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
-                stderr=stderr,
+                stderr=errors.entrance if errors else stderr,
                 pass_fds=keep,
                 start_new_session=True,
             )
         except OSError:
-            self._confinement.end(place)
+            self._clear_up(place, errors)
             raise
         child = Child(process)
         try:
@@ -112,25 +123,38 @@ class Processes:
         except OSError:
             child.kill()
             child.reap()
-            self._confinement.end(place)
+            self._clear_up(place, errors)
             raise
-        self._running[child.pid] = child
-        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, place, on_end)
+        if errors:
+            errors.begin(f"process {child.pid} ({module.rpartition('.')[2]} of {environment.name})")
+        self._running[child.pid] = child, place
+        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, place, errors, on_end)
         return child
 
-    def _ended(self, child: Child, watch: int, place: Place, on_end: Callable[[], None]) -> None:
+    def folders(self) -> dict[Child, Path]:
+        """Return the children that run, each with its folder."""
+        return {child: place.folder for child, place in self._running.values()}
+
+    def _ended(
+        self, child: Child, watch: int, place: Place, errors: ChildLog | None, on_end: Callable[[], None]
+    ) -> None:
         asyncio.get_running_loop().remove_reader(watch)
         os.close(watch)
         child.reap()
         self._state.remove_child(child.pid)
         del self._running[child.pid]
-        self._confinement.end(place)
+        self._clear_up(place, errors)
         on_end()
+
+    def _clear_up(self, place: Place, errors: ChildLog | None) -> None:
+        if errors:
+            errors.end()
+        self._confinement.end(place)
 
     async def kill_all(self, limit_s: float) -> None:
         """Kill every child, start no more, and wait until nothing is left of them, for a while at most."""
         self._is_open = False
-        for child in tuple(self._running.values()):
+        for child, _ in tuple(self._running.values()):
             child.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
