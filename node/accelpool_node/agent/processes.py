@@ -16,6 +16,7 @@ from accelpool_node.agent.child_log import ChildLog, allowance_of_node
 from accelpool_node.agent.confinement import Confinement, Place
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox.cgroups import Group
 
 BOOTSTRAP = "accelpool_node.agent.child"
 
@@ -28,11 +29,12 @@ class Child:
         ending: Once it is gone, how: "exited with status 1", "was killed by signal 9 (SIGKILL)".
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], group: Group | None = None) -> None:
         self.pid = process.pid
         self.ending = ""
         self._why = ""
         self._process = process
+        self._group = group
 
     def kill(self, why: str = "") -> None:
         """Kill it with its own children; whoever started it is told when it is gone.
@@ -44,6 +46,17 @@ class Child:
         if not self.ending:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+            if self._group:
+                self._group.kill()
+
+    def bound(self, share_bytes: int) -> None:
+        """Have its control group, if there is one, bound its memory to what its session may have.
+
+        Raises:
+            OSError: The kernel refuses.
+        """
+        if self._group:
+            self._group.bound(share_bytes)
 
     def reap(self) -> None:
         """Take note of the end of a process that has ended.
@@ -101,10 +114,11 @@ class Processes:
             raise InterruptedError("no more processes are started")
         place = self._confinement.begin(environment)
         errors = None if stderr else ChildLog(self._in_log)
-        command = [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module]
+        command = [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module, *arguments]
+        command += ["--sandbox", place.policy.encoded()]
         try:
             process = subprocess.Popen(
-                [*command, *arguments, "--sandbox", place.policy.encoded()],
+                [*(place.group.enter if place.group else ()), *command],
                 env=place.variables,
                 cwd=place.folder,
                 stdin=subprocess.DEVNULL,
@@ -116,10 +130,10 @@ class Processes:
         except OSError:
             self._clear_up(place, errors)
             raise
-        child = Child(process)
+        child = Child(process, place.group)
         try:
             watch = os.pidfd_open(child.pid)
-            self._state.add_child(child.pid)
+            self._state.add_child(child.pid, command)
         except OSError:
             child.kill()
             child.reap()

@@ -30,6 +30,7 @@ class Settings:
         warm: Idle workers kept per driver environment.
         sandbox: How much of a sandbox children have to have.
         worker_user: Who children are if the agent is root; see `users.parse`.
+        cgroup: A directory for control groups of children, "auto" for one that is the agent's, "" for none.
         disk_bytes: What children may have on disk, together.
         variables: What child processes see of the agent's environment.
         sessions_per_lease: Sessions that one lease may have open on this node at once.
@@ -60,6 +61,7 @@ class Settings:
     warm: int = 1
     sandbox: Mode = Mode.AUTO
     worker_user: str = "auto"
+    cgroup: str = ""
     disk_bytes: int = 8 << 30
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     sessions_per_lease: int = 16

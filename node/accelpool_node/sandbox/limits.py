@@ -40,9 +40,13 @@ def bound_memory(share_bytes: int) -> None:
     Args:
         share_bytes: What its session may allocate on its devices.
     """
+    lower(resource.RLIMIT_DATA, _data_bytes() + share_bytes + slack_bytes())
+
+
+def slack_bytes() -> int:
+    """Return how much memory a session may have for its driver: a quarter of the machine's, within limits."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    slack = min(max(total // 4, LEAST_SLACK_BYTES), MOST_SLACK_BYTES)
-    lower(resource.RLIMIT_DATA, _data_bytes() + share_bytes + slack)
+    return min(max(total // 4, LEAST_SLACK_BYTES), MOST_SLACK_BYTES)
 
 
 def lower(kind: int, most: int) -> None:
