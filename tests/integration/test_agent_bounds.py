@@ -9,11 +9,16 @@ import time
 import pytest
 
 from accelpool_node.agent import child_log, watch
+from accelpool_node.agent.confinement import Place
 from accelpool_node.agent.watch import Bounds, Watch
+from accelpool_node.sandbox import paths
+from accelpool_node.sandbox.policy import Policy
+from accelpool_node.sandbox.usage import tasks_of
 
+from ..conftest import wait_until
 from .stub_rig import LIMIT_S, run
 
-SMALL = Bounds(folder_bytes=1 << 20, folders_bytes=3 << 20, files=50)
+SMALL = Bounds(folder_bytes=1 << 20, folders_bytes=3 << 20, files=50, tasks=20)
 
 
 async def ending_of(bench, bounds: Bounds | None = None) -> str:
@@ -115,3 +120,54 @@ def test_what_keeps_within_its_bounds_lives(bench, monkeypatch):
     monkeypatch.setattr(watch, "EVERY_S", 0.05)
     bench.child("os.mkdir('d'); open('d/f', 'wb').write(bytes(900 << 10)); time.sleep(0.5)")
     assert run(bench, lambda: ending_of(bench, SMALL)) == "exited with status 0"
+
+
+THREADS = "import threading; [threading.Thread(target=time.sleep, args=(60,)).start() for _ in range(30)]"
+PROGRAMS = "import subprocess; [subprocess.Popen(['sleep', '60']) for _ in range(30)]; time.sleep(60)"
+
+
+LINKERS = """
+import subprocess
+from accelpool_node.sandbox import paths
+from accelpool_node.sandbox.confine import confine
+from accelpool_node.sandbox.policy import Policy
+linker = paths.linkers(os.environ["PATH"])
+confine(Policy(folder=os.getcwd(), read=paths.found(paths.SYSTEM), programs=linker), os.environ, keep=())
+_, full = os.pipe()
+os.set_blocking(full, False)
+while True:
+    try:
+        os.write(full, bytes(4096))
+    except BlockingIOError:
+        break
+os.set_blocking(full, True)
+[subprocess.Popen([*linker, "--verbose"], stdout=full) for _ in range(30)]
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("behave", [THREADS, PROGRAMS, LINKERS], ids=["threads", "programs", "linkers"])
+def test_who_starts_threads_or_programs_without_end_ends_with_them(bench, monkeypatch, behave):
+    if behave is LINKERS and not paths.linkers(os.environ["PATH"]):
+        pytest.skip("there is no ld, as PoCL needs it")
+    monkeypatch.setattr(watch, "EVERY_S", 0.05)
+    bench.child(behave)
+
+    async def scenario():
+        over = asyncio.Event()
+        child = bench.processes.start(bench.environment, "accelpool_stub", [], over.set)
+        watching = asyncio.create_task(Watch(bench.processes, SMALL).run())
+        await over.wait()
+        watching.cancel()
+        assert "processes and threads, and 20 are the most" in child.ending
+        return child.pid
+
+    session = run(bench, scenario)
+    wait_until(lambda: tasks_of([session])[session] == 0)
+
+
+@pytest.mark.parametrize("bounded", [{"user": 7}, {"bounds": ["memory", "pids"]}])
+def test_tasks_that_the_kernel_bounds_are_not_counted(tmp_path, bounded):
+    place = Place(folder=tmp_path, policy=Policy(**bounded), variables={})
+    assert place.bounds_tasks
+    assert not Place(folder=tmp_path, policy=Policy(bounds=["memory"]), variables={}).bounds_tasks

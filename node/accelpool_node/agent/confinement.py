@@ -41,6 +41,11 @@ class Place:
     variables: dict[str, str]
     group: Group | None = None
 
+    @property
+    def bounds_tasks(self) -> bool:
+        """Whether the kernel bounds its processes and threads: those of its user, or of its group."""
+        return bool(self.policy.user or "pids" in self.policy.bounds)
+
 
 class Confinement:
     """The sandboxes of an agent's children.

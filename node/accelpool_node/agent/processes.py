@@ -9,7 +9,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import IO
 
 from accelpool_node.agent.child_log import ChildLog, allowance_of_node
@@ -145,9 +144,9 @@ class Processes:
         asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, place, errors, on_end)
         return child
 
-    def folders(self) -> dict[Child, Path]:
-        """Return the children that run, each with its folder."""
-        return {child: place.folder for child, place in self._running.values()}
+    def places(self) -> dict[Child, Place]:
+        """Return the children that run, and where each lives."""
+        return dict(self._running.values())
 
     def _ended(
         self, child: Child, watch: int, place: Place, errors: ChildLog | None, on_end: Callable[[], None]

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from accelpool_node.agent.background import call_in_thread
 from accelpool_node.agent.processes import Child, Processes
-from accelpool_node.sandbox.usage import Usage, of_folder
+from accelpool_node.sandbox.limits import MAX_PROCESSES
+from accelpool_node.sandbox.usage import Usage, of_folder, tasks_of
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,13 @@ class Bounds:
         folder_bytes: In the folder of each.
         folders_bytes: In all their folders together.
         files: Files and folders in the folder of each.
+        tasks: Processes and threads of each, where the kernel does not bound them.
     """
 
     folder_bytes: int
     folders_bytes: int
     files: int = 1 << 17
+    tasks: int = MAX_PROCESSES
 
 
 def bounds_of(disk_bytes: int) -> Bounds:
@@ -64,11 +67,21 @@ class Watch:
             await asyncio.sleep(max(EVERY_S, IDLE_PER_LOOK * (time.monotonic() - began)))
 
     async def _look(self) -> None:
-        places = self._processes.folders()
-        usages = await call_in_thread(
-            lambda: {child: of_folder(folder, self._bounds.files) for child, folder in places.items()}
+        places = self._processes.places()
+        counted = [child.pid for child, place in places.items() if not place.bounds_tasks]
+        folders, tasks = await call_in_thread(
+            lambda: (
+                {child: of_folder(place.folder, self._bounds.files) for child, place in places.items()},
+                tasks_of(counted),
+            )
         )
-        for child, why in excessive(usages, self._bounds).items():
+        most = self._bounds.tasks
+        crowds = {
+            child: f"it has {tasks[child.pid]} processes and threads, and {most} are the most"
+            for child in places
+            if tasks[child.pid] > most
+        }
+        for child, why in {**excessive(folders, self._bounds), **crowds}.items():
             log.warning("process %d is killed: %s", child.pid, why)
             child.kill(why)
 

@@ -54,7 +54,7 @@ def confine(policy: Policy, variables: Mapping[str, str], keep: Iterable[int] | 
     has_none = part("capabilities", privileges.drop_capabilities)
     gains_none = part("no_new_privs", privileges.gain_no_more)
     is_grouped = part("cgroup", lambda: _check_group(policy))
-    is_limited = part("limits", lambda: limits.set_limits(has_own_user=user is User.OWN))
+    is_limited = part("limits", lambda: limits.set_limits(user))
     is_hidden = part("hidden", privileges.hide)
     abi = _lock(policy, variables, trouble)
     has_filter = part("seccomp", lambda: _filter(policy))

@@ -1,4 +1,4 @@
-"""How much a confined process has taken of what no limit of the kernel's bounds as a whole: disk.
+"""How much a confined process has taken of what no limit of the kernel's bounds as a whole: disk, processes.
 
 Whoever is measured may be in the way: with folders in folders beyond the longest path, with modes that let
 nobody look, with links. So links are not followed, and what cannot be looked at counts as too much.
@@ -7,10 +7,13 @@ nobody look, with links. So links are not followed, and what cannot be looked at
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK_BYTES = 512  # of st_blocks, whatever the file system
+SESSION, THREADS = 6 - 3, 20 - 3  # fields of /proc/PID/stat, counted after the command's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +73,23 @@ def _look(path: str, most: int) -> tuple[list[int], list[str]]:
     finally:
         os.close(descriptor)
     return sizes, folders
+
+
+def tasks_of(sessions: Iterable[int]) -> Counter[int]:
+    """Return how many threads, of how ever many processes, there are in sessions, by their leaders' ids.
+
+    A confined process leaves its session no more than its sandbox.
+
+    Source: proc_pid_stat(5); setsid(2).
+    """
+    wanted, found = set(sessions), Counter[int]()
+    for name in os.listdir("/proc") if wanted else ():
+        if name.isdecimal():
+            try:
+                stat = Path("/proc", name, "stat").read_bytes()
+            except OSError:
+                continue  # it has ended
+            fields = stat.rpartition(b")")[2].split()
+            if int(fields[SESSION]) in wanted:
+                found[int(fields[SESSION])] += int(fields[THREADS])
+    return found
