@@ -17,6 +17,7 @@ from accelpool_node.agent.devices import NodeDevice
 from accelpool_node.agent.enclosure import NOTHING, Enclosure
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_node.sandbox import folders, paths
+from accelpool_node.sandbox.bubblewrap import Bubblewrap
 from accelpool_node.sandbox.cgroups import Group
 from accelpool_node.sandbox.policy import Mode, Policy
 
@@ -34,12 +35,14 @@ class Place:
         policy: What it may do.
         variables: Its environment.
         group: Its control group, if it has one.
+        bubblewrap: What it is to be started in, if anything.
     """
 
     folder: Path
     policy: Policy
     variables: dict[str, str]
     group: Group | None = None
+    bubblewrap: Bubblewrap | None = None
 
     @property
     def bounds_tasks(self) -> bool:
@@ -114,6 +117,7 @@ class Confinement:
             policy=self._policy(environment, folder, user, group),
             variables={**environment.variables, **folders.variables(folder)},
             group=group,
+            bubblewrap=self._enclosure.bubblewrap,
         )
 
     def end(self, place: Place) -> None:
@@ -153,6 +157,7 @@ class Confinement:
             is_cpu=environment.is_cpu,
             group=group.path.name if group else "",
             bounds=list(group.bounds) if group else [],
+            wrapper=self._enclosure.bubblewrap.name if self._enclosure.bubblewrap else "",
             lacks=dict(self._enclosure.lacks),
         )
 

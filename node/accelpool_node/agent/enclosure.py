@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelpool_node.agent.settings import Settings
-from accelpool_node.sandbox import cgroups
+from accelpool_node.sandbox import bubblewrap, cgroups
+from accelpool_node.sandbox.bubblewrap import Bubblewrap
 from accelpool_node.sandbox.cgroups import CHILD, Group, Groups
 from accelpool_wire.errors import Invalid
 
@@ -24,10 +25,12 @@ class Enclosure:
 
     Attributes:
         groups: Where each gets a control group of its own, or None.
+        bubblewrap: What each is started in, or None.
         lacks: What was wanted and is not there, and why, by name.
     """
 
     groups: Groups | None = None
+    bubblewrap: Bubblewrap | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
 
     def group(self, number: str) -> Group | None:
@@ -47,13 +50,17 @@ def enclose(settings: Settings) -> Iterator[Enclosure]:
     """Return what is around children while the context is entered.
 
     Raises:
-        Invalid: A directory for groups that was named cannot be used.
+        Invalid: A directory for groups that was named cannot be used, or there is no bubblewrap.
     """
+    try:
+        wrapped = bubblewrap.find(settings.bubblewrap) if settings.bubblewrap else None
+    except OSError as error:
+        raise Invalid(f"--bubblewrap: {error}") from error
     with contextlib.ExitStack() as held:
         groups, why = _groups(settings.cgroup, held) if settings.cgroup else (None, "")
         if why:
             log.warning("groups of children bound less than they could: %s", why)
-        yield Enclosure(groups=groups, lacks={"cgroup": why} if why else {})
+        yield Enclosure(groups=groups, bubblewrap=wrapped, lacks={"cgroup": why} if why else {})
 
 
 def _groups(wanted: str, held: contextlib.ExitStack) -> tuple[Groups | None, str]:

@@ -140,6 +140,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="a cgroup v2 directory for groups of workers; auto: the agent's own, if it may write there",
     )
+    add(
+        "--bubblewrap",
+        nargs="?",
+        const="bwrap",
+        default="",
+        metavar="PROGRAM",
+        help="start workers inside bubblewrap (default: bwrap, as found on the PATH)",
+    )
     add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
@@ -190,6 +198,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         sandbox=options.sandbox,
         worker_user=options.worker_user,
         cgroup=options.cgroup,
+        bubblewrap=options.bubblewrap,
         disk_bytes=int(options.disk * (1 << 30)),
         variables=drivers.child_variables(environ, options.pass_env),
     )
@@ -297,7 +306,7 @@ async def _work(
             given=settings.token,
             join_token=settings.join_token,
         )
-    if settings.sandbox is Mode.REQUIRE:
+    if settings.sandbox is Mode.REQUIRE or settings.bubblewrap:
         await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
     devices = await discovery.find_devices(list(prepared.values()))
     if is_discovery_only:

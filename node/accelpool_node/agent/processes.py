@@ -15,7 +15,7 @@ from accelpool_node.agent.child_log import ChildLog, allowance_of_node
 from accelpool_node.agent.confinement import Confinement, Place
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
-from accelpool_node.sandbox.cgroups import Group
+from accelpool_node.sandbox.bubblewrap import FIRST_PROCESS, KILLED
 
 BOOTSTRAP = "accelpool_node.agent.child"
 
@@ -28,12 +28,12 @@ class Child:
         ending: Once it is gone, how: "exited with status 1", "was killed by signal 9 (SIGKILL)".
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], group: Group | None = None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], place: Place) -> None:
         self.pid = process.pid
         self.ending = ""
         self._why = ""
         self._process = process
-        self._group = group
+        self._place = place
 
     def kill(self, why: str = "") -> None:
         """Kill it with its own children; whoever started it is told when it is gone.
@@ -45,8 +45,8 @@ class Child:
         if not self.ending:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            if self._group:
-                self._group.kill()
+            if self._place.group:
+                self._place.group.kill()
 
     def bound(self, share_bytes: int) -> None:
         """Have its control group, if there is one, bound its memory to what its session may have.
@@ -54,8 +54,8 @@ class Child:
         Raises:
             OSError: The kernel refuses.
         """
-        if self._group:
-            self._group.bound(share_bytes)
+        if self._place.group:
+            self._place.group.bound(share_bytes)
 
     def reap(self) -> None:
         """Take note of the end of a process that has ended.
@@ -63,7 +63,10 @@ class Child:
         Until here its id is its own, so its process group can be cleared of what it left behind.
         """
         self.kill()
-        how = describe_exit(self._process.wait())
+        status = self._process.wait()
+        if self._place.bubblewrap and status > KILLED:
+            status = KILLED - status
+        how = describe_exit(status)
         self.ending = f"{how}: {self._why}" if self._why else how
 
 
@@ -112,10 +115,10 @@ class Processes:
         if not self._is_open:
             raise InterruptedError("no more processes are started")
         place = self._confinement.begin(environment)
-        errors = None if stderr else ChildLog(self._in_log)
-        command = [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module, *arguments]
-        command += ["--sandbox", place.policy.encoded()]
+        errors = None
         try:
+            errors = None if stderr else ChildLog(self._in_log)
+            command = _command(environment.python, place, module, arguments)
             process = subprocess.Popen(
                 [*(place.group.enter if place.group else ()), *command],
                 env=place.variables,
@@ -129,7 +132,7 @@ class Processes:
         except OSError:
             self._clear_up(place, errors)
             raise
-        child = Child(process, place.group)
+        child = Child(process, place)
         try:
             watch = os.pidfd_open(child.pid)
             self._state.add_child(child.pid, command)
@@ -174,6 +177,15 @@ class Processes:
                 while self._running:
                     await asyncio.sleep(0.01)
                 await self._confinement.finish()
+
+
+def _command(python: str, place: Place, module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command line of a module of ours in its place, once it is in its control group."""
+    wrapped, parent = [], os.getpid()
+    if place.bubblewrap:
+        wrapped, parent = place.bubblewrap.command(place.policy, place.variables, python), FIRST_PROCESS
+    own = [python, "-P", "-m", BOOTSTRAP, str(parent), module, *arguments]
+    return [*wrapped, *own, "--sandbox", place.policy.encoded()]
 
 
 def describe_exit(status: int) -> str:

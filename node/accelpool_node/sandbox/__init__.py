@@ -13,6 +13,7 @@ syscalls     their numbers
 privileges   capabilities, the user, whether others may look into it
 limits       resource limits
 cgroups      control groups: what it has with all that it starts
+bubblewrap   what is shown to it, by a program around it
 usage        what it has on disk
 system       how the kernel is called
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from accelpool_node.sandbox import cgroups, landlock, limits, paths, privileges, seccomp, system
 from accelpool_node.sandbox.policy import Level, Mode, Policy, Sandbox, User
@@ -54,6 +55,7 @@ def confine(policy: Policy, variables: Mapping[str, str], keep: Iterable[int] | 
     has_none = part("capabilities", privileges.drop_capabilities)
     gains_none = part("no_new_privs", privileges.gain_no_more)
     is_grouped = part("cgroup", lambda: _check_group(policy))
+    is_wrapped = part("bubblewrap", lambda: _check_wrapper(policy)) and bool(policy.wrapper)
     is_limited = part("limits", lambda: limits.set_limits(user))
     is_hidden = part("hidden", privileges.hide)
     abi = _lock(policy, variables, trouble)
@@ -70,6 +72,7 @@ def confine(policy: Policy, variables: Mapping[str, str], keep: Iterable[int] | 
         is_hidden=is_hidden,
         has_capabilities=not has_none,
         limits=is_limited,
+        bubblewrap=is_wrapped,
         cgroup=policy.bounds if is_grouped else [],
         user=user,
         missing=missing,
@@ -93,6 +96,11 @@ def _who(policy: Policy) -> User:
 def _check_group(policy: Policy) -> None:
     if policy.group and cgroups.name_of_own() != policy.group:
         raise ValueError(f"it is not in its group, {policy.group}")
+
+
+def _check_wrapper(policy: Policy) -> None:
+    if policy.wrapper and Path("/proc/1/comm").read_text().strip() != policy.wrapper:
+        raise ValueError(f"it is not inside {policy.wrapper}")
 
 
 def _lock(policy: Policy, variables: Mapping[str, str], trouble: dict[str, str]) -> int:
