@@ -19,7 +19,9 @@ from accelpool_wire.errors import Invalid
 
 PLATFORM_NAME = 0x0902
 POCL, OTHER = "Portable Computing Language", "Intel(R) OpenCL"
-FULL = Sandbox(level=Level.FULL, landlock=7, seccomp=True, user=User.OWN, cgroup=["memory", "pids"])
+FULL = Sandbox(
+    level=Level.FULL, landlock=7, seccomp=True, user=User.OWN, cgroup=["memory", "pids"], bubblewrap=True
+)
 PARTIAL = Sandbox(level=Level.PARTIAL, landlock=0, missing=["landlock: this kernel does not have it"])
 
 
@@ -103,6 +105,7 @@ def facts(sandbox: Sandbox) -> dict:
         'device.attributes.sandbox.user == "own"',
         "size(device.attributes.sandbox.missing) == 0",
         '"memory" in device.attributes.sandbox.cgroup',
+        "device.attributes.sandbox.bubblewrap",
     ],
 )
 def test_leases_may_ask_for_a_sandbox(where):
@@ -116,7 +119,7 @@ def test_the_doctor_says_what_is_active_and_what_is_missing():
 
     (good,) = findings(FULL)
     assert (good.status, "Landlock 7" in good.detail) == (Status.OK, True)
-    assert "control groups that bound memory and pids" in good.detail
+    assert good.detail.endswith("control groups that bound memory and pids, inside bubblewrap")
     (bad,) = findings(PARTIAL)
     assert (bad.status, "this kernel does not have it" in bad.detail) == (Status.WARNING, True)
     assert check_sandbox([{"name": "d"}]) == []

@@ -180,10 +180,12 @@ def check_sandbox(devices: Sequence[dict[str, Any]]) -> list[Finding]:
         return [_warning("sandbox", " ".join(detail.split()), MEND_SANDBOX if has_no_user else "")]
     landlock = min(sandbox.get("landlock", 0) for sandbox in found)
     users = " and ".join(dict.fromkeys(str(sandbox.get("user")) for sandbox in found))
-    bounds = " and ".join(found[0].get("cgroup", ()))
-    groups = f", control groups that bound {bounds}" if bounds else ""
-    detail = f"workers are confined: Landlock {landlock}, seccomp, no capabilities, user: {users}{groups}"
-    return [_ok("sandbox", detail)]
+    parts = [f"workers are confined: Landlock {landlock}", "seccomp", "no capabilities", f"user: {users}"]
+    if found[0].get("cgroup"):
+        parts.append(f"control groups that bound {' and '.join(found[0]['cgroup'])}")
+    if found[0].get("bubblewrap"):
+        parts.append("inside bubblewrap")
+    return [_ok("sandbox", ", ".join(parts))]
 
 
 def check_port(port: int, health: Callable[[str], str | None]) -> Finding:
