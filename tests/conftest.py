@@ -83,6 +83,7 @@ class Pool:
         before: What comes before the agents' own command.
         is_verbose: Whether broker and agents log all that they can.
         has_tls: Whether clients come over TLS, to the broker and to the nodes.
+        options: More of the agents' options.
         agents: The agents, by their node's number from 1.
     """
 
@@ -93,6 +94,7 @@ class Pool:
     before: tuple[str, ...] = ()
     is_verbose: bool = False
     has_tls: bool = False
+    options: tuple[str, ...] = ()
     broker: Daemon = field(init=False)
     agents: dict[int, Daemon] = field(init=False, default_factory=dict)
     url: str = ""
@@ -155,7 +157,7 @@ class Pool:
             f"node-{number}",
         ]
         args += ["--state-dir", str(self.folder / f"node-{number}"), "--listen", "127.0.0.1:0"]
-        args += self._verbose
+        args += [*self._verbose, *self.options]
         args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:
             args += ["--backend", self.backend]

@@ -59,6 +59,7 @@ def stubs(tmp_path, monkeypatch):
         yield SimpleNamespace(
             worker=lambda behave: write(WORKER, behave),
             driver=lambda behave: write(DRIVER, behave),
+            child=lambda behave: write("import os, sys, time\n", behave),
             environment=DriverEnvironment(name="x", backend="stub", variables=variables),
             processes=Processes(state, Confinement(Mode.OFF, tmp_path / "work")),
             state=state,

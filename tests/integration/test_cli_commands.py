@@ -198,6 +198,19 @@ def test_the_doctor_says_what_is_broken(cli: Cli, null_pool) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--cgroup", "/none", "--cgroup /none: it is no cgroup v2 directory"),
+        ("--bubblewrap", "/none", "--bubblewrap: there is no program /none"),
+    ],
+)
+def test_the_doctor_tries_what_is_to_be_around_workers(cli: Cli, option: str, value: str, why: str) -> None:
+    done = cli.call("doctor", "--backend", "null:1", "--port", "1", option, value)
+    assert done.exit_code == 1
+    assert why in done.stdout
+
+
 def test_without_a_pool_the_doctor_says_that_devices_work_and_how_to_get_one(cli: Cli) -> None:
     done = cli.call("doctor", "--backend", "null:1", "--port", "1")
     assert done.exit_code == 0

@@ -49,26 +49,17 @@ def test_a_file_cannot_be_the_directory(tmp_path):
 
 def test_a_predecessors_child_is_killed(tmp_path, child):
     with StateDir(tmp_path) as state:
-        state.add_child(child.pid)
+        state.add_child(child.pid, child.args)
     with StateDir(tmp_path) as state:
         assert state.kill_strays() == [child.pid]
     assert child.wait(5) == -9
     assert records(tmp_path) == []
 
 
-def test_a_child_recorded_before_it_had_a_command_line_is_killed(tmp_path, child):
-    with StateDir(tmp_path) as state:
-        state.add_child(child.pid)
-        file = tmp_path / "children" / str(child.pid)
-        file.write_bytes(msgspec.json.encode(msgspec.json.decode(file.read_bytes()) | {"command": []}))
-    with StateDir(tmp_path) as state:
-        assert state.kill_strays() == [child.pid]
-
-
 @pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot": "another"}, {"command": ["sleep", "1"]}])
 def test_a_process_that_only_shares_the_id_is_left_alone(tmp_path, child, change):
     with StateDir(tmp_path) as state:
-        state.add_child(child.pid)
+        state.add_child(child.pid, child.args)
         file = tmp_path / "children" / str(child.pid)
         record = msgspec.json.decode(file.read_bytes()) | change
         file.write_bytes(msgspec.json.encode(record))
@@ -90,7 +81,7 @@ def test_nonsense_on_record_is_forgotten(tmp_path, name, content):
 
 def test_a_child_that_is_gone_leaves_no_record(tmp_path, child):
     with StateDir(tmp_path) as state:
-        state.add_child(child.pid)
+        state.add_child(child.pid, child.args)
         state.remove_child(child.pid)
         state.remove_child(child.pid)
         assert records(tmp_path) == []

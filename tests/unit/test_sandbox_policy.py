@@ -19,7 +19,9 @@ from accelpool_wire.errors import Invalid
 
 PLATFORM_NAME = 0x0902
 POCL, OTHER = "Portable Computing Language", "Intel(R) OpenCL"
-FULL = Sandbox(level=Level.FULL, landlock=7, seccomp=True, user=User.OWN)
+FULL = Sandbox(
+    level=Level.FULL, landlock=7, seccomp=True, user=User.OWN, cgroup=["memory", "pids"], bubblewrap=True
+)
 PARTIAL = Sandbox(level=Level.PARTIAL, landlock=0, missing=["landlock: this kernel does not have it"])
 
 
@@ -91,6 +93,10 @@ def test_a_user_that_cannot_run_python_has_a_reason(tmp_path):
     assert "cannot run" in users.why_not(str(tmp_path / "python"), 70000, {}, ())
 
 
+def facts(sandbox: Sandbox) -> dict:
+    return {"attributes": device(sandbox=sandbox).report.attributes}
+
+
 @pytest.mark.parametrize(
     "where",
     [
@@ -98,23 +104,22 @@ def test_a_user_that_cannot_run_python_has_a_reason(tmp_path):
         "device.attributes.sandbox.landlock >= 4 && device.attributes.sandbox.seccomp",
         'device.attributes.sandbox.user == "own"',
         "size(device.attributes.sandbox.missing) == 0",
+        '"memory" in device.attributes.sandbox.cgroup',
+        "device.attributes.sandbox.bubblewrap",
     ],
 )
 def test_leases_may_ask_for_a_sandbox(where):
-    def facts(sandbox):
-        return {"attributes": device(sandbox=sandbox).report.attributes}
-
     assert selector(where).why_not(facts(FULL)) == ""
     assert "is false" in selector(where).why_not(facts(PARTIAL))
 
 
 def test_the_doctor_says_what_is_active_and_what_is_missing():
     def findings(sandbox):
-        attributes = {"sandbox": {"level": str(sandbox.level), "missing": sandbox.missing, "landlock": 7}}
-        return check_sandbox([{"attributes": attributes}])
+        return check_sandbox([facts(sandbox)])
 
     (good,) = findings(FULL)
     assert (good.status, "Landlock 7" in good.detail) == (Status.OK, True)
+    assert good.detail.endswith("control groups that bound memory and pids, inside bubblewrap")
     (bad,) = findings(PARTIAL)
     assert (bad.status, "this kernel does not have it" in bad.detail) == (Status.WARNING, True)
     assert check_sandbox([{"name": "d"}]) == []

@@ -21,9 +21,12 @@ outcomes     how a session ended (pure)
 warm_pool    workers ready before they are needed
 workers      a worker process and the channel to it
 processes    child processes: started, recorded, reaped
+child_log    what they write on their standard errors, in the agent's log
+watch        what they have on disk, and how many they are
 arrangement  who child processes are and where they live
 users        users for them, where the agent is root
 confinement  what they may do: folders, users, devices
+enclosure    what is around them, where that is wanted: control groups, bubblewrap
 child        the first code of a child process
 state_dir    what survives the agent: the lock, the children's records
 contract     the JSON that agent and broker exchange

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from accelpool_node import drivers, environments
 from accelpool_node.agent import users
 from accelpool_node.agent.confinement import Confinement
+from accelpool_node.agent.enclosure import Enclosure
 from accelpool_node.agent.settings import Settings
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_node.sandbox.policy import Mode
@@ -28,12 +29,13 @@ Environments: TypeAlias = dict[str, DriverEnvironment]
 OPEN_DIR, OPEN_FILE = 0o755, 0o644
 
 
-def arrange(settings: Settings, state: Path) -> tuple[Confinement, Environments]:
+def arrange(settings: Settings, state: Path, enclosure: Enclosure) -> tuple[Confinement, Environments]:
     """Return what confines the children, and the driver environments.
 
     Args:
         settings: The agent's.
         state: Its own directory.
+        enclosure: What is around the children.
 
     Raises:
         Invalid: What the operator wants cannot be had.
@@ -43,20 +45,20 @@ def arrange(settings: Settings, state: Path) -> tuple[Confinement, Environments]
     if os.geteuid() != 0:
         if wanted:
             raise Invalid("--worker-user needs an agent that is root")
-        return _arranged(settings, state, state, users.Users())
+        return _arranged(settings, state, enclosure, users.Users())
     if settings.sandbox is Mode.OFF or wanted == ():
-        return _arranged(settings, state, state, users.Users(why_none="no user for it is wanted"))
-    arranged = _with_users(settings, state, users.DEFAULT if wanted is None else wanted)
+        return _arranged(settings, state, enclosure, users.Users(why_none="no user for it is wanted"))
+    arranged = _with_users(settings, state, enclosure, users.DEFAULT if wanted is None else wanted)
     if not isinstance(arranged, str):
         return arranged
     if wanted is not None:
         raise Invalid(f"--worker-user {settings.worker_user}: {arranged}")
     log.warning("workers stay root: %s", arranged)
-    return _arranged(settings, state, state, users.Users(why_none=arranged))
+    return _arranged(settings, state, enclosure, users.Users(why_none=arranged))
 
 
 def _with_users(
-    settings: Settings, state: Path, numbers: Sequence[int]
+    settings: Settings, state: Path, enclosure: Enclosure, numbers: Sequence[int]
 ) -> tuple[Confinement, Environments] | str:
     """Return what there is with a user for each child, or why that cannot be."""
     why = users.why_not(sys.executable, numbers[0], settings.variables, files=())
@@ -65,15 +67,17 @@ def _with_users(
     home = users.shared_folder(state)
     try:
         users.make_shared(home)
-        confinement, prepared = _arranged(settings, state, home, users.Users(numbers=numbers))
+        who = users.Users(numbers=numbers)
+        confinement, prepared = _arranged(settings, state, enclosure, who, home)
         return _why_not(prepared, numbers[0], home) or (confinement, prepared)
     except OSError as error:
         return str(error)
 
 
 def _arranged(
-    settings: Settings, state: Path, home: Path, who: users.Users
+    settings: Settings, state: Path, enclosure: Enclosure, who: users.Users, home: Path | None = None
 ) -> tuple[Confinement, Environments]:
+    home = home or state
     prepared = environments_of(settings, home)
     nodes = {node for environment in prepared.values() for node in environment.nodes}
     confinement = Confinement(
@@ -83,6 +87,7 @@ def _arranged(
         users=who.numbers,
         groups=users.groups_of(nodes) if who.numbers else (),
         why_no_user=who.why_none,
+        enclosure=enclosure,
     )
     confinement.clear()
     return confinement, prepared

@@ -14,8 +14,11 @@ from pathlib import Path
 
 from accelpool_node.agent.background import call_in_thread
 from accelpool_node.agent.devices import NodeDevice
+from accelpool_node.agent.enclosure import NOTHING, Enclosure
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_node.sandbox import folders, paths
+from accelpool_node.sandbox.bubblewrap import Bubblewrap
+from accelpool_node.sandbox.cgroups import Group
 from accelpool_node.sandbox.policy import Mode, Policy
 
 log = logging.getLogger(__name__)
@@ -31,11 +34,20 @@ class Place:
         folder: Its own.
         policy: What it may do.
         variables: Its environment.
+        group: Its control group, if it has one.
+        bubblewrap: What it is to be started in, if anything.
     """
 
     folder: Path
     policy: Policy
     variables: dict[str, str]
+    group: Group | None = None
+    bubblewrap: Bubblewrap | None = None
+
+    @property
+    def bounds_tasks(self) -> bool:
+        """Whether the kernel bounds its processes and threads: those of its user, or of its group."""
+        return bool(self.policy.user or "pids" in self.policy.bounds)
 
 
 class Confinement:
@@ -48,6 +60,7 @@ class Confinement:
         users: Numbers of users that are nobody's, one for each child; none to have them stay who they are.
         groups: Other groups of theirs.
         why_no_user: Why there are none, where there should be.
+        enclosure: What is around them.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class Confinement:
         users: Sequence[int] = (),
         groups: Sequence[int] = (),
         why_no_user: str = "",
+        enclosure: Enclosure = NOTHING,
     ) -> None:
         self._mode = mode
         self._folder = folder
@@ -67,6 +81,7 @@ class Confinement:
         self._has_users = bool(users)
         self._groups = list(groups)
         self._why_no_user = why_no_user
+        self._enclosure = enclosure
         self._made = 0
         self._removing: set[asyncio.Task[None]] = set()
 
@@ -88,16 +103,21 @@ class Confinement:
             raise BlockingIOError("every user that is there for workers has one")
         user = self._free_users.pop(0) if self._has_users else 0
         self._made += 1
-        folder = self._folder / str(self._made)
+        folder, group = self._folder / str(self._made), None
         try:
+            group = self._enclosure.group(str(self._made))
             folders.make(folder, user)
         except OSError:
+            if group:
+                group.remove()
             self._let_go(user)
             raise
         return Place(
             folder=folder,
-            policy=self._policy(environment, folder, user),
+            policy=self._policy(environment, folder, user, group),
             variables={**environment.variables, **folders.variables(folder)},
+            group=group,
+            bubblewrap=self._enclosure.bubblewrap,
         )
 
     def end(self, place: Place) -> None:
@@ -111,11 +131,11 @@ class Confinement:
         await asyncio.gather(*self._removing, return_exceptions=True)
 
     async def _clear_up(self, place: Place) -> None:
-        """Remove its folder; its user is the next one's once nothing of it is left."""
+        """Remove its group and its folder; its user is the next one's once nothing of it is left."""
         try:
-            await call_in_thread(lambda: folders.remove(place.folder))
+            await call_in_thread(lambda: _remove(place))
         except OSError as error:
-            log.warning("the folder %s cannot be removed: %s", place.folder, error)
+            log.warning("what a process had is left behind in %s: %s", place.folder, error)
         else:
             self._let_go(place.policy.user)
 
@@ -123,7 +143,7 @@ class Confinement:
         if user:
             self._free_users.append(user)
 
-    def _policy(self, environment: DriverEnvironment, folder: Path, user: int) -> Policy:
+    def _policy(self, environment: DriverEnvironment, folder: Path, user: int, group: Group | None) -> Policy:
         return Policy(
             mode=self._mode,
             folder=str(folder),
@@ -135,7 +155,17 @@ class Confinement:
             groups=self._groups,
             why_no_user=self._why_no_user,
             is_cpu=environment.is_cpu,
+            group=group.path.name if group else "",
+            bounds=list(group.bounds) if group else [],
+            wrapper=self._enclosure.bubblewrap.name if self._enclosure.bubblewrap else "",
+            lacks=dict(self._enclosure.lacks),
         )
+
+
+def _remove(place: Place) -> None:
+    if place.group:
+        place.group.remove()
+    folders.remove(place.folder)
 
 
 def narrowed(environment: DriverEnvironment, devices: Iterable[NodeDevice]) -> DriverEnvironment:

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ from accelpool_node.agent.arrangement import arrange
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.confinement import narrowed
 from accelpool_node.agent.discovery import Discovery
+from accelpool_node.agent.enclosure import enclose
 from accelpool_node.agent.enrolment import node_token
 from accelpool_node.agent.listener import listen
 from accelpool_node.agent.processes import Processes
@@ -132,6 +134,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="USER",
         help="as root: who workers are: NAME, NUMBER, FIRST-LAST for one each, auto, or none to stay root",
     )
+    add(
+        "--cgroup",
+        default="",
+        metavar="DIR",
+        help="a cgroup v2 directory for groups of workers; auto: the agent's own, if it may write there",
+    )
+    add(
+        "--bubblewrap",
+        nargs="?",
+        const="bwrap",
+        default="",
+        metavar="PROGRAM",
+        help="start workers inside bubblewrap (default: bwrap, as found on the PATH)",
+    )
+    add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
     return parser
@@ -151,6 +168,8 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         check_way(options.broker, is_insecure=options.insecure)
     if options.warm < 0:
         raise Invalid(f"--warm is 0 or more, not {options.warm}")
+    if not 0 < options.disk < math.inf:
+        raise Invalid(f"--disk is more than 0, not {options.disk:g}")
     if not re.fullmatch(r"opencl|null:[0-9]{1,3}", options.backend):
         raise Invalid(f"--backend is opencl or null:COUNT, not {options.backend}")
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
@@ -178,6 +197,9 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         warm=options.warm,
         sandbox=options.sandbox,
         worker_user=options.worker_user,
+        cgroup=options.cgroup,
+        bubblewrap=options.bubblewrap,
+        disk_bytes=int(options.disk * (1 << 30)),
         variables=drivers.child_variables(environ, options.pass_env),
     )
 
@@ -249,20 +271,21 @@ def _read_token(file: Path | None, variable: str | None) -> str:
 
 
 async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) -> int:
-    confinement, prepared = arrange(settings, state.path)
-    processes = Processes(state, confinement)
-    discovery = Discovery(processes, state.path, settings.discovery_limit_s)
-    work = asyncio.create_task(
-        _work(settings, state, prepared, processes, discovery, is_discovery_only=is_discovery_only)
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
-    try:
-        await work
-    except asyncio.CancelledError:
-        log.info("stopped by a signal")
-    finally:
-        await processes.kill_all(KILL_LIMIT_S)
+    with enclose(settings) as enclosure:
+        confinement, prepared = arrange(settings, state.path, enclosure)
+        processes = Processes(state, confinement)
+        discovery = Discovery(processes, state.path, settings.discovery_limit_s)
+        work = asyncio.create_task(
+            _work(settings, state, prepared, processes, discovery, is_discovery_only=is_discovery_only)
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            log.info("stopped by a signal")
+        finally:
+            await processes.kill_all(KILL_LIMIT_S)
     return 0
 
 
@@ -283,7 +306,7 @@ async def _work(
             given=settings.token,
             join_token=settings.join_token,
         )
-    if settings.sandbox is Mode.REQUIRE:
+    if settings.sandbox is Mode.REQUIRE or settings.bubblewrap:
         await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
     devices = await discovery.find_devices(list(prepared.values()))
     if is_discovery_only:

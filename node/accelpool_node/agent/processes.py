@@ -7,14 +7,16 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from accelpool_node.agent.child_log import ChildLog, allowance_of_node
 from accelpool_node.agent.confinement import Confinement, Place
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.sandbox.bubblewrap import FIRST_PROCESS, KILLED
 
-STDERR = 2
 BOOTSTRAP = "accelpool_node.agent.child"
 
 
@@ -26,16 +28,34 @@ class Child:
         ending: Once it is gone, how: "exited with status 1", "was killed by signal 9 (SIGKILL)".
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], place: Place) -> None:
         self.pid = process.pid
         self.ending = ""
+        self._why = ""
         self._process = process
+        self._place = place
 
-    def kill(self) -> None:
-        """Kill it with its own children; whoever started it is told when it is gone."""
+    def kill(self, why: str = "") -> None:
+        """Kill it with its own children; whoever started it is told when it is gone.
+
+        Args:
+            why: Told with its ending.
+        """
+        self._why = self._why or why
         if not self.ending:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+            if self._place.group:
+                self._place.group.kill()
+
+    def bound(self, share_bytes: int) -> None:
+        """Have its control group, if there is one, bound its memory to what its session may have.
+
+        Raises:
+            OSError: The kernel refuses.
+        """
+        if self._place.group:
+            self._place.group.bound(share_bytes)
 
     def reap(self) -> None:
         """Take note of the end of a process that has ended.
@@ -43,7 +63,11 @@ class Child:
         Until here its id is its own, so its process group can be cleared of what it left behind.
         """
         self.kill()
-        self.ending = describe_exit(self._process.wait())
+        status = self._process.wait()
+        if self._place.bubblewrap and status > KILLED:
+            status = KILLED - status
+        how = describe_exit(status)
+        self.ending = f"{how}: {self._why}" if self._why else how
 
 
 class Processes:
@@ -57,8 +81,9 @@ class Processes:
     def __init__(self, state: StateDir, confinement: Confinement) -> None:
         self._state = state
         self._confinement = confinement
-        self._running: dict[int, Child] = {}
+        self._running: dict[int, tuple[Child, Place]] = {}
         self._is_open = True
+        self._in_log = allowance_of_node(time.monotonic())
 
     def start(
         self,
@@ -68,8 +93,8 @@ class Processes:
         on_end: Callable[[], None],
         *,
         keep: tuple[int, ...] = (),
-        stdout: int | IO[bytes] = STDERR,
-        stderr: int | IO[bytes] = STDERR,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        stderr: IO[bytes] | None = None,
     ) -> Child:
         """Start a module of ours under a driver environment, in a folder of its own.
 
@@ -82,7 +107,7 @@ class Processes:
             on_end: Called on the loop once it has ended.
             keep: Descriptors that it inherits.
             stdout: Where its output goes.
-            stderr: Where its errors go.
+            stderr: Where its errors go; None for the agent's log, as `child_log` says.
 
         Raises:
             OSError: There is no room for a process, or all are being killed.
@@ -90,53 +115,77 @@ class Processes:
         if not self._is_open:
             raise InterruptedError("no more processes are started")
         place = self._confinement.begin(environment)
-        sandbox = ["--sandbox", place.policy.encoded()]
+        errors = None
         try:
+            errors = None if stderr else ChildLog(self._in_log)
+            command = _command(environment.python, place, module, arguments)
             process = subprocess.Popen(
-                [environment.python, "-P", "-m", BOOTSTRAP, str(os.getpid()), module, *arguments, *sandbox],
+                [*(place.group.enter if place.group else ()), *command],
                 env=place.variables,
                 cwd=place.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
-                stderr=stderr,
+                stderr=errors.entrance if errors else stderr,
                 pass_fds=keep,
                 start_new_session=True,
             )
         except OSError:
-            self._confinement.end(place)
+            self._clear_up(place, errors)
             raise
-        child = Child(process)
+        child = Child(process, place)
         try:
             watch = os.pidfd_open(child.pid)
-            self._state.add_child(child.pid)
+            self._state.add_child(child.pid, command)
         except OSError:
             child.kill()
             child.reap()
-            self._confinement.end(place)
+            self._clear_up(place, errors)
             raise
-        self._running[child.pid] = child
-        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, place, on_end)
+        if errors:
+            errors.begin(f"process {child.pid} ({module.rpartition('.')[2]} of {environment.name})")
+        self._running[child.pid] = child, place
+        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, place, errors, on_end)
         return child
 
-    def _ended(self, child: Child, watch: int, place: Place, on_end: Callable[[], None]) -> None:
+    def places(self) -> dict[Child, Place]:
+        """Return the children that run, and where each lives."""
+        return dict(self._running.values())
+
+    def _ended(
+        self, child: Child, watch: int, place: Place, errors: ChildLog | None, on_end: Callable[[], None]
+    ) -> None:
         asyncio.get_running_loop().remove_reader(watch)
         os.close(watch)
         child.reap()
         self._state.remove_child(child.pid)
         del self._running[child.pid]
-        self._confinement.end(place)
+        self._clear_up(place, errors)
         on_end()
+
+    def _clear_up(self, place: Place, errors: ChildLog | None) -> None:
+        if errors:
+            errors.end()
+        self._confinement.end(place)
 
     async def kill_all(self, limit_s: float) -> None:
         """Kill every child, start no more, and wait until nothing is left of them, for a while at most."""
         self._is_open = False
-        for child in tuple(self._running.values()):
+        for child, _ in tuple(self._running.values()):
             child.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 while self._running:
                     await asyncio.sleep(0.01)
                 await self._confinement.finish()
+
+
+def _command(python: str, place: Place, module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command line of a module of ours in its place, once it is in its control group."""
+    wrapped, parent = [], os.getpid()
+    if place.bubblewrap:
+        wrapped, parent = place.bubblewrap.command(place.policy, place.variables, python), FIRST_PROCESS
+    own = [python, "-P", "-m", BOOTSTRAP, str(parent), module, *arguments]
+    return [*wrapped, *own, "--sandbox", place.policy.encoded()]
 
 
 def describe_exit(status: int) -> str:

@@ -131,6 +131,7 @@ class Sessions:
         )
         try:
             client.stream.setblocking(True)
+            worker.bound(sum(seat.share.memory_bytes for seat in seats))
             worker.send(order, (client.stream.fileno(), *(seat.descriptor for seat in seats)))
         except OSError:
             worker.kill()

@@ -30,6 +30,9 @@ class Settings:
         warm: Idle workers kept per driver environment.
         sandbox: How much of a sandbox children have to have.
         worker_user: Who children are if the agent is root; see `users.parse`.
+        cgroup: A directory for control groups of children, "auto" for one that is the agent's, "" for none.
+        bubblewrap: The program that children are started in, by name or path; "" for none.
+        disk_bytes: What children may have on disk, together.
         variables: What child processes see of the agent's environment.
         sessions_per_lease: Sessions that one lease may have open on this node at once.
         handshake_limit_s: A client's first frame must be here by then.
@@ -59,6 +62,9 @@ class Settings:
     warm: int = 1
     sandbox: Mode = Mode.AUTO
     worker_user: str = "auto"
+    cgroup: str = ""
+    bubblewrap: str = ""
+    disk_bytes: int = 8 << 30
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     sessions_per_lease: int = 16
     handshake_limit_s: float = 5.0

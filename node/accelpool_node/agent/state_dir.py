@@ -124,10 +124,16 @@ class StateDir:
         """Make the new token the node's, which the broker knows now."""
         (self.path / NEW_TOKEN).replace(self.path / TOKEN)
 
-    def add_child(self, pid: int) -> None:
-        """Record a child process that was just started."""
-        record = read_process(pid, self._boot)
-        if record is not None:
+    def add_child(self, pid: int, command: list[str]) -> None:
+        """Record a child process that was just started.
+
+        Args:
+            pid: Its process id.
+            command: Its command line; it may not have it yet.
+        """
+        found = read_process(pid, self._boot)
+        if found is not None:
+            record = msgspec.structs.replace(found, command=command)
             (self._children / str(pid)).write_bytes(msgspec.json.encode(record))
 
     def remove_child(self, pid: int) -> None:
@@ -173,10 +179,8 @@ def read_process(pid: int, boot: str) -> ChildRecord | None:
 
 
 def _is_same(record: ChildRecord, found: ChildRecord | None) -> bool:
-    """Whether a process is the recorded one; one recorded as it began may have had no command line yet."""
-    if found is None or (record.boot, record.start_ticks) != (found.boot, found.start_ticks):
-        return False
-    return not record.command or record.command == found.command
+    """Whether a process is the recorded one."""
+    return record == found
 
 
 def start_ticks(stat: str) -> int:

@@ -35,6 +35,7 @@ from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.shares import Shares
 from accelpool_node.agent.visitor import Visitor
 from accelpool_node.agent.warm_pool import WarmPool
+from accelpool_node.agent.watch import Watch, bounds_of
 from accelpool_node.certificate import Certificate
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_wire.errors import Unavailable
@@ -123,6 +124,7 @@ class Agent:
             activity=self._activity,
         )
         self._health = Health(devices, environments, discovery, settings.reprobe_s, self._health_changed)
+        self._watch = Watch(processes, bounds_of(settings.disk_bytes))
         self._listener = Listener(stream, self._serve, settings.handshake_limit_s, certificate)
         self._link = BrokerLink(
             connect,
@@ -155,7 +157,7 @@ class Agent:
                     certificate_sha256=address.certificate_sha256,
                 )
             )
-            await asyncio.gather(listening, self._link.run(), self._health.run())
+            await asyncio.gather(listening, self._link.run(), self._health.run(), self._watch.run())
         finally:
             listening.cancel()
 

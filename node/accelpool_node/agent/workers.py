@@ -114,6 +114,15 @@ class Worker:
             raise BrokenPipeError(f"worker {self.pid} has closed its channel")
         control.send(self._channel, message, descriptors)
 
+    def bound(self, share_bytes: int) -> None:
+        """Bound its memory to what its session may have, as far as that is for the agent to do.
+
+        Raises:
+            OSError: The kernel refuses.
+        """
+        if self._child:
+            self._child.bound(share_bytes)
+
     def kill(self) -> None:
         """Kill it; `on_end` tells when it is gone."""
         if self._child:

@@ -12,5 +12,8 @@ seccomp      system calls, by a filter that is assembled here
 syscalls     their numbers
 privileges   capabilities, the user, whether others may look into it
 limits       resource limits
+cgroups      control groups: what it has with all that it starts
+bubblewrap   what is shown to it, by a program around it
+usage        what it has on disk
 system       how the kernel is called
 """

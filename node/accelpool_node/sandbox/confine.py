@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
-from accelpool_node.sandbox import landlock, limits, paths, privileges, seccomp, system
+from accelpool_node.sandbox import cgroups, landlock, limits, paths, privileges, seccomp, system
 from accelpool_node.sandbox.policy import Level, Mode, Policy, Sandbox, User
 from accelpool_node.sandbox.rules import allowed_calls, rules_of
 
@@ -35,7 +36,7 @@ def confine(policy: Policy, variables: Mapping[str, str], keep: Iterable[int] | 
         _close_all_but(keep)
     if policy.mode is Mode.OFF:
         return Sandbox(user=_who(policy), missing=["everything: it is switched off"])
-    trouble: dict[str, str] = {}
+    trouble = dict(policy.lacks)
 
     def part(name: str, what: Callable[[], None]) -> bool:
         try:
@@ -53,7 +54,9 @@ def confine(policy: Policy, variables: Mapping[str, str], keep: Iterable[int] | 
         trouble.setdefault("user", policy.why_no_user or "it is root, as its agent")
     has_none = part("capabilities", privileges.drop_capabilities)
     gains_none = part("no_new_privs", privileges.gain_no_more)
-    is_limited = part("limits", lambda: limits.set_limits(has_own_user=user is User.OWN))
+    is_grouped = part("cgroup", lambda: _check_group(policy))
+    is_wrapped = part("bubblewrap", lambda: _check_wrapper(policy)) and bool(policy.wrapper)
+    is_limited = part("limits", lambda: limits.set_limits(user))
     is_hidden = part("hidden", privileges.hide)
     abi = _lock(policy, variables, trouble)
     has_filter = part("seccomp", lambda: _filter(policy))
@@ -69,6 +72,8 @@ def confine(policy: Policy, variables: Mapping[str, str], keep: Iterable[int] | 
         is_hidden=is_hidden,
         has_capabilities=not has_none,
         limits=is_limited,
+        bubblewrap=is_wrapped,
+        cgroup=policy.bounds if is_grouped else [],
         user=user,
         missing=missing,
     )
@@ -86,6 +91,16 @@ def _who(policy: Policy) -> User:
     if os.geteuid() == 0:
         return User.ROOT
     return User.OWN if os.geteuid() == policy.user else User.AGENT
+
+
+def _check_group(policy: Policy) -> None:
+    if policy.group and cgroups.name_of_own() != policy.group:
+        raise ValueError(f"it is not in its group, {policy.group}")
+
+
+def _check_wrapper(policy: Policy) -> None:
+    if policy.wrapper and Path("/proc/1/comm").read_text().strip() != policy.wrapper:
+        raise ValueError(f"it is not inside {policy.wrapper}")
 
 
 def _lock(policy: Policy, variables: Mapping[str, str], trouble: dict[str, str]) -> int:

@@ -6,8 +6,11 @@ import os
 import resource
 from pathlib import Path
 
+from accelpool_node.sandbox.policy import User
+
 MAX_FILE_BYTES = 256 << 20  # of one file
 MAX_PROCESSES = 4096  # threads, too; of a user of its own
+MAX_USER_PROCESSES = 4 * MAX_PROCESSES  # of an ordinary user, with all else that is this user's
 LEAST_SLACK_BYTES, MOST_SLACK_BYTES = 2 << 30, 8 << 30
 NONE = (
     resource.RLIMIT_CORE,  # a client's data
@@ -17,17 +20,16 @@ NONE = (
 )
 
 
-def set_limits(*, has_own_user: bool) -> None:
+def set_limits(user: User) -> None:
     """Limit this process.
 
     Args:
-        has_own_user: Whether nobody else is its user: processes are counted by user.
+        user: Who it is: processes are counted by user, and root's are not bounded.
     """
     for kind in NONE:
         resource.setrlimit(kind, (0, 0))
     lower(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
-    if has_own_user:
-        lower(resource.RLIMIT_NPROC, MAX_PROCESSES)
+    lower(resource.RLIMIT_NPROC, MAX_PROCESSES if user is User.OWN else MAX_USER_PROCESSES)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     lower(resource.RLIMIT_NOFILE, soft)
 
@@ -40,9 +42,13 @@ def bound_memory(share_bytes: int) -> None:
     Args:
         share_bytes: What its session may allocate on its devices.
     """
+    lower(resource.RLIMIT_DATA, _data_bytes() + share_bytes + slack_bytes())
+
+
+def slack_bytes() -> int:
+    """Return how much memory a session may have for its driver: a quarter of the machine's, within limits."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    slack = min(max(total // 4, LEAST_SLACK_BYTES), MOST_SLACK_BYTES)
-    lower(resource.RLIMIT_DATA, _data_bytes() + share_bytes + slack)
+    return min(max(total // 4, LEAST_SLACK_BYTES), MOST_SLACK_BYTES)
 
 
 def lower(kind: int, most: int) -> None:

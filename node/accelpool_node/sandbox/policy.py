@@ -33,6 +33,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         why_no_user: Why it stays root, where it does.
         is_parent: Whether it starts processes of ours, and ends them.
         is_cpu: Whether all its devices are CPUs: memory is then counted, and none is shared.
+        group: The control group that its agent put it into; "" for none.
+        bounds: What that bounds.
+        wrapper: The first process of its namespace, bubblewrap's, by name; "" if it has no namespace.
+        lacks: What of its sandbox its agent could not give it, and why, by name.
     """
 
     mode: Mode = Mode.AUTO
@@ -46,6 +50,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why_no_user: str = ""
     is_parent: bool = False
     is_cpu: bool = True
+    group: str = ""
+    bounds: list[str] = []
+    wrapper: str = ""
+    lacks: dict[str, str] = {}
 
     def encoded(self) -> str:
         """Return it as JSON, for a command line."""
@@ -103,6 +111,8 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
         is_hidden: Whether other processes of its user cannot look into it.
         has_capabilities: Whether it has rights that ordinary users have not.
         limits: Whether its resources are limited.
+        bubblewrap: Whether it sees nothing but what it may use, in namespaces of its own.
+        cgroup: What its control group bounds: "memory", "pids".
         user: Who it is.
         missing: What is not there, and why.
     """
@@ -114,5 +124,7 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     is_hidden: bool = False
     has_capabilities: bool = True
     limits: bool = False
+    bubblewrap: bool = False
+    cgroup: list[str] = []
     user: User = User.ROOT
     missing: list[str] = []

@@ -176,11 +176,16 @@ def check_sandbox(devices: Sequence[dict[str, Any]]) -> list[Finding]:
     missing = dict.fromkeys(one for sandbox in found for one in sandbox.get("missing", ()))
     if missing:
         detail = f"workers are not wholly confined: {'; '.join(missing)}"
-        return [_warning("sandbox", " ".join(detail.split()), MEND_SANDBOX if "user" in detail else "")]
+        has_no_user = any(one.startswith("user: ") for one in missing)
+        return [_warning("sandbox", " ".join(detail.split()), MEND_SANDBOX if has_no_user else "")]
     landlock = min(sandbox.get("landlock", 0) for sandbox in found)
     users = " and ".join(dict.fromkeys(str(sandbox.get("user")) for sandbox in found))
-    detail = f"workers are confined: Landlock {landlock}, seccomp, no capabilities, user: {users}"
-    return [_ok("sandbox", detail)]
+    parts = [f"workers are confined: Landlock {landlock}", "seccomp", "no capabilities", f"user: {users}"]
+    if found[0].get("cgroup"):
+        parts.append(f"control groups that bound {' and '.join(found[0]['cgroup'])}")
+    if found[0].get("bubblewrap"):
+        parts.append("inside bubblewrap")
+    return [_ok("sandbox", ", ".join(parts))]
 
 
 def check_port(port: int, health: Callable[[str], str | None]) -> Finding:

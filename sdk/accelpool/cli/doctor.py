@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -33,6 +33,12 @@ def doctor(
         int, typer.Option("--port", min=1, max=65535, help="The broker's port to look at.")
     ] = DEFAULT_PORT,
     backend: Backend = None,
+    cgroup: Annotated[
+        str | None, typer.Option("--cgroup", metavar="DIR", help="Try the agent's option of that name.")
+    ] = None,
+    bubblewrap: Annotated[
+        str | None, typer.Option("--bubblewrap", metavar="PROGRAM", help="Likewise: bwrap, or its path.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say what works here, what does not, and the command that mends it.
@@ -41,9 +47,10 @@ def doctor(
     """
     output = Output(json)
     settings = CliSettings.from_environment()
+    options = {"--backend": backend, "--cgroup": cgroup, "--bubblewrap": bubblewrap}
     findings = []
     with output.progress("Looking; each driver is tried in a process of its own"):
-        findings = list(_examine(settings, port, backend))
+        findings = list(_examine(settings, port, options))
     is_ok = all(finding.status is not Status.FAILED for finding in findings)
     output.document(
         {
@@ -58,13 +65,13 @@ def doctor(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _examine(settings: CliSettings, port: int, backend: str | None) -> Iterator[Finding]:
+def _examine(settings: CliSettings, port: int, options: Mapping[str, str | None]) -> Iterator[Finding]:
     yield checks.check_python(sys.version_info[:3], platform.system())
     for extra in EXTRAS:
         yield checks.check_extra(extra)
     ld = shutil.which("ld", path=settings.path)
     yield checks.check_linker(ld, has_pocl=extras.is_installed(checks.POCL))
-    yield from _devices(settings, backend, has_ld=ld is not None)
+    yield from _devices(settings, options, has_ld=ld is not None)
     yield checks.check_port(port, checks.broker_version)
     finding, saved = checks.check_credentials(settings.sdk.credentials_path)
     if not (settings.sdk.url and settings.sdk.token and finding.status is Status.WARNING):
@@ -72,11 +79,11 @@ def _examine(settings: CliSettings, port: int, backend: str | None) -> Iterator[
     yield from _broker(settings, saved, port)
 
 
-def _devices(settings: CliSettings, backend: str | None, has_ld: bool) -> list[Finding]:
+def _devices(settings: CliSettings, options: Mapping[str, str | None], has_ld: bool) -> list[Finding]:
     if extras.missing("node"):
         return []
     try:
-        devices = node_report.ask(settings.variables, DEVICES_LIMIT_S, backend)
+        devices = node_report.ask(settings.variables, DEVICES_LIMIT_S, options)
     except StartFailed as error:
         return [Finding(check="devices", status=Status.FAILED, detail=str(error), mend="")]
     found = checks.check_devices(devices, has_intel=extras.is_installed(checks.INTEL), has_ld=has_ld)

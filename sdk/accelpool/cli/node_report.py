@@ -18,18 +18,20 @@ from accelpool.cli.failures import StartFailed
 MODULE = "accelpool_node"
 
 
-def ask(variables: Mapping[str, str], limit_s: float, backend: str | None = None) -> list[dict[str, Any]]:
+def ask(
+    variables: Mapping[str, str], limit_s: float, options: Mapping[str, str | None]
+) -> list[dict[str, Any]]:
     """Return the devices of this machine as an agent reports them, each with its "fault", "" for none.
 
     Args:
         variables: The agent's environment.
         limit_s: How long it may take.
-        backend: The agent's backend; None for its own default.
+        options: Options of the agent; None for its own default.
 
     Raises:
         StartFailed: The agent failed, or took too long.
     """
-    chosen = [] if backend is None else ["--backend", backend]
+    chosen = [word for name, value in options.items() if value is not None for word in (name, value)]
     with tempfile.TemporaryDirectory(prefix="accelpool-doctor-") as scratch:
         arguments = ["--discover", "--state-dir", str(Path(scratch) / "node"), *chosen]
         try:

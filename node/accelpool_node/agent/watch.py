@@ -1,0 +1,115 @@
+"""Looks now and then at what children have taken that no limit of theirs bounds, and ends who has too much.
+
+The kernel bounds each file of a child, and not all its files together. So there is a look every few seconds:
+a child can have more for so long, and no longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from accelpool_node.agent.background import call_in_thread
+from accelpool_node.agent.processes import Child, Processes
+from accelpool_node.sandbox.limits import MAX_PROCESSES
+from accelpool_node.sandbox.usage import Usage, of_folder, tasks_of
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 2.0
+IDLE_PER_LOOK = 10  # looks take at most about a tenth of a core
+PART_OF_ONE = 4  # of the disk that all may take, each may take so large a part
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How much children may take.
+
+    Attributes:
+        folder_bytes: In the folder of each.
+        folders_bytes: In all their folders together.
+        files: Files and folders in the folder of each.
+        tasks: Processes and threads of each, where the kernel does not bound them.
+    """
+
+    folder_bytes: int
+    folders_bytes: int
+    files: int = 1 << 17
+    tasks: int = MAX_PROCESSES
+
+
+def bounds_of(disk_bytes: int) -> Bounds:
+    """Return the bounds under which children take so much disk together, and none of them most of it."""
+    return Bounds(folder_bytes=disk_bytes // PART_OF_ONE, folders_bytes=disk_bytes)
+
+
+class Watch:
+    """Keeps an agent's children within bounds.
+
+    Args:
+        processes: The children.
+        bounds: Theirs.
+    """
+
+    def __init__(self, processes: Processes, bounds: Bounds) -> None:
+        self._processes = processes
+        self._bounds = bounds
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            began = time.monotonic()
+            await self._look()
+            await asyncio.sleep(max(EVERY_S, IDLE_PER_LOOK * (time.monotonic() - began)))
+
+    async def _look(self) -> None:
+        places = self._processes.places()
+        counted = [child.pid for child, place in places.items() if not place.bounds_tasks]
+        folders, tasks = await call_in_thread(
+            lambda: (
+                {child: of_folder(place.folder, self._bounds.files) for child, place in places.items()},
+                tasks_of(counted),
+            )
+        )
+        most = self._bounds.tasks
+        crowds = {
+            child: f"it has {tasks[child.pid]} processes and threads, and {most} are the most"
+            for child in places
+            if tasks[child.pid] > most
+        }
+        for child, why in {**excessive(folders, self._bounds), **crowds}.items():
+            log.warning("process %d is killed: %s", child.pid, why)
+            child.kill(why)
+
+
+def excessive(usages: Mapping[Child, Usage], bounds: Bounds) -> dict[Child, str]:
+    """Return who has taken too much, and of what; no child's share is another's excuse."""
+    found: dict[Child, str] = {}
+    left = sum(usage.bytes for usage in usages.values())
+    for child, usage in sorted(usages.items(), key=lambda item: -item[1].bytes):
+        why = _excess(usage, bounds)
+        if not why and left > bounds.folders_bytes:
+            most = _mib(bounds.folders_bytes)
+            why = f"all folders together hold {_mib(left)}, {most} are the most, and its own is the largest"
+        if why:
+            found[child] = why
+            left -= usage.bytes
+    return found
+
+
+def _excess(usage: Usage, bounds: Bounds) -> str:
+    if usage.trouble:
+        return f"its folder cannot be looked at: {usage.trouble}"
+    if usage.files > bounds.files:
+        return f"its folder holds more than {bounds.files} files"
+    if usage.bytes > bounds.folder_bytes:
+        return f"its folder holds {_mib(usage.bytes)}, and {_mib(bounds.folder_bytes)} are the most"
+    return ""
+
+
+def _mib(size: int) -> str:
+    return f"{size / MIB:.3g} MiB"
