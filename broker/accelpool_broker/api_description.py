@@ -6,7 +6,7 @@ status         declared for
 400 413 415    calls with a body
 422            calls with a body or a query, and compute, where OpenCL refuses
 409 410        changes of a lease or node, compute under a lease
-429            compute under a lease, and new tokens: a limit
+429            every call that needs a token: how many it may send, and other limits
 507            compute that makes or writes something: the device's memory
 503            every call
 default        all others, such as 405
@@ -21,7 +21,6 @@ from accelpool_broker.problems import MEDIA_TYPE
 from accelpool_broker.resources.context import OCTETS
 
 COMPUTE = "/leases/{id}/"
-LIMITED = ("/tokens", "/tokens/{id}/rotate", "/join-tokens")
 DESCRIPTION = """\
 A pool of accelerators: devices, leases on them, and compute under a lease.
 
@@ -50,7 +49,7 @@ FAILURES = {
     "413": ("TooLarge", "The body is over the limit"),
     "415": ("UnsupportedMediaType", "The body has a media type that this call does not take"),
     "422": ("Invalid", "The request can never succeed as it is, or OpenCL refused the call"),
-    "429": ("OverALimit", "Over a limit of the lease or of the broker"),
+    "429": ("OverALimit", "Over a limit: of the lease, of the broker, or of requests per second"),
     "503": ("Unavailable", "Not available now: try again after Retry-After seconds"),
     "507": ("OutOfMemory", "The device or its node is out of memory"),
     "default": ("Failure", "Any other failure, such as a method that the path does not have (405)"),
@@ -90,7 +89,7 @@ def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
     """Yield the statuses with which a call can fail."""
     has_body, is_compute = "requestBody" in operation, path.startswith(COMPUTE)
     if operation.get("security") != []:
-        yield from ("401", "403")
+        yield from ("401", "403", "429")
     if has_body:
         yield from ("400", "413") if method == "put" and is_compute else ("400", "413", "415")
     if has_body or is_compute or any(one["in"] != "path" for one in operation.get("parameters", ())):
@@ -101,8 +100,6 @@ def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
         yield "409"
     if is_compute or (path.startswith(COMPUTE.rstrip("/")) and method == "patch"):
         yield "410"
-    if is_compute or (method == "post" and path in LIMITED):
-        yield "429"
     if is_compute and has_body:
         yield "507"
     yield from ("503", "default")

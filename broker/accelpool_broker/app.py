@@ -1,7 +1,7 @@
 """The broker as a WSGI application.
 
-request ─▶ body limit ─▶ token ─▶ schema ─▶ service ─▶ schema ─▶ answer
-              └─────────────┴─────────┴────────┴─▶ problem+json (problems.py)
+request ─▶ body limit ─▶ token ─▶ its rate ─▶ schema ─▶ service ─▶ schema ─▶ answer
+              └─────────────┴─────────┴──────────┴─────────┴─▶ problem+json (problems.py)
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ def _guard(slots: BodySlots) -> None:
     scope = need if isinstance(need, Scope) else None
     address, action = request.remote_addr or "", _action()
     g.caller = services().access.identify(request.headers.get("Authorization"), address, action)
+    services().rates.check(g.caller)
     if scope is not None:
         g.caller.check_scope(scope)
     if request.routing_exception is not None:

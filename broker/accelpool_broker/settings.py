@@ -21,6 +21,8 @@ class Settings:
         lost_after_s: A node is lost when it has not reported for so long.
         max_waiters: Long-polls of clients at once; past it they are answered at once.
         max_node_waiters: Long-polls of agents at once.
+        requests_per_s: What a token may send, and ten seconds' worth at once; 0 for no limit.
+        node_requests_per_s: The same for a node's token.
         max_bodies: JSON bodies of clients that are read at once; past it 503. A stalled one holds a thread.
         max_uploads: The same for raw bodies.
         max_json_bytes: The largest request body, but for raw buffer contents.
@@ -39,6 +41,8 @@ class Settings:
     lost_after_s: float = 15.0
     max_waiters: int = 1024
     max_node_waiters: int = 256
+    requests_per_s: float = 500.0
+    node_requests_per_s: float = 250.0
     max_bodies: int = 64
     max_uploads: int = 32
     max_json_bytes: int = 32 << 20

@@ -5,10 +5,12 @@ What happens to a request that fails:
     nobody listens                 ConnectError; tried again within `retry_s`
     the connection breaks          ReadError; tried again within `retry_s`
     Unavailable, 502, 503, 504     Unavailable; tried again within `retry_s`, after Retry-After if given
+    TooManyRequests                likewise, and for ten seconds in any case: nothing was done
     any other problem              the typed error of its name, at once
     an answer that is no JSON      RemoteProtocolError, at once
 
-Only requests that may be repeated are given a `retry_s` by their callers.
+Only requests that may be repeated are given a `retry_s` by their callers. What was one too many was not
+carried out, so that it may be repeated whatever it is.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from accelpool.errors import (
     ReadError,
     RemoteProtocolError,
     Timeout,
+    TooManyRequests,
     TransportError,
     Unavailable,
     problem,
@@ -35,6 +38,7 @@ CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
 PAUSE_S = 0.2
 PAUSE_MAX_S = 2.0
+THROTTLED_S = 10.0
 AWAY = frozenset({502, 503, 504})
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
 
@@ -109,14 +113,15 @@ class RestClient:
             TransportError: The broker could not be reached in time.
             RemoteProtocolError: What answered is no broker.
         """
-        until, pause_s = self.clock() + retry_s, PAUSE_S
+        began_at, pause_s = self.clock(), PAUSE_S
         while True:
             try:
                 return self._once(method, path, json, params, headers, timeout_s + wait_s)
-            except (TransportError, Unavailable) as error:
+            except (TransportError, Unavailable, TooManyRequests) as error:
                 pause = _pause(error, pause_s)
+                limit_s = max(retry_s, THROTTLED_S) if isinstance(error, TooManyRequests) else retry_s
                 is_final = is_refusal_final and isinstance(error, ConnectError)
-                if is_final or self.clock() + pause > until:
+                if is_final or self.clock() + pause > began_at + limit_s:
                     raise
                 self.sleep(pause)
                 pause_s = min(PAUSE_MAX_S, 2 * pause_s)
@@ -232,7 +237,9 @@ def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
 
 def _pause(error: Exception, pause_s: float) -> float:
     """Return how long to leave the broker alone."""
-    asked: float | None = error.members.get("retry_after_s") if isinstance(error, Unavailable) else None
+    asked: float | None = error.members.get("retry_after_s") if isinstance(error, ProblemError) else None
+    if isinstance(error, TooManyRequests):
+        return max(pause_s, asked or 0.0)
     return pause_s if asked is None else asked
 
 

@@ -17,6 +17,7 @@ from accelpool_broker.services.enrolment import Enrolment
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.rates import RequestRates
 from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
 from accelpool_broker.services.tokens import Tokens
@@ -39,6 +40,7 @@ class Services:
     enrolment: Enrolment
     leases: Leases
     nodes: Nodes
+    rates: RequestRates
     tenants: Tenants
     tokens: Tokens
     file_tokens: dict[str, str]
@@ -89,6 +91,7 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         enrolment=Enrolment(pool),
         leases=leases,
         nodes=Nodes(pool),
+        rates=RequestRates(settings),
         tenants=Tenants(pool),
         tokens=Tokens(pool),
         file_tokens=tokens,
