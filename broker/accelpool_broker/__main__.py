@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         database_url=given.database_url or os.environ.get(DATABASE_URL) or None,
         host=given.host,
         port=given.port,
+        issuer_ca=given.issuer_ca,
         requests_per_s=given.requests_per_s,
         node_requests_per_s=given.node_requests_per_s,
     )
@@ -136,6 +137,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
     parser.add_argument(
         "--insecure", action="store_true", help="do without TLS on an address that others reach"
+    )
+    parser.add_argument(
+        "--issuer-ca",
+        type=Path,
+        metavar="FILE",
+        help="authorities that vouch for issuers of ID tokens (default: the system's)",
     )
     parser.add_argument(
         "--requests-per-s",

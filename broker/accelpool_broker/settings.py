@@ -28,6 +28,7 @@ class Settings:
         max_json_bytes: The largest request body, but for raw buffer contents.
         max_sessions: Data plane connections for REST compute at once, and calls that wait for launches.
         compute_timeout_s: How long a REST compute call waits for a node's answer.
+        issuer_ca: The authorities that vouch for issuers of ID tokens; None for those of the system.
         keep_ended_s: How long ended leases can still be read.
         keep_audit_s: How long the audit log is kept.
         policy: The rules of the scheduler.
@@ -48,6 +49,7 @@ class Settings:
     max_json_bytes: int = 32 << 20
     max_sessions: int = 32
     compute_timeout_s: float = 120.0
+    issuer_ca: Path | None = None
     keep_ended_s: float = 7 * 24 * 3600.0
     keep_audit_s: float = 90 * 24 * 3600.0
     policy: Policy = field(default_factory=Policy)

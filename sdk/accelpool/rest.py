@@ -56,7 +56,7 @@ class RestClient:
 
     Args:
         url: The broker's URL.
-        token: The bearer token.
+        token: The bearer token; "" for calls that need none.
         ca: The file of the authorities that vouch for the broker's certificate; "" for those of the system.
         http: A session to use instead of one of its own.
         sleep: Called between attempts, with seconds.
@@ -80,7 +80,9 @@ class RestClient:
         self._http.trust_env = False
         if ca:
             self._http.verify = ca
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._headers = {"Accept": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def request(
         self,
@@ -88,6 +90,7 @@ class RestClient:
         path: str,
         *,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         params: Mapping[str, str | int | float] | None = None,
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
@@ -101,6 +104,7 @@ class RestClient:
             method: The HTTP method.
             path: From the slash on.
             json: The body, or None for none.
+            form: The body as a form instead.
             params: The query.
             headers: Headers beyond the token.
             wait_s: How long the broker may hold the answer back.
@@ -116,7 +120,7 @@ class RestClient:
         began_at, pause_s = self.clock(), PAUSE_S
         while True:
             try:
-                return self._once(method, path, json, params, headers, timeout_s + wait_s)
+                return self._once(method, path, json, form, params, headers, timeout_s + wait_s)
             except (TransportError, Unavailable, TooManyRequests) as error:
                 pause = _pause(error, pause_s)
                 limit_s = max(retry_s, THROTTLED_S) if isinstance(error, TooManyRequests) else retry_s
@@ -157,6 +161,7 @@ class RestClient:
         method: str,
         path: str,
         json: Any,
+        form: Mapping[str, str] | None,
         params: Mapping[str, str | int | float] | None,
         headers: Mapping[str, str] | None,
         timeout_s: float,
@@ -167,6 +172,7 @@ class RestClient:
                 method,
                 self.url + path,
                 json=json,
+                data=form,
                 params=params,
                 headers={**self._headers, **(headers or {})},
                 timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),

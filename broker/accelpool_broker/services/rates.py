@@ -3,6 +3,7 @@
     whose              comes back per second    holds
     a node's token     node_requests_per_s      BURST_S seconds' worth
     any other token    requests_per_s           likewise
+    an address         STRANGERS_PER_S          likewise; for calls that need no token
 
 Nodes have budgets of their own, so that a limit for people and programs never keeps the broker from hearing
 them. For each budget one number is kept: when it is whole again. One that is whole takes no place.
@@ -22,6 +23,7 @@ from accelpool_wire.errors import TooManyRequests
 BURST_S = 10.0
 MOST_KEPT = 4096
 ROUNDING_S = 1e-9
+STRANGERS_PER_S = 10.0
 
 
 class Rates:
@@ -77,6 +79,7 @@ class RequestRates:
     def __init__(self, settings: Settings) -> None:
         self._of_nodes = Rates(settings.node_requests_per_s)
         self._of_others = Rates(settings.requests_per_s)
+        self._of_strangers = Rates(STRANGERS_PER_S if settings.requests_per_s else 0.0)
 
     def check(self, caller: Caller) -> None:
         """Count a request.
@@ -85,10 +88,20 @@ class RequestRates:
             TooManyRequests: Its token has sent too many; `retry_after_s` says how long to wait.
         """
         rates = self._of_nodes if caller.role == Role.NODE else self._of_others
-        missing_s = rates.take(caller.token)
-        if missing_s:
-            raise TooManyRequests(
-                f"token {caller.token} of account {caller.account} sends more than {rates.per_s:g} requests "
-                "per second",
-                retry_after_s=round(missing_s, 3),
-            )
+        _take(rates, caller.token, f"token {caller.token} of account {caller.account}")
+
+    def check_stranger(self, address: str) -> None:
+        """Count a request without a token.
+
+        Raises:
+            TooManyRequests: Its address has sent too many; `retry_after_s` says how long to wait.
+        """
+        _take(self._of_strangers, address, f"address {address}")
+
+
+def _take(rates: Rates, whose: str, told: str) -> None:
+    missing_s = rates.take(whose)
+    if missing_s:
+        raise TooManyRequests(
+            f"{told} sends more than {rates.per_s:g} requests per second", retry_after_s=round(missing_s, 3)
+        )
