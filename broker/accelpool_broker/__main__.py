@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 from pathlib import Path
@@ -48,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         database_url=given.database_url or os.environ.get(DATABASE_URL) or None,
         host=given.host,
         port=given.port,
+        issuer_ca=given.issuer_ca,
+        requests_per_s=given.requests_per_s,
+        node_requests_per_s=given.node_requests_per_s,
     )
     try:
         return _serve(settings, given.state_dir, _tls(given))
@@ -134,8 +138,39 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--insecure", action="store_true", help="do without TLS on an address that others reach"
     )
+    parser.add_argument(
+        "--issuer-ca",
+        type=Path,
+        metavar="FILE",
+        help="authorities that vouch for issuers of ID tokens (default: the system's)",
+    )
+    parser.add_argument(
+        "--requests-per-s",
+        type=_rate,
+        default=Settings.requests_per_s,
+        metavar="N",
+        help="requests that a token may send; 0 for no limit (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--node-requests-per-s",
+        type=_rate,
+        default=Settings.node_requests_per_s,
+        metavar="N",
+        help="the same for a node's token (default: %(default)g)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser.parse_args(arguments)
+
+
+def _rate(text: str) -> float:
+    """Read a rate, or refuse what is none."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise argparse.ArgumentTypeError(f"it is a number, 0 or more, not {text}")
+    return rate
 
 
 def run() -> NoReturn:

@@ -1,12 +1,12 @@
 """What the OpenAPI document says beyond routes and schemas: how to begin, and how each call can fail.
 
 status         declared for
-401 403        every call that needs a token
+401 403        every call that needs a token, ours or an issuer's
 404            paths with a name or an id in them
 400 413 415    calls with a body
 422            calls with a body or a query, and compute, where OpenCL refuses
 409 410        changes of a lease or node, compute under a lease
-429            compute under a lease, and new tokens: a limit
+429            every call but the broker's own documents: how many one may send, and other limits
 507            compute that makes or writes something: the device's memory
 503            every call
 default        all others, such as 405
@@ -21,14 +21,17 @@ from accelpool_broker.problems import MEDIA_TYPE
 from accelpool_broker.resources.context import OCTETS
 
 COMPUTE = "/leases/{id}/"
-LIMITED = ("/tokens", "/tokens/{id}/rotate", "/join-tokens")
+EXCHANGE = ("/token-exchange", "post")
+COUNTED = (("/login", "get"), EXCHANGE)
+OPEN = (("/health", "get"), *COUNTED)
 DESCRIPTION = """\
 A pool of accelerators: devices, leases on them, and compute under a lease.
 
-**Token.** Every call but `GET /health` needs `Authorization: Bearer TOKEN`. `accelpool up` writes
-its pool's URL and token to the user's credentials file, and `accelpool credentials` prints them; a
-broker run by itself writes the first admin's, `user`, to `tokens.json` in its state directory. `POST
-/accounts` and `POST /tokens` let others in; `GET /whoami` says whose token one has, and what for.
+**Token.** Every call but `GET /health`, `GET /login` and `POST /token-exchange` needs
+`Authorization: Bearer TOKEN`. `accelpool up` writes its pool's URL and token to the user's credentials
+file, and `accelpool credentials` prints them; a broker run by itself writes the first admin's, `user`,
+to `tokens.json` in its state directory. `POST /accounts` and `POST /tokens` let others in; `GET
+/whoami` says whose token one has, and what for.
 
 **Order of calls.** `POST /leases` asks for devices. While the lease is `queued`, `GET
 /leases/{id}?wait_s=25` waits for it; reading it is what keeps it in the queue. Once it is `active`:
@@ -50,7 +53,7 @@ FAILURES = {
     "413": ("TooLarge", "The body is over the limit"),
     "415": ("UnsupportedMediaType", "The body has a media type that this call does not take"),
     "422": ("Invalid", "The request can never succeed as it is, or OpenCL refused the call"),
-    "429": ("OverALimit", "Over a limit of the lease or of the broker"),
+    "429": ("OverALimit", "Over a limit: of the lease, of the broker, or of requests per second"),
     "503": ("Unavailable", "Not available now: try again after Retry-After seconds"),
     "507": ("OutOfMemory", "The device or its node is out of memory"),
     "default": ("Failure", "Any other failure, such as a method that the path does not have (405)"),
@@ -61,7 +64,8 @@ RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Se
 def finish(spec: Any) -> Any:
     """Return the document, with what the routes and schemas do not say themselves."""
     spec["security"] = [{"bearer": []}]
-    spec["paths"]["/health"]["get"]["security"] = []
+    for path, method in OPEN:
+        spec["paths"][path][method]["security"] = []
     _describe_raw_bodies(spec["paths"])
     spec["components"]["responses"] = {name: _response(status) for status, (name, _) in FAILURES.items()}
     for path, operations in spec["paths"].items():
@@ -89,8 +93,10 @@ def _binary() -> dict[str, Any]:
 def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
     """Yield the statuses with which a call can fail."""
     has_body, is_compute = "requestBody" in operation, path.startswith(COMPUTE)
-    if operation.get("security") != []:
+    if operation.get("security") != [] or (path, method) == EXCHANGE:
         yield from ("401", "403")
+    if operation.get("security") != [] or (path, method) in COUNTED:
+        yield "429"
     if has_body:
         yield from ("400", "413") if method == "put" and is_compute else ("400", "413", "415")
     if has_body or is_compute or any(one["in"] != "path" for one in operation.get("parameters", ())):
@@ -101,8 +107,6 @@ def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
         yield "409"
     if is_compute or (path.startswith(COMPUTE.rstrip("/")) and method == "patch"):
         yield "410"
-    if is_compute or (method == "post" and path in LIMITED):
-        yield "429"
     if is_compute and has_body:
         yield "507"
     yield from ("503", "default")

@@ -1,7 +1,7 @@
 """The broker as a WSGI application.
 
-request ─▶ body limit ─▶ token ─▶ schema ─▶ service ─▶ schema ─▶ answer
-              └─────────────┴─────────┴────────┴─▶ problem+json (problems.py)
+request ─▶ body limit ─▶ token ─▶ its rate ─▶ schema ─▶ service ─▶ schema ─▶ answer
+              └─────────────┴─────────┴──────────┴─────────┴─▶ problem+json (problems.py)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from apiflask import APIFlask, Schema
 from apispec.ext.marshmallow.common import make_schema_key
 from flask import Response, g, request
-from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, LengthRequired, UnsupportedMediaType
 
 from accelpool_broker import api_description, json_body, problems
 from accelpool_broker.body_slots import BodySlots
@@ -31,10 +31,12 @@ from accelpool_broker.resources import (
     kernels,
     launches,
     leases,
+    login,
     nodes,
     programs,
     tenants,
     tokens,
+    trust_rules,
 )
 from accelpool_broker.resources.context import EXTENSION, services
 from accelpool_broker.resources.fields import MAX_INT
@@ -54,6 +56,8 @@ BLUEPRINTS = (
     identity.blueprint,
     accounts.blueprint,
     tokens.blueprint,
+    login.blueprint,
+    trust_rules.blueprint,
     audit.blueprint,
     kernels.blueprint,
     programs.blueprint,
@@ -61,6 +65,8 @@ BLUEPRINTS = (
     launches.blueprint,
 )
 RAW_ENDPOINTS = frozenset({"buffers.put_content", "programs.post_program"})
+FORM_ENDPOINTS = frozenset({"login.exchange_token"})
+FORM, MOST_OF_A_FORM = "application/x-www-form-urlencoded", 64 << 10
 REFUSALS = {401: "unauthorized", 403: "forbidden"}
 UNLIMITED_ENDPOINTS = frozenset({"buffers.put_content"})
 
@@ -121,9 +127,15 @@ def _guard(slots: BodySlots) -> None:
     need = need_of(request.endpoint)
     if need is Need.NOTHING:
         return
+    if need is Need.COUNTED:
+        services().rates.check_stranger(request.remote_addr or "")
+        if request.endpoint in FORM_ENDPOINTS:
+            _admit_form(slots)
+        return
     scope = need if isinstance(need, Scope) else None
     address, action = request.remote_addr or "", _action()
     g.caller = services().access.identify(request.headers.get("Authorization"), address, action)
+    services().rates.check(g.caller)
     if scope is not None:
         g.caller.check_scope(scope)
     if request.routing_exception is not None:
@@ -165,6 +177,21 @@ def _admit_body(slots: BodySlots, scope: Scope | None) -> None:
         g.upload.enter_context(slots.take(is_raw=True))
     else:
         raise UnsupportedMediaType("the body has to be JSON, with Content-Type: application/json")
+
+
+def _admit_form(slots: BodySlots) -> None:
+    """Read a form, whole; there is no need for a long one."""
+    if request.mimetype != FORM:
+        raise UnsupportedMediaType(f"the body has to be a form, with Content-Type: {FORM}")
+    if request.content_length is None:
+        raise LengthRequired("a form needs its length, in the header Content-Length")
+    request.max_content_length = MOST_OF_A_FORM
+    with slots.take(is_raw=False):
+        body = request.get_data()
+    if len(body) < request.content_length:
+        raise BadRequest(
+            f"the form is cut short: {len(body)} of its {request.content_length} bytes have come"
+        )
 
 
 def _end_upload(_: BaseException | None) -> None:

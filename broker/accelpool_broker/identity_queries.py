@@ -48,8 +48,9 @@ class IdentityQueries:
         return self._database.scalars(select(Token).where(Token.sha256 == sha256)).one_or_none()
 
     def token_count(self, account: str) -> int:
-        """Return how many tokens an account has, with those that let nobody in any more."""
-        return self._database.scalars(select(func.count()).where(Token.account == account)).one()
+        """Return how many tokens an account has that somebody made, those that have ended included."""
+        query = select(func.count()).where(Token.account == account, Token.rule.is_(None))
+        return self._database.scalars(query).one()
 
     def tokens_and_accounts(self) -> Sequence[tuple[Token, Account]]:
         """Return all tokens that were not revoked, with their accounts."""

@@ -144,6 +144,7 @@ class Token(Base):
         expires_at: Until when it lets in, None for ever.
         last_used_at: When it was last used, to some minutes; None if it never was.
         replaced_by: The id of the token that it was rotated to.
+        rule: The id of the trust rule by which it was made, None if somebody made it.
     """
 
     __tablename__ = "tokens"
@@ -159,6 +160,7 @@ class Token(Base):
     last_used_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
     replaced_by: Mapped[str | None] = mapped_column(String(32))
+    rule: Mapped[str | None] = mapped_column(String(32))
 
 
 class JoinToken(Base):

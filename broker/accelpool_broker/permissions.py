@@ -11,6 +11,7 @@ class Need(Enum):
     """What an endpoint needs that needs no scope."""
 
     NOTHING = auto()
+    COUNTED = auto()  # nor a token; whoever calls is counted by his address
     ANY_TOKEN = auto()
 
 
@@ -18,6 +19,8 @@ NEEDS: dict[str, Scope | Need] = {
     "health.get_health": Need.NOTHING,
     "openapi.spec": Need.NOTHING,
     "openapi.docs": Need.NOTHING,
+    "login.get_login": Need.COUNTED,
+    "login.exchange_token": Need.COUNTED,
     "static": Need.ANY_TOKEN,
     "openapi.swagger_ui_oauth_redirect": Need.ANY_TOKEN,
     "kernels.list_kernels": Need.ANY_TOKEN,
@@ -53,6 +56,10 @@ NEEDS: dict[str, Scope | Need] = {
     "tokens.list_tokens": Scope.TOKENS,
     "tokens.rotate_token": Scope.TOKENS,
     "tokens.delete_token": Scope.TOKENS,
+    "trust_rules.post_trust_rule": Scope.ACCOUNTS,
+    "trust_rules.get_trust_rule": Scope.ACCOUNTS,
+    "trust_rules.list_trust_rules": Scope.ACCOUNTS,
+    "trust_rules.delete_trust_rule": Scope.ACCOUNTS,
     "audit.list_audit": Scope.AUDIT_READ,
     "programs.post_program": Scope.COMPUTE,
     "programs.get_program": Scope.COMPUTE,

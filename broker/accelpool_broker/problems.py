@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from typing import Any
 
@@ -95,7 +96,7 @@ def _answer(
     answer.status_code = status
     answer.mimetype = MEDIA_TYPE
     if status in (429, 503):
-        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        answer.headers["Retry-After"] = str(max(RETRY_AFTER_S, math.ceil(members.get("retry_after_s", 0))))
     if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

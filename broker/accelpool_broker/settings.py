@@ -21,11 +21,14 @@ class Settings:
         lost_after_s: A node is lost when it has not reported for so long.
         max_waiters: Long-polls of clients at once; past it they are answered at once.
         max_node_waiters: Long-polls of agents at once.
+        requests_per_s: What a token may send, and ten seconds' worth at once; 0 for no limit.
+        node_requests_per_s: The same for a node's token.
         max_bodies: JSON bodies of clients that are read at once; past it 503. A stalled one holds a thread.
         max_uploads: The same for raw bodies.
         max_json_bytes: The largest request body, but for raw buffer contents.
         max_sessions: Data plane connections for REST compute at once, and calls that wait for launches.
         compute_timeout_s: How long a REST compute call waits for a node's answer.
+        issuer_ca: The authorities that vouch for issuers of ID tokens; None for those of the system.
         keep_ended_s: How long ended leases can still be read.
         keep_audit_s: How long the audit log is kept.
         policy: The rules of the scheduler.
@@ -39,11 +42,14 @@ class Settings:
     lost_after_s: float = 15.0
     max_waiters: int = 1024
     max_node_waiters: int = 256
+    requests_per_s: float = 500.0
+    node_requests_per_s: float = 250.0
     max_bodies: int = 64
     max_uploads: int = 32
     max_json_bytes: int = 32 << 20
     max_sessions: int = 32
     compute_timeout_s: float = 120.0
+    issuer_ca: Path | None = None
     keep_ended_s: float = 7 * 24 * 3600.0
     keep_audit_s: float = 90 * 24 * 3600.0
     policy: Policy = field(default_factory=Policy)

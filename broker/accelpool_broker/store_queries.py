@@ -27,6 +27,7 @@ from accelpool_broker.models import (
     Tenant,
 )
 from accelpool_broker.news import NOTHING, News
+from accelpool_broker.trust_queries import TrustQueries
 from accelpool_wire.errors import Unavailable
 
 COUNTERS = Counter.__table__.c
@@ -59,7 +60,7 @@ DEVICES = (
 )
 
 
-class Transaction(IdentityQueries):
+class Transaction(IdentityQueries, TrustQueries):
     """What can be asked of the store within one transaction; changed records are written at its end.
 
     Attributes:

@@ -30,6 +30,7 @@ from accelpool.errors import (
     QuotaExceeded,
     RemoteProtocolError,
     SessionLost,
+    TooManyRequests,
     TransportError,
     Unavailable,
 )
@@ -195,7 +196,7 @@ class LeaseKeeper:
         ttl_s = lease.record.ttl_s
         try:
             answer = self._rest.request("PATCH", lease.path, json={"ttl_s": ttl_s}, timeout_s=RENEW_TIMEOUT_S)
-        except (TransportError, Unavailable, QuotaExceeded, RemoteProtocolError) as error:
+        except (TransportError, Unavailable, QuotaExceeded, TooManyRequests, RemoteProtocolError) as error:
             lost_at = lease.renewed_at + ttl_s + GRACE_S
             lease.renew_at = min(lost_at, self._clock() + min(RETRY_S, ttl_s / RENEWALS_PER_TTL))
             if self._clock() >= lost_at:

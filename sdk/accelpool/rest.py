@@ -5,10 +5,12 @@ What happens to a request that fails:
     nobody listens                 ConnectError; tried again within `retry_s`
     the connection breaks          ReadError; tried again within `retry_s`
     Unavailable, 502, 503, 504     Unavailable; tried again within `retry_s`, after Retry-After if given
+    TooManyRequests                likewise, and for ten seconds in any case: nothing was done
     any other problem              the typed error of its name, at once
     an answer that is no JSON      RemoteProtocolError, at once
 
-Only requests that may be repeated are given a `retry_s` by their callers.
+Only requests that may be repeated are given a `retry_s` by their callers. What was one too many was not
+carried out, so that it may be repeated whatever it is.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from accelpool.errors import (
     ReadError,
     RemoteProtocolError,
     Timeout,
+    TooManyRequests,
     TransportError,
     Unavailable,
     problem,
@@ -35,6 +38,7 @@ CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
 PAUSE_S = 0.2
 PAUSE_MAX_S = 2.0
+THROTTLED_S = 10.0
 AWAY = frozenset({502, 503, 504})
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
 
@@ -52,7 +56,7 @@ class RestClient:
 
     Args:
         url: The broker's URL.
-        token: The bearer token.
+        token: The bearer token; "" for calls that need none.
         ca: The file of the authorities that vouch for the broker's certificate; "" for those of the system.
         http: A session to use instead of one of its own.
         sleep: Called between attempts, with seconds.
@@ -76,7 +80,9 @@ class RestClient:
         self._http.trust_env = False
         if ca:
             self._http.verify = ca
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._headers = {"Accept": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def request(
         self,
@@ -84,6 +90,7 @@ class RestClient:
         path: str,
         *,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         params: Mapping[str, str | int | float] | None = None,
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
@@ -97,6 +104,7 @@ class RestClient:
             method: The HTTP method.
             path: From the slash on.
             json: The body, or None for none.
+            form: The body as a form instead.
             params: The query.
             headers: Headers beyond the token.
             wait_s: How long the broker may hold the answer back.
@@ -109,14 +117,15 @@ class RestClient:
             TransportError: The broker could not be reached in time.
             RemoteProtocolError: What answered is no broker.
         """
-        until, pause_s = self.clock() + retry_s, PAUSE_S
+        began_at, pause_s = self.clock(), PAUSE_S
         while True:
             try:
-                return self._once(method, path, json, params, headers, timeout_s + wait_s)
-            except (TransportError, Unavailable) as error:
+                return self._once(method, path, json, form, params, headers, timeout_s + wait_s)
+            except (TransportError, Unavailable, TooManyRequests) as error:
                 pause = _pause(error, pause_s)
+                limit_s = max(retry_s, THROTTLED_S) if isinstance(error, TooManyRequests) else retry_s
                 is_final = is_refusal_final and isinstance(error, ConnectError)
-                if is_final or self.clock() + pause > until:
+                if is_final or self.clock() + pause > began_at + limit_s:
                     raise
                 self.sleep(pause)
                 pause_s = min(PAUSE_MAX_S, 2 * pause_s)
@@ -152,6 +161,7 @@ class RestClient:
         method: str,
         path: str,
         json: Any,
+        form: Mapping[str, str] | None,
         params: Mapping[str, str | int | float] | None,
         headers: Mapping[str, str] | None,
         timeout_s: float,
@@ -162,6 +172,7 @@ class RestClient:
                 method,
                 self.url + path,
                 json=json,
+                data=form,
                 params=params,
                 headers={**self._headers, **(headers or {})},
                 timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
@@ -232,7 +243,9 @@ def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
 
 def _pause(error: Exception, pause_s: float) -> float:
     """Return how long to leave the broker alone."""
-    asked: float | None = error.members.get("retry_after_s") if isinstance(error, Unavailable) else None
+    asked: float | None = error.members.get("retry_after_s") if isinstance(error, ProblemError) else None
+    if isinstance(error, TooManyRequests):
+        return max(pause_s, asked or 0.0)
     return pause_s if asked is None else asked
 
 

@@ -67,7 +67,7 @@ class Settings:
         """
         url, token = url or self.url, token or self.token
         if url:
-            _check_url(url)
+            check_url(url)
         if url and token:
             return Credentials(url=url.rstrip("/"), token=token, ca=self.ca or "")
         saved = credentials.load(self.credentials_path)
@@ -89,7 +89,12 @@ class Settings:
         return f"{what} (there is no {self.credentials_path})"
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Refuse what is no broker's URL.
+
+    Raises:
+        Invalid: It is none.
+    """
     if not url.startswith(("http://", "https://")):
         hint = "" if "://" in url else f"; is it http://{url}?"
         raise Invalid(f"a broker's URL begins with http:// or https://, not {url!r}{hint}", parameter="url")

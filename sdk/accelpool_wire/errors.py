@@ -16,6 +16,7 @@ AccelpoolError
 │   ├─ Conflict                  the thing's state does not allow this now
 │   ├─ Unsatisfiable             no device of the pool could ever satisfy the request
 │   ├─ QuotaExceeded             over a limit of the tenant or of the service
+│   ├─ TooManyRequests           the token sends more per second than it may; try again later
 │   ├─ LeaseExpired, LeaseRevoked, LeaseLost    the lease ended, and how
 │   ├─ LeaseTimeout              the lease was not granted within the time the caller allowed
 │   ├─ StaleEpoch                the token is of an earlier grant of the device
@@ -153,6 +154,12 @@ class QuotaExceeded(ProblemError):
     type, title, status = "quota-exceeded", "Over a limit", 429
 
 
+class TooManyRequests(ProblemError):
+    """The token sends more requests per second than it may: this one was not carried out."""
+
+    type, title, status = "too-many-requests", "Too many requests", 429
+
+
 class LeaseExpired(ProblemError):
     """The lease was not renewed in time."""
 
@@ -205,8 +212,8 @@ PROBLEMS: dict[str, type[ProblemError]] = {
     problem.type: problem
     for problem in (
         Unauthorized, Forbidden, Invalid, NotFound, LeaseNotFound, Conflict, Unsatisfiable, QuotaExceeded,
-        LeaseExpired, LeaseRevoked, LeaseLost, LeaseTimeout, StaleEpoch, SessionLost, ComputeFailed,
-        Unavailable,
+        TooManyRequests, LeaseExpired, LeaseRevoked, LeaseLost, LeaseTimeout, StaleEpoch, SessionLost,
+        ComputeFailed, Unavailable,
     )
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ KERNEL = "kernel void k(global float *a, int n) {}"
 def broker() -> Iterator[BrokerInProcess]:
     """Give a broker with two nodes, whose ids are counted, and where nobody is allowed to wait."""
     limits = {"max_waiters": 0, "max_node_waiters": 0, "max_sessions": 8, "max_json_bytes": 1 << 20}
+    limits |= {"requests_per_s": 0, "node_requests_per_s": 0}
     with mock.patch.object(secrets, "token_urlsafe", _counting()), BrokerInProcess(**limits) as running:
         running.services.compute.open_connection = lambda *_, **__: _connect()
         running.register("n1", "gpu", "cpu", "custom:null-0")

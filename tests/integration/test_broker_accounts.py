@@ -36,6 +36,8 @@ def test_the_table_of_permissions_names_every_endpoint_and_no_other(broker: Brok
     assert {rule.endpoint for rule in broker.app.url_map.iter_rules()} == set(NEEDS)
     open_ones = {endpoint for endpoint, need in NEEDS.items() if need is Need.NOTHING}
     assert open_ones == {"health.get_health", "openapi.spec", "openapi.docs"}
+    counted = {endpoint for endpoint, need in NEEDS.items() if need is Need.COUNTED}
+    assert counted == {"login.get_login", "login.exchange_token"}
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.OPERATOR, Role.MEMBER])

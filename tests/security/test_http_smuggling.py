@@ -75,6 +75,17 @@ def test_what_follows_the_last_chunk_is_no_part_of_the_length(http: RawHttp, lea
     assert "hidden-2" not in leases()
 
 
+def test_a_form_needs_its_length_too_though_it_needs_no_token(http: RawHttp, leases: Any) -> None:
+    hidden = lease_request(http, "hidden-form")
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
+    form = "Content-Type: application/x-www-form-urlencoded"
+    content = http.request("POST /token-exchange HTTP/1.1", form, CHUNKED, body=body, is_known=False)
+    answers = http.talk(content + HEALTH)
+    assert answers[0].status == 411
+    assert not [answer for answer in answers if answer.status == 201]
+    assert "hidden-form" not in leases()
+
+
 @pytest.mark.parametrize(
     "lengths",
     [

@@ -123,6 +123,7 @@ def test_a_lease_is_renewed_every_ten_seconds_so_that_a_notice_is_heard(keeper, 
         errors.Unavailable("503"),
         errors.Timeout("slow"),
         errors.QuotaExceeded("429"),
+        errors.TooManyRequests("429"),
     ],
 )
 def test_a_broker_that_is_away_is_asked_again_soon(keeper, lease, broker, error):

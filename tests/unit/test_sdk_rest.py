@@ -157,6 +157,39 @@ def test_the_last_error_is_raised_when_the_time_is_over():
     assert sum(clock.slept) <= 3
 
 
+def throttled(seconds):
+    return problem(429, "too-many-requests", headers={"Retry-After": str(seconds)})
+
+
+def test_what_was_one_too_many_was_not_done_and_is_sent_again_after_the_time_that_was_said():
+    rest, adapter, clock = client(throttled(3), throttled(1), ok({"id": 1}))
+    assert rest.request("POST", "/leases", json={"kind": "gpu"}).body == {"id": 1}
+    assert clock.slept == [3.0, 1.0]
+    assert {request.body for request, _ in adapter.requests} == {b'{"kind": "gpu"}'}
+
+
+@pytest.mark.parametrize(("retry_s", "most_s"), [(0, 10), (30, 30)])
+def test_who_is_always_one_too_many_is_told_so(retry_s, most_s):
+    rest, _, clock = client(*[throttled(1)] * 99)
+    with pytest.raises(errors.TooManyRequests):
+        rest.request("GET", "/leases", retry_s=retry_s)
+    assert most_s - 2 <= sum(clock.slept) <= most_s
+
+
+def test_no_broker_makes_a_client_hammer_it_or_wait_for_long():
+    rest, _, clock = client(throttled(0), throttled(1e9))
+    with pytest.raises(errors.TooManyRequests):
+        rest.request("GET", "/leases")
+    assert clock.slept == [0.2]
+
+
+def test_another_limit_is_an_error_at_once():
+    rest, _, clock = client(problem(429, "quota-exceeded", headers={"Retry-After": "1"}))
+    with pytest.raises(errors.QuotaExceeded):
+        rest.request("POST", "/tokens", retry_s=30)
+    assert clock.slept == []
+
+
 def test_a_refusal_can_be_final():
     rest, adapter, _ = client(broken(), refused())
     with pytest.raises(errors.ConnectError):

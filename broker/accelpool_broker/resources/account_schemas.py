@@ -125,6 +125,7 @@ class TokenOut(Schema):
     last_used_at = String(allow_none=True, metadata={"format": "date-time", **about("to some minutes")})
     revoked_at = instant_field(allow_none=True)
     replaced_by = String(allow_none=True, metadata=about("the id of the token that it was rotated to"))
+    rule = String(allow_none=True, metadata=about("the id of the trust rule that made it from an ID token"))
 
 
 class NewToken(TokenOut):

@@ -102,4 +102,5 @@ def _body(seen: SeenToken) -> dict[str, Any]:
         "last_used_at": instant(token.last_used_at),
         "revoked_at": instant(token.revoked_at),
         "replaced_by": token.replaced_by,
+        "rule": token.rule,
     }

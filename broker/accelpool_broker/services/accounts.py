@@ -39,7 +39,7 @@ class Accounts:
             Conflict: There is one of this name.
             Invalid: It has tenants, and is no member.
         """
-        _check_tenants(role, tenants)
+        check_tenants(role, tenants)
         with self._pool.change() as change:
             if change.tx.account(name) is not None:
                 raise Conflict(f"there is an account {name} already", instance=f"/accounts/{name}")
@@ -73,7 +73,7 @@ class Accounts:
             role = wanted.role or Role(account.role)
             kept = account.tenants if role == Role.MEMBER else []
             tenants = kept if wanted.tenants is None else wanted.tenants
-            _check_tenants(role, tenants)
+            check_tenants(role, tenants)
             account.role, account.tenants = role, list(dict.fromkeys(tenants))
             if wanted.is_disabled is not None:
                 account.is_disabled = wanted.is_disabled
@@ -111,6 +111,11 @@ def found(tx: Transaction, name: str) -> Account:
     return account
 
 
-def _check_tenants(role: Role, tenants: Sequence[str]) -> None:
+def check_tenants(role: Role, tenants: Sequence[str]) -> None:
+    """Refuse tenants of who has none.
+
+    Raises:
+        Invalid: The role is not that of a member.
+    """
     if tenants and role != Role.MEMBER:
         raise Invalid(f"tenants are for members: an account of role {role} has none")

@@ -14,15 +14,20 @@ from accelpool_broker.services.changes import Change
 from accelpool_broker.services.compute import Compute
 from accelpool_broker.services.devices import Devices
 from accelpool_broker.services.enrolment import Enrolment
+from accelpool_broker.services.exchange import Exchange
+from accelpool_broker.services.issuers import Issuers
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.rates import RequestRates
 from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
 from accelpool_broker.services.tokens import Tokens
+from accelpool_broker.services.trust import TrustRules
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import open_store
 from accelpool_wire.errors import Unavailable
+from accelpool_wire.issuer import IssuerClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +42,13 @@ class Services:
     compute: Compute
     devices: Devices
     enrolment: Enrolment
+    exchange: Exchange
     leases: Leases
     nodes: Nodes
+    rates: RequestRates
     tenants: Tenants
     tokens: Tokens
+    trust_rules: TrustRules
     file_tokens: dict[str, str]
 
     def close(self) -> None:
@@ -87,10 +95,13 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         compute=Compute(pool, leases, access),
         devices=Devices(pool),
         enrolment=Enrolment(pool),
+        exchange=Exchange(pool, Issuers(IssuerClient(str(settings.issuer_ca or "")))),
         leases=leases,
         nodes=Nodes(pool),
+        rates=RequestRates(settings),
         tenants=Tenants(pool),
         tokens=Tokens(pool),
+        trust_rules=TrustRules(pool),
         file_tokens=tokens,
     )
     store.subscribe(pool.tell)

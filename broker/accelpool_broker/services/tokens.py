@@ -83,7 +83,7 @@ class Tokens:
             expires_at: Until when the new one lets in; None for as long as the old one from its making on.
 
         Raises:
-            Conflict: It was rotated before, or lets nobody in.
+            Conflict: It was rotated before, or lets nobody in, or was made from an ID token.
             Forbidden: It has scopes that the token that asks for it has not.
             NotFound: There is no such token that the caller may see.
         """
@@ -195,6 +195,8 @@ def _check_expiry(expires_at: float | None, now: float) -> None:
 
 def _check_alive(token: Token, now: float) -> None:
     where = f"/tokens/{token.id}"
+    if token.rule is not None:
+        raise Conflict(f"token {token.id} was made from an ID token: log in again instead", instance=where)
     if token.replaced_by is not None:
         raise Conflict(f"token {token.id} was rotated before, to {token.replaced_by}", instance=where)
     if token.revoked_at is not None:

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from accelpool_node.agent.background import call_in_thread
 from accelpool_node.agent.state_dir import StateDir
-from accelpool_wire.errors import Invalid, TransportError, Unauthorized, Unavailable
+from accelpool_wire.errors import Invalid, TooManyRequests, TransportError, Unauthorized, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ async def _persist(attempt: Callable[[], T]) -> T:
     while True:
         try:
             return await call_in_thread(attempt)
-        except (TransportError, Unavailable) as error:
+        except (TransportError, Unavailable, TooManyRequests) as error:
             log.log(logging.WARNING if pause_s == FIRST_PAUSE_S else logging.DEBUG, "%s", error)
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -5,7 +5,7 @@ code  meaning
 1     it failed: the pool or a device refused, a check did not pass
 2     wrong usage, or it cannot start (a port is taken)
 3     no pool is known, or no broker or node could be reached
-4     no token, or one that the broker does not accept
+4     no token, or one that the broker does not accept; a login that failed
 5     packages are missing; the message has the command that installs them
 123   the lease was lost while a command ran under it, and the command failed
 124   no lease was granted within the time allowed
@@ -69,6 +69,13 @@ class StartFailed(CommandFailed):
 
     exit_code = ExitCode.CANNOT_START
     kind = "cannot-start"
+
+
+class LoginFailed(CommandFailed):
+    """An issuer lets nobody in, or there is none."""
+
+    exit_code = ExitCode.UNAUTHORIZED
+    kind = "login-failed"
 
 
 class NoPool(CommandFailed):

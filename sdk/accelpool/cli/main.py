@@ -17,11 +17,13 @@ from accelpool.cli import (
     doctor,
     explain,
     listings,
+    login,
     run,
     services,
     simulate,
     tenants,
     tokens,
+    trust,
     up,
 )
 from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
@@ -88,6 +90,7 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(access.credentials)
+app.command()(login.login)
 app.command(context_settings=run.AS_IT_IS)(run.run)
 app.command()(run.shell)
 app.command()(run.acquire)
@@ -104,6 +107,7 @@ app.command()(accounts.whoami)
 app.command()(audit.audit)
 app.add_typer(accounts.app)
 app.add_typer(tokens.app)
+app.add_typer(trust.app)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.broker)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.node)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(simulate.simulate)

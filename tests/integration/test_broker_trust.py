@@ -1,0 +1,410 @@
+"""Trust rules and the exchange of ID tokens: CI jobs as service accounts, people as themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accelpool_broker.services import exchange, trust
+from accelpool_broker.testing import BrokerInProcess, FakeClock
+
+from ..issuer_rig import AUDIENCE, CLIENT, Issuer, ec_key, form, running
+
+GITHUB = "https://token.actions.githubusercontent.com"
+
+
+@pytest.fixture
+def broker() -> Iterator[BrokerInProcess]:
+    with BrokerInProcess() as running:
+        running.json("POST", "/accounts", {"name": "ci", "kind": "service", "tenants": ["vision"]})
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unchanged() -> Iterator[BrokerInProcess]:
+    """A broker of which nothing is changed."""
+    with BrokerInProcess() as running:
+        running.json("POST", "/accounts", {"name": "ci", "kind": "service"})
+        yield running
+
+
+@pytest.fixture
+def issuer(broker: BrokerInProcess) -> Iterator[Issuer]:
+    with running(now=broker.clock.now()) as found:
+        yield found
+
+
+def rule(broker: BrokerInProcess, issuer: Issuer, **members: Any) -> Any:
+    """Make a rule, by default for a CI job."""
+    usual = {"name": "solver", "issuer": issuer.url, "audience": AUDIENCE, "account": "ci"}
+    claims = {"repository": "acme/solver", "ref": "refs/heads/*"}
+    return broker.json("POST", "/trust-rules", {**usual, "claims": claims, **members})
+
+
+def of_people(broker: BrokerInProcess, issuer: Issuer, **members: Any) -> Any:
+    usual = {"name": "people", "account": None, "audience": None, "role": "member", "tenants": ["vision"]}
+    return rule(broker, issuer, **{**usual, "claims": {}, "client_id": CLIENT, **members})
+
+
+def trade(broker: BrokerInProcess, token: str) -> Any:
+    return broker.client.post("/token-exchange", data=form(token))
+
+
+def told(answer: Any) -> tuple[int, str]:
+    assert answer.mimetype == "application/problem+json"
+    return answer.status_code, answer.json["type"].rpartition("/")[2]
+
+
+# ---- CI jobs
+
+
+def test_a_job_gets_a_token_of_its_service_account_for_an_hour(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    made_by = rule(broker, issuer)
+    answer = trade(broker, issuer.token())
+    assert answer.status_code == 200, answer.json
+    assert answer.headers["Cache-Control"] == "no-store"
+    body = answer.json
+    assert body["token_type"] == "Bearer"
+    assert body["issued_token_type"] == "urn:ietf:params:oauth:token-type:access_token"
+    assert (body["expires_in"], body["account"]) == (3600, "ci")
+    assert body["scope"] == "compute leases leases:read nodes:read tenants:read"
+    assert body["access_token"].startswith("aps_")
+    who = broker.json("GET", "/whoami", role=body["access_token"])
+    assert (who["account"], who["role"], who["tenants"], who["token"]) == (
+        "ci",
+        "member",
+        ["vision"],
+        body["id"],
+    )
+    [token] = broker.json("GET", "/tokens?account=ci")["items"]
+    assert (token["id"], token["name"], token["rule"]) == (body["id"], "solver", made_by["id"])
+    broker.clock.move(3601)
+    assert broker.call("GET", "/whoami", role=body["access_token"]).status_code == 401
+
+
+def test_it_can_use_devices_and_make_no_token_that_lasts(broker: BrokerInProcess, issuer: Issuer) -> None:
+    rule(broker, issuer)
+    broker.register("n1", "gpu")
+    token = trade(broker, issuer.token()).json["access_token"]
+    lease = broker.json("POST", "/leases", {"tenant": "vision"}, role=token)
+    assert lease["state"] == "active"
+    assert lease["endpoints"]
+    assert broker.call("POST", "/tokens", role=token, json={"name": "for ever"}).status_code == 403
+
+
+@pytest.mark.parametrize("kid", ["rsa", "ec"])
+@pytest.mark.parametrize("audience", [AUDIENCE, ["https://another.example", AUDIENCE]])
+def test_keys_of_both_sorts_and_audiences_of_both_forms_are_taken(
+    broker: BrokerInProcess, issuer: Issuer, kid: str, audience: Any
+) -> None:
+    rule(broker, issuer)
+    assert trade(broker, issuer.token(kid, aud=audience)).status_code == 200
+
+
+def test_a_new_key_of_the_issuer_is_found(broker: BrokerInProcess, issuer: Issuer) -> None:
+    rule(broker, issuer)
+    assert trade(broker, issuer.token()).status_code == 200
+    issuers = broker.services.exchange._issuers
+    issuers._known[issuer.url].asked_at -= 10
+    issuer.keys = {"next": ec_key("next")}
+    assert trade(broker, issuer.token("next")).status_code == 200
+    assert issuer.asked.count("/jwks") == 2
+
+
+def test_the_first_rule_that_fits_is_taken_by_priority_then_by_age(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    rule(broker, issuer, name="any branch")
+    rule(broker, issuer, name="too late", claims={"repository": "acme/solver"})
+    rule(broker, issuer, name="urgent", priority=1, claims={"ref": "refs/tags/*"}, scopes=["leases:read"])
+    assert trade(broker, issuer.token(ref="refs/tags/v1")).json["scope"] == "leases:read"
+    trade(broker, issuer.token())
+    names = [token["name"] for token in broker.json("GET", "/tokens?account=ci")["items"]]
+    assert names == ["any branch", "urgent"]
+
+
+def test_without_its_rule_its_tokens_let_nobody_in(broker: BrokerInProcess, issuer: Issuer) -> None:
+    kept, gone = rule(broker, issuer), rule(broker, issuer, claims={"repository": "acme/other"})
+    of_kept = trade(broker, issuer.token()).json["access_token"]
+    of_gone = trade(broker, issuer.token(repository="acme/other")).json["access_token"]
+    assert broker.call("DELETE", f"/trust-rules/{gone['id']}").status_code == 204
+    assert broker.call("GET", "/whoami", role=of_kept).status_code == 200
+    assert broker.call("GET", "/whoami", role=of_gone).status_code == 401
+    assert told(trade(broker, issuer.token(repository="acme/other"))) == (403, "forbidden")
+    assert told(broker.call("DELETE", f"/trust-rules/{gone['id']}")) == (404, "not-found")
+    assert broker.json("GET", f"/trust-rules/{kept['id']}") == kept
+    assert broker.json("GET", "/trust-rules")["items"] == [kept]
+
+
+def test_a_disabled_account_gets_none(broker: BrokerInProcess, issuer: Issuer) -> None:
+    rule(broker, issuer)
+    broker.json("PATCH", "/accounts/ci", {"disabled": True})
+    token = issuer.token()
+    assert told(trade(broker, token)) == (403, "forbidden")
+    broker.json("PATCH", "/accounts/ci", {"disabled": False})
+    assert trade(broker, token).status_code == 200  # what was refused is not used up
+
+
+def test_an_account_that_became_more_does_not_make_the_job_more(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    rule(broker, issuer)
+    broker.json("PATCH", "/accounts/ci", {"role": "admin", "tenants": []})
+    scopes = set(trade(broker, issuer.token()).json["scope"].split())
+    assert not scopes & {"accounts", "tokens", "nodes", "audit:read"}
+
+
+def test_tokens_that_were_exchanged_have_room_of_their_own(
+    broker: BrokerInProcess, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MOST_PER_ACCOUNT", 3)
+    rule(broker, issuer, lifetime_s=60)
+    for _ in range(3):
+        assert trade(broker, issuer.token()).status_code == 200
+    assert told(trade(broker, issuer.token())) == (429, "quota-exceeded")
+    broker.json("POST", "/tokens", {"name": "by hand", "account": "ci"})
+    broker.clock.move(61)
+    issuer.now = broker.clock.now()
+    assert trade(broker, issuer.token()).status_code == 200
+    names = [token["name"] for token in broker.json("GET", "/tokens?account=ci")["items"]]
+    assert names == ["solver", "by hand"]  # those that have ended make room
+
+
+def test_such_a_token_is_revoked_like_any_other_and_not_rotated(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    rule(broker, issuer)
+    made = trade(broker, issuer.token()).json
+    assert told(broker.call("POST", f"/tokens/{made['id']}/rotate", json={})) == (409, "conflict")
+    broker.call("DELETE", f"/tokens/{made['id']}")
+    assert broker.call("GET", "/whoami", role=made["access_token"]).status_code == 401
+
+
+# ---- people
+
+
+def test_who_comes_for_the_first_time_gets_an_account_and_the_next_time_the_same(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    of_people(broker, issuer)
+    first = trade(broker, issuer.token(aud=CLIENT, sub="u-1", preferred_username="Mira.K")).json
+    again = trade(broker, issuer.token(aud=CLIENT, sub="u-1", preferred_username="renamed")).json
+    other = trade(broker, issuer.token(aud=CLIENT, sub="u-2", preferred_username="Mira.K")).json
+    assert first["account"] == again["account"] != other["account"]
+    assert first["account"].startswith("mira.k-")
+    assert first["expires_in"] == 12 * 3600
+    assert first["access_token"].startswith("apu_")
+    who = broker.json("GET", "/whoami", role=first["access_token"])
+    assert (who["role"], who["tenants"]) == ("member", ["vision"])
+    assert "tokens" not in who["scopes"]
+
+
+def test_groups_say_which_role_and_tenants_at_each_login_anew(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    of_people(broker, issuer, claims={"groups": "speech"}, tenants=["speech"])
+    of_people(broker, issuer, claims={"groups": "ops"}, role="operator", tenants=[], priority=10)
+    of_people(broker, issuer, claims={"groups": "root"}, role="admin", tenants=[], priority=20)
+
+    def whoami(*groups: str) -> Any:
+        made = trade(broker, issuer.token(aud=CLIENT, sub="u", groups=list(groups)))
+        return broker.json("GET", "/whoami", role=made.json["access_token"])
+
+    assert (whoami("speech")["role"], whoami("speech")["tenants"]) == ("member", ["speech"])
+    assert (whoami("speech", "ops")["role"], whoami("ops")["tenants"]) == ("operator", [])
+    assert "accounts" in whoami("root")["scopes"]
+    assert whoami("speech")["role"] == "member"
+    assert told(trade(broker, issuer.token(aud=CLIENT, sub="u", groups=["guests"]))) == (403, "forbidden")
+
+
+def test_two_issuers_may_call_different_people_the_same(broker: BrokerInProcess, issuer: Issuer) -> None:
+    with running(now=broker.clock.now()) as other:
+        of_people(broker, issuer)
+        of_people(broker, other)
+        names = {trade(broker, each.token(aud=CLIENT, sub="u-1")).json["account"] for each in (issuer, other)}
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("claims", "beginning"),
+    [
+        ({"preferred_username": "admin"}, "admin-"),
+        ({"email": "zoë.x@acme.example"}, "zo-.x-"),
+        ({"preferred_username": "../../etc"}, "etc-"),
+        ({"preferred_username": "x" * 500}, "x" * 40 + "-"),
+        ({"preferred_username": ["list"]}, "user-"),
+        ({"preferred_username": "\u202e"}, "user-"),
+    ],
+)
+def test_nobody_chooses_the_name_of_another_account(
+    broker: BrokerInProcess, issuer: Issuer, claims: dict[str, Any], beginning: str
+) -> None:
+    of_people(broker, issuer)
+    account = trade(broker, issuer.token(aud=CLIENT, **claims)).json["account"]
+    assert account.startswith(beginning)
+    assert len(account) == len(beginning) + 10
+    assert broker.json("GET", f"/accounts/{account}")["kind"] == "user"
+
+
+def test_a_disabled_person_stays_outside(broker: BrokerInProcess, issuer: Issuer) -> None:
+    of_people(broker, issuer)
+    account = trade(broker, issuer.token(aud=CLIENT, sub="u-1")).json["account"]
+    broker.json("PATCH", f"/accounts/{account}", {"disabled": True})
+    assert told(trade(broker, issuer.token(aud=CLIENT, sub="u-1"))) == (403, "forbidden")
+
+
+def test_everybody_is_told_where_people_log_in_and_nothing_of_jobs(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    assert broker.client.get("/login").json == {"methods": []}
+    rule(broker, issuer)
+    of_people(broker, issuer)
+    of_people(broker, issuer, claims={"groups": "x"}, login_scope="openid groups", priority=1)
+    of_people(broker, issuer, claims={"groups": "y"})
+    usual = {"issuer": issuer.url, "client_id": CLIENT}
+    assert broker.client.get("/login").json == {
+        "methods": [{**usual, "scope": "openid groups"}, {**usual, "scope": "openid profile email"}]
+    }
+
+
+# ---- rules
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"issuer": "http://issuer.example"}, "https"),
+        ({"issuer": "https://a@issuer.example"}, "user"),
+        ({"claims": {}}, "have to claim"),
+        ({"claims": {"ref": "**"}}, "have to claim"),
+        ({"account": None}, "one service account"),
+        ({"role": "member"}, "one service account"),
+        ({"tenants": ["vision"]}, "for people"),
+        ({"client_id": "x"}, "for people"),
+        ({"audience": None}, "meant for"),
+        ({"account": "admin"}, "kind service"),
+        ({"scopes": ["accounts"]}, "not the scope"),
+        ({"account": None, "role": "operator", "tenants": ["vision"]}, "tenants are for members"),
+        ({"issuer": GITHUB, "claims": {"ref": "refs/heads/main"}}, "signs for anybody"),
+        ({"issuer": GITHUB + "/", "claims": {"ref": "refs/heads/main"}}, "signs for anybody"),
+        ({"issuer": GITHUB, "claims": {"repository": "acme*"}}, "signs for anybody"),
+        ({"issuer": GITHUB, "claims": {"repository_owner": "acme-*"}}, "signs for anybody"),
+        ({"issuer": GITHUB, "claims": {"sub": "*/solver"}}, "signs for anybody"),
+        ({"issuer": "https://gitlab.com", "claims": {"ref_protected": "true"}}, "signs for anybody"),
+        ({"lifetime_s": 86401}, "lifetime_s"),
+        ({"lifetime_s": 1}, "lifetime_s"),
+        ({"claims": {"repository": ""}}, "claims"),
+        ({"claims": {"repository": 1}}, "claims"),
+        ({"claims": {f"c{number}": "x" for number in range(17)}}, "claims"),
+        ({"login_scope": "a  b"}, "login_scope"),
+    ],
+)
+def test_a_rule_that_contradicts_itself_or_lets_strangers_in_is_refused(
+    unchanged: BrokerInProcess, members: dict[str, Any], why: str
+) -> None:
+    usual = {"name": "r", "issuer": "https://issuer.example", "audience": AUDIENCE, "account": "ci"}
+    usual |= {"claims": {"a": "b"}}
+    answer = unchanged.call("POST", "/trust-rules", json={**usual, **members})
+    assert told(answer) == (422, "invalid")
+    assert why in answer.json["detail"]
+    assert unchanged.json("GET", "/trust-rules")["items"] == []
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"repository": "acme/*"},
+        {"repository_owner": "acme"},
+        {"sub": "repo:acme/solver:*"},
+        {"repository_id": "42", "ref": "*"},
+    ],
+)
+def test_a_rule_for_github_names_an_owner(broker: BrokerInProcess, claims: dict[str, str]) -> None:
+    wanted = {"name": "r", "issuer": GITHUB, "audience": AUDIENCE, "account": "ci", "claims": claims}
+    assert broker.json("POST", "/trust-rules", wanted)["claims"] == claims
+
+
+def test_there_is_an_end_to_rules(
+    broker: BrokerInProcess, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "MOST_RULES", 3)
+    for _ in range(3):
+        rule(broker, issuer)
+    answer = broker.call(
+        "POST", "/trust-rules", json={"name": "r", "issuer": issuer.url, "role": "member", "audience": "a"}
+    )
+    assert told(answer) == (429, "quota-exceeded")
+    first = broker.json("GET", "/trust-rules?limit=2")
+    assert [len(first["items"]), first["next_cursor"] is None] == [2, False]
+    assert len(broker.json("GET", f"/trust-rules?cursor={first['next_cursor']}")["items"]) == 1
+
+
+def test_rules_are_for_admins(broker: BrokerInProcess) -> None:
+    broker.json("POST", "/accounts", {"name": "op", "role": "operator"})
+    operator = broker.json("POST", "/tokens", {"name": "t", "account": "op"})["token"]
+    for method, path in [("GET", ""), ("POST", ""), ("GET", "/x"), ("DELETE", "/x")]:
+        assert broker.call(method, f"/trust-rules{path}", role=operator, json={}).status_code == 403
+
+
+def test_the_audit_log_tells_of_rules_of_who_came_by_them_and_who_was_refused(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    made = rule(broker, issuer)
+    token = trade(broker, issuer.token()).json
+    trade(broker, issuer.token(repository="evil/solver"))
+    trade(broker, "nonsense")
+    broker.call("DELETE", f"/trust-rules/{made['id']}")
+    entries = broker.json("GET", "/audit")["items"]
+    seen = [(entry["action"], entry["account"], entry["object"], entry["outcome"]) for entry in entries]
+    path = f"/trust-rules/{made['id']}"
+    assert ("post_trust_rule", "admin", path, "done") in seen
+    assert ("exchange_token", "ci", path, "done") in seen
+    assert ("delete_trust_rule", "admin", path, "done") in seen
+    assert ("exchange_token", "", "/token-exchange", "forbidden") in seen
+    assert ("exchange_token", "", "/token-exchange", "unauthorized") in seen
+    assert token["id"] in {entry["token"] for entry in entries}
+    assert token["access_token"] not in str(entries)
+
+
+# ---- what is kept
+
+
+def test_neither_id_tokens_nor_what_they_are_exchanged_for_are_kept(tmp_path: Path, caplog: Any) -> None:
+    with BrokerInProcess(tmp_path) as broker, running(now=broker.clock.now()) as issuer:
+        broker.json("POST", "/accounts", {"name": "ci", "kind": "service"})
+        rule(broker, issuer)
+        given = issuer.token()
+        made = trade(broker, given).json["access_token"]
+    content = b"".join(file.read_bytes() for file in tmp_path.glob("broker.sqlite*"))
+    for secret in (made, given, given.rpartition(".")[2]):
+        assert secret.encode() not in content
+        assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_token_is_good_once_at_all_brokers_and_after_a_restart(
+    tmp_path: Path, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
+    clock = FakeClock()
+    with (
+        BrokerInProcess(tmp_path / "a", clock, database_url=url) as first,
+        running(now=clock.now()) as issuer,
+    ):
+        first.json("POST", "/accounts", {"name": "ci", "kind": "service"})
+        rule(first, issuer)
+        given, person = issuer.token(), issuer.token(aud=CLIENT, sub="u")
+        of_people(first, issuer)
+        made = trade(first, given).json
+        named = trade(first, person).json["account"]
+        if database == "sqlite":
+            first.services.close()
+        with BrokerInProcess(tmp_path / ("a" if url is None else "b"), clock, database_url=url) as second:
+            assert told(trade(second, given)) == (401, "unauthorized")
+            assert second.json("GET", "/whoami", role=made["access_token"])["account"] == "ci"
+            assert trade(second, issuer.token(aud=CLIENT, sub="u")).json["account"] == named

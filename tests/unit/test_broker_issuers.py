@@ -1,0 +1,173 @@
+"""When an issuer is asked for its keys, and what is kept of the answer."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from accelpool_broker.services import issuers
+from accelpool_broker.services.issuers import ASKED_S, KEPT_S, Issuers, read_keys
+from accelpool_wire.errors import ConnectError, RemoteProtocolError, Unavailable
+
+from ..issuer_rig import ec_key, rsa_key
+
+WHO = "https://issuer.example"
+
+
+class Documents:
+    """Issuers with some keys, which count how often they are asked."""
+
+    def __init__(self, *keys: Any) -> None:
+        self.keys = list(keys)
+        self.asked = 0
+        self.failure: Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def discover(self, issuer: str) -> dict[str, Any]:
+        self.asked += 1
+        assert self.gate.wait(10)
+        if self.failure:
+            raise self.failure
+        return {"issuer": issuer, "jwks_uri": f"{issuer}/jwks"}
+
+    def get(self, url: str) -> dict[str, Any]:
+        return {"keys": [key.as_dict(private=False) for key in self.keys]}
+
+
+class Clock:
+    now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_keys_are_asked_for_once_and_kept_for_an_hour(clock: Clock) -> None:
+    documents = Documents(rsa_key("a"), ec_key("b"))
+    known = Issuers(documents, clock)
+    for _ in range(5):
+        assert known.key(WHO, "a") is not None
+        assert known.key(WHO, "b") is not None
+    assert documents.asked == 1
+    clock.now += KEPT_S
+    known.key(WHO, "a")
+    assert documents.asked == 2
+
+
+def test_a_key_that_is_new_is_found_and_made_up_ones_cost_a_question_in_ten_seconds(clock: Clock) -> None:
+    documents = Documents(rsa_key("a"))
+    known = Issuers(documents, clock)
+    known.key(WHO, "a")
+    documents.keys = [ec_key("new")]
+    assert known.key(WHO, "new") is None
+    clock.now += ASKED_S
+    assert known.key(WHO, "new") is not None
+    assert known.key(WHO, "a") is None  # it is gone
+    for number in range(100):
+        clock.now += 1.0
+        known.key(WHO, f"made-up-{number}")
+    assert documents.asked <= 2 + 11
+
+
+def test_who_does_not_answer_is_asked_again_after_ten_seconds_and_keys_that_are_kept_stay(
+    clock: Clock,
+) -> None:
+    documents = Documents(rsa_key("a"))
+    known = Issuers(documents, clock)
+    known.key(WHO, "a")
+    documents.failure = ConnectError("refused")
+    clock.now += ASKED_S
+    with pytest.raises(Unavailable, match=rf"{WHO} does not tell its keys: refused"):
+        known.key(WHO, "new")
+    assert known.key(WHO, "a") is not None
+    with pytest.raises(Unavailable):
+        known.key(WHO, "new")
+    assert documents.asked == 2
+    documents.failure, documents.keys = None, [ec_key("new")]
+    clock.now += ASKED_S
+    assert known.key(WHO, "new") is not None
+
+
+def test_keys_that_are_too_old_are_not_used_however_long_the_issuer_is_away(clock: Clock) -> None:
+    documents = Documents(rsa_key("a"))
+    known = Issuers(documents, clock)
+    known.key(WHO, "a")
+    documents.failure = ConnectError("refused")
+    clock.now += KEPT_S
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            known.key(WHO, "a")
+        clock.now += ASKED_S
+
+
+def test_a_hung_issuer_holds_so_many_requests_and_no_more(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuers, "PATIENCE_S", 0.01)
+    documents = Documents(rsa_key("a"))
+    documents.gate.clear()
+    known = Issuers(documents, clock)
+    found: list[Any] = []
+    waiting = [
+        threading.Thread(target=lambda: found.append(known.key(WHO, "a")))
+        for _ in range(issuers.MOST_AT_ONCE)
+    ]
+    for thread in waiting:
+        thread.start()
+    while known._slots._value:  # type: ignore[attr-defined]  # until all hold a place
+        pass
+    with pytest.raises(Unavailable, match="as many requests as may wait"):
+        known.key(WHO, "a")
+    documents.gate.set()
+    for thread in waiting:
+        thread.join(10)
+    assert len(found) == issuers.MOST_AT_ONCE
+    assert documents.asked == 1
+
+
+def test_of_many_issuers_only_so_many_are_remembered(clock: Clock) -> None:
+    known = Issuers(Documents(rsa_key("a")), clock)
+    for number in range(issuers.MOST_ISSUERS + 20):
+        known.key(f"https://issuer-{number}.example", "a")
+    assert len(known._known) == issuers.MOST_ISSUERS
+
+
+def test_keys_of_other_sorts_and_weak_ones_are_left_out() -> None:
+    good = ec_key("good").as_dict(private=False)
+    given = [
+        {"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"},
+        rsa_key("weak", 1024).as_dict(private=False),
+        {**good, "kid": "for-other-things", "use": "enc"},
+        {**good, "kid": 7},
+        {**good, "kid": "off-the-curve", "x": good["y"]},
+        {"kty": "RSA", "kid": "empty"},
+        {"kty": "AKP", "kid": "of-another-time"},
+        "nonsense",
+        good,
+        {**ec_key("other").as_dict(private=False), "kid": "good"},
+    ]
+    keys = read_keys({"keys": given})
+    assert list(keys) == ["good"]
+    assert keys["good"].as_dict(private=False)["x"] == good["x"]  # the first of a name is meant
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"keys": {}}, {"keys": [{}] * 65}], ids=["none", "no-list", "too-many"]
+)
+def test_a_set_that_is_none_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(RemoteProtocolError):
+        read_keys(document)
+
+
+def test_an_issuer_has_to_say_where_its_keys_are(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = Documents()
+    monkeypatch.setattr(documents, "discover", lambda issuer: {"issuer": issuer})
+    with pytest.raises(Unavailable, match="jwks_uri"):
+        Issuers(documents, clock).key(WHO, "a")
