@@ -11,12 +11,13 @@ import pytest
 from accelpool_node import control
 from accelpool_node.agent import warm_pool, workers
 from accelpool_node.agent.handshake import MAX_BODY_BYTES, Admission
+from accelpool_node.agent.processes import Child
 from accelpool_node.agent.sessions import Sessions
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.visitor import PlainVisitor
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_wire.errors import LeaseExpired, QuotaExceeded, Unavailable
-from accelpool_wire.lease_token import LeaseClaims
+from accelpool_wire.lease_token import LeaseClaims, ShareClaim
 
 from .stub_rig import LIMIT_S, run
 
@@ -33,7 +34,7 @@ def make_settings(bench, **limits):
     return Settings(broker_url="", name="n", state_dir=bench.state.path, token="", **limits)
 
 
-async def run_session(bench, during=None, **limits):
+async def run_session(bench, during=None, memory_bytes=(), **limits):
     """Open a session on a stub worker and return how it ended."""
     loop = asyncio.get_running_loop()
     over = loop.create_future()
@@ -46,8 +47,14 @@ async def run_session(bench, during=None, **limits):
         on_change=lambda: None,
         on_end=lambda session, outcome: over.set_result(outcome),
     )
-    claims = LeaseClaims(lease="L", node="n", shares=(), expires_at=0.0)
-    admission = Admission(claims=claims, environment="x", devices=("x/a",), shares=())
+    names = [f"x/{number}" for number in range(len(memory_bytes))]
+    told = tuple(
+        ShareClaim(device=name, epoch=1, memory_bytes=size, compute=1.0)
+        for name, size in zip(names, memory_bytes, strict=True)
+    )
+    shares = tuple(control.SessionShare(device=name, memory_bytes=0) for name in names)
+    claims = LeaseClaims(lease="L", node="n", shares=told, expires_at=0.0)
+    admission = Admission(claims=claims, environment="x", devices=("x/a",), shares=shares)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         session = await sessions.open(admission, b"hello", PlainVisitor(theirs))
@@ -61,6 +68,15 @@ def test_a_silent_worker_is_hung(bench):
     outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2))
     assert outcome.cause == "hung"
     assert outcome.detail.endswith("its worker gave no sign of life for 0.2 s")
+
+
+def test_a_session_has_its_shares_of_memory_in_its_control_group(bench, monkeypatch):
+    bounded = []
+    monkeypatch.setattr(Child, "bound", lambda child, share_bytes: bounded.append((child.pid, share_bytes)))
+    bench.worker("ready()\ncontrol.send(agent, control.Ended(control.Cause.GOODBYE))")
+    outcome = run(bench, lambda: run_session(bench, memory_bytes=(1000, 500)))
+    assert outcome.cause == "goodbye"
+    assert [share_bytes for _, share_bytes in bounded] == [1500]
 
 
 SILENT = "ready()\ncontrol.send(agent, control.Alive(0.0, may_be_silent=True))\n"

@@ -261,6 +261,20 @@ def test_what_is_not_bounded_is_not_written(tmp_path):
     assert (tmp_path / "memory.max").exists()
 
 
+def test_who_cannot_be_seen_from_here_is_not_taken_for_the_agents_own(tmp_path):
+    (tmp_path / "cgroup.procs").write_text("0\n")  # so the kernel tells of processes in other namespaces
+    group = [sys.executable, "-c", KILLS, str(tmp_path)]
+    assert subprocess.run(group, start_new_session=True, timeout=60).returncode == 0
+
+
+KILLS = """
+import sys
+from pathlib import Path
+from accelpool_node.sandbox.cgroups import Group
+Group(path=Path(sys.argv[1])).kill()
+"""
+
+
 @pytest.mark.parametrize(
     ("root", "group", "found"),
     [

@@ -73,9 +73,10 @@ class Group:
             if (self.path / KILL).exists():
                 (self.path / KILL).write_text("1")
                 return
-            for pid in (self.path / PROCESSES).read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+            for pid in map(int, (self.path / PROCESSES).read_text().split()):
+                if pid > 0:  # 0 is one that cannot be seen from here, and would be this one's own group
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
     def remove(self) -> None:
         """Kill what is left in it, and remove it.
