@@ -19,6 +19,7 @@ from typing import NoReturn
 from accelpool_broker import server, state_dir
 from accelpool_broker.app import build_app
 from accelpool_broker.clock import SystemClock
+from accelpool_broker.gate import Gate
 from accelpool_broker.services.services import open_services
 from accelpool_broker.settings import Settings
 from accelpool_broker.state_dir import StateDirError
@@ -29,7 +30,7 @@ from accelpool_wire.open_files import allow_open_files
 from accelpool_wire.tls import is_loopback
 
 CANNOT_START = 2
-FILES = 16384  # a socket for each client that waits
+FILES = 32768  # a socket for each client that waits, or is in its TLS handshake
 DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 
 
@@ -92,7 +93,7 @@ def _tls(given: argparse.Namespace) -> server.TlsFiles | None:
 
 
 def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> int:
-    with server.listen(settings.host, settings.port) as sock, state_dir.locked(directory):
+    with server.listen(settings.host, settings.port) as sock, state_dir.locked(directory), Gate(sock):
         clock = SystemClock()
         services = open_services(settings, clock)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

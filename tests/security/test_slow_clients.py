@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +22,14 @@ from accelpool_wire.messages import Hello
 from accelpool_wire.open_files import allow_open_files
 from accelpool_wire.testing import frame
 
+from ..conftest import Pool, wait_until
 from ..integration.agent_rig import FakeBroker, Node
 from .raw_http import RawHttp
 
 FILES = 12_000
 CROWD = 3000  # the broker answers, or keeps waiting, 1400 at once and lets 1000 more wait for that
 CROWD_OF_A_NODE = 800
+FEW_FILES = 6000
 AT_ONCE_S = 5.0
 
 
@@ -72,6 +76,33 @@ def test_half_handshakes_do_not_stop_a_broker_that_does_tls(secure_null_pool: An
         url = secure_null_pool.url + "/health"
         assert requests.get(url, verify=secure_null_pool.ca, timeout=AT_ONCE_S).ok
         assert time.monotonic() - started < AT_ONCE_S
+
+
+@contextlib.contextmanager
+def rush(address: Any, count: int) -> Iterator[None]:
+    """Have so many connections under way, whether they are let in or not."""
+    allow_open_files(FILES)
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stream = stack.enter_context(socket.socket())
+            stream.setblocking(False)
+            stream.connect_ex(address)
+        yield
+
+
+@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "tls"])
+def test_a_crowd_larger_than_there_are_descriptors_for_leaves_nothing_behind(
+    tmp_path: Path, has_tls: bool
+) -> None:
+    pool = Pool(folder=tmp_path, backend="null:1", has_tls=has_tls)
+    pool.start_broker()
+    try:
+        resource.prlimit(pool.broker.process.pid, resource.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES))
+        with rush(RawHttp(pool).address, FEW_FILES + 2000):
+            wait_until(lambda: "whoever comes has to wait" in (tmp_path / "broker.log").read_text())
+        assert requests.get(pool.url + "/health", verify=pool.ca or True, timeout=60).ok
+    finally:
+        pool.stop()
 
 
 @pytest.fixture(scope="module")
