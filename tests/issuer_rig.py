@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import ssl
 import threading
 import time
 import warnings
@@ -130,8 +131,8 @@ class Issuer:
 
 
 @contextmanager
-def running(**options: Any) -> Iterator[Issuer]:
-    """Give an issuer that listens."""
+def running(certificate: tuple[str, str] | None = None, **options: Any) -> Iterator[Issuer]:
+    """Give an issuer that listens, over TLS if there are files of a certificate and its key."""
     issuer = Issuer(**options)
 
     class Handler(BaseHTTPRequestHandler):
@@ -161,7 +162,11 @@ def running(**options: Any) -> Iterator[Issuer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    issuer.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    issuer.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

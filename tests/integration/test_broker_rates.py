@@ -63,21 +63,19 @@ def test_what_needs_no_token_is_not_counted(broker: BrokerInProcess) -> None:
 
 
 def test_a_real_broker_slows_a_client_down_that_does_not_notice_otherwise(tmp_path: Path) -> None:
-    broker = Broker(tmp_path / "state", 0, "--requests-per-s", "20", has_node=False)
+    broker = Broker(tmp_path / "state", 0, "--requests-per-s", "2", has_node=False)
     try:
         rest = RestClient(broker.url, broker.tokens["user"])
         began_at = time.monotonic()
-        clients = [threading.Thread(target=_ask, args=(rest, 65)) for _ in range(4)]
+        clients = [threading.Thread(target=_ask, args=(rest, 8)) for _ in range(4)]
         for client in clients:
             client.start()
         for client in clients:
             client.join(60)
-        assert (
-            2.5 < time.monotonic() - began_at < 20
-        )  # 260 requests: 200 at once, the others at 20 per second
+        assert time.monotonic() - began_at > 5  # 32 requests: 20 at once, the others at 2 per second
         bare = {"Authorization": f"Bearer {broker.tokens['user']}"}
-        codes = {requests.get(f"{broker.url}/whoami", headers=bare, timeout=5).status_code for _ in range(60)}
-        assert codes == {200, 429}
+        codes = {requests.get(f"{broker.url}/whoami", headers=bare, timeout=5).status_code for _ in range(30)}
+        assert 429 in codes
     finally:
         broker.stop()
 

@@ -6,9 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from accelpool.cli.certificate_authority import CertificateAuthority
 from accelpool_wire import issuer as asking
 from accelpool_wire.errors import (
     AccelpoolError,
@@ -88,6 +90,22 @@ def test_documents_are_not_asked_for_where_anybody_could_answer(issuer: Issuer) 
         IssuerClient().get("http://keys.example/jwks")
 
 
+def test_an_issuer_with_a_certificate_of_its_own_is_believed_by_who_was_told(tmp_path: Path) -> None:
+    authority = CertificateAuthority(tmp_path)
+    authority.create()
+    made = authority.issue(["127.0.0.1"])
+    with running(certificate=(str(made.cert), str(made.key))) as secured:
+        assert secured.url.startswith("https://")
+        assert IssuerClient(str(tmp_path / "ca.pem")).discover(secured.url)["issuer"] == secured.url
+        with pytest.raises(ConnectError, match="SSLError"):
+            IssuerClient().discover(secured.url)
+
+
+def test_no_file_of_authorities_is_told(issuer: Issuer) -> None:
+    with pytest.raises(ConnectError):
+        IssuerClient("/nowhere/ca.pem").discover(issuer.url.replace("http:", "https:"))
+
+
 def test_nobody_there_is_told_at_once() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # and does not listen
@@ -119,7 +137,7 @@ def serve(content: bytes, pause_s: float, count: int) -> tuple[str, threading.Th
     ("content", "pause_s", "count", "error"),
     [
         (b"", 1.0, 1, Timeout),
-        (b" ", 0.05, 40, Timeout),
+        (b" ", 0.05, 400, Timeout),
         (b" ", 0.0, 3, ReadError),
     ],
     ids=["silent", "drop-by-drop", "cut-short"],
@@ -133,5 +151,5 @@ def test_an_answer_comes_within_the_time_or_not_at_all(
     began_at = time.monotonic()
     with pytest.raises(error):
         IssuerClient().discover(url)
-    assert time.monotonic() - began_at < 1.5
+    assert time.monotonic() - began_at < 8
     thread.join(10)

@@ -277,9 +277,11 @@ def test_made_up_keys_do_not_have_the_broker_ask_for_each(broker: BrokerInProces
 
 
 def test_strangers_are_counted_by_their_address(broker: BrokerInProcess, issuer: Issuer) -> None:
-    codes = [trade(broker, "nonsense").status_code for _ in range(int(BURST_S * STRANGERS_PER_S) + 20)]
-    assert set(codes) == {401, 429}
-    assert codes.index(429) >= BURST_S * STRANGERS_PER_S
+    count = 0
+    while (code := trade(broker, "nonsense").status_code) == 401 and count < 5000:
+        count += 1
+    assert code == 429
+    assert count >= BURST_S * STRANGERS_PER_S
     assert broker.json("GET", "/whoami")["account"] == "admin"
 
 

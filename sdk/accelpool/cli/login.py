@@ -46,11 +46,11 @@ def login(
     """
     settings, output = CliSettings.from_environment(), Output(json)
     pool = _pool(settings.sdk, url)
-    rest = RestClient(pool.url, "", pool.ca)
+    rest, asking = RestClient(pool.url, "", pool.ca), IssuerClient(settings.issuer_ca)
     if ci:
-        id_token = job_id_token(settings, audience or pool.url, IssuerClient())
+        id_token = job_id_token(settings, audience or pool.url, asking)
     else:
-        id_token = _of_a_person(rest, issuer, output)
+        id_token = _of_a_person(rest, asking, issuer, output)
     made = _exchange(rest, id_token)
     path = settings.sdk.credentials_path
     try:
@@ -82,10 +82,10 @@ def _pool(settings: Settings, url: str | None) -> Credentials:
     )
 
 
-def _of_a_person(rest: RestClient, issuer: str | None, output: Output) -> str:
+def _of_a_person(rest: RestClient, asking: IssuerClient, issuer: str | None, output: Output) -> str:
     """Have somebody log in with a browser, and return his ID token."""
     method = _method(rest, issuer)
-    flow = DeviceLogin(method["issuer"], method["client_id"], method["scope"], client=IssuerClient())
+    flow = DeviceLogin(method["issuer"], method["client_id"], method["scope"], client=asking)
     prompt = flow.begin()
     output.note(f"Open {prompt.url} in a browser, on any machine, and enter the code {prompt.code}")
     if prompt.whole_url:

@@ -7,6 +7,7 @@ PATH               where `ld`, and a command to run, is looked for
 SHELL              the shell of `accelpool shell`
 ACCELPOOL_LEASE_FILE   the lease of this shell, from `accelpool acquire --shell`
 ACCELPOOL_DRIVER_PATH  the native driver's library, if it is not where it is installed
+ACCELPOOL_ISSUER_CA    the file of the authorities that vouch for an issuer of ID tokens, if not the system's
 ACCELPOOL_ID_TOKEN     the ID token of the CI job that this is
 ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN   where GitHub gives it one
 ACCELPOOL_...      as for the SDK: see `accelpool.settings`
@@ -39,6 +40,7 @@ class CliSettings:
         shell: The user's shell, or None.
         lease_file: The file of this shell's lease, or None.
         driver: Where the native driver is said to be, or None.
+        issuer_ca: The file of the authorities that vouch for issuers; "" for those of the system.
         id_token: The ID token of the CI job that this is, or None.
         github_url: Where GitHub gives the job one, or None.
         github_token: With which token, or None.
@@ -53,6 +55,7 @@ class CliSettings:
     shell: str | None = None
     lease_file: Path | None = None
     driver: str | None = None
+    issuer_ca: str = ""
     id_token: str | None = field(default=None, repr=False)
     github_url: str | None = None
     github_token: str | None = field(default=None, repr=False)
@@ -73,6 +76,7 @@ class CliSettings:
             shell=env.get("SHELL"),
             lease_file=Path(lease_file) if lease_file else None,
             driver=env.get("ACCELPOOL_DRIVER_PATH") or None,
+            issuer_ca=env.get("ACCELPOOL_ISSUER_CA") or "",
             id_token=env.get("ACCELPOOL_ID_TOKEN") or None,
             github_url=env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or None,
             github_token=env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") or None,
