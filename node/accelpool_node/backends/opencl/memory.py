@@ -30,4 +30,6 @@ class MemoryObjects:
 
     def buffer_address(self, buffer: Any) -> int:
         """Refuse: OpenCL's buffers have no address that stays."""
-        raise error_for("clGetMemObjectInfo", ErrorCode.INVALID_OPERATION, "a buffer of OpenCL has no address")
+        raise error_for(
+            "clGetMemObjectInfo", ErrorCode.INVALID_OPERATION, "a buffer of OpenCL has no address"
+        )
