@@ -1,7 +1,7 @@
 """OpenCL C, as the tests write it, as CUDA C++: for devices whose compiler takes that.
 
-It knows what the tests' kernels are made of, and no more. Local memory that is a parameter becomes the launch's
-dynamic shared memory, of which a kernel has one piece, and which takes no parameter's place.
+It knows what the tests' kernels are made of, and no more. Local memory that is a parameter becomes the
+launch's dynamic shared memory, of which a kernel has one piece, and which takes no parameter's place.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from accelpool_node.discover import load_backend
 from accelpool_wire.errors import Error
 
 sys.path.append(str(Path(__file__).parents[1]))  # it is run by its path, and tests are no package of it
-from dialect import for_cuda  # noqa: E402
+from dialect import for_cuda
 
 PROFILING = 2
 READ_WRITE = 1

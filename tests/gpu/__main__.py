@@ -23,7 +23,6 @@ from accelpool_node.sandbox.policy import Mode
 from ..integration.worker_rig import (
     SANDBOX_VARIABLE,
     Target,
-    Worker,
     cuda_targets,
     opencl_targets,
 )

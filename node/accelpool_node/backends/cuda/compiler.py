@@ -10,8 +10,8 @@ import pycuda.driver as cuda
 
 from accelpool_node.backends.cuda import nvrtc
 from accelpool_node.backends.cuda.core import refused
-from accelpool_node.backends.cuda.options import has_architecture, parse
 from accelpool_node.backends.cuda.nvrtc import Compiled
+from accelpool_node.backends.cuda.options import has_architecture, parse
 from accelpool_wire.codes import ErrorCode
 
 ROUTINE = "clBuildProgram"

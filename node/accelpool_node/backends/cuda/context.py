@@ -1,7 +1,8 @@
-"""A device's context, and what its commands share: streams, events, pinned memory, what is to be given back."""
+"""A device's context, and what its commands share: streams, events, pinned memory, and who tidies up."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pycuda.driver as cuda
 
+from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.clock import Clock
 from accelpool_node.backends.cuda.pinned import PinnedPool
 
@@ -141,9 +143,8 @@ class Janitor:
             end, thing = self._left.get()
             self._context.push()
             try:
-                end()
-            except Exception:  # noqa: BLE001, RUF100 - a context that is lost has nothing to give back
-                continue
+                with contextlib.suppress(driver.DriverError, cuda.Error):  # a lost context gives nothing back
+                    end()
             finally:
-                thing = end = None  # type: ignore[assignment]
+                del end, thing
                 self._context.pop()

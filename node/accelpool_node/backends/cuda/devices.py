@@ -14,7 +14,7 @@ from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.context import CudaContext
 from accelpool_node.backends.cuda.core import in_context, refused, translate
 from accelpool_node.backends.cuda.description import describe
-from accelpool_node.backends.cuda.objects import CudaEvent, CudaQueue
+from accelpool_node.backends.cuda.objects import CudaQueue
 from accelpool_node.backends.cuda.probe import probe
 from accelpool_wire.codes import ErrorCode
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 
 from accelpool_node.backends.cuda.core import refused
 from accelpool_wire.codes import ErrorCode
@@ -49,10 +50,8 @@ def parse(options: str, routine: str) -> list[str]:
         words = shlex.split(options)
     except ValueError as error:
         raise refused(routine, ErrorCode.INVALID_BUILD_OPTIONS, f"{options!r}: {error}") from error
-    found, rest = [], iter(words)
-    for word in rest:
-        found.append(_checked(word, rest, routine))
-    return found
+    rest = iter(words)
+    return [_checked(word, rest, routine) for word in rest]
 
 
 def has_architecture(words: list[str]) -> bool:
@@ -60,17 +59,17 @@ def has_architecture(words: list[str]) -> bool:
     return any(GIVES_ARCHITECTURE.fullmatch(word.partition("=")[0]) for word in words)
 
 
-def _checked(word: str, rest: object, routine: str) -> str:
+def _checked(word: str, rest: Iterator[str], routine: str) -> str:
     """Return an option, with the next word as its value if it has none."""
     if FLAGS.fullmatch(word):
         return word
-    name, gap, value = word.partition("=")
+    name, _, value = word.partition("=")
     joined = next((short for short in JOINED if word.startswith(short)), "")
     if joined:
-        name, gap, value = joined, "", word.removeprefix(joined)
+        name, value = joined, word.removeprefix(joined)
     form = next((form for names, form in VALUES.items() if re.fullmatch(names, name)), None)
     if form is not None and not value:
-        value = next(rest, "")  # type: ignore[call-overload]
+        value = next(rest, "")
     if form is None or not re.fullmatch(form, value, re.DOTALL):
         what = f"option {word[:200]!r} is not one of those that are passed on"
         raise refused(routine, ErrorCode.INVALID_BUILD_OPTIONS, what)
