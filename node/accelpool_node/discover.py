@@ -138,7 +138,7 @@ def load_backend(name: str) -> Backend:
 
 def _cuda() -> Backend:
     try:
-        from accelpool_node.backends.cuda import CudaBackend
+        from accelpool_node.backends.cuda.backend import CudaBackend
     except ModuleNotFoundError as error:
         what = f"the CUDA backend needs PyCUDA: pip install 'accelpool[cuda]' ({error})"
         raise Unavailable(what) from error

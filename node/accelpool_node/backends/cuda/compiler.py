@@ -15,7 +15,7 @@ from accelpool_node.backends.cuda.options import has_architecture, parse
 from accelpool_wire.codes import ErrorCode
 
 ROUTINE = "clBuildProgram"
-NVCC_ONLY = ("-Xptxas", "--res-usage", "-code")
+NVCC_ONLY = ("-O", "--optimize", "-code", "--gpu-code", "--res-usage", "-res-usage")
 
 
 def compile_source(source: str, options: str, capability: tuple[int, int], driver_version: int) -> Compiled:

@@ -45,6 +45,9 @@ CODES = {
 FATAL = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
 
 
+FAILURES = (cuda.Error, driver.DriverError)
+
+
 class Fallible(Protocol):
     """What remembers that nothing more can be done."""
 
@@ -83,7 +86,7 @@ def in_context(
                     return function(self, first, *args, **kwargs)
                 finally:
                     context.pop()
-            except (cuda.Error, driver.DriverError) as error:
+            except FAILURES as error:
                 raise translate(routine, error, context) from error
             except (TypeError, ValueError, OverflowError) as error:  # what PyCUDA cannot convert
                 what = next(iter(str(error).splitlines()), type(error).__name__)

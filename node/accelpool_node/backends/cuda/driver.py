@@ -21,7 +21,7 @@ JIT_INFO_LOG, JIT_INFO_BYTES, JIT_ERROR_LOG, JIT_ERROR_BYTES = 3, 4, 5, 6
 LOG_BYTES = 64 << 10
 LARGEST_CODE, MOST_ATTRIBUTES = 1100, 256  # more than any driver has
 MODULE_VERSION = Path("/proc/driver/nvidia/version")
-INVALID_VALUE, NOT_FOUND = 1, 500
+INVALID_VALUE, NOT_FOUND, NOT_SUPPORTED = 1, 500, 801
 MAX_DYNAMIC_SHARED_SIZE_BYTES = 8
 
 
@@ -60,7 +60,8 @@ def library() -> ctypes.CDLL:
 
 
 def _call(routine: str, *args: object) -> None:
-    code = getattr(library(), routine)(*args)
+    function = getattr(library(), routine, None)
+    code = NOT_SUPPORTED if function is None else function(*args)
     if code:
         raise DriverError(routine, code)
 

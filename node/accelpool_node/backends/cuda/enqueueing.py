@@ -11,9 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from accelpool_node.backends.cuda.core import FAILURES, translate
 from accelpool_node.backends.cuda.objects import OUT_OF_ORDER, RUNNING, SUBMITTED, CudaEvent, CudaQueue
 from accelpool_wire.codes import ErrorCode
-from accelpool_wire.errors import Error
 
 FAILED_WAIT = ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
 Issue = Callable[[CudaEvent], None]
@@ -103,10 +103,13 @@ def end(event: CudaEvent, status: int) -> None:
 def _submit_held(event: CudaEvent) -> int:
     """Submit a command; return its status: running, or the error with which that failed."""
     assert event.issue is not None, "it is a command"
+    event.context.push()
     try:
         event.issue(event)
-    except Error as error:
-        return error.code
+    except FAILURES as error:
+        return translate("clSetUserEventStatus", error, event.context).code
+    finally:
+        event.context.pop()
     return RUNNING
 
 

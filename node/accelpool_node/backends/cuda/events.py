@@ -6,11 +6,8 @@ import threading
 import time
 from typing import Any
 
-import pycuda.driver as cuda
-
-from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.context import CudaContext
-from accelpool_node.backends.cuda.core import in_context, refused, translate
+from accelpool_node.backends.cuda.core import FAILURES, in_context, refused, translate
 from accelpool_node.backends.cuda.enqueueing import end
 from accelpool_node.backends.cuda.objects import COMPLETE, RUNNING, SUBMITTED, CudaEvent
 from accelpool_wire.codes import ErrorCode
@@ -66,7 +63,7 @@ def has_ended(event: CudaEvent) -> bool:
             finally:
                 context.pop()
             event.settle()
-        except (cuda.Error, driver.DriverError) as error:
+        except FAILURES as error:
             _fail(event, error)
     return event.status <= 0
 
@@ -80,7 +77,7 @@ def _block(event: CudaEvent) -> None:
             event.done.synchronize()
         finally:
             context.pop()
-    except (cuda.Error, driver.DriverError) as error:
+    except FAILURES as error:
         _fail(event, error)
 
 

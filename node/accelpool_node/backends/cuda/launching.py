@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from accelpool_node.backends.cuda.core import refused
 from accelpool_wire.codes import ErrorCode
+from accelpool_wire.errors import error_for
 from accelpool_wire.messages import InfoValue
 
 ROUTINE = "clEnqueueNDRangeKernel"
@@ -34,14 +34,14 @@ def sizes_of(
         LogicError: INVALID_GLOBAL_WORK_SIZE, INVALID_WORK_GROUP_SIZE or INVALID_GLOBAL_OFFSET.
     """
     if min(global_size) < 0:
-        raise refused(ROUTINE, ErrorCode.INVALID_GLOBAL_WORK_SIZE, f"{list(global_size)}")
+        raise error_for(ROUTINE, ErrorCode.INVALID_GLOBAL_WORK_SIZE, f"{list(global_size)}")
     if offset and any(offset):
         what = f"CUDA's threads are counted from 0, not from {list(offset)}"
-        raise refused(ROUTINE, ErrorCode.INVALID_GLOBAL_OFFSET, what)
+        raise error_for(ROUTINE, ErrorCode.INVALID_GLOBAL_OFFSET, what)
     block = list(local_size) if local_size else _chosen(global_size, most_threads)
     if any(part < 1 or whole % part for whole, part in zip(global_size, block, strict=True)):
         what = f"blocks of {block} do not fill {list(global_size)}"
-        raise refused(ROUTINE, ErrorCode.INVALID_WORK_GROUP_SIZE, what)
+        raise error_for(ROUTINE, ErrorCode.INVALID_WORK_GROUP_SIZE, what)
     grid = [whole // part for whole, part in zip(global_size, block, strict=True)]
     return _three(grid), _three(block)
 
@@ -54,14 +54,14 @@ def check_launch(grid: Sizes, block: Sizes, most_threads: int, info: Mapping[int
     """
     if math.prod(block) > most_threads:
         what = f"blocks of {math.prod(block)} threads; {most_threads} are possible"
-        raise refused(ROUTINE, ErrorCode.INVALID_WORK_GROUP_SIZE, what)
+        raise error_for(ROUTINE, ErrorCode.INVALID_WORK_GROUP_SIZE, what)
     for sizes, first, code in (
         (block, MAX_BLOCK, ErrorCode.INVALID_WORK_ITEM_SIZE),
         (grid, MAX_GRID, ErrorCode.INVALID_GLOBAL_WORK_SIZE),
     ):
         limits = [info.get(first + axis) for axis in range(3)]
         if any(isinstance(most, int) and size > most for size, most in zip(sizes, limits, strict=True)):
-            raise refused(ROUTINE, code, f"{list(sizes)}; up to {limits} are possible")
+            raise error_for(ROUTINE, code, f"{list(sizes)}; up to {limits} are possible")
 
 
 def _chosen(global_size: Sequence[int], most_threads: int) -> list[int]:

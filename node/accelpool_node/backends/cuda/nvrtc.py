@@ -51,6 +51,7 @@ class Nvrtc:
         above = Path(os.path.realpath(self.path)).parents
         places = [parent / "include" for parent in list(above)[:4]]
         places += [Path(found) for found in glob.glob(str(above[2] / "cuda_runtime" / "include"))]
+        places += [Path(root) / "include" for pattern in cuda_toolkit.TOOLKITS for root in glob.glob(pattern)]
         return [str(place) for place in places if (place / "cuda_fp16.h").exists()][:1]
 
     def architectures(self) -> list[int]:

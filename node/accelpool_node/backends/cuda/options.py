@@ -10,8 +10,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from accelpool_node.backends.cuda.core import refused
 from accelpool_wire.codes import ErrorCode
+from accelpool_wire.errors import error_for
 
 MACRO = r"[A-Za-z_]\w*(?:\([\w,. ]*\))?(?:=.*)?"
 ARCHITECTURE = r"(?:sm|compute|lto)_\d{2,3}[af]?"
@@ -49,7 +49,7 @@ def parse(options: str, routine: str) -> list[str]:
     try:
         words = shlex.split(options)
     except ValueError as error:
-        raise refused(routine, ErrorCode.INVALID_BUILD_OPTIONS, f"{options!r}: {error}") from error
+        raise error_for(routine, ErrorCode.INVALID_BUILD_OPTIONS, f"{options!r}: {error}") from error
     rest = iter(words)
     return [_checked(word, rest, routine) for word in rest]
 
@@ -72,5 +72,5 @@ def _checked(word: str, rest: Iterator[str], routine: str) -> str:
         value = next(rest, "")
     if form is None or not re.fullmatch(form, value, re.DOTALL):
         what = f"option {word[:200]!r} is not one of those that are passed on"
-        raise refused(routine, ErrorCode.INVALID_BUILD_OPTIONS, what)
+        raise error_for(routine, ErrorCode.INVALID_BUILD_OPTIONS, what)
     return f"{name}{value}" if joined else f"{name}={value}"
