@@ -33,7 +33,10 @@ MAX_ICD_BYTES = 4096
 PRIVATE_DIR = 0o700
 
 # What a child gets of the agent's own variables; everything else, tokens above all, stays behind.
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH")
+PASSED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
+)
 SECRET_PREFIX = "ACCELPOOL_"  # noqa: S105 - a prefix of names
 
 
