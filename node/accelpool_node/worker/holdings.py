@@ -22,6 +22,7 @@ from accelpool_node.worker.objects import (
     SamplerObject,
     Share,
     Table,
+    VariableObject,
     driver_event,
     failure_of,
 )
@@ -178,7 +179,7 @@ class Holdings:
                 return [(self.contexts, message.context)]
             case m.CreateCommandQueue():
                 return [(self.queues, message.queue)]
-            case m.CreateBuffer():
+            case m.CreateBuffer() | m.CreateVariableBuffer():
                 return [(self.buffers, message.buffer)]
             case m.CreateSubBuffer():
                 return [(self.buffers, message.sub_buffer)]
@@ -350,7 +351,7 @@ class Holdings:
             return
         if buffer.parent is not None:
             self._let_go(buffer.parent)
-        else:
+        elif not isinstance(buffer, VariableObject):
             queues = [*self.queues.items.values(), *self._leaving]
             allocation, buffer.allocation = buffer.allocation, None
             self.ledger.retire(buffer.context, buffer.size + buffer.padding, queues, allocation)

@@ -204,6 +204,11 @@ class SVMObject(BufferObject):
     address: int
 
 
+@dataclass(kw_only=True, slots=True, eq=False)
+class VariableObject(BufferObject):
+    """A buffer over a variable of a program, whose memory it is: it takes none of the shares."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SVMPlace:
     """A kernel argument: an offset in shared virtual memory."""
