@@ -25,7 +25,8 @@ def listed(number, api="cuda", **more):
     """A device as a broker lists it."""
     return {
         "id": f"dev_{number}", "name": f"cuda/GPU-{number}", "node": "n", "environment": "cuda",
-        "kind": "gpu", "api": api, "capacity": {"memory_bytes": 1 << 34, "compute_units": 100}, "state": "free",
+        "kind": "gpu", "api": api, "capacity": {"memory_bytes": 1 << 34, "compute_units": 100},
+        "state": "free",
         "attributes": {
             "name": f"GPU {number}", "compute_capability": "8.6", "hardware": f"0000:{number:02x}:00",
             "warp_size_nv": 32,

@@ -6,6 +6,7 @@ memory, into which copies may be asynchronous. Managed memory, which host and de
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -151,7 +152,7 @@ def register_host_memory(ary: AnyArray, flags: int = 0) -> AnyArray:  # noqa: AR
     Raises:
         LogicError: CUDA_ERROR_INVALID_VALUE: it is no contiguous array.
     """
-    if not isinstance(ary, np.ndarray) or not ary.flags.c_contiguous:
+    if not getattr(ary, "flags", None) or not ary.flags.c_contiguous:
         raise failed("register_host_memory", "INVALID_VALUE", "a contiguous array is needed")
     memory = np.frombuffer(flat_bytes(ary, writable=True), np.uint8)
     return RegisteredHostMemory(memory)._over(ary.shape, ary.dtype, "C")
@@ -183,4 +184,6 @@ def _order_of(array: AnyArray) -> Order:
 
 
 def _bytes_of(shape: Any, dtype: Any) -> int:
-    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    item: np.dtype[Any] = np.dtype(dtype)
+    sizes: list[int] = np.atleast_1d(shape).tolist()
+    return math.prod(sizes) * item.itemsize

@@ -95,7 +95,7 @@ def layout(format: str) -> Layout:
 
 def format_of(arg_types: Sequence[Any] | str) -> str:
     """Return the format of parameters' types: of NumPy's, of codes; anything else is a pointer."""
-    codes = []
+    codes: list[str] = []
     for arg_type in arg_types:
         if isinstance(arg_type, type) and issubclass(arg_type, np.number):
             codes.append(np.dtype(arg_type).char)
@@ -115,7 +115,8 @@ def packed(args: Sequence[Any]) -> tuple[list[ArgumentHandler], bytes]:
         TypeError: Which one is none that a kernel could have.
     """
     handlers: list[ArgumentHandler] = []
-    codes, values = [], []
+    codes: list[str] = []
+    values: list[Any] = []
     for place, arg in enumerate(args):
         if isinstance(arg, np.number):
             codes.append(arg.dtype.char)
@@ -137,7 +138,7 @@ def _content(arg: Any) -> bytes | None:
     """Return the bytes of what is passed by value, None for anything else."""
     if isinstance(arg, np.ndarray):
         return arg.tobytes()
-    return bytes(memoryview(arg)) if isinstance(arg, np.void) else None
+    return arg.tobytes() if isinstance(arg, np.void) else None
 
 
 def _address(arg: Any, place: int) -> int:

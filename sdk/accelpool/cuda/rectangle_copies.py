@@ -189,16 +189,16 @@ class Memcpy2D:
         content, session = _bytes_of(self._target.host, writable=True), context._lower._session
         with calling(self.routine):
             target.check_within(content.nbytes, self.routine)
-            buffer, place = _place(context, self._source.address, source, self.routine)
-            into, then = content[target.start : target.start + target.size], None
-            if not target.is_dense:
-                dense = into = memoryview(bytearray(target.size))
-                then = lambda: unpack(dense, content, target)  # noqa: E731 - one of two
+            buffer, (origin, region, rows, slices) = _place(
+                context, self._source.address, source, self.routine
+            )
+            into, then = _into(content, target)
             with context._lanes.lock:
                 waits = context._lanes.before(lane)
                 event = session.new_handle() if is_async else 0
                 handles = (lane.queue._handle, buffer._use(self.routine))
-                pending = session.read(m.EnqueueReadBufferRect(*handles, *place, event, waits), into, then)
+                message = m.EnqueueReadBufferRect(*handles, origin, region, rows, slices, event, waits)
+                pending = session.read(message, into, then)
             if event:
                 session.release(event)
                 return
@@ -248,6 +248,14 @@ def _place(
     slices, rest = divmod(offset, box.slice_pitch) if box.region[2] > 1 else (0, offset)
     rows, column = divmod(rest, box.row_pitch)
     return buffer, ([column, rows, slices], list(box.region), box.row_pitch, box.slice_pitch)
+
+
+def _into(content: memoryview, target: Rectangle) -> tuple[memoryview, Callable[[], None] | None]:
+    """Return where a box is to be read to, and what is to be done then."""
+    if target.is_dense:
+        return content[target.start : target.start + target.size], None
+    dense = memoryview(bytearray(target.size))
+    return dense, lambda: unpack(dense, content, target)
 
 
 def _bytes_of(memory: Any, *, writable: bool = False) -> memoryview:

@@ -42,7 +42,7 @@ LAYER = ForeignLayer(
     modules=PUBLIC | NEEDED_BY_THEM | INSIDE,
     folder=lambda: pycuda_folder(),
     missing=(
-        "PyCUDA's Python files are not here: pip install 'accelpool[cuda-arrays]', and put the folder `pycuda` "
-        "of its source, from pip download --no-deps --no-binary pycuda pycuda, on the path (no CUDA is needed)"
+        "PyCUDA's Python files are not here: pip install 'accelpool[cuda-arrays]', and put the folder pycuda "
+        "of its source, from pip download --no-deps --no-binary pycuda pycuda, on the path (without CUDA)"
     ),
 )
