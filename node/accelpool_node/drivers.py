@@ -6,6 +6,7 @@ Drivers that do not get on in one process get a process each. On a Linux machine
     intel     Intel's CPU runtime, where its wheels are installed beside this Python
     NAME      one for each NAME.icd of the system's vendors directory (pocl, nvidia, ...)
     NAME      one for each that the operator describes: see `environments`
+    cuda      NVIDIA's own, where PyCUDA is installed beside this Python
 
 An environment's `OCL_ICD_VENDORS` is a directory of ours with at most one .icd file. PyOpenCL's loader adds
 the bundled PoCL to every environment; `agent.devices` drops it there again.
@@ -19,10 +20,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelpool_node import cuda_toolkit
 from accelpool_node.sandbox.paths import DEVICES
 
 BUNDLED = "bundled"
 INTEL = "intel"
+CUDA = "cuda"
 NULL = "null"
 VENDORS = Path("/etc/OpenCL/vendors")
 INTEL_LIBRARY = "lib/libintelocl.so"
@@ -30,7 +33,10 @@ MAX_ICD_BYTES = 4096
 PRIVATE_DIR = 0o700
 
 # What a child gets of the agent's own variables; everything else, tokens above all, stays behind.
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+PASSED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
+)
 SECRET_PREFIX = "ACCELPOOL_"  # noqa: S105 - a prefix of names
 
 
@@ -40,13 +46,14 @@ class DriverEnvironment:
 
     Attributes:
         name: Unique on the node; device names begin with it.
-        backend: What the child is told to load: "opencl" or "null:COUNT".
+        backend: What the child is told to load: "opencl", "cuda" or "null:COUNT".
         variables: All the variables of the child.
         python: The Python that runs the child.
         expected: The driver that the operator expects in it; "" if it was found, and may show no device.
         read: What else a child may read.
         nodes: The nodes of devices that a child may use, with wildcards.
         links: Whether a child may run the linker.
+        programs: What else a child may run: programs, and folders of them.
         is_cpu: Whether all its devices are CPUs, as far as is known.
     """
 
@@ -58,6 +65,7 @@ class DriverEnvironment:
     read: Sequence[str] = ()
     nodes: Sequence[str] = DEVICES
     links: bool = True
+    programs: Sequence[str] = ()
     is_cpu: bool = False
 
 
@@ -91,7 +99,7 @@ def _read_icd(file: Path) -> str:
 def _unused_name(stem: str, taken: Mapping[str, str]) -> str:
     """Return a readable name made of a file's, not yet taken."""
     name = re.sub(r"[^A-Za-z0-9._-]", "-", stem)[:40] or "driver"
-    if name in taken or name == NULL:
+    if name in taken or name in (NULL, CUDA):
         name = f"{name}-system"
     while name in taken:
         name += "-"
@@ -140,6 +148,24 @@ def opencl_environment(
         (vendors / f"{name}.icd").write_text(content)
     own = {"OCL_ICD_VENDORS": str(vendors)}
     return DriverEnvironment(name=name, backend="opencl", variables={**variables, **own})
+
+
+def cuda_environment(variables: Mapping[str, str], *, is_expected: bool) -> DriverEnvironment:
+    """Return the environment of NVIDIA's driver; its children run nvcc only where there is no NVRTC.
+
+    Args:
+        variables: As `child_variables` returns them.
+        is_expected: Whether the operator asked for it, and there has to be a device.
+    """
+    has_library = bool(cuda_toolkit.nvrtc_libraries(variables))
+    return DriverEnvironment(
+        name=CUDA,
+        backend=CUDA,
+        variables=dict(variables),
+        expected="CUDA" if is_expected else "",
+        links=False,
+        programs=[] if has_library else cuda_toolkit.nvcc_programs(variables),
+    )
 
 
 def null_environment(backend: str, variables: Mapping[str, str]) -> DriverEnvironment:

@@ -45,15 +45,16 @@ def words_of(options: Options) -> list[str]:
     return [word.decode() if isinstance(word, bytes) else word for word in options or ()]
 
 
-def compiler_options(options: Options, platform: str = "") -> BuildOptions:
+def compiler_options(options: Options, platform: str = "", *, environment: bool = True) -> BuildOptions:
     """Return a compiler's options, those that the user's environment and the platform add included.
 
     Args:
         options: As given to `Program.build` or `Program.compile`.
         platform: The name of the platform that compiles.
+        environment: Whether to add those that the user's environment has for PyOpenCL.
     """
     given = [*words_of(options), *PLATFORM_OPTIONS.get(platform, ())]
-    given += Settings.from_environment().build_options
+    given += Settings.from_environment().build_options if environment else ()
     sent, folders, words = [], [Path()], iter(given)
     definitions, named = list[str](), list[Path]()
     for word in words:

@@ -129,13 +129,17 @@ class Confinement:
             folder=str(folder),
             read=[*paths.found(paths.SYSTEM), *environment.read],
             devices=paths.found(environment.nodes),
-            programs=paths.linkers(environment.variables.get("PATH", "")) if environment.links else [],
+            programs=[*_linkers(environment), *environment.programs],
             secrets=self._secrets,
             user=user,
             groups=self._groups,
             why_no_user=self._why_no_user,
             is_cpu=environment.is_cpu,
         )
+
+
+def _linkers(environment: DriverEnvironment) -> list[str]:
+    return paths.linkers(environment.variables.get("PATH", "")) if environment.links else []
 
 
 def narrowed(environment: DriverEnvironment, devices: Iterable[NodeDevice]) -> DriverEnvironment:

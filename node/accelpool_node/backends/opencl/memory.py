@@ -8,6 +8,8 @@ import pyopencl as cl
 
 from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.opencl.core import raw, translated
+from accelpool_wire.codes import ErrorCode
+from accelpool_wire.errors import error_for
 
 
 class MemoryObjects:
@@ -25,3 +27,9 @@ class MemoryObjects:
     def create_sub_buffer(self, buffer: Any, flags: int, origin: int, size: int) -> Any:
         """Return a `pyopencl.Buffer` over a region."""
         return buffer.get_sub_region(origin, size, flags)
+
+    def buffer_address(self, buffer: Any) -> int:  # noqa: ARG002 - whichever it is
+        """Refuse: OpenCL's buffers have no address that stays."""
+        raise error_for(
+            "clGetMemObjectInfo", ErrorCode.INVALID_OPERATION, "a buffer of OpenCL has no address"
+        )
