@@ -18,7 +18,8 @@ from typing import Any
 import requests
 
 import accelpool
-from accelpool_node.drivers import child_variables, find_icds, prepare_opencl
+from accelpool_kernels.description import CUDA, OPENCL
+from accelpool_node.drivers import child_variables, cuda_environment, find_icds, prepare_opencl
 
 START_LIMIT_S = 120.0
 END_LIMIT_S = 20.0
@@ -76,11 +77,12 @@ class Pool:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Pool]:
+def running(directory: Path, api: str = OPENCL) -> Iterator[Pool]:
     """Run a pool as long as the context lasts.
 
     Args:
         directory: An existing empty directory; logs and state are put there.
+        api: What its devices are used through: "opencl" or "cuda".
 
     Raises:
         PoolError: The pool does not start; the error has the end of the log.
@@ -94,7 +96,7 @@ def running(directory: Path) -> Iterator[Pool]:
         token_file.write_text(join_token(url, token, NODE))
         agent = (
             *("accelpool_node", "--broker", url, "--name", NODE, "--state-dir", str(directory / "node")),
-            *("--listen", "127.0.0.1:0", "--join-token-file", str(token_file)),
+            *("--listen", "127.0.0.1:0", "--join-token-file", str(token_file), "--backend", api),
         )
         with _program(agent, directory / "agent.log"):
             yield Pool(url=url, token=token, log=directory / "agent.log")
@@ -110,6 +112,8 @@ def join_token(url: str, token: str, node: str) -> str:
 
 def local_variables(environment: str, directory: Path) -> dict[str, str]:
     """Return the variables of a driver environment, the same as a worker's but for the caches' place."""
+    if environment == CUDA:
+        return dict(cuda_environment(child_variables(os.environ), is_expected=True).variables)
     environments = prepare_opencl(directory, find_icds(Path(sys.prefix)), child_variables(os.environ))
     return next(dict(made.variables) for made in environments if made.name == environment)
 
