@@ -17,7 +17,7 @@ from accelpool_node.backends.null.objects import MAX_GROUP, NullBuffer, NullKern
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.messages import InfoValue, KernelInfo, WorkGroupInfo
 
-KERNEL = re.compile(r"\b__global__\s+void\s+(\w+)\s*\(([^)]*)\)")
+KERNEL = re.compile(r"\b__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(([^)]*)\)")
 VARIABLE = re.compile(r"\b__(?:device|constant)__\s+(char|int|float|double)\s+(\w+)\s*(?:\[(\d+)\])?\s*[;=]")
 SIZES = {"char": 1, "int": 4, "float": 4, "double": 8}
 MAX_NUMBERS = 1 << 20
