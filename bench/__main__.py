@@ -59,7 +59,7 @@ def _measure(
     with tempfile.TemporaryDirectory(prefix="accelpool-bench-") as name, ExitStack() as stack:
         directory = Path(name)
         api = options.api
-        running = stack.enter_context(pool.running(directory, api))
+        running = stack.enter_context(pool.running(directory, api, options.sandbox))
         device = running.device(options.device)
         attributes = device["attributes"]
         runtime = f"{attributes.get('platform_name', '')} {attributes.get('driver_version', '')}"
@@ -143,6 +143,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--device", default="", metavar="NAME", help="part of a device's name; else the first"
+    )
+    parser.add_argument(
+        "--sandbox", default="auto", metavar="MODE", help="the node's, for its workers; default: %(default)s"
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds and samples")
     parser.add_argument(

@@ -77,12 +77,13 @@ class Pool:
 
 
 @contextmanager
-def running(directory: Path, api: str = OPENCL) -> Iterator[Pool]:
+def running(directory: Path, api: str = OPENCL, sandbox: str = "auto") -> Iterator[Pool]:
     """Run a pool as long as the context lasts.
 
     Args:
         directory: An existing empty directory; logs and state are put there.
         api: What its devices are used through: "opencl" or "cuda".
+        sandbox: The agent's `--sandbox`.
 
     Raises:
         PoolError: The pool does not start; the error has the end of the log.
@@ -96,7 +97,8 @@ def running(directory: Path, api: str = OPENCL) -> Iterator[Pool]:
         token_file.write_text(join_token(url, token, NODE))
         agent = (
             *("accelpool_node", "--broker", url, "--name", NODE, "--state-dir", str(directory / "node")),
-            *("--listen", "127.0.0.1:0", "--join-token-file", str(token_file), "--backend", api),
+            *("--listen", "127.0.0.1:0", "--join-token-file", str(token_file)),
+            *("--backend", api, "--sandbox", sandbox),
         )
         with _program(agent, directory / "agent.log"):
             yield Pool(url=url, token=token, log=directory / "agent.log")
