@@ -91,7 +91,8 @@ def _settle(running: pool.Pool, side: SideProcess, environment: str) -> None:
     """Let the node start what it starts with its first session: for a second it would take a core."""
     side.ask(do="open", key="settle", operation="null", parameters={})
     side.ask(do="close", key="settle")
-    running.await_builder(environment)
+    if not running.await_builder(environment):
+        print(f"the builder of {environment} does not serve: what is built, workers build", file=sys.stderr)
 
 
 def run_groups(planned: Sequence[Group], sides: Mapping[str, SideProcess]) -> tuple[Samples, list[str]]:

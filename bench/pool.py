@@ -22,6 +22,7 @@ from accelpool_kernels.description import CUDA, OPENCL
 from accelpool_node.drivers import child_variables, cuda_environment, find_icds, prepare_opencl
 
 START_LIMIT_S = 120.0
+BUILDER_LIMIT_S = 40.0
 END_LIMIT_S = 20.0
 LOOK_EVERY_S = 0.2
 NODE = "bench"
@@ -60,20 +61,19 @@ class Pool:
             raise PoolError(f"no working device {name!r}; there are: {known}")
         return fitting[0]
 
-    def await_builder(self, environment: str) -> None:
+    def await_builder(self, environment: str) -> bool:
         """Wait until the builder of a driver environment serves; it starts with the first build there.
 
-        Raises:
-            PoolError: It does not.
+        Returns:
+            Whether it does within a time.
         """
-        until = time.monotonic() + START_LIMIT_S
+        until = time.monotonic() + BUILDER_LIMIT_S
         serves = re.compile(rf"builder \d+ of {re.escape(environment)} serves")
-        while not serves.search(log := self.log.read_text(errors="replace")):
+        while not serves.search(self.log.read_text(errors="replace")):
             if time.monotonic() > until:
-                raise PoolError(
-                    f"the builder of {environment} does not serve; the agent logged:\n{log[-2000:]}"
-                )
+                return False
             time.sleep(LOOK_EVERY_S)
+        return True
 
 
 @contextmanager
