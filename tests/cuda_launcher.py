@@ -10,11 +10,13 @@ import accelpool.cuda.driver as cuda
 from accelpool.cuda.compiler import SourceModule
 from accelpool_kernels import Role, entry, source
 
-from .kernel_library import empty_results, scalars_of
+from .kernel_library import MOST_ROWS, empty_results, scalars_of
 
 
 class CudaLauncher:
     """Runs kernels of the library by their entries, in the current context."""
+
+    most_rows = MOST_ROWS
 
     def run(self, name: str, arguments: dict[str, Any]) -> dict[str, np.ndarray]:
         """What the kernel writes for these arguments, by name."""

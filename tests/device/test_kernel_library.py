@@ -9,13 +9,15 @@ import pytest
 
 from accelpool_kernels import Role, entry, source
 
-from ..kernel_library import KernelLibraryCases, empty_results, scalars_of
+from ..kernel_library import MOST_ROWS, KernelLibraryCases, empty_results, scalars_of
 
 pytestmark = pytest.mark.opencl
 
 
 class OpenCLLauncher:
     """Runs kernels of the library by their entries."""
+
+    most_rows = MOST_ROWS
 
     def __init__(self, cl: Any, context: Any) -> None:
         self._cl = cl

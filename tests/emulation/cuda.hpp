@@ -47,6 +47,7 @@ static inline unsigned int atomicAdd(unsigned int *target, unsigned int value)
 namespace emulation {
 
 const size_t STACK_BYTES = 64 << 10;
+const size_t STRIDE = 167; // a prime: an order of turns that no kernel may count on, so that a missing barrier shows
 
 struct Thread {
     ucontext_t context;
@@ -79,8 +80,9 @@ static bool run_block(std::vector<Thread> &threads)
         makecontext(&thread.context, enter, 0);
     }
     size_t ended = 0;
-    while (ended == 0) {
-        for (Thread &thread : threads) {
+    for (size_t round = 0; ended == 0; round++) {
+        for (size_t turn = 0; turn < threads.size(); turn++) {
+            Thread &thread = threads[(turn * STRIDE + round) % threads.size()];
             running = &thread;
             threadIdx = thread.index;
             swapcontext(&scheduler, &thread.context);

@@ -18,7 +18,6 @@ from ..kernel_library import KernelLibraryCases, empty_results, scalars_of
 COMPILER = shutil.which("g++")
 LIMIT_S = 60.0
 TYPES = {"uchar": "unsigned char", "int": "int", "uint": "unsigned int", "float": "float"}
-MOST_ROWS = 4  # of blocks: kernels go on below any grid, and a grid as high as CUDA's takes long here
 GUARD_BYTES = 256
 GUARD = 0xA5
 
@@ -31,6 +30,8 @@ class EmulatedLauncher:
     Args:
         folder: Where compiled ones are.
     """
+
+    most_rows = 4  # as many as CUDA has take long here
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,7 +52,7 @@ class EmulatedLauncher:
         (columns, rows), (width, height) = (
             (*sizes, 1)[:2] for sizes in (ndrange.global_size, ndrange.local_size)
         )
-        assert library.run(columns // width, min(rows // height, MOST_ROWS), width, height), "a barrier"
+        assert library.run(columns // width, min(rows // height, self.most_rows), width, height), "a barrier"
         written = empty_results(name, arguments)
         for key, memory in buffers.items():
             assert set(memory[:GUARD_BYTES]) | set(memory[-GUARD_BYTES:]) == {GUARD}, f"written beside {key}"
