@@ -27,7 +27,8 @@ from ..integration.worker_rig import (
     opencl_targets,
 )
 
-CONTRACT = Path(__file__).parents[1] / "contract"
+HERE = Path(__file__).parent
+CONTRACT = HERE.parent / "contract"
 AT_ONCE = 6
 MOST_FAILURES = 6
 SHOWN_CHARACTERS = 1500
@@ -63,7 +64,7 @@ def main() -> int:
     marks = "cuda or opencl" if options.opencl else "cuda"
     files = [
         path
-        for path in sorted(CONTRACT.glob("test_backend_*.py"))
+        for path in [*sorted(CONTRACT.glob("test_backend_*.py")), *sorted(HERE.glob("test_*.py"))]
         if not options.files or any(part in path.name for part in options.files)
     ]
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -102,7 +103,8 @@ def _sandbox(target: Target) -> str:
 
 
 def _run(path: Path, marks: str, until: float) -> Outcome:
-    outcome, began = Outcome(path.stem.removeprefix("test_backend_")), time.monotonic()
+    name = path.stem.removeprefix("test_").removeprefix("backend_")
+    outcome, began = Outcome(name), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-m", marks, "-p", "no:cacheprovider"]
