@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+
 from accelpool_node.backends.base.types import BackendDevice, LocalSize
 from accelpool_node.backends.null import NullBackend
 from accelpool_node.backends.null.devices import INFO
