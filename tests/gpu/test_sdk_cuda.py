@@ -88,13 +88,13 @@ def test_a_kernel_follows_pointers_in_device_memory(context: Any) -> None:
 def test_parameters_lie_as_the_compiler_expects(context: Any) -> None:
     module = SourceModule("""
     struct pair { float x, y; };
-    __global__ void sum(double *out, char a, double b, short c, pair p, long long d, float e) {
+    __global__ void sum(double *out, char a, double b, int c, pair p, long long d, float e) {
         *out = a + b + c + p.x + p.y + d + e;
     }
     """)
     out = np.zeros(1)
     pair = np.array([(4.0, 8.0)], np.dtype([("x", np.float32), ("y", np.float32)]))[0]
-    numbers = (np.int8(1), np.float64(2), np.int16(3), pair, np.int64(16), np.float32(32))
+    numbers = (np.int8(1), np.float64(2), np.int32(3), pair, np.int64(16), np.float32(32))
     module.get_function("sum")(cuda.Out(out), *numbers, block=(1, 1, 1))
     assert out[0] == 1 + 2 + 3 + 12 + 16 + 32
 
