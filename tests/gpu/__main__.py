@@ -129,7 +129,7 @@ def _run(path: Path, marks: str, until: float) -> Outcome:
 
 def _read(report: Path, outcome: Outcome) -> None:
     for case in ElementTree.parse(report).getroot().iter("testcase"):
-        face = "cuda" if "[cuda:" in case.get("name", "") else "opencl"
+        face = "cuda" if "cuda:" in case.get("name", "") else "opencl"
         bad = next((part for part in case if part.tag in ("failure", "error")), None)
         if bad is not None:
             outcome.counts[f"{face} failed"] += 1

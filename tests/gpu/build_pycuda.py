@@ -76,7 +76,7 @@ def build(wheels: Path) -> None:
                 f"--cudadrv-lib-dir={stub}",
                 "--no-cuda-enable-curand",
                 "--cxxflags=-O1,-w",
-                "--ldflags=-Wl,--no-as-needed",
+                "--ldflags=-Xlinker,--no-as-needed,-lcuda",  # a list: nothing else says that it is needed
             ],
             source,
         )
