@@ -6,19 +6,14 @@ import glob
 import importlib.util
 import os
 import re
-import shutil
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 CONTROL_NODES = ("/dev/nvidiactl", "/dev/dxg")  # of the driver on Linux, and under Windows
 TOOLKITS = ("/usr/local/cuda", "/usr/local/cuda-*", "/opt/cuda")
 NVRTC_FOLDERS = ("lib64", "lib", "targets/*/lib", "nvidia/cu*/lib", "nvidia/cuda_nvrtc/lib")
 NVRTC = re.compile(r"libnvrtc\.so\.(\d+)(?:\.\d+)*")
 LOADABLE = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2")  # wherever the system's loader has it
-# What nvcc runs besides what is beside it: the host's preprocessor.
-HOST_PROGRAMS = ("sh", "gcc", "g++", "cpp")
-HOST_FOLDERS = ("/usr/lib/gcc", "/usr/libexec/gcc", "/usr/lib/gcc-cross")
 
 
 def has_driver() -> bool:
@@ -45,16 +40,3 @@ def nvrtc_libraries(variables: Mapping[str, str]) -> dict[str, int]:
     found = [path for place in places for path in glob.glob(f"{place}/libnvrtc.so.*")]
     matches = {path: NVRTC.fullmatch(os.path.basename(path)) for path in found}
     return {path: int(match[1]) for path, match in matches.items() if match}
-
-
-def nvcc_programs(variables: Mapping[str, str]) -> list[str]:
-    """Return what may have to be run to compile with nvcc: programs, and folders of them; none without it."""
-    path = variables.get("PATH") or os.defpath
-    nvcc = shutil.which("nvcc", path=path)
-    if nvcc is None:
-        return []
-    roots = {Path(os.path.realpath(nvcc)).parent.parent}
-    roots |= {Path(place) for pattern in TOOLKITS for place in glob.glob(pattern)}
-    programs = [nvcc, *filter(None, (shutil.which(name, path=path) for name in HOST_PROGRAMS))]
-    folders = [str(root / part) for root in roots for part in ("bin", "nvvm/bin") if root != Path("/usr")]
-    return [os.path.realpath(place) for place in (*programs, *sorted(folders), *HOST_FOLDERS)]

@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accelpool_node import cuda_toolkit
 from accelpool_node.sandbox.paths import DEVICES
 
 BUNDLED = "bundled"
@@ -53,7 +52,6 @@ class DriverEnvironment:
         read: What else a child may read.
         nodes: The nodes of devices that a child may use, with wildcards.
         links: Whether a child may run the linker.
-        programs: What else a child may run: programs, and folders of them.
         is_cpu: Whether all its devices are CPUs, as far as is known.
     """
 
@@ -65,7 +63,6 @@ class DriverEnvironment:
     read: Sequence[str] = ()
     nodes: Sequence[str] = DEVICES
     links: bool = True
-    programs: Sequence[str] = ()
     is_cpu: bool = False
 
 
@@ -151,20 +148,18 @@ def opencl_environment(
 
 
 def cuda_environment(variables: Mapping[str, str], *, is_expected: bool) -> DriverEnvironment:
-    """Return the environment of NVIDIA's driver; its children run nvcc only where there is no NVRTC.
+    """Return the environment of NVIDIA's driver.
 
     Args:
         variables: As `child_variables` returns them.
         is_expected: Whether the operator asked for it, and there has to be a device.
     """
-    has_library = bool(cuda_toolkit.nvrtc_libraries(variables))
     return DriverEnvironment(
         name=CUDA,
         backend=CUDA,
         variables=dict(variables),
         expected="CUDA" if is_expected else "",
         links=False,
-        programs=[] if has_library else cuda_toolkit.nvcc_programs(variables),
     )
 
 

@@ -1,44 +1,19 @@
-"""PyCUDA's names on a real GPU, borrowed from a pool on this machine, as PyCUDA's users use them."""
+"""PyCUDA's names on a real GPU, as PyCUDA's users use them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import accelpool
-import accelpool.cuda
 import accelpool.cuda.driver as cuda
 from accelpool.cuda import compiler
 from accelpool.cuda.compiler import SourceModule
 
-from ..conftest import Pool, running
-
-pytestmark = [
-    pytest.mark.cuda,
-    pytest.mark.skipif(not Path("/dev/nvidiactl").exists(), reason="this machine shows no NVIDIA GPU"),
-]
+pytestmark = pytest.mark.cuda
 
 RNG = np.random.default_rng(20_260_101)
-
-
-@pytest.fixture(scope="module")
-def cuda_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    """A pool of one node with this machine's GPUs through CUDA."""
-    yield from running(Pool(folder=tmp_path_factory.mktemp("cuda-pool"), backend="cuda"))
-
-
-@pytest.fixture(scope="module")
-def context(cuda_pool: Pool) -> Iterator[Any]:
-    """A context on a GPU, current in this thread while a module's tests run."""
-    with (
-        accelpool.connect(cuda_pool.url, cuda_pool.token) as broker,
-        accelpool.cuda.acquire(broker=broker, wait=30) as context,
-    ):
-        yield context
 
 
 @pytest.fixture
@@ -113,13 +88,13 @@ def test_a_kernel_follows_pointers_in_device_memory(context: Any) -> None:
 def test_parameters_lie_as_the_compiler_expects(context: Any) -> None:
     module = SourceModule("""
     struct pair { float x, y; };
-    __global__ void sum(double *out, char a, double b, short c, pair p, long long d, float e) {
+    __global__ void sum(double *out, char a, double b, int c, pair p, long long d, float e) {
         *out = a + b + c + p.x + p.y + d + e;
     }
     """)
     out = np.zeros(1)
     pair = np.array([(4.0, 8.0)], np.dtype([("x", np.float32), ("y", np.float32)]))[0]
-    numbers = (np.int8(1), np.float64(2), np.int16(3), pair, np.int64(16), np.float32(32))
+    numbers = (np.int8(1), np.float64(2), np.int32(3), pair, np.int64(16), np.float32(32))
     module.get_function("sum")(cuda.Out(out), *numbers, block=(1, 1, 1))
     assert out[0] == 1 + 2 + 3 + 12 + 16 + 32
 

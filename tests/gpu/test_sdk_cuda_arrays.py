@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import accelpool
 import accelpool.cuda
 from accelpool.cuda.upper_layer import pycuda_folder
-
-from ..conftest import Pool, running
 
 pytest.importorskip("pytools", reason="PyCUDA's arrays import it")
 pytest.importorskip("mako", reason="scans are templates of Mako")
 
 pytestmark = [
     pytest.mark.cuda,
-    pytest.mark.skipif(not Path("/dev/nvidiactl").exists(), reason="this machine shows no NVIDIA GPU"),
     pytest.mark.skipif(pycuda_folder() is None, reason="PyCUDA's Python files are not here"),
 ]
 
 RNG = np.random.default_rng(20_260_101)
 SIZES = [1, 7, 1000, 65_537]
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A context on a GPU, current in this thread while a module's tests run."""
-    for pool in running(Pool(folder=tmp_path_factory.mktemp("cuda-pool"), backend="cuda")):
-        with (
-            accelpool.connect(pool.url, pool.token) as broker,
-            accelpool.cuda.acquire(broker=broker, wait=30) as context,
-        ):
-            yield context
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""PyCUDA's names against a real broker and agent with null devices that speak CUDA: the whole path but a GPU."""
+"""PyCUDA's names against a real broker and agent with null CUDA devices: the whole path but a GPU."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accelpool_node import cuda_toolkit, discover, drivers
+from accelpool_node import cuda_toolkit, discover
 from accelpool_node.agent.devices import hardware, without_second_faces
 from accelpool_node.discover import Listed
 from accelpool_wire.errors import Unavailable
@@ -17,14 +17,6 @@ def listed(name: str, api: str, **numbers: int) -> Listed:
     infos = {"bus": 0x4008, "slot": 0x4009, "domain": 0x400A}
     info = {infos[what]: number for what, number in numbers.items()}
     return Listed(name=name, platform={}, info=info, kind="gpu", api=api)
-
-
-def program(folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / name
-    file.write_text("#!/bin/sh\n")
-    file.chmod(0o755)
-    return file
 
 
 def test_nvrtc_is_found_in_a_toolkit_and_beside_the_loaders_libraries(tmp_path: Path) -> None:
@@ -40,22 +32,6 @@ def test_nvrtc_is_found_in_a_toolkit_and_beside_the_loaders_libraries(tmp_path: 
         f"{tmp_path}/home/lib64/libnvrtc.so.12.8.61": 12,
         f"{tmp_path}/other/libnvrtc.so.13": 13,
     }
-
-
-def test_without_nvrtc_children_may_run_nvcc_and_what_it_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cuda_toolkit, "nvrtc_libraries", lambda _: {})
-    nvcc = program(tmp_path / "cuda/bin", "nvcc")
-    environment = drivers.cuda_environment({"PATH": str(nvcc.parent)}, is_expected=False)
-    assert {str(nvcc), str(tmp_path / "cuda/nvvm/bin")} <= set(environment.programs)
-    assert not environment.links
-
-
-def test_with_nvrtc_children_run_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_toolkit, "nvrtc_libraries", lambda _: {"/x/libnvrtc.so.13": 13})
-    nvcc = program(tmp_path / "cuda/bin", "nvcc")
-    assert list(drivers.cuda_environment({"PATH": str(nvcc.parent)}, is_expected=False).programs) == []
 
 
 def test_without_pycuda_or_the_driver_the_backend_is_unavailable_and_says_why() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,11 @@ def test_a_source_may_be_taken_as_it_is_with_options(fake, context):
     SourceModule(SOURCE, no_extern_c=True, options=["-DN=5", "-use_fast_math"], arch="sm_80", code="sm_80")
     assert sources(fake) == [SOURCE]
     assert fake.asked[-1].options == "-DN=5 -use_fast_math -arch sm_80 -code sm_80"
+
+
+def test_a_word_with_spaces_stays_a_word(fake, context):
+    SourceModule(SOURCE, options=['-DNAME="a b"', "-lineinfo"])
+    assert shlex.split(fake.asked[-1].options) == ['-DNAME="a b"', "-lineinfo"]
 
 
 def test_nothing_of_pyopencls_environment_is_added(fake, context, monkeypatch):

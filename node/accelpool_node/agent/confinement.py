@@ -129,17 +129,13 @@ class Confinement:
             folder=str(folder),
             read=[*paths.found(paths.SYSTEM), *environment.read],
             devices=paths.found(environment.nodes),
-            programs=[*_linkers(environment), *environment.programs],
+            programs=paths.linkers(environment.variables.get("PATH", "")) if environment.links else [],
             secrets=self._secrets,
             user=user,
             groups=self._groups,
             why_no_user=self._why_no_user,
             is_cpu=environment.is_cpu,
         )
-
-
-def _linkers(environment: DriverEnvironment) -> list[str]:
-    return paths.linkers(environment.variables.get("PATH", "")) if environment.links else []
 
 
 def narrowed(environment: DriverEnvironment, devices: Iterable[NodeDevice]) -> DriverEnvironment:

@@ -140,7 +140,7 @@ def _compiled(
 
 def _folders(given: list[str], include_dirs: Sequence[str]) -> BuildOptions:
     """Return the options, and the folders of this machine that they and PyCUDA add."""
-    told = compiler_options([*given, *(f"-I{folder}" for folder in include_dirs)], environment=False)
+    told = compiler_options([*given, *(f"-I{folder}" for folder in include_dirs)], is_opencl=False)
     package = pycuda_folder()
     headers = [package / "cuda"] if package is not None else []
     folders = [folder for folder in told.folders if folder != Path()]

@@ -226,8 +226,8 @@ def acquire(
     if isinstance(kind, Demand):
         api, count = kind.api, len(kind.devices) or kind.count
     else:
-        options.setdefault("api", CUDA)
-        api, count = options["api"], len(options.get("devices", ())) or options.get("count", 1)
+        api = options.setdefault("api", CUDA)
+        count = len(options.get("devices", ())) or options.get("count", 1)
     if api != CUDA:
         raise invalid("api", f"{CUDA!r} for a context of CUDA", api)
     if count != 1:

@@ -57,6 +57,13 @@ from accelpool.cuda.copies import (
     memset_d32_async,
     to_device,
 )
+from accelpool.cuda.curand import (
+    _get_direction_vectors,
+    _get_scramble_constants32,
+    _get_scramble_constants64,
+    direction_vector_set,
+    get_curand_version,
+)
 from accelpool.cuda.device_attributes import device_attribute
 from accelpool.cuda.devices import Device
 from accelpool.cuda.errors import CompileError, Error, LaunchError, LogicError, MemoryError, RuntimeError
@@ -195,6 +202,9 @@ __all__ = [
     "RegisteredHostMemory",
     "RuntimeError",
     "Stream",
+    "_get_direction_vectors",
+    "_get_scramble_constants32",
+    "_get_scramble_constants64",
     "aligned_empty",
     "aligned_empty_like",
     "aligned_zeros",
@@ -204,12 +214,14 @@ __all__ = [
     "compute_mode",
     "ctx_flags",
     "device_attribute",
+    "direction_vector_set",
     "dtype_to_array_format",
     "event_flags",
     "from_device",
     "from_device_like",
     "func_cache",
     "function_attribute",
+    "get_curand_version",
     "get_driver_version",
     "get_version",
     "have_gl_ext",

@@ -78,4 +78,7 @@ def _by_nvcc(source: str, words: Sequence[str], capability: tuple[int, int]) -> 
         except cuda.CompileError as error:
             log = "\n".join(part.strip() for part in (error.stdout, error.stderr) if part and part.strip())
             raise refused(ROUTINE, ErrorCode.BUILD_PROGRAM_FAILURE, log or error.msg) from error
+        except OSError as error:  # a sandbox lets nobody run it
+            what = f"there is no NVRTC library on this node, and nvcc cannot be run: {error}"
+            raise refused(ROUTINE, ErrorCode.COMPILER_NOT_AVAILABLE, what) from error
     return Compiled(image=image, log="\n".join(str(warning.message) for warning in said))

@@ -108,6 +108,8 @@ def load(newest: int) -> Nvrtc | None:
     """
     for path in _candidates(newest):
         try:
+            for part in glob.glob(f"{os.path.dirname(path)}/libnvrtc-builtins.so.*"):
+                ctypes.CDLL(part)  # NVRTC asks the system's loader for it, which may not know this folder
             return Nvrtc(ctypes.CDLL(path), path)
         except OSError:
             continue

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from accelpool_node.backends.base.types import BackendDevice, LocalSize
 from accelpool_node.backends.null import NullBackend
 from accelpool_node.backends.null.devices import INFO
-from accelpool_node.backends.null.objects import MAX_GROUP, NullBuffer, NullKernel, NullProgram, refused
+from accelpool_node.backends.null.objects import (
+    MAX_GROUP,
+    NullBuffer,
+    NullEvent,
+    NullKernel,
+    NullProgram,
+    NullQueue,
+    refused,
+)
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.messages import InfoValue, KernelInfo, WorkGroupInfo
 
@@ -85,12 +92,21 @@ class NullCudaBackend(NullBackend):
     def set_kernel_arg(
         self, kernel: NullKernel, index: int, value: NullBuffer | bytes | LocalSize | None
     ) -> None:
-        """Remember the argument: all parameters in one piece, one of them, or the shared memory behind them."""
+        """Remember the argument: all parameters in one piece, or one, or the shared memory behind them."""
         kernel.args[index] = value
 
-    def enqueue_nd_range_kernel(self, queue: Any, kernel: NullKernel, *sizes: Any) -> Any:
+    def enqueue_nd_range_kernel(
+        self,
+        queue: NullQueue,
+        kernel: NullKernel,
+        global_size: Sequence[int],
+        local_size: Sequence[int] | None,
+        offset: Sequence[int] | None,
+        wait_for: Sequence[NullEvent] | None,
+    ) -> NullEvent:
         """Check the sizes, and do nothing; that all parameters are set, the worker knows."""
-        return super().enqueue_nd_range_kernel(queue, NullKernel(count=0), *sizes)
+        nothing = NullKernel(count=0)
+        return super().enqueue_nd_range_kernel(queue, nothing, global_size, local_size, offset, wait_for)
 
     def work_group_info(self, kernel: NullKernel, device: BackendDevice, name: int) -> InfoValue:
         """Return a function's attributes: the most threads, else 0."""
