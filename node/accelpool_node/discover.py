@@ -117,7 +117,9 @@ def _probe(backend: Backend, device: BackendDevice) -> str:
 
 
 def load_backend(name: str) -> Backend:
-    """Return the backend of a name: "opencl", "cuda", or "null:COUNT". The import loads the driver.
+    """Return the backend of a name: "opencl", "cuda", "null:COUNT" or "null-cuda:COUNT".
+
+    The import loads the driver.
 
     Raises:
         Unavailable: Its driver, or what speaks to it, is not there.
@@ -127,13 +129,17 @@ def load_backend(name: str) -> Backend:
         from accelpool_node.backends.null import NullBackend
 
         return NullBackend(int(count or 1))
+    if kind == "null-cuda":
+        from accelpool_node.backends.null.cuda import NullCudaBackend
+
+        return NullCudaBackend(int(count or 1))
     if kind == "opencl":
         from accelpool_node.backends.opencl import OpenCLBackend
 
         return OpenCLBackend()
     if kind == "cuda":
         return _cuda()
-    raise SystemExit(f"unknown backend {name!r}: opencl, cuda and null:COUNT exist")
+    raise SystemExit(f"unknown backend {name!r}: opencl, cuda, null:COUNT and null-cuda:COUNT exist")
 
 
 def _cuda() -> Backend:
