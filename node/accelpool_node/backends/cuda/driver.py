@@ -163,12 +163,15 @@ def unload(module: int) -> None:
 
 
 def kernels_of(module: int) -> dict[str, int]:
-    """Return a module's kernels by their names."""
+    """Return a module's kernels by their names, loaded: by itself the driver loads each at its first launch."""
     count = ctypes.c_uint()
     _call("cuModuleGetFunctionCount", ctypes.byref(count), ctypes.c_void_p(module))
     functions = (ctypes.c_void_p * max(count.value, 1))()
     _call("cuModuleEnumerateFunctions", functions, count, ctypes.c_void_p(module))
-    return {_name(function): function for function in functions[: count.value] if function is not None}
+    found = [function for function in functions[: count.value] if function is not None]
+    for function in found:
+        _call("cuFuncLoad", ctypes.c_void_p(function))
+    return {_name(function): function for function in found}
 
 
 def _name(function: int) -> str:
