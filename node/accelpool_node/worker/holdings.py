@@ -32,6 +32,7 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
 OUT_OF_ORDER, PROFILING, ON_DEVICE, ON_DEVICE_DEFAULT = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+CUDA = "cuda"
 DEVICE_ENQUEUE_CAPABILITIES, ON_DEVICE_PROPERTIES, ON_DEVICE_MAX_SIZE = 0x1070, 0x104E, 0x1050
 
 
@@ -169,7 +170,11 @@ class Holdings:
             raise error_for(routine, ErrorCode.OUT_OF_RESOURCES, what)
         handle = self._backend.create_kernel(program.handle, message.name)
         self.kernels.items[message.kernel] = KernelObject(
-            handle=handle, info=info, context=program.context, program=program
+            handle=handle,
+            info=info,
+            context=program.context,
+            program=program,
+            takes_whole=program.context.devices[0].api == CUDA,
         )
 
     def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:

@@ -251,18 +251,27 @@ class ProgramObject:
     is_linkable: bool = False
 
 
-Argument: TypeAlias = BufferObject | SVMPlace | SamplerObject | LocalMemory | bytes | None
+@dataclass(frozen=True, slots=True, eq=False)
+class PartOfWhole:
+    """A kernel argument that was set with all others, in one piece."""
+
+
+Argument: TypeAlias = BufferObject | SVMPlace | SamplerObject | LocalMemory | PartOfWhole | bytes | None
 
 
 @dataclass(kw_only=True, slots=True)
 class KernelObject:
-    """A kernel, its program, what is known of its arguments, and the arguments set."""
+    """A kernel, its program, what is known of its arguments, and the arguments set.
+
+    One that `takes_whole` takes all its parameters in one piece too, and shared memory after them: CUDA's.
+    """
 
     handle: Any
     info: KernelInfo
     context: ContextObject
     program: ProgramObject
     args: dict[int, Argument] = field(default_factory=dict)
+    takes_whole: bool = False
 
 
 class Table(Generic[T]):
