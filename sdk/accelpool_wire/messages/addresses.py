@@ -27,7 +27,7 @@ class GetBufferAddress(Synchronous, frozen=True, tag=51):
 
 
 class CreateVariableBuffer(Synchronous, frozen=True, tag=52):
-    """Make a buffer over a variable of a built program, by the name that its code has; answered by Address."""
+    """Make a buffer over a variable of a built program, by its name there; answered by Address."""
 
     answer: ClassVar[type[Reply]] = Address
 

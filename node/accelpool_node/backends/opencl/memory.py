@@ -28,6 +28,8 @@ class MemoryObjects:
         """Return a `pyopencl.Buffer` over a region."""
         return buffer.get_sub_region(origin, size, flags)
 
-    def buffer_address(self, buffer: Any) -> int:
+    def buffer_address(self, buffer: Any) -> int:  # noqa: ARG002 - whichever it is
         """Refuse: OpenCL's buffers have no address that stays."""
-        raise error_for("clGetMemObjectInfo", ErrorCode.INVALID_OPERATION, "a buffer of OpenCL has no address")
+        raise error_for(
+            "clGetMemObjectInfo", ErrorCode.INVALID_OPERATION, "a buffer of OpenCL has no address"
+        )
