@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from accelpool_node import control, discover, drivers, environments
+from accelpool_node import control, cuda_toolkit, discover, drivers, environments
 from accelpool_node.agent.confinement import Confinement, Place, narrowed
 from accelpool_node.agent.devices import describe
 from accelpool_node.sandbox import folders
@@ -34,6 +34,7 @@ START_S = 60.0
 EXTRA_ENVIRONMENTS = Path(__file__).parents[2] / ".devices" / "environments.toml"  # `make devices` writes it
 SHARE_BYTES = 1 << 30
 PLATFORM_NAME = 0x0902
+SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,12 @@ class Target:
     @property
     def is_null(self) -> bool:
         """Whether it computes nothing."""
-        return self.environment.backend != "opencl"
+        return self.environment.backend.startswith("null")
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it is a CUDA device, whose programs are CUDA C++."""
+        return self.environment.backend == drivers.CUDA
 
     @property
     def id(self) -> str:
@@ -71,7 +77,7 @@ def confinement() -> Confinement:
     """What an agent would decide about its children's sandboxes."""
     folder = Path(tempfile.mkdtemp(prefix="accelpool-work-"))
     atexit.register(_remove, folder, os.getpid())
-    return Confinement(Mode.AUTO, folder)
+    return Confinement(Mode(os.environ.get(SANDBOX_VARIABLE, Mode.AUTO)), folder)
 
 
 @functools.cache
@@ -114,9 +120,18 @@ def devices_of(environment: drivers.DriverEnvironment) -> list[Target]:
     ]
 
 
+@functools.cache
+def cuda_targets() -> list[Target]:
+    """Every CUDA device of this machine, working or not; none without PyCUDA or NVIDIA's driver."""
+    if not cuda_toolkit.has_pycuda():
+        return []
+    variables = drivers.child_variables(os.environ, coverage_variables())
+    return devices_of(drivers.cuda_environment(variables, is_expected=False))
+
+
 def healthy_targets() -> list[Target]:
-    """The null device, and the OpenCL devices that work."""
-    return [NULL_TARGET, *(target for target in opencl_targets() if not target.fault)]
+    """The null device, and the OpenCL and CUDA devices that work."""
+    return [NULL_TARGET, *(target for target in (*opencl_targets(), *cuda_targets()) if not target.fault)]
 
 
 @dataclass
