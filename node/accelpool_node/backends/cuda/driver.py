@@ -163,7 +163,7 @@ def unload(module: int) -> None:
 
 
 def kernels_of(module: int) -> dict[str, int]:
-    """Return a module's kernels by their names, loaded: by itself the driver loads each at its first launch."""
+    """Return a module's kernels by their names, loaded: the driver loads each at its first launch else."""
     count = ctypes.c_uint()
     _call("cuModuleGetFunctionCount", ctypes.byref(count), ctypes.c_void_p(module))
     functions = (ctypes.c_void_p * max(count.value, 1))()
