@@ -151,16 +151,18 @@ def test_rectangles_go_and_come_back(context):
     np.testing.assert_array_equal(got, x[5:13, 3:7])
 
 
-def test_freed_memory_is_there_for_the_next(context):
-    _, total = cuda.mem_get_info()
-    for _ in range(3):
-        memory = cuda.mem_alloc(total * 6 // 10)
-        del memory
-    kept = cuda.mem_alloc(total * 6 // 10)
-    with pytest.raises(cuda.MemoryError):
+def test_freed_memory_of_the_share_is_there_for_the_next(broker):
+    with accelpool.cuda.acquire(broker=broker, memory="16MiB", wait=20):
+        _, total = cuda.mem_get_info()
+        assert total == 16 << 20
+        for _ in range(3):
+            memory = cuda.mem_alloc(total * 6 // 10)
+            del memory
+        kept = cuda.mem_alloc(total * 6 // 10)
+        with pytest.raises(cuda.MemoryError):
+            cuda.mem_alloc(total * 6 // 10)
+        kept.free()
         cuda.mem_alloc(total * 6 // 10)
-    kept.free()
-    cuda.mem_alloc(total * 6 // 10)
 
 
 def test_a_device_has_a_number_and_its_context_is_on_it(broker, monkeypatch):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from tests.unit.cuda_rig import FakeCuda, cuda_context, kernel
 
 import accelpool.cuda
-from accelpool.cuda import upper_layer
+import accelpool.cuda.driver
+from accelpool.cuda import missing, upper_layer
+from accelpool.testing import built
+from accelpool_wire import messages as m
 
 REDIRECTED = [
     ("import pycuda.driver as drv", "import accelpool.cuda.driver as drv"),
@@ -58,6 +64,34 @@ def test_names_outside_the_table_are_nobodys():
         accelpool.cuda.colour  # noqa: B018 - it asks
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'accelpool\.cuda\.gl'"):
         importlib.import_module("accelpool.cuda.gl")
+
+
+def test_each_name_that_is_not_here_says_why():
+    with pytest.raises(AttributeError, match=r"no TextureReference \(textures\)"):
+        accelpool.cuda.driver.TextureReference  # noqa: B018 - it asks
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        accelpool.cuda.driver.colour  # noqa: B018 - it asks
+    names = [name for _, group in missing.ABSENT.values() for name in group]
+    assert not [name for name in names if hasattr(accelpool.cuda.driver, name)]
+
+
+@pytest.mark.skipif(upper_layer.pycuda_folder() is None, reason="PyCUDA's Python files are not here")
+def test_pycudas_own_arrays_work_over_a_session():
+    fake = FakeCuda()
+    fake.answers[m.BuildProgram] = lambda _: built(
+        *map(kernel, set(re.findall(r"void\s+(\w+)\s*\(", fake.sent(m.CreateProgramWithSource)[-1].source)))
+    )
+    with cuda_context(fake):
+        gpuarray, cumath = accelpool.cuda.gpuarray, accelpool.cuda.cumath
+        a = gpuarray.to_gpu(np.arange(1000, dtype=np.float32))
+        (2 * a + a / 3).get()
+        gpuarray.sum(a).get()
+        cumath.sin(a[10:20]).get()
+        a.reshape(40, 25)[3:20, 5:9].get()
+        accelpool.cuda.tools.clear_context_caches()
+    launches = fake.sent(m.EnqueueNDRangeKernel)
+    assert len(launches) >= 4
+    assert all(isinstance(launch.args[0], bytes) for launch in launches)
 
 
 def test_importing_asks_no_pool_and_loads_no_driver():

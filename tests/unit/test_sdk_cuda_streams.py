@@ -135,19 +135,33 @@ def test_a_read_that_waits_has_earlier_reads_of_blocking_streams_in_place(fake, 
     assert early.tobytes() == late.tobytes() == b"abcd"
 
 
-def test_an_event_is_a_marker_and_its_time_is_the_devices(fake, context, memory):
+def ended(fake, times):
+    """Let markers that only wait for others have ended, one after the other, at these times in ns."""
+    ticks = [message.event for message in fake.sent(m.EnqueueMarker) if message.wait_for]
+    assert len(ticks) == len(times)
+    fake.endings = {tick: m.EventDone(tick, 0, [0, 0, 0, at]) for tick, at in zip(ticks, times, strict=True)}
+
+
+def test_an_event_is_a_marker_and_its_time_that_of_another_queue_which_keeps_times(fake, context, memory):
     start, end = cuda.Event(), cuda.Event()
     assert start.record() is start
     fill(memory)
     end.record()
-    started, ended = (message.event for message in fake.sent(m.EnqueueMarker))
-    fake.endings = {
-        started: m.EventDone(started, 0, [0, 0, 0, 1_000_000]),
-        ended: m.EventDone(ended, 0, [9, 9, 9, 3_500_000]),
-    }
+    (_, first), (_, second) = (fake.sent(m.EnqueueMarker)[place : place + 2] for place in (0, 2))
+    queues = {made.queue: made.properties for made in fake.sent(m.CreateCommandQueue)}
+    assert (queues[null(context)], queues[first.queue]) == (0, 2)
+    assert (first.queue, first.wait_for) == (second.queue, [start._event._handle])
+    ended(fake, [1_000_000, 3_500_000])
     assert end.synchronize() is end
     assert end.time_since(start) == 2.5
     assert start.time_till(end) == 2.5
+
+
+def test_an_event_without_time_is_a_marker_alone(fake, context):
+    event = cuda.Event(cuda.event_flags.DISABLE_TIMING).record().synchronize()
+    assert len(fake.sent(m.EnqueueMarker)) == 1
+    with pytest.raises(cuda.LogicError, match="invalid handle"):
+        event.time_since(event)
 
 
 def test_an_event_that_is_not_reached_has_no_time(fake, context):
@@ -164,8 +178,6 @@ def test_an_event_that_is_not_recorded_is_reached_and_has_no_time(context):
     assert event.synchronize() is event
     with pytest.raises(cuda.LogicError, match="invalid handle"):
         event.time_since(event)
-    with pytest.raises(cuda.LogicError):
-        cuda.Event(cuda.event_flags.DISABLE_TIMING).record()._reached_ns()
 
 
 def test_a_stream_waits_for_an_event_of_another(fake, context, memory):
@@ -178,16 +190,41 @@ def test_a_stream_waits_for_an_event_of_another(fake, context, memory):
     assert (barrier.queue, barrier.wait_for) == (queue(other), [event._event._handle])
 
 
-def test_a_stream_tells_whether_it_is_done(fake, context):
+def test_a_stream_tells_whether_it_is_done(fake, context, memory):
     stream = cuda.Stream()
+    asked = len(fake.asked)
     assert stream.is_done()
+    assert len(fake.asked) == asked  # nothing was ever in it
+    fill(memory, stream)
     fake.answers[m.GetEvent] = m.EventState(0, 1)
     assert not stream.is_done()
+    fake.answers[m.GetEvent] = m.EventState(0, 0)
+    assert stream.is_done()
+    asked = len(fake.asked)
+    assert stream.is_done()
+    assert len(fake.asked) == asked
+
+
+@pytest.mark.parametrize("wait", [lambda stream: stream.synchronize(), lambda _: cuda.Context.synchronize()])
+def test_a_stream_that_was_waited_for_is_done_without_asking(fake, context, memory, wait):
+    stream = cuda.Stream()
+    fill(memory, stream)
+    wait(stream)
+    asked = len(fake.asked)
+    assert stream.is_done()
+    assert len(fake.asked) == asked
+
+
+def test_a_marker_may_need_a_moment_to_be_reached(fake, context, memory):
+    stream, states = cuda.Stream(), iter([1, 0])
+    fill(memory, stream)
+    fake.answers[m.GetEvent] = lambda _: m.EventState(0, next(states))
+    assert stream.is_done()
 
 
 def test_a_failed_command_is_told_when_it_is_waited_for(fake, context):
     event = cuda.Event().record()
-    handle = fake.sent(m.EnqueueMarker)[-1].event
+    handle = event._event._handle
     what = ["cuLaunchKernel", "CUDA_ERROR_LAUNCH_TIMEOUT: it took too long"]
     fake.endings[handle] = m.EventDone(handle, -5, None, what)
     with pytest.raises(cuda.LaunchError, match="launch timeout"):

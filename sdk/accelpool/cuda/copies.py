@@ -181,14 +181,42 @@ def memset_d2d32(dest: Any, pitch: int, data: int, width: int, height: int) -> N
     _fill_rows("cuMemsetD2D32", dest, pitch, data, width, height, 4)
 
 
+def memset_d2d8_async(
+    dest: Any, pitch: int, data: int, width: int, height: int, stream: Stream | None = None
+) -> None:
+    """As `memset_d2d8`, in a stream."""
+    _fill_rows("cuMemsetD2D8Async", dest, pitch, data, width, height, 1, stream)
+
+
+def memset_d2d16_async(
+    dest: Any, pitch: int, data: int, width: int, height: int, stream: Stream | None = None
+) -> None:
+    """As `memset_d2d16`, in a stream."""
+    _fill_rows("cuMemsetD2D16Async", dest, pitch, data, width, height, 2, stream)
+
+
+def memset_d2d32_async(
+    dest: Any, pitch: int, data: int, width: int, height: int, stream: Stream | None = None
+) -> None:
+    """As `memset_d2d32`, in a stream."""
+    _fill_rows("cuMemsetD2D32Async", dest, pitch, data, width, height, 4, stream)
+
+
 def _fill_rows(
-    routine: str, dest: Any, pitch: int, data: int, width: int, height: int, width_bytes: int
+    routine: str,
+    dest: Any,
+    pitch: int,
+    data: int,
+    width: int,
+    height: int,
+    width_bytes: int,
+    stream: Stream | None = None,
 ) -> None:
     if pitch == width * width_bytes:
-        _fill(routine, dest, data, width * height, width_bytes, None)
+        _fill(routine, dest, data, width * height, width_bytes, stream)
         return
     for row in range(height):
-        _fill(routine, operator.index(dest) + row * pitch, data, width, width_bytes, None)
+        _fill(routine, operator.index(dest) + row * pitch, data, width, width_bytes, stream)
 
 
 def _fill(routine: str, dest: Any, data: int, size: int, width_bytes: int, stream: Stream | None) -> None:

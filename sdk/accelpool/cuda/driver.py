@@ -6,7 +6,8 @@ OpenGL, memory shared with the device, CUDA graphs, the profiler.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import sys
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -47,8 +48,11 @@ from accelpool.cuda.copies import (
     memcpy_htod,
     memcpy_htod_async,
     memset_d2d8,
+    memset_d2d8_async,
     memset_d2d16,
+    memset_d2d16_async,
     memset_d2d32,
+    memset_d2d32_async,
     memset_d8,
     memset_d8_async,
     memset_d16,
@@ -92,9 +96,21 @@ from accelpool.cuda.memory_pools import (
     PooledDeviceAllocation,
     bitlog2,
 )
+from accelpool.cuda.missing import why_missing
 from accelpool.cuda.modules import Module, module_from_buffer, module_from_file
 from accelpool.cuda.rectangle_copies import Memcpy2D, Memcpy3D
 from accelpool.cuda.streams import Event, Stream
+
+if not TYPE_CHECKING:  # to a type checker any name would be there
+
+    def __getattr__(name: str) -> object:
+        """Say of PyCUDA's other names why they are not here.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(why_missing(name), name=name, obj=sys.modules[__name__])
+
 
 CUDA_DEBUGGING = False
 INTERFACE = (12, 0, 0)
@@ -244,8 +260,11 @@ __all__ = [
     "memcpy_htod_async",
     "memory_type",
     "memset_d2d8",
+    "memset_d2d8_async",
     "memset_d2d16",
+    "memset_d2d16_async",
     "memset_d2d32",
+    "memset_d2d32_async",
     "memset_d8",
     "memset_d8_async",
     "memset_d16",

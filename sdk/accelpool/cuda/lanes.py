@@ -9,6 +9,9 @@ to, with all streams that are blocking, as they are unless made NON_BLOCKING:
 That is said here by markers and wait lists, and only where it goes from one stream to another: a program with
 one stream posts nothing for it.
 
+Times of commands cost a device something, so queues keep none; a stream whose events are to have times has a
+second queue, its clock, where markers wait for those in the stream.
+
 Source: CUDA driver API, stream synchronization behavior, legacy default stream.
 """
 
@@ -33,15 +36,25 @@ class Lane:
         is_blocking: Whether it is ordered with the null stream.
         is_dirty: Whether there are commands in it since it was last marked.
         seen: The marker of the null stream that its commands wait for already.
+        count: How many commands there were.
+        done: How many of them are known to be complete.
     """
 
-    __slots__ = ("__weakref__", "is_blocking", "is_dirty", "queue", "seen")
+    __slots__ = ("__weakref__", "_clock", "count", "done", "is_blocking", "is_dirty", "queue", "seen")
 
     def __init__(self, queue: CommandQueue, is_blocking: bool) -> None:
         self.queue = queue
         self.is_blocking = is_blocking
         self.is_dirty = False
-        self.seen = 0
+        self.seen = self.count = self.done = 0
+        self._clock: CommandQueue | None = None
+
+    @property
+    def clock(self) -> CommandQueue:
+        """A queue that keeps times, made when it is first asked for."""
+        if self._clock is None:
+            self._clock = CommandQueue(self.queue._context, properties=PROFILING)
+        return self._clock
 
 
 class Lanes:
@@ -61,16 +74,17 @@ class Lanes:
         self._marker = 0
         self._spent: list[int] = []
         self.lock = threading.RLock()
-        self.null = Lane(CommandQueue(context, properties=PROFILING), is_blocking=True)
+        self.null = Lane(CommandQueue(context), is_blocking=True)
 
     def new(self, is_blocking: bool) -> Lane:
         """Return a new stream."""
-        lane = Lane(CommandQueue(self._context, properties=PROFILING), is_blocking)
+        lane = Lane(CommandQueue(self._context), is_blocking)
         self._made.add(lane)
         return lane
 
     def before(self, lane: Lane) -> list[int] | None:
         """Return what a stream's next command waits for, beside those before it there; None for nothing."""
+        lane.count += 1
         if lane is self.null:
             lane.is_dirty = True
             return self._marked(blocking_only=True) if self._dirty else None
@@ -100,10 +114,12 @@ class Lanes:
             if self._marker:
                 session.release(self._marker)
                 self._marker = 0
-            for lane in self._made:
+            counts = {lane: lane.count for lane in (self.null, *self._made)}
+            for lane in counts:
                 lane.seen = 0
         session.ask(m.Finish(null), m.Done)
-        for lane in (self.null, *self._made):
+        for lane, count in counts.items():
+            lane.done = max(lane.done, count)
             session.finish_reads(lane.queue._handle)
 
     def finish_reads(self, lane: Lane, before: int | None = None) -> None:

@@ -8,7 +8,9 @@ from accelpool.cuda.contexts import Context, current
 from accelpool.cuda.errors import calling, failed
 from accelpool.cuda.lanes import Lane
 from accelpool.event import Event as LowerEvent
+from accelpool.event import wait_for_events
 from accelpool.process_bound import ProcessBound
+from accelpool.queue import CommandQueue
 from accelpool_wire import messages as m
 
 NS_PER_MS = 1e6
@@ -34,15 +36,28 @@ class Stream(ProcessBound):
         Raises:
             Error: The first command that failed since the last call that waited, and how.
         """
-        session, lanes = self._context._lower._session, self._context._lanes
+        session, lanes, lane = self._context._lower._session, self._context._lanes, self._lane
+        count = lane.count
         with calling("cuStreamSynchronize"):
-            session.ask(m.Finish(self._lane.queue._handle), m.Done)
-            lanes.finish_reads(self._lane)
+            session.ask(m.Finish(lane.queue._handle), m.Done)
+            lanes.finish_reads(lane)
+        lane.done = max(lane.done, count)
         return self
 
     def is_done(self) -> bool:
-        """Return whether its commands are complete: one round trip."""
-        return Event(event_flags.DISABLE_TIMING).record(self).query()
+        """Return whether its commands are complete: none to two round trips.
+
+        What is asked is whether a marker behind them is reached. That takes a device a moment even where all
+        else is over, so it is asked again before the answer is no.
+        """
+        lane = self._lane
+        if lane.done < lane.count:
+            marker = Event(event_flags.DISABLE_TIMING).record(self)
+            count = lane.count
+            if not (marker.query() or marker.query()):
+                return False
+            lane.done = max(lane.done, count)
+        return True
 
     def wait_for_event(self, evt: Event, /) -> None:
         """Let its commands from now on wait for an event of any stream; nothing waits here."""
@@ -73,24 +88,24 @@ class Event(ProcessBound):
         flags: `event_flags`; with DISABLE_TIMING it has no time.
     """
 
-    __slots__ = ("__weakref__", "_context", "_event", "_flags", "_lane")
+    __slots__ = ("__weakref__", "_context", "_event", "_flags", "_lane", "_tick")
 
     def __init__(self, flags: int = 0) -> None:
         self._context: Context = current("cuEventCreate")
         self._flags = int(flags)
         self._event: LowerEvent | None = None
+        self._tick: LowerEvent | None = None
         self._lane: Lane | None = None
 
     def record(self, stream: Stream | None = None) -> Event:
         """Put it behind the commands that a stream has by now; return the event. Nothing waits here."""
         routine = "cuEventRecord"
         lane = self._context._lane(stream, routine)
-        session = self._context._lower._session
         with calling(routine), self._context._lanes.lock:
             waits = self._context._lanes.before(lane)
-            handle = session.new_handle()
-            session.post(m.EnqueueMarker(lane.queue._handle, handle, waits))
-        self._event = LowerEvent(session, handle, lane.queue, command_type.MARKER)
+            self._event, self._tick = _marker(lane.queue, waits), None
+            if not self._flags & event_flags.DISABLE_TIMING:
+                self._tick = _marker(lane.clock, [self._event._handle])
         self._lane = lane
         return self
 
@@ -102,7 +117,7 @@ class Event(ProcessBound):
         """
         if self._event is not None and self._lane is not None:
             with calling("cuEventSynchronize"):
-                self._event.wait()
+                wait_for_events([self._event] if self._tick is None else [self._event, self._tick])
                 self._context._lanes.finish_reads(self._lane, before=self._event._handle)
         return self
 
@@ -128,15 +143,17 @@ class Event(ProcessBound):
 
     def _reached_ns(self) -> int:
         routine = "cuEventElapsedTime"
-        if self._event is None or self._flags & event_flags.DISABLE_TIMING:
+        if self._event is None or self._tick is None:
             raise failed(routine, "INVALID_HANDLE", "an event has no time, or is not recorded")
         with calling(routine):
-            state = self._event._state()
-        if state.status > 0:
-            raise failed(routine, "NOT_READY", "an event is not reached yet")
-        if not state.times:
+            state = self._tick._state()
+            if state.status > 0 and self._event._state().status > 0:
+                raise failed(routine, "NOT_READY", "an event is not reached yet")
+            self._tick.wait()  # no longer than the clock needs to see it
+            times = self._tick._state().times
+        if not times:
             raise failed(routine, "INVALID_HANDLE", "the device told no time")
-        return state.times[3]
+        return times[3]
 
     def ipc_handle(self) -> None:
         """Refuse: processes of this machine share no event of another one's device.
@@ -145,3 +162,11 @@ class Event(ProcessBound):
             LogicError: CUDA_ERROR_NOT_SUPPORTED, always.
         """
         raise failed("cuIpcGetEventHandle", "NOT_SUPPORTED", "another process needs a context of its own")
+
+
+def _marker(queue: CommandQueue, waits: list[int] | None) -> LowerEvent:
+    """Return the event of a marker that is posted."""
+    session = queue._session
+    handle = session.new_handle()
+    session.post(m.EnqueueMarker(queue._handle, handle, waits))
+    return LowerEvent(session, handle, queue, command_type.MARKER)
