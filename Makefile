@@ -49,7 +49,7 @@ pycuda: .pycuda/built
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python .pycuda/pycuda-*.whl
 	@touch $@
 
-# On a machine with an NVIDIA GPU: contract, kernel library and mirrors on CUDA and on NVIDIA's OpenCL; what they cost.
+# On a machine with an NVIDIA GPU: the contract on CUDA and on NVIDIA's OpenCL, and times beside PyCUDA alone.
 test-gpu: pycuda
 	@$(BIN)/python -m tests.gpu --opencl --minutes 15
 
