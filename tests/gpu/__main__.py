@@ -1,7 +1,7 @@
-"""The contract on NVIDIA's hardware: `python -m tests.gpu [--minutes N]`, on a machine that has some.
+"""Everything that wants NVIDIA's hardware: `python -m tests.gpu [--minutes N]`, on a machine that has some.
 
-Each file of the contract suite runs in a process of its own, several at once, on the CUDA backend and on
-NVIDIA's OpenCL; then times are taken. It prints a table, and what failed.
+The contract suite, the kernel library and the SDK's mirrors: each file runs in a process of its own, several
+at once, on CUDA and on NVIDIA's OpenCL; then times are taken. It prints a table, and what failed.
 """
 
 from __future__ import annotations
@@ -20,18 +20,22 @@ from pathlib import Path
 
 from accelpool_node.sandbox.policy import Mode
 
+from ..conftest import SANDBOX_VARIABLE
 from ..integration.worker_rig import (
-    SANDBOX_VARIABLE,
     Target,
     cuda_targets,
     opencl_targets,
 )
 
-CONTRACT = Path(__file__).parents[1] / "contract"
+TESTS = Path(__file__).parents[1]
+FILES = ("contract/test_backend_*.py", "gpu/test_*.py")
+OPENCL_FILES = ("device/test_*.py",)
 AT_ONCE = 6
 MOST_FAILURES = 6
 SHOWN_CHARACTERS = 1500
 MEASURE_LIMIT_S = 90
+WHOLE_BENCH_S = 240
+LEAST_S = 10
 
 
 @dataclass
@@ -50,7 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.gpu")
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--opencl", action="store_true", help="NVIDIA's OpenCL, too")
-    parser.add_argument("files", nargs="*", help="parts of names of the contract's files; all without any")
+    parser.add_argument("files", nargs="*", help="parts of names of files; all without any")
     options = parser.parse_args()
     until = time.monotonic() + 60 * options.minutes
     targets = _targets(with_opencl=options.opencl)
@@ -61,10 +65,12 @@ def main() -> int:
         return 1
     os.environ[SANDBOX_VARIABLE] = _sandbox(next(target for target in targets if target.is_cuda))
     marks = "cuda or opencl" if options.opencl else "cuda"
+    patterns = (*FILES, *OPENCL_FILES) if options.opencl else FILES
     files = [
         path
-        for path in sorted(CONTRACT.glob("test_backend_*.py"))
-        if not options.files or any(part in path.name for part in options.files)
+        for pattern in patterns
+        for path in sorted(TESTS.glob(pattern))
+        if not options.files or any(part in str(path) for part in options.files)
     ]
     with ThreadPoolExecutor(AT_ONCE) as threads:
         outcomes = list(threads.map(lambda path: _run(path, marks, until), files))
@@ -102,7 +108,8 @@ def _sandbox(target: Target) -> str:
 
 
 def _run(path: Path, marks: str, until: float) -> Outcome:
-    outcome, began = Outcome(path.stem.removeprefix("test_backend_")), time.monotonic()
+    name = f"{path.parent.name}/{path.stem.removeprefix('test_').removeprefix('backend_')}"
+    outcome, began = Outcome(name), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-m", marks, "-p", "no:cacheprovider"]
@@ -119,13 +126,14 @@ def _run(path: Path, marks: str, until: float) -> Outcome:
         except subprocess.TimeoutExpired as error:
             outcome.trouble = f"not over in time: {str(error.stdout or '')[-800:]}"
         if report.exists():
-            _read(report, outcome)
+            _read(report, outcome, "cuda" if path.parent.name == "gpu" else "opencl")
     outcome.took_s = time.monotonic() - began
     print(f"{outcome.file}: {dict(outcome.counts)} in {outcome.took_s:.0f} s", flush=True)
     return outcome
 
 
-def _read(report: Path, outcome: Outcome) -> None:
+def _read(report: Path, outcome: Outcome, default: str) -> None:
+    """Count what a report has; tests that are of one face alone do not name it."""
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         face = "cuda" if "cuda:" in case.get("name", "") else "opencl"
         bad = next((part for part in case if part.tag in ("failure", "error")), None)
@@ -153,9 +161,21 @@ def _print_table(outcomes: list[Outcome]) -> None:
 
 
 def _measure(until: float) -> None:
-    left_s = min(MEASURE_LIMIT_S, until - time.monotonic())
-    if left_s > 10:
-        subprocess.run([sys.executable, "-m", "tests.gpu.measure"], timeout=left_s, check=False)
+    """Take times of a worker alone, then of the whole way with all that the bench measures."""
+    _in_time(["tests.gpu.measure"], min(time.monotonic() + MEASURE_LIMIT_S, until))
+    quick = ["--quick"] if until - time.monotonic() < WHOLE_BENCH_S else []
+    _in_time(["bench", "--api", "cuda", "--sandbox", os.environ[SANDBOX_VARIABLE], *quick], until)
+
+
+def _in_time(module: list[str], until: float) -> None:
+    left_s = until - time.monotonic()
+    if left_s < LEAST_S:
+        print(f"no time is left for {module[0]}", flush=True)
+        return
+    try:
+        subprocess.run([sys.executable, "-m", *module], timeout=left_s, check=False)
+    except subprocess.TimeoutExpired:
+        print(f"{module[0]} was not over in time", flush=True)
 
 
 if __name__ == "__main__":
