@@ -117,7 +117,9 @@ def _probe(backend: Backend, device: BackendDevice) -> str:
 
 
 def load_backend(name: str) -> Backend:
-    """Return the backend of a name: "opencl", "cuda", or "null:COUNT". The import loads the driver.
+    """Return the backend of a name: "opencl", "cuda", "null:COUNT" or "null-cuda:COUNT".
+
+    The import loads the driver.
 
     Raises:
         Unavailable: Its driver, or what speaks to it, is not there.
@@ -137,7 +139,7 @@ def load_backend(name: str) -> Backend:
         return OpenCLBackend()
     if kind == "cuda":
         return _cuda()
-    raise SystemExit(f"unknown backend {name!r}: opencl, cuda and null:COUNT exist")
+    raise SystemExit(f"unknown backend {name!r}: opencl, cuda, null:COUNT and null-cuda:COUNT exist")
 
 
 def _cuda() -> Backend:
