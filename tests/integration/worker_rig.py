@@ -34,7 +34,6 @@ START_S = 60.0
 EXTRA_ENVIRONMENTS = Path(__file__).parents[2] / ".devices" / "environments.toml"  # `make devices` writes it
 SHARE_BYTES = 1 << 30
 PLATFORM_NAME = 0x0902
-SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ SIZES = {"x": 4000, "y": 4000}
 def test_the_ndrange_follows_from_the_sizes_among_the_arguments() -> None:
     args, global_size, local_size = fill_in("saxpy", SAXPY, None, None, SIZES)
     rule = entry("saxpy").ndrange(n=1000)
-    assert (args, global_size, local_size) == (SAXPY, rule.global_size, rule.local_size)
+    typed = [{"type": "int", "value": 1000}, {"type": "float", "value": 2.0}, *SAXPY[2:]]
+    assert (args, global_size, local_size) == (typed, rule.global_size, rule.local_size)
 
 
 def test_a_given_ndrange_stays() -> None:

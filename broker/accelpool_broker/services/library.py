@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accelpool_kernels import catalogue
-from accelpool_kernels.description import OPENCL, Entry, Role
+from accelpool_kernels.description import OPENCL, Argument, Entry, Role
 from accelpool_kernels.errors import InvalidArgument, UnknownApi, UnknownKernel
 from accelpool_wire.errors import Invalid, NotFound
 
@@ -50,7 +50,7 @@ def fill_in(
     buffer_sizes: Mapping[str, int],
     api: str = OPENCL,
 ) -> tuple[Args, Sizes, Sizes]:
-    """Return a launch's arguments and sizes with what the catalogue knows: local memory and the NDRange.
+    """Return a launch's arguments and sizes with what the catalogue knows: types, local memory, the NDRange.
 
     Args:
         name: The kernel.
@@ -77,14 +77,20 @@ def fill_in(
         rule = found.ndrange(api, **scalars)
     except InvalidArgument as error:
         raise Invalid(str(error)) from error
-    filled = [
-        {"local_bytes": local[argument.name]} if arg is None and argument.role is Role.LOCAL else arg
-        for argument, arg in zip(found.arguments, args, strict=True)
-    ]
+    filled = [_filled(argument, arg, local) for argument, arg in zip(found.arguments, args, strict=True)]
     _check_buffers(found, filled, needed, buffer_sizes)
     if global_size is None:
         return filled, rule.global_size, rule.local_size if local_size is None else local_size
     return filled, global_size, local_size
+
+
+def _filled(
+    argument: Argument, arg: Mapping[str, Any] | None, local: Mapping[str, int]
+) -> Mapping[str, Any] | None:
+    """Return an argument with its type, which not every compiler keeps, or its local memory."""
+    if arg is None:
+        return {"local_bytes": local[argument.name]} if argument.role is Role.LOCAL else None
+    return {"type": argument.type, **arg} if "value" in arg else arg
 
 
 def _check_buffers(found: Entry, args: Args, needed: Mapping[str, int], sizes: Mapping[str, int]) -> None:
