@@ -26,6 +26,7 @@ from ..integration.worker_rig import (
     cuda_targets,
     opencl_targets,
 )
+from . import confined
 
 TESTS = Path(__file__).parents[1]
 FILES = ("contract/test_backend_*.py", "gpu/test_*.py")
@@ -101,9 +102,11 @@ def _sandbox(target: Target) -> str:
             "    print(client.build(client.program(context, '__kernel void f(__global int *a) {}')))\n"
         )
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=90)
-        print(f"sandbox {mode}: {run.stdout[-900:]} {run.stderr[-1500:]}", flush=True)
+        print(f"sandbox {mode}: {run.stdout[-900:]} {run.stderr[-6000:]}", flush=True)
         if run.returncode == 0:
             return mode
+        if mode is Mode.AUTO:
+            confined.show()
     return Mode.OFF
 
 

@@ -177,12 +177,21 @@ class Worker:
             )
         self.agent.settimeout(START_S)
         ready = control.receive_at_agent(self.agent)
-        assert isinstance(ready, control.Ready)
+        assert isinstance(ready, control.Ready), f"{ready}, {self._end_of_one_not_ready()}"
         self.ready = ready
         self.agent.settimeout(None)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         return self
+
+    def _end_of_one_not_ready(self) -> str:
+        """Return how it ended, and what it printed."""
+        try:
+            status = self.process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        return f"status {status}: {self.errors()[-4000:]}"
 
     def connect(self, memory_bytes: int = SHARE_BYTES, devices: Sequence[str] = ()) -> Connection:
         """Return a client's session on the worker."""
