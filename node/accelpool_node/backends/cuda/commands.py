@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelpool_node.backends.base.types import Bytes
-from accelpool_node.backends.cuda import driver
-from accelpool_node.backends.cuda.core import cuda, in_context, refused
+from accelpool_node.backends.cuda import driver, streams
+from accelpool_node.backends.cuda.core import in_context, refused
 from accelpool_node.backends.cuda.enqueueing import enqueue
-from accelpool_node.backends.cuda.launching import check_launch, sizes_of
+from accelpool_node.backends.cuda.launching import Sizes, check_launch, sizes_of
 from accelpool_node.backends.cuda.objects import (
     SUBMITTED,
     CudaBuffer,
@@ -45,15 +45,18 @@ class Commands:
         if 0 in global_size:
             return enqueue(queue, wait_for, _nothing)
         function, shared = kernel.function.handle, kernel.shared
-        grid, block = sizes_of(global_size, local_size, offset, kernel.function.most_threads)
-        check_launch(grid, block, kernel.function.most_threads, queue.context.device.info)
+        grid, block = _sizes(kernel, global_size, local_size, offset)
         if shared + kernel.function.shared > PLAIN_SHARED_BYTES and shared > kernel.allowed:
             driver.allow_shared(function, shared)
             kernel.allowed = shared
-        parameters, kept = bytes(kernel.block), [kernel.module, *kernel.owners.values()]
+        launcher, parameters, kept = (
+            kernel.launcher,
+            bytes(kernel.block),
+            [kernel.module, *(owner() for owner in kernel.owners.values())],
+        )
 
         def issue(event: CudaEvent) -> None:
-            driver.launch(function, grid, block, shared, queue.stream.handle, parameters)
+            launcher.launch(grid, block, shared, queue.stream.handle, parameters)
             kept.clear()
 
         return enqueue(queue, wait_for, issue)
@@ -106,7 +109,7 @@ class Commands:
         kept = [source, target]
 
         def issue(event: CudaEvent) -> None:
-            cuda.memcpy_dtod_async(second, first, size, queue.stream)
+            streams.on_device(second, first, size, queue.stream)
             kept.clear()
 
         return enqueue(queue, wait_for, issue)
@@ -150,7 +153,7 @@ class Commands:
 
         def issue(event: CudaEvent) -> None:
             if not flags & MAP_WRITE_INVALIDATE:
-                cuda.memcpy_dtoh_async(block[:size], buffer.address + offset, queue.stream)
+                streams.to_host(block[:size], buffer.address + offset, queue.stream)
 
         return mapping, memoryview(block)[:size], enqueue(queue, wait_for, issue)
 
@@ -159,10 +162,10 @@ class Commands:
         """Bring the region back to the device if it may have been written."""
 
         def issue(event: CudaEvent) -> None:
-            event.block = mapping.block
+            event.blocks = [mapping.block]
             if mapping.flags & (MAP_WRITE | MAP_WRITE_INVALIDATE):
                 address = mapping.buffer.address + mapping.offset
-                cuda.memcpy_htod_async(address, mapping.block[: mapping.size], queue.stream)
+                streams.to_device(address, mapping.block[: mapping.size], queue.stream)
 
         return enqueue(queue, None, issue)
 
@@ -192,6 +195,23 @@ class Commands:
 
     def flush(self, queue: CudaQueue) -> None:
         """Do nothing: what is in a stream is submitted."""
+
+
+def _sizes(
+    kernel: CudaKernel,
+    global_size: Sequence[int],
+    local_size: Sequence[int] | None,
+    offset: Sequence[int] | None,
+) -> tuple[Sizes, Sizes]:
+    """Return the grid and the block of a launch, checked; those of the last one if it was as large."""
+    asked = (tuple(global_size), local_size and tuple(local_size), offset and tuple(offset))
+    if kernel.sized[0] != asked:
+        most_threads = kernel.function.most_threads
+        grid, block = sizes_of(global_size, local_size, offset, most_threads)
+        check_launch(grid, block, most_threads, kernel.context.device.info)
+        kernel.sized = asked, (grid, block)
+    found: tuple[Sizes, Sizes] = kernel.sized[1]
+    return found
 
 
 def _nothing(event: CudaEvent) -> None:

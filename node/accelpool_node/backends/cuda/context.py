@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.clock import Clock
 from accelpool_node.backends.cuda.core import cuda
 from accelpool_node.backends.cuda.pinned import PinnedPool
+from accelpool_node.backends.cuda.streams import Event, Stream, make_current, pinned
 
 if TYPE_CHECKING:
     from accelpool_node.backends.base.types import BackendDevice
@@ -23,6 +22,15 @@ if TYPE_CHECKING:
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: nothing waits for the stream that all share
 BLOCKING_SYNC, DISABLE_TIMING = 1, 2
 PLAIN, TIMED = BLOCKING_SYNC | DISABLE_TIMING, BLOCKING_SYNC
+
+
+class Current(threading.local):
+    """The context that was made this thread's current one."""
+
+    handle = 0
+
+
+_current = Current()
 
 
 class CudaContext:
@@ -41,62 +49,59 @@ class CudaContext:
     def __init__(self, device: BackendDevice) -> None:
         self.device = device
         self.fault = ""
-        self._raw = device.handle.retain_primary_context()
-        self._events: list[Any] = []
-        self._streams: list[Any] = []
+        self._primary = device.handle.retain_primary_context()  # PyCUDA's, kept: it gives it back
+        self._handle = int(self._primary.handle)
+        self._events: list[Event] = []
+        self._streams: list[Stream] = []
         self._janitor = Janitor(self)
         self.in_flight: deque[CudaEvent] = deque()
-        self.push()
-        try:
-            anchor = cuda.Event(TIMED)
-            anchor.record(cuda.Stream(NON_BLOCKING))
-            anchor.synchronize()
-            self.clock = Clock(anchor, self.leave)
-        finally:
-            self.pop()
-        self.pinned = PinnedPool(lambda size: cuda.pagelocked_empty(size, np.uint8), self.leave)
+        self.enter()
+        anchor, stream = Event(TIMED), self.take_stream()
+        anchor.record(stream)
+        anchor.synchronize()
+        self.give_stream(stream)
+        self.clock = Clock(anchor, self.leave)
+        self.pinned = PinnedPool(pinned, self.leave)
 
     @property
     def context(self) -> CudaContext:
         """Itself."""
         return self
 
-    def push(self) -> None:
-        """Make it this thread's current one."""
-        self._raw.push()
-
-    def pop(self) -> None:
-        """Make the one before it this thread's current one again."""
-        cuda.Context.pop()
+    def enter(self) -> None:
+        """Make it this thread's current one, which it stays until another one is made that."""
+        if _current.handle != self._handle:
+            make_current(self._handle)
+            _current.handle = self._handle
 
     # ---- with it current ---------------------------------------------------------------------------------
 
-    def take_stream(self) -> Any:
-        """Return a stream of PyCUDA's with nothing in it."""
+    def take_stream(self) -> Stream:
+        """Return a stream with nothing in it."""
         try:
             return self._streams.pop()
         except IndexError:
-            return cuda.Stream(NON_BLOCKING)
+            return Stream(NON_BLOCKING)
 
-    def give_stream(self, stream: Any) -> None:
+    def give_stream(self, stream: Stream) -> None:
         """Take a stream back, for another queue if nothing is in it."""
         if stream.is_done():
             self._streams.append(stream)
         else:
             self.leave(stream)
 
-    def take_event(self, *, is_timed: bool = False) -> Any:
-        """Return an event of PyCUDA's to be recorded."""
+    def take_event(self, *, is_timed: bool = False) -> Event:
+        """Return an event to be recorded."""
         if is_timed:
-            return cuda.Event(TIMED)
+            return Event(TIMED)
         try:
             return self._events.pop()
         except IndexError:
-            return cuda.Event(PLAIN)
+            return Event(PLAIN)
 
     # ---- from anywhere -----------------------------------------------------------------------------------
 
-    def give_event(self, event: Any, *, is_timed: bool) -> None:
+    def give_event(self, event: Event, *, is_timed: bool) -> None:
         """Take an event back that nobody asks for any more; it may not be reached yet."""
         if is_timed:
             self.leave(event)
@@ -104,7 +109,7 @@ class CudaContext:
             self._events.append(event)
 
     def leave(self, thing: Any) -> None:
-        """Have an object of PyCUDA's go once this context is current, which its end needs."""
+        """Have an object go once this context is current, which its end needs."""
         self._janitor.leave(lambda: None, thing)
 
     def leave_to(self, end: Callable[[], None]) -> None:
@@ -141,10 +146,7 @@ class Janitor:
     def _work(self) -> None:
         while True:
             end, thing = self._left.get()
-            self._context.push()
-            try:
-                with contextlib.suppress(driver.DriverError, cuda.Error):  # a lost context gives nothing back
-                    end()
-            finally:
-                del end, thing
-                self._context.pop()
+            with contextlib.suppress(driver.DriverError, cuda.Error):  # a lost context gives nothing back
+                self._context.enter()
+                end()
+            del end, thing

@@ -1,7 +1,7 @@
 """PyCUDA, calls with a context current, and CUDA's errors as the wire's.
 
 PyCUDA keeps a stack of contexts for each thread, and ends the process if a thread ends with one on it. Any
-thread may call a backend, so each call pushes the context that it is about and pops it again.
+thread may call a backend: each call makes the context that it is about the thread's current one, past PyCUDA.
 """
 
 from __future__ import annotations
@@ -67,11 +67,8 @@ def in_context(routine: str) -> Callable[[Method], Method]:
         def call(self: Any, first: Any, *args: Any, **kwargs: Any) -> Any:
             context = first.context
             try:
-                context.push()
-                try:
-                    return function(self, first, *args, **kwargs)
-                finally:
-                    context.pop()
+                context.enter()
+                return function(self, first, *args, **kwargs)
             except FAILURES as error:
                 raise translate(routine, error, context) from error
             except (TypeError, ValueError, OverflowError) as error:  # what PyCUDA cannot convert

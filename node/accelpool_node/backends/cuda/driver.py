@@ -11,7 +11,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -223,34 +224,50 @@ def allow_shared(function: int, size: int) -> None:
     _call("cuFuncSetAttribute", ctypes.c_void_p(function), MAX_DYNAMIC_SHARED_SIZE_BYTES, size)
 
 
-def launch(
-    function: int,
-    grid: Sequence[int],
-    block: Sequence[int],
-    shared: int,
-    stream: int,
-    parameters: bytes | bytearray,
-) -> None:
-    """Launch a kernel.
+class Launcher:
+    """Launches of a kernel, with what the driver is told kept from one to the next.
 
     Args:
-        function: Which.
-        grid: Its blocks, in three dimensions.
-        block: Each one's threads, in three dimensions.
-        shared: Bytes of dynamic shared memory.
-        stream: Where to.
-        parameters: Their block, which the driver copies.
+        function: The kernel.
+        size: Bytes of its block of parameters.
     """
-    content = (ctypes.c_char * len(parameters)).from_buffer_copy(parameters)
-    size = ctypes.c_size_t(len(parameters))
-    places = (PARAM_POINTER, ctypes.addressof(content), PARAM_SIZE, ctypes.addressof(size), PARAM_END)
-    extra = (ctypes.c_void_p * len(places))(*places) if parameters else None
-    _call(
-        "cuLaunchKernel",
-        ctypes.c_void_p(function),
-        *(ctypes.c_uint(count) for count in (*grid, *block)),
-        ctypes.c_uint(shared),
-        ctypes.c_void_p(stream),
-        None,
-        extra,
-    )
+
+    def __init__(self, function: int, size: int) -> None:
+        self._function = function
+        self._block = ctypes.create_string_buffer(max(size, 1))
+        self._size = ctypes.c_size_t(size)
+        told = (
+            PARAM_POINTER,
+            ctypes.addressof(self._block),
+            PARAM_SIZE,
+            ctypes.addressof(self._size),
+            PARAM_END,
+        )
+        self._told = (ctypes.c_void_p * len(told))(*told) if size else None
+        self._launching = threading.Lock()
+
+    def launch(
+        self, grid: Sequence[int], block: Sequence[int], shared: int, stream: int, parameters: bytes
+    ) -> None:
+        """Launch it.
+
+        Args:
+            grid: Its blocks, in three dimensions.
+            block: Each one's threads, in three dimensions.
+            shared: Bytes of dynamic shared memory.
+            stream: Where to.
+            parameters: Their block, which the driver copies.
+        """
+        with self._launching:
+            self._block[: len(parameters)] = parameters  # type: ignore[assignment]  # bytes, as the manual has it
+            code = _launcher()(self._function, *grid, *block, shared, stream, None, self._told)
+        if code:
+            raise DriverError("cuLaunchKernel", code)
+
+
+@functools.cache
+def _launcher() -> Callable[..., int]:
+    function = library().cuLaunchKernel
+    pointer = ctypes.c_void_p
+    function.argtypes = (pointer, *[ctypes.c_uint] * 7, pointer, pointer, pointer)
+    return function

@@ -78,7 +78,7 @@ def submit(event: CudaEvent, wait_for: Sequence[CudaEvent], issue: Issue) -> Non
     done = context.take_event(is_timed=queue.is_profiled)
     done.record(stream)
     event.done = done
-    if event.block is not None:
+    if event.blocks:
         context.in_flight.append(event)
 
 
@@ -103,13 +103,11 @@ def end(event: CudaEvent, status: int) -> None:
 def _submit_held(event: CudaEvent) -> int:
     """Submit a command; return its status: running, or the error with which that failed."""
     assert event.issue is not None, "it is a command"
-    event.context.push()
     try:
+        event.context.enter()
         event.issue(event)
     except FAILURES as error:
         return translate("clSetUserEventStatus", error, event.context).code
-    finally:
-        event.context.pop()
     return RUNNING
 
 

@@ -56,12 +56,9 @@ def has_ended(event: CudaEvent) -> bool:
         done = event.done
         context = event.context
         try:
-            context.push()
-            try:
-                if done is None or not done.query():
-                    return False
-            finally:
-                context.pop()
+            context.enter()
+            if done is None or not done.query():
+                return False
             event.settle()
         except FAILURES as error:
             _fail(event, error)
@@ -72,11 +69,8 @@ def _block(event: CudaEvent) -> None:
     """Wait for the driver; what it says is noted."""
     context: Any = event.context
     try:
-        context.push()
-        try:
-            event.done.synchronize()
-        finally:
-            context.pop()
+        context.enter()
+        event.done.synchronize()
     except FAILURES as error:
         _fail(event, error)
 
@@ -92,10 +86,7 @@ def _fail(event: CudaEvent, error: Exception) -> None:
 
 def _times(event: CudaEvent) -> list[int]:
     context = event.context
-    context.push()
-    try:
-        start_ns, end_ns = context.clock.span(event.started, event.done)
-    finally:
-        context.pop()
+    context.enter()
+    start_ns, end_ns = context.clock.span(event.started, event.done)
     submitted_ns = min(event.submitted_ns, start_ns)
     return [min(event.queued_ns, submitted_ns), submitted_ns, start_ns, end_ns]

@@ -11,6 +11,7 @@ from typing import Any
 
 from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.context import CudaContext
+from accelpool_node.backends.cuda.streams import Stream
 
 OUT_OF_ORDER, PROFILING = 1 << 0, 1 << 1
 COMPLETE, RUNNING, SUBMITTED = 0, 1, 2
@@ -22,14 +23,14 @@ class CudaQueue:
 
     Attributes:
         context: Its context.
-        stream: PyCUDA's.
+        stream: The stream.
         properties: OpenCL's bit field.
         waiting: Events of its commands that are held back.
         barrier: That of the last barrier that was held back, if any.
     """
 
     context: CudaContext
-    stream: Any
+    stream: Stream
     properties: int
     waiting: list[CudaEvent] = field(default_factory=list)
     barrier: CudaEvent | None = None
@@ -44,7 +45,7 @@ class CudaQueue:
         self.context.leave_to(lambda: context.give_stream(stream))
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True, weakref_slot=True)
 class CudaEvent:
     """The event of a command: in its stream, or held back for user events; or a user event.
 
@@ -52,11 +53,11 @@ class CudaEvent:
         context: Its context.
         queue: Its command's queue; None for a user event.
         status: OpenCL's execution status as far as it is known; of a command in its stream, `RUNNING`.
-        done: PyCUDA's event at the command's end, once it is in its stream.
+        done: The driver's event at the command's end, once it is in its stream.
         started: That at its beginning, with profiling.
         queued_ns: When it was enqueued, with profiling.
         submitted_ns: When it was put into its stream, with profiling.
-        block: Pinned memory that its copy needs, to be given back.
+        blocks: Pinned memory that its copy needs, to be given back.
         arrive: Brings what was read to where it was to be.
         issue: Of a command that is held back: puts it into its stream.
         awaited: How many events it is held back for.
@@ -72,7 +73,7 @@ class CudaEvent:
     started: Any = None
     queued_ns: int = 0
     submitted_ns: int = 0
-    block: Any = None
+    blocks: list[Any] = field(default_factory=list)
     arrive: Callable[[], None] | None = None
     issue: Callable[[CudaEvent], None] | None = None
     awaited: int = 0
@@ -93,8 +94,8 @@ class CudaEvent:
 
     def let_go(self) -> None:
         """Give the pinned memory back."""
-        block, self.block, self.arrive = self.block, None, None
-        if block is not None:
+        blocks, self.blocks, self.arrive = self.blocks, [], None
+        for block in blocks:
             self.context.pinned.give(block)
 
     def __del__(self) -> None:
@@ -223,7 +224,9 @@ class CudaKernel:
         block: The block of its parameters.
         unset: Places of the parameters that are not set.
         shared: Bytes of dynamic shared memory.
+        launcher: Launches it.
         allowed: Bytes of it that launches may have, as the driver was told.
+        sized: The sizes that the last launch asked for, and the grid and the block that they are.
         owners: What keeps the memory of the arguments that are buffers; the kernel does not.
     """
 
@@ -232,6 +235,8 @@ class CudaKernel:
     function: Function
     block: bytearray
     unset: set[int]
+    launcher: driver.Launcher
     shared: int = 0
     allowed: int = 0
-    owners: weakref.WeakValueDictionary[int, Any] = field(default_factory=weakref.WeakValueDictionary)
+    sized: tuple[object, Any] = (None, None)
+    owners: dict[int, weakref.ref[Any]] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Any
 SMALLEST_BYTES = 4 << 10
 DOUBLED_UP_TO_BYTES = 32 << 20
 STEP_BYTES = 2 << 20
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = 512 << 20
 
 
 class PinnedPool:

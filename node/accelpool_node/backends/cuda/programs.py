@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -175,6 +176,7 @@ class Programs:
             function=function,
             block=bytearray(function.block_bytes),
             unset=set(range(len(function.parameters))),
+            launcher=driver.Launcher(function.handle, function.block_bytes),
         )
 
     def set_kernel_arg(
@@ -208,7 +210,7 @@ class Programs:
         kernel.unset.discard(index)
         kernel.owners.pop(index, None)
         if isinstance(value, CudaBuffer):
-            kernel.owners[index] = value.owner
+            kernel.owners[index] = weakref.ref(value.owner)
 
     @in_context("clGetKernelWorkGroupInfo")
     def work_group_info(self, kernel: CudaKernel, device: BackendDevice, name: int) -> InfoValue:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from accelpool_node.backends.base.types import Bytes
-from accelpool_node.backends.cuda.core import cuda, in_context
+from accelpool_node.backends.cuda.core import in_context
 from accelpool_node.backends.cuda.enqueueing import enqueue
 from accelpool_node.backends.cuda.objects import CudaBuffer, CudaEvent, CudaQueue
+from accelpool_node.backends.cuda.streams import ON_DEVICE, ON_HOST, Copy2D
 from accelpool_node.backends.cuda.transfers import pinned_for
 from accelpool_wire.rectangles import Rectangle
 
@@ -31,7 +32,8 @@ class Rectangles:
         view = np.frombuffer(content, np.uint8)
 
         def issue(event: CudaEvent) -> None:
-            block = event.block = pinned_for(queue.context, view.nbytes)
+            block = pinned_for(queue.context, view.nbytes)
+            event.blocks = [block]
             block[: view.nbytes] = view
             _copy(queue, where, lambda copy, z: _from_host(copy, block, where, z), _to(buffer, where))
 
@@ -50,7 +52,8 @@ class Rectangles:
         view = np.frombuffer(target, np.uint8)
 
         def issue(event: CudaEvent) -> None:
-            block = event.block = pinned_for(queue.context, view.nbytes)
+            block = pinned_for(queue.context, view.nbytes)
+            event.blocks = [block]
             _copy(queue, where, _from(buffer, where), lambda copy, z: _to_host(copy, block, where, z))
 
             def arrive() -> None:
@@ -78,7 +81,7 @@ class Rectangles:
         return enqueue(queue, wait_for, issue)
 
 
-Side = Callable[[Any, int], None]
+Side = Callable[[Copy2D, int], None]
 """Says of a copy of a slice where it comes from, or goes to."""
 
 
@@ -86,36 +89,35 @@ def _copy(queue: CudaQueue, where: Rectangle, source: Side, target: Side) -> Non
     """Put the copies of a rectangle's slices into a stream."""
     width, height, depth = where.region
     for z in range(depth):
-        copy = cuda.Memcpy2D()
-        copy.width_in_bytes, copy.height = width, height
+        copy = Copy2D(width_in_bytes=width, height=height)
         source(copy, z)
         target(copy, z)
-        copy(queue.stream)
+        copy.put(queue.stream)
 
 
 def _from(buffer: CudaBuffer, where: Rectangle) -> Side:
-    def say(copy: Any, z: int) -> None:
-        copy.set_src_device(_address(buffer, where, z))
+    def say(copy: Copy2D, z: int) -> None:
+        copy.src_type, copy.src_device = ON_DEVICE, _address(buffer, where, z)
         copy.src_pitch = where.row_pitch
 
     return say
 
 
 def _to(buffer: CudaBuffer, where: Rectangle) -> Side:
-    def say(copy: Any, z: int) -> None:
-        copy.set_dst_device(_address(buffer, where, z))
+    def say(copy: Copy2D, z: int) -> None:
+        copy.dst_type, copy.dst_device = ON_DEVICE, _address(buffer, where, z)
         copy.dst_pitch = where.row_pitch
 
     return say
 
 
-def _from_host(copy: Any, block: Any, where: Rectangle, z: int) -> None:
-    copy.set_src_host(_slice(block, where, z))
+def _from_host(copy: Copy2D, block: Any, where: Rectangle, z: int) -> None:
+    copy.src_type, copy.src_host = ON_HOST, _slice(block, where, z).ctypes.data
     copy.src_pitch = where.region[0]
 
 
-def _to_host(copy: Any, block: Any, where: Rectangle, z: int) -> None:
-    copy.set_dst_host(_slice(block, where, z))
+def _to_host(copy: Copy2D, block: Any, where: Rectangle, z: int) -> None:
+    copy.dst_type, copy.dst_host = ON_HOST, _slice(block, where, z).ctypes.data
     copy.dst_pitch = where.region[0]
 
 

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from accelpool_node.backends.base.types import Bytes
+from accelpool_node.backends.cuda import streams
 from accelpool_node.backends.cuda.context import CudaContext
-from accelpool_node.backends.cuda.core import cuda, refused
+from accelpool_node.backends.cuda.core import refused
 from accelpool_node.backends.cuda.events import has_ended
 from accelpool_node.backends.cuda.objects import CudaBuffer, CudaEvent
 from accelpool_wire.codes import ErrorCode
+
+BAND_BYTES = 8 << 20  # of pinned memory at a time: blocks of one size are of use again
+WORD_BYTES = 4  # the driver's longest pattern
 
 
 def region_of(routine: str, buffer: CudaBuffer, offset: int, size: int) -> int:
@@ -36,24 +40,36 @@ def pinned_for(context: CudaContext, size: int) -> Any:
 
 def send(event: CudaEvent, address: int, content: Bytes) -> None:
     """Put a copy of bytes to the device into a command's stream."""
-    view = np.frombuffer(content, np.uint8)
-    event.block = pinned_for(event.context, view.nbytes)
-    staged = event.block[: view.nbytes]
-    staged[:] = view
-    cuda.memcpy_htod_async(address, staged, stream_of(event))
+    view, stream = np.frombuffer(content, np.uint8), stream_of(event)
+    for start in range(0, view.nbytes, BAND_BYTES):
+        band = view[start : start + BAND_BYTES]
+        staged = _staged(event, band.nbytes)
+        staged[:] = band
+        streams.to_device(address + start, staged, stream)
 
 
 def bring(event: CudaEvent, address: int, target: Bytes) -> None:
     """Put a copy from the device into a command's stream; its end brings the bytes to `target`."""
-    view = np.frombuffer(target, np.uint8)
-    event.block = pinned_for(event.context, view.nbytes)
-    staged = event.block[: view.nbytes]
+    view, stream = np.frombuffer(target, np.uint8), stream_of(event)
+    bands: list[tuple[Any, Any]] = []
+    for start in range(0, view.nbytes, BAND_BYTES):
+        band = view[start : start + BAND_BYTES]
+        staged = _staged(event, band.nbytes)
+        streams.to_host(staged, address + start, stream)
+        bands.append((band, staged))
 
     def arrive() -> None:
-        view[:] = staged
+        for band, staged in bands:
+            band[:] = staged
 
-    cuda.memcpy_dtoh_async(staged, address, stream_of(event))
     event.arrive = arrive
+
+
+def _staged(event: CudaEvent, size: int) -> Any:
+    """Return pinned memory that a command keeps until its end."""
+    block = pinned_for(event.context, size)
+    event.blocks.append(block)
+    return block[:size]
 
 
 def write_now(context: CudaContext, address: int, content: Bytes) -> None:
@@ -61,7 +77,7 @@ def write_now(context: CudaContext, address: int, content: Bytes) -> None:
     view = np.frombuffer(content, np.uint8)
     block, stream = pinned_for(context, view.nbytes), context.take_stream()
     block[: view.nbytes] = view
-    cuda.memcpy_htod_async(address, block[: view.nbytes], stream)
+    streams.to_device(address, block[: view.nbytes], stream)
     stream.synchronize()
     context.pinned.give(block)
     context.give_stream(stream)
@@ -73,24 +89,19 @@ def stream_of(event: CudaEvent) -> Any:
     return event.queue.stream
 
 
-def fill(stream: Any, address: int, pattern: bytes, size: int) -> None:
+def fill(stream: streams.Stream, address: int, pattern: bytes, size: int) -> None:
     """Put the filling of a region, a multiple of the pattern's size, into a stream.
 
     Patterns that are too long for the driver are written once, and that is copied behind itself until it is
     everywhere: each time twice as much.
     """
-    if len(pattern) == 1:
-        cuda.memset_d8_async(address, pattern[0], size, stream)
-    elif len(pattern) == 2:
-        cuda.memset_d16_async(address, int.from_bytes(pattern, "little"), size // 2, stream)
-    elif len(pattern) == 4:
-        cuda.memset_d32_async(address, int.from_bytes(pattern, "little"), size // 4, stream)
+    if len(pattern) <= WORD_BYTES:
+        streams.set_words(address, pattern, size // len(pattern), stream)
     else:
-        words = [int.from_bytes(pattern[place : place + 4], "little") for place in range(0, len(pattern), 4)]
-        for place, word in enumerate(words):
-            cuda.memset_d32_async(address + 4 * place, word, 1, stream)
+        for place in range(0, len(pattern), WORD_BYTES):
+            streams.set_words(address + place, pattern[place : place + WORD_BYTES], 1, stream)
         done = len(pattern)
         while done < size:
             more = min(done, size - done)
-            cuda.memcpy_dtod_async(address + done, address, more, stream)
+            streams.on_device(address + done, address, more, stream)
             done += more
