@@ -116,7 +116,14 @@ def _run(path: Path, marks: str, until: float) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-m", marks, "-p", "no:cacheprovider"]
-        command += [f"--maxfail={MOST_FAILURES}", f"--junitxml={report}", "-W", "ignore::DeprecationWarning"]
+        command += [
+            f"--maxfail={MOST_FAILURES}",
+            f"--junitxml={report}",
+            "-o",
+            "junit_logging=system-err",
+            "-W",
+            "ignore::DeprecationWarning",
+        ]
         try:
             run = subprocess.run(
                 [*command, str(path)],
@@ -142,7 +149,10 @@ def _read(report: Path, outcome: Outcome, default: str) -> None:
         bad = next((part for part in case if part.tag in ("failure", "error")), None)
         if bad is not None:
             outcome.counts[f"{face} failed"] += 1
-            outcome.failures.append((case.get("name", ""), (bad.text or "")[-SHOWN_CHARACTERS:]))
+            printed = (case.findtext("system-err") or "")[-SHOWN_CHARACTERS:]
+            outcome.failures.append(
+                (case.get("name", ""), f"{(bad.text or '')[-SHOWN_CHARACTERS:]}{printed}")
+            )
         elif case.find("skipped") is not None:
             outcome.counts[f"{face} skipped"] += 1
         else:

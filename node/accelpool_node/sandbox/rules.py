@@ -1,9 +1,9 @@
 """Which system calls a policy allows, and with which arguments. What is not here is refused.
 
-Not here are, among others: sockets of one's own (a GPU's driver may listen at a Unix socket), tracing and reading other processes, kernel keys, BPF,
-performance counters, mounts and namespaces, modules, io_uring, userfaultfd, System V's shared memory and
-queues, changing users, clocks, modes and owners of files (Landlock does not watch these), and the sandbox's
-own calls.
+Not here are, among others: sockets of one's own (besides the Unix one at which a GPU's driver listens),
+tracing and reading other processes, kernel keys, BPF, performance counters, mounts and namespaces, modules,
+io_uring, userfaultfd, System V's shared memory and queues, changing users, clocks, modes and owners of files
+(Landlock does not watch these), and the sandbox's own calls.
 """
 
 from __future__ import annotations
