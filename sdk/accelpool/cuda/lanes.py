@@ -120,7 +120,8 @@ class Lanes:
         session.ask(m.Finish(null), m.Done)
         for lane, count in counts.items():
             lane.done = max(lane.done, count)
-            session.finish_reads(lane.queue._handle)
+            if session.reads:
+                session.finish_reads(lane.queue._handle)
 
     def finish_reads(self, lane: Lane, before: int | None = None) -> None:
         """Wait until what was read before the end of a stream's command, or of all of them, is in place.
