@@ -166,7 +166,7 @@ def _set_whole(backend: Backend, kernel: KernelObject, content: m.KernelArg) -> 
     if shared is not None:
         kernel.args[kernel.info.num_args] = shared
     try:
-        backend.set_kernel_arg(kernel.handle, 0, content)  # type: ignore[arg-type]  # it is bytes
+        backend.set_kernel_arg(kernel.handle, 0, content)
     except Error as error:
         what = f"the parameters of kernel {kernel.info.name}: {error.what}"
         raise error_for(error.routine, error.code, what) from error

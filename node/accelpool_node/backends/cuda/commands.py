@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pycuda.driver as cuda
-
 from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.cuda import driver
-from accelpool_node.backends.cuda.core import in_context, refused
+from accelpool_node.backends.cuda.core import cuda, in_context, refused
 from accelpool_node.backends.cuda.enqueueing import enqueue
 from accelpool_node.backends.cuda.launching import check_launch, sizes_of
 from accelpool_node.backends.cuda.objects import (

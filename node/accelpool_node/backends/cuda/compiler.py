@@ -6,10 +6,8 @@ import shutil
 import warnings
 from collections.abc import Sequence
 
-import pycuda.driver as cuda
-
 from accelpool_node.backends.cuda import nvrtc
-from accelpool_node.backends.cuda.core import refused
+from accelpool_node.backends.cuda.core import cuda, refused
 from accelpool_node.backends.cuda.nvrtc import Compiled
 from accelpool_node.backends.cuda.options import has_architecture, parse
 from accelpool_wire.codes import ErrorCode
@@ -66,7 +64,7 @@ def _architecture(library: nvrtc.Nvrtc, wanted: int) -> str:
 
 
 def _by_nvcc(source: str, words: Sequence[str], capability: tuple[int, int]) -> Compiled:
-    from pycuda import compiler  # it looks for folders of its own as it is loaded
+    from pycuda import compiler  # pyright: ignore[reportMissingImports]  # it looks for folders of its own as it is loaded
 
     own = None if has_architecture(list(words)) else f"sm_{capability[0]}{capability[1]}"
     with warnings.catch_warnings(record=True) as said:

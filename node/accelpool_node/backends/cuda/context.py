@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pycuda.driver as cuda
 
 from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.clock import Clock
+from accelpool_node.backends.cuda.core import cuda
 from accelpool_node.backends.cuda.pinned import PinnedPool
 
 if TYPE_CHECKING:

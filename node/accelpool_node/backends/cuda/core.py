@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
-import pycuda.driver as cuda
+import pycuda.driver as cuda  # pyright: ignore[reportMissingImports]  # built where it is needed
 
 from accelpool_node.backends.cuda import driver
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, error_for
 
-P = ParamSpec("P")
-R = TypeVar("R")
+__all__ = ["CODES", "FAILURES", "FATAL", "code_of", "cuda", "in_context", "refused", "translate"]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 # CUDA's error codes by OpenCL's nearest. Source: CUDA Driver API reference, CUresult; OpenCL 3.0 API.
 CODES = {
@@ -54,31 +55,16 @@ class Fallible(Protocol):
     fault: str
 
 
-class HasContext(Protocol):
-    """What belongs to a context."""
-
-    @property
-    def context(self) -> Any:
-        """The context."""
-        ...
-
-
-S = TypeVar("S")
-T = TypeVar("T", bound=HasContext)
-
-
-def in_context(
-    routine: str,
-) -> Callable[[Callable[Concatenate[S, T, P], R]], Callable[Concatenate[S, T, P], R]]:
+def in_context(routine: str) -> Callable[[Method], Method]:
     """Call a method with the context of its first argument current, and raise CUDA's errors as the wire's.
 
     Args:
         routine: The OpenCL function that the method stands for.
     """
 
-    def decorate(function: Callable[Concatenate[S, T, P], R]) -> Callable[Concatenate[S, T, P], R]:
+    def decorate(function: Method) -> Method:
         @functools.wraps(function)
-        def call(self: S, first: T, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        def call(self: Any, first: Any, *args: Any, **kwargs: Any) -> Any:
             context = first.context
             try:
                 context.push()
@@ -92,7 +78,7 @@ def in_context(
                 what = next(iter(str(error).splitlines()), type(error).__name__)
                 raise error_for(routine, ErrorCode.INVALID_VALUE, what) from error
 
-        return call
+        return cast("Method", call)
 
     return decorate
 

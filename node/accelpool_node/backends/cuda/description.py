@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pycuda.driver as cuda
-
 from accelpool_node.backends.base.types import BackendDevice
 from accelpool_node.backends.cuda import driver
+from accelpool_node.backends.cuda.core import cuda
 from accelpool_wire.messages import InfoValue
 
 ATTRIBUTE = 0x20000

@@ -7,12 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import pycuda.driver as cuda
-
 from accelpool_node.backends.base.types import BackendDevice
 from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.context import CudaContext
-from accelpool_node.backends.cuda.core import in_context, refused, translate
+from accelpool_node.backends.cuda.core import cuda, in_context, refused, translate
 from accelpool_node.backends.cuda.description import describe
 from accelpool_node.backends.cuda.objects import CudaQueue
 from accelpool_node.backends.cuda.probe import probe

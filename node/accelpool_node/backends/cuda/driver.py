@@ -168,7 +168,7 @@ def kernels_of(module: int) -> dict[str, int]:
     _call("cuModuleGetFunctionCount", ctypes.byref(count), ctypes.c_void_p(module))
     functions = (ctypes.c_void_p * max(count.value, 1))()
     _call("cuModuleEnumerateFunctions", functions, count, ctypes.c_void_p(module))
-    return {_name(function): function for function in functions[: count.value]}
+    return {_name(function): function for function in functions[: count.value] if function is not None}
 
 
 def _name(function: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.cuda import driver
+from accelpool_node.backends.cuda.context import CudaContext
 from accelpool_node.backends.cuda.core import code_of, in_context, refused
-from accelpool_node.backends.cuda.objects import Allocation, CudaBuffer, CudaContext
+from accelpool_node.backends.cuda.objects import Allocation, CudaBuffer
 from accelpool_node.backends.cuda.transfers import write_now
 from accelpool_wire.codes import ErrorCode
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pycuda.driver as cuda
-
 from accelpool_node.backends.base.types import BackendDevice, LocalSize
 from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.compiler import compile_source
 from accelpool_node.backends.cuda.context import CudaContext
-from accelpool_node.backends.cuda.core import code_of, in_context, refused
+from accelpool_node.backends.cuda.core import code_of, cuda, in_context, refused
 from accelpool_node.backends.cuda.objects import (
     CudaBuffer,
     CudaKernel,

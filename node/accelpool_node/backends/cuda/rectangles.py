@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pycuda.driver as cuda
 
 from accelpool_node.backends.base.types import Bytes
-from accelpool_node.backends.cuda.core import in_context
+from accelpool_node.backends.cuda.core import cuda, in_context
 from accelpool_node.backends.cuda.enqueueing import enqueue
 from accelpool_node.backends.cuda.objects import CudaBuffer, CudaEvent, CudaQueue
 from accelpool_node.backends.cuda.transfers import pinned_for

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pycuda.driver as cuda
 
 from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.cuda.context import CudaContext
-from accelpool_node.backends.cuda.core import refused
+from accelpool_node.backends.cuda.core import cuda, refused
 from accelpool_node.backends.cuda.events import has_ended
 from accelpool_node.backends.cuda.objects import CudaBuffer, CudaEvent
 from accelpool_wire.codes import ErrorCode
