@@ -122,8 +122,8 @@ def test_a_failure_is_a_json_document_where_json_is_wanted(cli: Cli, null_pool) 
     [
         (["devices", "--nonsense"], "No such option: --nonsense"),
         (["devices", "--token", "x"], "set ACCELPOOL_TOKEN"),
-        (["up", "--backend", "foo"], "opencl or null:COUNT"),
-        (["doctor", "--backend", "null:"], "opencl or null:COUNT"),
+        (["up", "--backend", "foo"], "opencl, cuda, null:COUNT"),
+        (["doctor", "--backend", "null:"], "opencl, cuda, null:COUNT"),
         (["release"], "LEASE"),
     ],
 )
