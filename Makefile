@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: all setup demo test driver devices test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi clean
+.PHONY: all setup demo test driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi clean
 
 all: check test
 
@@ -39,6 +39,19 @@ devices: .devices/environments.toml
 
 test-devices: devices
 	@$(BIN)/pytest tests/contract tests/device
+
+# PyCUDA, which PyPI has as source alone, into .venv: needs the headers of CUDA's toolkit, no GPU. See docs/cuda.md.
+pycuda: .pycuda/built
+
+.pycuda/built: tests/gpu/build_pycuda.py | setup
+	@echo "Building PyCUDA (once; takes some minutes) ..." >&2
+	@$(BIN)/python -m tests.gpu.build_pycuda .pycuda
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python .pycuda/pycuda-*.whl
+	@touch $@
+
+# On a machine with an NVIDIA GPU: contract, kernel library and mirrors on CUDA and on NVIDIA's OpenCL; what they cost.
+test-gpu: pycuda
+	@$(BIN)/python -m tests.gpu --opencl --minutes 15
 
 # Programs that nobody changed, on a pool through the native driver; as root it installs Debian's packages of them.
 test-applications: setup
@@ -94,4 +107,4 @@ lock:
 		--extra broker --extra node --extra intel --extra demo --extra plots --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .devices .fuzz build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .devices .pycuda .fuzz build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from accelpool_kernels.catalogue import FOLDERS
+from accelpool_kernels.description import OPENCL
 from bench import pool, report
 from bench.figures import Samples
 from bench.metrics import Metric, metrics
@@ -27,7 +29,7 @@ CHECK_TOLERANCE = 1e-5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bench and return its exit code."""
     options = _parse(arguments)
-    chosen = [metric for metric in metrics() if _is_chosen(metric, options.only)]
+    chosen = [metric for metric in metrics(options.api) if _is_chosen(metric, options.only)]
     if options.list:
         print("\n".join(metric.name for metric in chosen))
         return 0
@@ -35,9 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no metric is called {', '.join(options.only)}; --list shows them", file=sys.stderr)
         return 2
     wanted = {metric.group for metric in chosen}
-    planned = [group for group in groups(is_quick=options.quick) if group.name in wanted]
+    planned = [group for group in groups(options.api, is_quick=options.quick) if group.name in wanted]
     try:
-        rows, failures = _measure(planned, chosen, options.device, has_tls=options.tls)
+        rows, failures = _measure(planned, chosen, options)
     except pool.PoolError as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,22 +53,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(
-    planned: Sequence[Group], chosen: Sequence[Metric], device_name: str, *, has_tls: bool
+    planned: Sequence[Group], chosen: Sequence[Metric], options: argparse.Namespace
 ) -> tuple[list[report.Row], list[str]]:
     """Start everything, run all groups, and return the rows and what failed."""
     with tempfile.TemporaryDirectory(prefix="accelpool-bench-") as name, ExitStack() as stack:
         directory = Path(name)
-        running = stack.enter_context(pool.running(directory, has_tls=has_tls))
-        device = running.device(device_name)
+        api = options.api
+        running = stack.enter_context(pool.running(directory, api, options.sandbox, has_tls=options.tls))
+        device = running.device(options.device)
         attributes = device["attributes"]
         runtime = f"{attributes.get('platform_name', '')} {attributes.get('driver_version', '')}"
         print(report.heading(device["name"], runtime), file=sys.stderr)
-        local = {"platform": attributes.get("platform_name", ""), "device": attributes.get("name", "")}
+        local = {
+            "api": api,
+            "platform": attributes.get("platform_name", ""),
+            "device": attributes.get("name", ""),
+        }
         local_variables = pool.local_variables(device["environment"], directory / "local")
         started: tuple[tuple[str, dict[str, str], Mapping[str, str]], ...] = (
             (
                 POOL,
-                {"url": running.url, "device": device["id"]},
+                {"api": api, "url": running.url, "device": device["id"]},
                 {**os.environ, "BENCH_TOKEN": running.token},
             ),
             (LOCAL, local, local_variables),
@@ -84,7 +91,8 @@ def _settle(running: pool.Pool, side: SideProcess, environment: str) -> None:
     """Let the node start what it starts with its first session: for a second it would take a core."""
     side.ask(do="open", key="settle", operation="null", parameters={})
     side.ask(do="close", key="settle")
-    running.await_builder(environment)
+    if not running.await_builder(environment):
+        print(f"the builder of {environment} does not serve: what is built, workers build", file=sys.stderr)
 
 
 def run_groups(planned: Sequence[Group], sides: Mapping[str, SideProcess]) -> tuple[Samples, list[str]]:
@@ -129,10 +137,16 @@ def _is_chosen(metric: Metric, only: Sequence[str]) -> bool:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="The pool against local PyOpenCL, on one device."
+        prog="python -m bench", description="The pool against local PyOpenCL or PyCUDA, on one device."
+    )
+    parser.add_argument(
+        "--api", choices=tuple(FOLDERS), default=OPENCL, help="which of them; default: %(default)s"
     )
     parser.add_argument(
         "--device", default="", metavar="NAME", help="part of a device's name; else the first"
+    )
+    parser.add_argument(
+        "--sandbox", default="auto", metavar="MODE", help="the node's, for its workers; default: %(default)s"
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds and samples")
     parser.add_argument(

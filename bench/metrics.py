@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from accelpool_kernels.description import CUDA, OPENCL
 from bench.figures import Figure, Samples
 from bench.plan import FLOOR, LARGEST, LOCAL, POOL, SIZES
 
@@ -48,8 +49,13 @@ class Metric:
     aim: Callable[[Samples, Figure, Figure | None], Aim | None] | None = None
 
 
-def metrics() -> tuple[Metric, ...]:
-    """Return all metrics in the order of the table."""
+def metrics(api: str = OPENCL) -> tuple[Metric, ...]:
+    """Return all metrics of an API in the order of the table."""
+    large = (
+        *_workload("matmul_4096", "large_matmul"),
+        *_workload("stencil_4096_200_steps", "large_stencil"),
+        *_workload("nbody_65536_20_steps", "large_nbody"),
+    )
     return (
         Metric(name="floor_ping_pong_blocking", group="null", series="blocking", unit="us", is_floor=True),
         Metric(name="floor_ping_pong_spinning", group="null", series="spinning", unit="us", is_floor=True),
@@ -69,6 +75,7 @@ def metrics() -> tuple[Metric, ...]:
         *_workload("matmul_1024", "matmul"),
         *_workload("stencil_1024_200_steps", "stencil"),
         *_workload("nbody_4096_20_steps", "nbody"),
+        *(large if api == CUDA else ()),
         Metric(name="acquire", group="acquire", series="acquire", unit="ms", aim=_acquire),
         Metric(name="release", group="acquire", series="release", unit="ms"),
         Metric(name="acquire_release", group="acquire", series="both", unit="ms"),
@@ -159,7 +166,7 @@ def _acquire(_: Samples, pool: Figure, __: Figure | None) -> Aim:
 
 
 def figures_of(metric: Metric, samples: Samples) -> tuple[Figure | None, Figure | None]:
-    """Return the metric's figures: the pool's (or the floor's), and local PyOpenCL's."""
+    """Return the metric's figures: the pool's (or the floor's), and the local library's."""
     if metric.is_floor:
         return samples.figure(metric.group, FLOOR, metric.series, metric.unit, metric.size), None
     pool, local = (

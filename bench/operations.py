@@ -1,4 +1,4 @@
-"""What is timed, written once against a module like PyOpenCL: launches, transfers, builds, acquiring.
+"""What is timed, written once for pool and local, OpenCL and CUDA: launches, transfers, builds, acquiring.
 
 An operation is made with an `Accelerator` and parameters, and has `run(count)`: that many samples of each of
 its series, in seconds. Making it is not timed; what it holds is freed when it is dropped.
@@ -13,15 +13,25 @@ from typing import Any, Protocol
 import numpy as np
 
 from accelpool_kernels import source
+from accelpool_kernels.description import CUDA, OPENCL
 from bench.accelerator import Accelerator
 
 Series = dict[str, list[float]]
 now = time.perf_counter
 
-NULL_SOURCE = "__kernel void nothing(void) { }"
-LAUNCH_SOURCE = """
-__kernel void touch(__global float *target, const int index, const float value) { target[index] = value; }
-"""
+NULL_SOURCES = {
+    OPENCL: "__kernel void nothing(void) { }",
+    CUDA: 'extern "C" __global__ void nothing(void) { }',
+}
+LAUNCH_SOURCES = {
+    OPENCL: "__kernel void touch(__global float *target, const int index, const float value)",
+    CUDA: 'extern "C" __global__ void touch(float *target, const int index, const float value)',
+}
+LAUNCH_BODY = "{ target[index] = value; }"
+MARKS = {
+    OPENCL: "__kernel void mark_{salt}(__global ulong *out) {{ out[0] = {number}; }}",
+    CUDA: 'extern "C" __global__ void mark_{salt}(unsigned long long *out) {{ out[0] = {number}; }}',
+}
 CHANGING_VALUES = 64
 VALUE = np.float32(1.5)
 
@@ -38,17 +48,17 @@ class NullRoundTrip:
     """Enqueue an empty kernel and finish."""
 
     def __init__(self, accelerator: Accelerator) -> None:
-        cl = accelerator.cl
-        self._queue = cl.CommandQueue(accelerator.context())
-        self._kernel = cl.Kernel(accelerator.build(NULL_SOURCE), "nothing")
+        self._queue = accelerator.queue()
+        kernel = accelerator.kernel(NULL_SOURCES[accelerator.api], "nothing")
+        self._launch = self._queue.launcher(kernel, (1,), None)
 
     def run(self, count: int) -> Series:
         """Series: null."""
-        queue, kernel, samples = self._queue, self._kernel, []
+        launch, finish, samples = self._launch, self._queue.finish, []
         for _ in range(count):
             start = now()
-            kernel(queue, (1,), None)
-            queue.finish()
+            launch()
+            finish()
             samples.append(now() - start)
         return {"null": samples}
 
@@ -62,9 +72,9 @@ class Launches:
     """
 
     def __init__(self, accelerator: Accelerator, launches: int) -> None:
-        cl = self._cl = accelerator.cl
-        self._queue = cl.CommandQueue(accelerator.context())
-        self._kernel = cl.Kernel(accelerator.build(LAUNCH_SOURCE), "touch")
+        self._queue = accelerator.queue()
+        kernel = accelerator.kernel(f"{LAUNCH_SOURCES[accelerator.api]} {LAUNCH_BODY}", "touch")
+        self._launch = self._queue.launcher(kernel, (1,), None)
         self._target = accelerator.buffer(4 * CHANGING_VALUES)
         self._indices = [np.int32(index % CHANGING_VALUES) for index in range(launches)]
 
@@ -76,29 +86,28 @@ class Launches:
                 ("same", self._indices[:1] * len(self._indices)),
                 ("changing", self._indices),
             ):
-                caller, sustained = self._launch(indices)
+                caller, sustained = self._launch_all(indices)
                 series.setdefault(f"{name}_caller", []).append(caller)
                 series.setdefault(f"{name}_sustained", []).append(sustained)
         return series
 
-    def _launch(self, indices: list[np.int32]) -> tuple[float, float]:
-        queue, kernel, target, value = self._queue, self._kernel, self._target, VALUE
-        queue.finish()
+    def _launch_all(self, indices: list[np.int32]) -> tuple[float, float]:
+        launch, finish, target, value = self._launch, self._queue.finish, self._target, VALUE
+        finish()
         start = now()
         for index in indices:
-            kernel(queue, (1,), None, target, index, value)
+            launch(target, index, value)
         posted = now()
-        queue.finish()
+        finish()
         finished = now()
         self._check(indices)
         return (posted - start) / len(indices), (finished - start) / len(indices)
 
     def _check(self, indices: list[np.int32]) -> None:
         """See that the launches really ran, and clear their traces."""
-        copy, size = self._cl.enqueue_copy, 4 * CHANGING_VALUES
         values = np.empty(CHANGING_VALUES, np.float32)
-        copy(self._queue, values, self._target)
-        copy(self._queue, self._target, np.zeros(size, np.uint8))
+        self._queue.read(values, self._target)
+        self._queue.write(self._target, np.zeros(4 * CHANGING_VALUES, np.uint8))
         if any(values[index] != VALUE for index in indices):
             raise RuntimeError("a launch was lost")
 
@@ -112,26 +121,25 @@ class Transfer:
     """
 
     def __init__(self, accelerator: Accelerator, size: int) -> None:
-        self._cl = accelerator.cl
-        self._queue = self._cl.CommandQueue(accelerator.context())
+        self._queue = accelerator.queue()
         self._buffer = accelerator.buffer(size)
-        self._source = np.random.default_rng(1).integers(0, 256, size, np.uint8)
-        self._target = np.zeros(size, np.uint8)
+        self._source = accelerator.host(np.random.default_rng(1).integers(0, 256, size, np.uint8))
+        self._target = accelerator.host(np.zeros(size, np.uint8))
         self.run(1)
         if not np.array_equal(self._source, self._target):
             raise RuntimeError(f"{size} bytes came back different")
 
     def run(self, count: int) -> Series:
         """Series: write, read."""
-        writes, reads = [], []
+        writes, reads, queue = [], [], self._queue
         for _ in range(count):
             start = now()
-            self._cl.enqueue_copy(self._queue, self._buffer, self._source)
-            self._queue.finish()
+            queue.write(self._buffer, self._source)
+            queue.finish()
             writes.append(now() - start)
         for _ in range(count):
             start = now()
-            self._cl.enqueue_copy(self._queue, self._target, self._buffer)
+            queue.read(self._target, self._buffer)
             reads.append(now() - start)
         return {"write": writes, "read": reads}
 
@@ -142,7 +150,8 @@ class Build:
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
         self._number = 0
-        self._build(source("matmul"))  # loads the compiler
+        self._source = source("matmul", accelerator.api)
+        self._build(self._source)  # loads the compiler
 
     def run(self, count: int) -> Series:
         """Series: cold, warm."""
@@ -155,8 +164,7 @@ class Build:
 
     def _build(self, text: str) -> float:
         start = now()
-        program = self._accelerator.build(text)
-        kernel = self._accelerator.cl.Kernel(program, "matmul")
+        kernel = self._accelerator.kernel(text, "matmul")
         spent = now() - start
         del kernel
         return spent
@@ -165,8 +173,8 @@ class Build:
         """Return a source that differs in its code, so that no cache of any layer knows it."""
         self._number += 1
         salt = f"{time.time_ns()}{os.getpid()}{self._number}"
-        mark = f"__kernel void mark_{salt}(__global ulong *out) {{ out[0] = {hash(salt) & 0xFFFFFFFF}; }}"
-        return f"{source('matmul')}\n{mark}\n"
+        mark = MARKS[self._accelerator.api].format(salt=salt, number=hash(salt) & 0xFFFFFFFF)
+        return f"{self._source}\n{mark}\n"
 
 
 class Acquire:

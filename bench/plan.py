@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from accelpool_kernels.description import CUDA, OPENCL
+
 POOL, LOCAL, FLOOR = "pool", "local", "floor"
 KIB, MIB = 1 << 10, 1 << 20
 LARGEST = 256 * MIB
@@ -54,9 +56,17 @@ class Group:
     parts: tuple[Part, ...]
 
 
-def groups(*, is_quick: bool) -> tuple[Group, ...]:
-    """Return all groups in the order in which they run; quick ones have fewer rounds and samples."""
+def groups(api: str = OPENCL, *, is_quick: bool) -> tuple[Group, ...]:
+    """Return all groups in the order in which they run; quick ones have fewer rounds and samples.
+
+    CUDA has larger computations, too: on a GPU the others are over before a round trip is.
+    """
     rounds = 3 if is_quick else 10
+    large = (
+        Group(name="large_matmul", rounds=rounds, parts=_both("matmul", 2, untimed=1, n=4096)),
+        Group(name="large_stencil", rounds=rounds, parts=_both("stencil", 2, untimed=1, n=4096, steps=200)),
+        Group(name="large_nbody", rounds=rounds, parts=_both("nbody", 2, untimed=1, n=65_536, steps=20)),
+    )
     return (
         Group(name="null", rounds=rounds, parts=(*_both("null", 200), *_ping_pongs(200))),
         Group(name="launches", rounds=rounds, parts=_both("launches", 2, untimed=1, launches=2000)),
@@ -65,6 +75,7 @@ def groups(*, is_quick: bool) -> tuple[Group, ...]:
         Group(name="matmul", rounds=rounds, parts=_both("matmul", 3, untimed=1, n=1024)),
         Group(name="stencil", rounds=rounds, parts=_both("stencil", 2, untimed=1, n=1024, steps=200)),
         Group(name="nbody", rounds=rounds, parts=_both("nbody", 2, untimed=1, n=4096, steps=20)),
+        *(large if api == CUDA else ()),
         Group(name="acquire", rounds=min(rounds, 5), parts=_both("acquire", 2)),
     )
 

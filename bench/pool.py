@@ -18,9 +18,11 @@ from typing import Any
 import requests
 
 import accelpool
-from accelpool_node.drivers import child_variables, find_icds, prepare_opencl
+from accelpool_kernels.description import CUDA, OPENCL
+from accelpool_node.drivers import child_variables, cuda_environment, find_icds, prepare_opencl
 
 START_LIMIT_S = 120.0
+BUILDER_LIMIT_S = 40.0
 END_LIMIT_S = 20.0
 LOOK_EVERY_S = 0.2
 NODE = "bench"
@@ -59,28 +61,31 @@ class Pool:
             raise PoolError(f"no working device {name!r}; there are: {known}")
         return fitting[0]
 
-    def await_builder(self, environment: str) -> None:
+    def await_builder(self, environment: str) -> bool:
         """Wait until the builder of a driver environment serves; it starts with the first build there.
 
-        Raises:
-            PoolError: It does not.
+        Returns:
+            Whether it does within a time.
         """
-        until = time.monotonic() + START_LIMIT_S
+        until = time.monotonic() + BUILDER_LIMIT_S
         serves = re.compile(rf"builder \d+ of {re.escape(environment)} serves")
-        while not serves.search(log := self.log.read_text(errors="replace")):
+        while not serves.search(self.log.read_text(errors="replace")):
             if time.monotonic() > until:
-                raise PoolError(
-                    f"the builder of {environment} does not serve; the agent logged:\n{log[-2000:]}"
-                )
+                return False
             time.sleep(LOOK_EVERY_S)
+        return True
 
 
 @contextmanager
-def running(directory: Path, *, has_tls: bool = False) -> Iterator[Pool]:
+def running(
+    directory: Path, api: str = OPENCL, sandbox: str = "auto", *, has_tls: bool = False
+) -> Iterator[Pool]:
     """Run a pool as long as the context lasts.
 
     Args:
         directory: An existing empty directory; logs and state are put there.
+        api: What its devices are used through: "opencl" or "cuda".
+        sandbox: The agent's `--sandbox`.
         has_tls: Whether the node's data plane does TLS.
 
     Raises:
@@ -96,6 +101,7 @@ def running(directory: Path, *, has_tls: bool = False) -> Iterator[Pool]:
         agent = (
             *("accelpool_node", "--broker", url, "--name", NODE, "--state-dir", str(directory / "node")),
             *("--listen", "127.0.0.1:0", "--join-token-file", str(token_file)),
+            *("--backend", api, "--sandbox", sandbox),
             *(("--tls",) if has_tls else ()),
         )
         with _program(agent, directory / "agent.log"):
@@ -112,6 +118,8 @@ def join_token(url: str, token: str, node: str) -> str:
 
 def local_variables(environment: str, directory: Path) -> dict[str, str]:
     """Return the variables of a driver environment, the same as a worker's but for the caches' place."""
+    if environment == CUDA:
+        return dict(cuda_environment(child_variables(os.environ), is_expected=True).variables)
     environments = prepare_opencl(directory, find_icds(Path(sys.prefix)), child_variables(os.environ))
     return next(dict(made.variables) for made in environments if made.name == environment)
 

@@ -1,4 +1,4 @@
-"""The coordinator's end of the child processes: one each for the pool, local PyOpenCL and the floor."""
+"""The coordinator's end of the child processes: one each for the pool, the local library and the floor."""
 
 from __future__ import annotations
 

@@ -35,21 +35,23 @@ class Workload:
         exchanged: tuple[str, ...] = (),
         **sizes: int,
     ) -> None:
-        self._cl = accelerator.cl
         self._steps = steps
         self._exchanged = exchanged
         self._entry = entry(kernel)
         self._values = sample(kernel, np.random.default_rng(1), **sizes)
-        self._range = self._entry.ndrange(**{name: self._values[name] for name in self._entry.sizes})
-        self._queue = self._cl.CommandQueue(accelerator.context())
-        self._kernel = self._cl.Kernel(accelerator.build(source(kernel)), kernel)
-        self._inputs = [a.name for a in self._entry.parameters if a.role in (Role.INPUT, Role.INOUT)]
+        api = accelerator.api
+        ndrange = self._entry.ndrange(api, **{name: self._values[name] for name in self._entry.sizes})
+        self._queue = accelerator.queue()
+        built = accelerator.kernel(source(kernel, api), kernel)
+        self._launch = self._queue.launcher(built, ndrange.global_size, ndrange.local_size)
+        inputs = [a.name for a in self._entry.parameters if a.role in (Role.INPUT, Role.INOUT)]
+        self._inputs = {name: accelerator.host(self._values[name]) for name in inputs}
         self._output = next(a.name for a in self._entry.parameters if a.role is Role.OUTPUT)
         self._args: dict[str, Any] = {
             name: accelerator.buffer(value.nbytes) if isinstance(value, np.ndarray) else value
             for name, value in self._values.items()
         }
-        self._result = np.empty_like(self._values[self._output])
+        self._result = accelerator.host(self._values[self._output])
 
     @property
     def check(self) -> float:
@@ -62,29 +64,28 @@ class Workload:
         for _ in range(count):
             args = dict(self._args)
             start = now()
-            for name in self._inputs:
-                self._cl.enqueue_copy(self._queue, args[name], self._values[name])
+            for name, array in self._inputs.items():
+                self._queue.write(args[name], array)
             self._queue.finish()
             written = now()
             last = self._compute(args)
             computed = now()
-            self._cl.enqueue_copy(self._queue, self._result, last)
+            self._queue.read(self._result, last)
             series["compute"].append(computed - written)
             series["whole"].append(now() - start)
         return series
 
     def _compute(self, args: dict[str, Any]) -> Any:
         """Launch all steps, finish, and return the buffer that the last one wrote."""
-        launch, queue = self._kernel, self._queue
-        global_size, local_size = self._range.global_size, self._range.local_size
+        launch = self._launch
         written = args[self._output]
         for _ in range(self._steps):
             written = args[self._output]
-            launch(queue, global_size, local_size, *args.values())
+            launch(*args.values())
             if self._exchanged:
                 first, second = self._exchanged
                 args[first], args[second] = args[second], args[first]
-        queue.finish()
+        self._queue.finish()
         return written
 
 

@@ -25,6 +25,7 @@ from .postgres_rig import Postgres
 
 START_S = 60.0
 STOP_S = 10.0
+SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
 
 
 @dataclass
@@ -158,6 +159,8 @@ class Pool:
         ]
         args += ["--state-dir", str(self.folder / f"node-{number}"), "--listen", "127.0.0.1:0"]
         args += [*self._verbose, *self.options]
+        if sandbox := os.environ.get(SANDBOX_VARIABLE):
+            args += ["--sandbox", sandbox]
         args += [f"--pass-env={name}" for name in coverage_variables()]
         if self.backend:
             args += ["--backend", self.backend]

@@ -1,4 +1,4 @@
-"""accelpool_kernels: a library of OpenCL kernels, each with a catalogue entry and a NumPy twin.
+"""accelpool_kernels: a library of kernels for OpenCL and CUDA, each with a catalogue entry and a NumPy twin.
 
 The catalogue (names here) needs the standard library alone. `accelpool_kernels.twins` and
 `accelpool_kernels.samples` need NumPy and are imported by whoever wants them.
@@ -6,7 +6,7 @@ The catalogue (names here) needs the standard library alone. `accelpool_kernels.
 
 from accelpool_kernels.catalogue import entry, names, source
 from accelpool_kernels.description import Argument, Entry, NDRange, NDRangeRule, Role, Tolerance
-from accelpool_kernels.errors import InvalidArgument, KernelLibraryError, UnknownKernel
+from accelpool_kernels.errors import InvalidArgument, KernelLibraryError, UnknownApi, UnknownKernel
 
 __all__ = [
     "Argument",
@@ -17,6 +17,7 @@ __all__ = [
     "NDRangeRule",
     "Role",
     "Tolerance",
+    "UnknownApi",
     "UnknownKernel",
     "entry",
     "names",

@@ -1,15 +1,27 @@
-"""The catalogue: one entry per kernel of the library, and the kernels' OpenCL C source.
+"""The catalogue: one entry per kernel of the library, and the kernels' sources in OpenCL C and CUDA C++.
 
 It imports the standard library alone, so that a broker without NumPy can list and check what it is asked for.
-To add a kernel: a file in `cl/`, an entry here, a twin in `twins.py`, a sample in `samples.py`, a row in
-`docs/kernels.md`; the tests find it by its entry.
+To add a kernel: a file in `cl/`, one in `cu/`, an entry here, a twin in `twins.py`, a sample in `samples.py`,
+a row in `docs/kernels.md`; the tests find it by its entry.
 """
 
 from functools import cache
 from importlib import resources
 
-from accelpool_kernels.description import Argument, Dimension, Entry, NDRangeRule, Role, Tolerance
-from accelpool_kernels.errors import UnknownKernel
+from accelpool_kernels.description import (
+    CUDA,
+    OPENCL,
+    Argument,
+    Dimension,
+    Entry,
+    NDRangeRule,
+    Role,
+    Tolerance,
+)
+from accelpool_kernels.errors import UnknownApi, UnknownKernel
+
+FOLDERS = {OPENCL: "cl", CUDA: "cu"}
+"""Where the sources are, by what they are written for; the files have the same suffix."""
 
 
 def names() -> tuple[str, ...]:
@@ -30,13 +42,22 @@ def entry(name: str) -> Entry:
 
 
 @cache
-def source(name: str) -> str:
-    """Return the OpenCL C source of a kernel; its kernel function has the same name.
+def source(name: str, api: str = OPENCL) -> str:
+    """Return the source of a kernel; its kernel function has the same name.
+
+    Args:
+        name: The kernel.
+        api: "opencl" for OpenCL C, "cuda" for CUDA C++, whose kernel functions are `extern "C"`.
 
     Raises:
         UnknownKernel: There is no such kernel; the error lists those that exist.
+        UnknownApi: It has no source for that; the error lists those that it has.
     """
-    file = resources.files("accelpool_kernels").joinpath("cl", f"{entry(name).name}.cl")
+    found = entry(name)
+    if api not in found.apis:
+        raise UnknownApi(name, api, found.apis)
+    folder = FOLDERS[api]
+    file = resources.files("accelpool_kernels").joinpath(folder, f"{found.name}.{folder}")
     return file.read_text(encoding="utf-8")
 
 

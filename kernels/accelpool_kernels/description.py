@@ -7,7 +7,8 @@ description and the sizes, and the description itself can be sent as JSON.
 
 import math
 import operator
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +21,17 @@ TYPE_BYTES = {"uchar": 1, "int": 4, "uint": 4, "float": 4}
 
 MAX_SIZE = 2**31 - 4096
 """The largest size. Kernels count in 32-bit ints and may step past the end by up to one tile."""
+
+OPENCL, CUDA = "opencl", "cuda"
+"""What a kernel's source may be written for, in the words of a demand's `api`."""
+
+MAX_GROUPS = {CUDA: (2**31 - 1, 65_535, 65_535)}
+"""The most work-groups per dimension; with fewer than its sizes ask for a kernel goes on below them.
+
+Source: CUDA C++ Programming Guide, technical specifications per compute capability.
+"""
+
+NO_LIMIT = (sys.maxsize,) * 3
 
 
 class Role(StrEnum):
@@ -47,7 +59,7 @@ class Argument:
     """One argument of a kernel.
 
     Attributes:
-        name: Its name in the OpenCL C source.
+        name: Its name in the sources.
         type: OpenCL C scalar type, of each element for buffers and local memory.
         role: What the kernel does with it.
         shape: Elements per dimension, C order; empty for a scalar.
@@ -93,11 +105,18 @@ class NDRangeRule:
     local_size: tuple[int, ...]
     per_item: tuple[int, ...]
 
-    def ndrange(self, sizes: Mapping[str, int]) -> NDRange:
-        """Return the smallest NDRange of whole work-groups that covers the elements."""
+    def ndrange(self, sizes: Mapping[str, int], most: Sequence[int] = NO_LIMIT) -> NDRange:
+        """Return the smallest NDRange of whole work-groups that covers the elements, within limits.
+
+        Args:
+            sizes: The sizes by name.
+            most: How many work-groups there may be, per dimension.
+        """
         global_size = tuple(
-            math.ceil(_resolve(cover, sizes) / (local * per_item)) * local
-            for cover, local, per_item in zip(self.covers, self.local_size, self.per_item, strict=True)
+            min(math.ceil(_resolve(cover, sizes) / (local * per_item)), limit) * local
+            for cover, local, per_item, limit in zip(
+                self.covers, self.local_size, self.per_item, most, strict=False
+            )
         )
         return NDRange(global_size=global_size, local_size=self.local_size)
 
@@ -143,12 +162,14 @@ class Entry:
     """One kernel of the library, as the catalogue has it.
 
     Attributes:
-        name: Of the kernel function, of its file without the suffix, and of its twin.
+        name: Of the kernel function, of its files without the suffix, and of its twin.
         summary: What it computes, in a sentence.
-        arguments: All of them, in the order of the OpenCL C source.
+        arguments: All of them, in the order of the sources. CUDA has no LOCAL ones: their bytes together are
+            the launch's dynamic shared memory.
         rule: How its NDRange follows from its sizes.
         source: Where the formula comes from.
         tolerance: How far it may be from its twin.
+        apis: What there is a source for, in the words of a demand's `api`.
     """
 
     name: str
@@ -157,6 +178,7 @@ class Entry:
     rule: NDRangeRule
     source: str
     tolerance: Tolerance
+    apis: tuple[str, ...] = (OPENCL, CUDA)
 
     @property
     def parameters(self) -> tuple[Argument, ...]:
@@ -169,16 +191,17 @@ class Entry:
         used = {*self.rule.covers, *(d for argument in self.arguments for d in argument.shape)}
         return tuple(argument.name for argument in self.arguments if argument.name in used)
 
-    def ndrange(self, **scalars: float) -> NDRange:
+    def ndrange(self, api: str = OPENCL, /, **scalars: float) -> NDRange:
         """Return the NDRange to launch the kernel with.
 
         Args:
+            api: What it is launched by; with CUDA a block is a work-group.
             **scalars: The kernel's scalar arguments by name; only its sizes are needed.
 
         Raises:
             InvalidArgument: A size is missing or out of range, or a name is no scalar of this kernel.
         """
-        return self.rule.ndrange(self._checked_sizes(scalars))
+        return self.rule.ndrange(self._checked_sizes(scalars), MAX_GROUPS.get(api, NO_LIMIT))
 
     def buffer_bytes(self, **scalars: float) -> dict[str, int]:
         """Return the bytes that each buffer must have at least, by argument name.
@@ -209,6 +232,7 @@ class Entry:
         return {
             "name": self.name,
             "summary": self.summary,
+            "apis": list(self.apis),
             "arguments": [argument.describe() for argument in self.arguments],
             "ndrange": self.rule.describe(),
             "source": self.source,

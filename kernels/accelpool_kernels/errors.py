@@ -2,6 +2,7 @@
 
 KernelLibraryError
 ├─ UnknownKernel(kernel, known): no kernel of that name
+├─ UnknownApi(kernel, api, known): the kernel has no source for that
 └─ InvalidArgument(kernel, argument): a scalar is missing, not one of the kernel's, or out of range
 """
 
@@ -21,6 +22,22 @@ class UnknownKernel(KernelLibraryError):
     def __init__(self, kernel: str, known: tuple[str, ...]) -> None:
         super().__init__(f"no kernel {kernel!r} in the library; it has: {', '.join(known)}")
         self.kernel = kernel
+        self.known = known
+
+
+class UnknownApi(KernelLibraryError):
+    """A kernel has no source for what was asked for.
+
+    Attributes:
+        kernel: The kernel.
+        api: What was asked for.
+        known: What it has.
+    """
+
+    def __init__(self, kernel: str, api: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"kernel {kernel} has no source for {api!r}; it has: {', '.join(known)}")
+        self.kernel = kernel
+        self.api = api
         self.known = known
 
 

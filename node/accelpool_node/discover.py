@@ -19,6 +19,7 @@ import msgspec
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.policy import Sandbox, decode
+from accelpool_wire.errors import Unavailable
 from accelpool_wire.messages import InfoValue
 
 STDOUT, STDERR = 1, 2
@@ -116,17 +117,40 @@ def _probe(backend: Backend, device: BackendDevice) -> str:
 
 
 def load_backend(name: str) -> Backend:
-    """Return the backend of a name: "opencl", or "null:COUNT". The import loads the driver."""
+    """Return the backend of a name: "opencl", "cuda", "null:COUNT" or "null-cuda:COUNT".
+
+    The import loads the driver.
+
+    Raises:
+        Unavailable: Its driver, or what speaks to it, is not there.
+    """
     kind, _, count = name.partition(":")
     if kind == "null":
         from accelpool_node.backends.null import NullBackend
 
         return NullBackend(int(count or 1))
+    if kind == "null-cuda":
+        from accelpool_node.backends.null.cuda import NullCudaBackend
+
+        return NullCudaBackend(int(count or 1))
     if kind == "opencl":
         from accelpool_node.backends.opencl import OpenCLBackend
 
         return OpenCLBackend()
-    raise SystemExit(f"unknown backend {name!r}: opencl and null:COUNT exist")
+    if kind == "cuda":
+        return _cuda()
+    raise SystemExit(f"unknown backend {name!r}: opencl, cuda, null:COUNT and null-cuda:COUNT exist")
+
+
+def _cuda() -> Backend:
+    try:
+        from accelpool_node.backends.cuda.backend import CudaBackend
+    except ModuleNotFoundError as error:
+        what = f"the CUDA backend needs PyCUDA: pip install 'accelpool[cuda]' ({error})"
+        raise Unavailable(what) from error
+    except ImportError as error:  # of a library that PyCUDA is linked with
+        raise Unavailable(f"the CUDA backend needs NVIDIA's driver: {error}") from error
+    return CudaBackend()
 
 
 def main() -> None:

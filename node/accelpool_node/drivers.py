@@ -6,6 +6,7 @@ Drivers that do not get on in one process get a process each. On a Linux machine
     intel     Intel's CPU runtime, where its wheels are installed beside this Python
     NAME      one for each NAME.icd of the system's vendors directory (pocl, nvidia, ...)
     NAME      one for each that the operator describes: see `environments`
+    cuda      NVIDIA's own, where PyCUDA is installed beside this Python
 
 An environment's `OCL_ICD_VENDORS` is a directory of ours with at most one .icd file. PyOpenCL's loader adds
 the bundled PoCL to every environment; `agent.devices` drops it there again.
@@ -23,6 +24,7 @@ from accelpool_node.sandbox.paths import DEVICES
 
 BUNDLED = "bundled"
 INTEL = "intel"
+CUDA = "cuda"
 NULL = "null"
 VENDORS = Path("/etc/OpenCL/vendors")
 INTEL_LIBRARY = "lib/libintelocl.so"
@@ -30,7 +32,10 @@ MAX_ICD_BYTES = 4096
 PRIVATE_DIR = 0o700
 
 # What a child gets of the agent's own variables; everything else, tokens above all, stays behind.
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+PASSED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH"),
+    *("CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"),
+)
 SECRET_PREFIX = "ACCELPOOL_"  # noqa: S105 - a prefix of names
 
 
@@ -40,7 +45,7 @@ class DriverEnvironment:
 
     Attributes:
         name: Unique on the node; device names begin with it.
-        backend: What the child is told to load: "opencl" or "null:COUNT".
+        backend: What the child is told to load: "opencl", "cuda" or "null:COUNT".
         variables: All the variables of the child.
         python: The Python that runs the child.
         expected: The driver that the operator expects in it; "" if it was found, and may show no device.
@@ -91,7 +96,7 @@ def _read_icd(file: Path) -> str:
 def _unused_name(stem: str, taken: Mapping[str, str]) -> str:
     """Return a readable name made of a file's, not yet taken."""
     name = re.sub(r"[^A-Za-z0-9._-]", "-", stem)[:40] or "driver"
-    if name in taken or name == NULL:
+    if name in taken or name in (NULL, CUDA):
         name = f"{name}-system"
     while name in taken:
         name += "-"
@@ -140,6 +145,22 @@ def opencl_environment(
         (vendors / f"{name}.icd").write_text(content)
     own = {"OCL_ICD_VENDORS": str(vendors)}
     return DriverEnvironment(name=name, backend="opencl", variables={**variables, **own})
+
+
+def cuda_environment(variables: Mapping[str, str], *, is_expected: bool) -> DriverEnvironment:
+    """Return the environment of NVIDIA's driver.
+
+    Args:
+        variables: As `child_variables` returns them.
+        is_expected: Whether the operator asked for it, and there has to be a device.
+    """
+    return DriverEnvironment(
+        name=CUDA,
+        backend=CUDA,
+        variables=dict(variables),
+        expected="CUDA" if is_expected else "",
+        links=False,
+    )
 
 
 def null_environment(backend: str, variables: Mapping[str, str]) -> DriverEnvironment:

@@ -25,6 +25,7 @@ import msgspec
 
 from accelpool_node.drivers import (
     BUNDLED,
+    CUDA,
     NULL,
     SECRET_PREFIX,
     DriverEnvironment,
@@ -114,8 +115,9 @@ def parse(content: bytes) -> list[Environment]:
 def _check(environment: Environment) -> None:
     """Raise what is wrong with an entry."""
     name = environment.name
-    if not NAME.fullmatch(name) or name == NULL:
-        raise Invalid(f"an environment's name is 1 to 40 of A-Z a-z 0-9 . _ - and not {NULL!r}: {name!r}")
+    if not NAME.fullmatch(name) or name in (NULL, CUDA):
+        taken = f"neither {NULL!r} nor {CUDA!r}"
+        raise Invalid(f"an environment's name is 1 to 40 of A-Z a-z 0-9 . _ - and {taken}: {name!r}")
     if environment.icd and environment.vendors:
         raise Invalid(f"{name} has icd and vendors; it is one of them")
     if environment.has_driver and name == BUNDLED:

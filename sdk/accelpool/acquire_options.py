@@ -14,6 +14,7 @@ from accelpool.records import NoticeRecord
 class DemandOptions(TypedDict, total=False):
     """What of a demand may be given; see `Demand`."""
 
+    api: str
     count: int
     memory: int | float | str | None
     compute: float | None

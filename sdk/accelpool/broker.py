@@ -69,9 +69,8 @@ class Broker:
             kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free; or a
                 `Demand`,
                 or several of which the first that can be served now is.
-            **options: Those of a `Demand` (count, memory, compute, exclusive, where, placement, image,
-            tolerates,
-                device), and those below.
+            **options: Those of a `Demand` (api, count, memory, compute, exclusive, where, placement, image,
+                tolerates, device), and those below.
             tenant: Who is charged; the pool's default without it.
             priority: Higher ones are served first; 0 without it.
             preemptible: Whether the lease may be ended for requests that come before it, after a grace time.

@@ -45,15 +45,17 @@ def words_of(options: Options) -> list[str]:
     return [word.decode() if isinstance(word, bytes) else word for word in options or ()]
 
 
-def compiler_options(options: Options, platform: str = "") -> BuildOptions:
+def compiler_options(options: Options, platform: str = "", *, is_opencl: bool = True) -> BuildOptions:
     """Return a compiler's options, those that the user's environment and the platform add included.
 
     Args:
         options: As given to `Program.build` or `Program.compile`.
         platform: The name of the platform that compiles.
+        is_opencl: Whether they are for PyOpenCL, whose environment adds some and which joins them by spaces;
+            else words with spaces are put in quotes.
     """
     given = [*words_of(options), *PLATFORM_OPTIONS.get(platform, ())]
-    given += Settings.from_environment().build_options
+    given += Settings.from_environment().build_options if is_opencl else ()
     sent, folders, words = [], [Path()], iter(given)
     definitions, named = list[str](), list[Path]()
     for word in words:
@@ -72,7 +74,7 @@ def compiler_options(options: Options, platform: str = "") -> BuildOptions:
             named += _named(name)
     return BuildOptions(
         text=" ".join(given),
-        sent=" ".join(sent).strip(),
+        sent=" ".join(sent).strip() if is_opencl else shlex.join(sent),
         folders=tuple(folders),
         definitions="\n".join(definitions),
         named=tuple(named),

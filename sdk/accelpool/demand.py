@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, cast
 from accelpool.errors import Invalid
 
 KINDS = ("any", "gpu", "cpu", "accelerator", "custom")
+APIS = ("", "opencl", "cuda")
 PLACEMENTS = ("near", "same_node", "spread", "pack")
 MAX_COUNT = 256
 MAX_BYTES = (1 << 63) - 1
@@ -32,6 +33,7 @@ class Demand:
 
     Args:
         kind: "gpu", "cpu", "accelerator", "custom", or "any" for the first of them that is free.
+        api: What programs on it are written for: "opencl" or "cuda"; "" for anything but CUDA.
         count: How many devices.
         memory: Memory on each: bytes, a string such as "2GiB" or "25%", or a float, which is a fraction.
         compute: The part of each device's time that is guaranteed where others want it too, above 0 and up to
@@ -51,6 +53,7 @@ class Demand:
     """
 
     kind: str = "any"
+    api: str = field(default="", kw_only=True)
     count: int = field(default=1, kw_only=True)
     memory: int | float | str | None = field(default=None, kw_only=True)
     compute: float | None = field(default=None, kw_only=True)
@@ -65,6 +68,8 @@ class Demand:
     def __post_init__(self) -> None:
         """Check what was given before anything is sent."""
         _check_kind(self.kind)
+        if self.api not in APIS:
+            raise invalid("api", f"one of {', '.join(map(repr, APIS))}", self.api)
         count = whole(self.count)
         if count is None or not 1 <= count <= MAX_COUNT:
             raise invalid("count", f"a number of devices from 1 to {MAX_COUNT}", self.count)
@@ -82,6 +87,7 @@ class Demand:
         """Return its JSON: what differs from what the broker assumes."""
         count = len(self.devices) or operator.index(self.count)
         given = {
+            "api": self.api,
             **memory_of(self.memory),
             "compute": None if self.compute is None else float(self.compute),
             "exclusive": self.exclusive,

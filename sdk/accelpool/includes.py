@@ -27,7 +27,13 @@ OPENS = re.compile(r"""//|/\*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")  # a comme
 MAX_FILES, MAX_CHARACTERS, MAX_DEPTH = 4096, 8 << 20, 200  # the last: as compilers have it
 
 
-def with_includes(source: str, options: BuildOptions = NO_OPTIONS, kept: Collection[str] = ()) -> str:
+def with_includes(
+    source: str,
+    options: BuildOptions = NO_OPTIONS,
+    kept: Collection[str] = (),
+    *,
+    is_opencl: bool = True,
+) -> str:
     """Return a source with the files that are here in the place of the lines that include them.
 
     Lines after such a file keep their numbers in the compiler's messages.
@@ -36,13 +42,14 @@ def with_includes(source: str, options: BuildOptions = NO_OPTIONS, kept: Collect
         source: The text.
         options: The compiler's: where files are looked for, before PyOpenCL's folder, and macros.
         kept: Names that are included in another way: their lines stay.
+        is_opencl: Whether PyOpenCL's folder is looked in.
 
     Raises:
         LogicError: INVALID_VALUE: there is more than can be sent, or a file is no UTF-8 text.
     """
     if not has_includes(source):
         return source
-    package = pyopencl_folder()
+    package = pyopencl_folder() if is_opencl else None
     folders = (*options.folders, *([package / "cl"] if package is not None else []))
     places = [folder.resolve() for folder in folders]
     within = [*places, *(path.resolve() for path in options.named)]

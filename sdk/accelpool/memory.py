@@ -204,20 +204,28 @@ class Buffer(MemoryObject):
             raise LogicError(routine, ErrorCode.INVALID_BUFFER_SIZE, "a region of 0 bytes")
         check_region(self, origin, size, routine)
         _check_alignment(self._context, origin)
-        region = Buffer.__new__(Buffer)
-        region._session = self._session
-        region._context = self._context
-        region._flags = int(flags) or self._flags & ~HOST_PTR
-        region._origin = origin
-        region._parent = self
-        region._size = size
-        region._host_memory = None
-        region._map_count = 0
-        region._hostbuf = None
         handle = self._session.new_handle()
         self._session.post(m.CreateSubBuffer(handle, parent, int(flags), origin, size))
-        region._handle = handle
+        region = Buffer._made(self._context, handle, size, int(flags) or self._flags & ~HOST_PTR)
+        region._origin = origin
+        region._parent = self
         return region
+
+    @classmethod
+    def _made(cls, context: Context, handle: int, size: int, flags: int) -> Buffer:
+        """Return a buffer that the worker has under a handle already."""
+        buffer = cls.__new__(cls)
+        buffer._session = context._session
+        buffer._context = context
+        buffer._flags = flags
+        buffer._origin = 0
+        buffer._parent = None
+        buffer._size = size
+        buffer._host_memory = None
+        buffer._map_count = 0
+        buffer._hostbuf = None
+        buffer._handle = handle
+        return buffer
 
     def __getitem__(self, arg: slice, /) -> Buffer:
         """Return a buffer over a slice of this one's bytes; the step is 1."""

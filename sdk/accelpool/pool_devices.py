@@ -6,10 +6,12 @@ of the device; those named like its platform infos, after "platform_", are infos
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from accelpool.constants import Constants, device_info, device_type, platform_info
 from accelpool.device import Device, Platform, platforms_of
@@ -19,6 +21,8 @@ from accelpool.records import DeviceRecord
 if TYPE_CHECKING:
     from accelpool.broker import Broker
 
+CUDA = "cuda"
+PCI = re.compile(r"([0-9a-fA-F]{1,8}):([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})")
 KIND_BITS = {
     "gpu": device_type.GPU,
     "cpu": device_type.CPU,
@@ -28,21 +32,37 @@ KIND_BITS = {
 
 
 def platforms(items: Iterable[Any], broker: Broker) -> list[Platform]:
-    """Return the platforms of the broker's devices that can be leased, now or later.
+    """Return the platforms of the broker's devices that can be leased, now or later, and have OpenCL's words.
 
     Raises:
         RemoteProtocolError: An item is no device.
     """
+    records = (_record(item) for item in items)
+    return platforms_of(_devices((record for record in records if record.api != CUDA), broker))
+
+
+def cuda_devices(broker: Broker) -> list[Device]:
+    """Return the broker's CUDA devices that can be leased, now or later; none of `platforms` has them.
+
+    Raises:
+        Unauthorized, TransportError: As `Broker.get_platforms` does.
+    """
+    records = [record for item in broker.devices() if (record := _record(item)).api == CUDA]
+    return _devices(
+        (replace(record, attributes=_cuda_names(record.attributes)) for record in records), broker
+    )
+
+
+def _devices(records: Iterable[DeviceRecord], broker: Broker) -> list[Device]:
     made: dict[tuple[Any, ...], Platform] = {}
     devices = []
-    for item in items:
-        record = _record(item)
+    for record in records:
         if record.state in ("faulty", "lost"):
             continue
         platform = Platform(_platform_info(record))
         platform = made.setdefault(platform._key(), platform)
         devices.append(_device(record, platform, broker))
-    return platforms_of(devices)
+    return devices
 
 
 def _record(item: Any) -> DeviceRecord:
@@ -66,6 +86,19 @@ def _device(record: DeviceRecord, platform: Platform, broker: Broker) -> Device:
         info[device_info.EXTENSIONS] = " ".join(map(str, extensions))
     key = (record.node, record.environment, record.name)
     return Device(info, platform, key, pool_id=record.id, broker=broker)
+
+
+def _cuda_names(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes with CUDA's under OpenCL's names for them: the capability and the PCI address."""
+    found = dict(attributes)
+    major, _, minor = str(attributes.get("compute_capability", "")).partition(".")
+    if major.isdecimal() and minor.isdecimal():
+        found |= {"compute_capability_major_nv": int(major), "compute_capability_minor_nv": int(minor)}
+    address = PCI.match(str(attributes.get("hardware", "")))
+    if address is not None:
+        names = ("pci_domain_id_nv", "pci_bus_id_nv", "pci_slot_id_nv")
+        found |= {name: int(part, 16) for name, part in zip(names, address.groups(), strict=True)}
+    return found
 
 
 def _platform_info(record: DeviceRecord) -> dict[int, Any]:

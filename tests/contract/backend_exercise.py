@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from accelpool_node.backends.base import Backend, BackendDevice, LocalSize
 from accelpool_node.discover import load_backend
 from accelpool_wire.errors import Error
+
+sys.path.append(str(Path(__file__).parents[1]))  # it is run by its path, and tests are no package of it
+from dialect import for_cuda
 
 PROFILING = 2
 READ_WRITE = 1
@@ -35,7 +40,12 @@ class Bench:
         self.backend.wait(self.backend.enqueue_read_buffer(self.queue, buffer, target, 0, None))
         return bytes(target)
 
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.api == "cuda"
+
     def built(self, source: str) -> Any:
+        source = for_cuda(source) if self.is_cuda else source
         program = self.backend.create_program_with_source(self.context, source)
         self.backend.build_program(program, [self.device], "")
         return program
@@ -48,6 +58,29 @@ def raises(call: Callable[[], Any]) -> bool:
     except Error as error:
         return error.code < 0 and error.routine.startswith("cl")
     return False
+
+
+def addresses_are_told_or_refused(bench: Bench) -> None:
+    buffer = bench.buffer(bytes(16))
+    if bench.backend.name == "opencl":
+        assert raises(lambda: bench.backend.buffer_address(buffer))
+    else:
+        region = bench.backend.create_sub_buffer(buffer, 0, 8, 8)
+        assert bench.backend.buffer_address(region) == bench.backend.buffer_address(buffer) + 8
+
+
+def variables_are_buffers_or_refused(bench: Bench) -> None:
+    if not bench.is_cuda:
+        assert raises(lambda: bench.backend.program_variable(bench.built(SOURCE), "table"))
+        return
+    program = bench.built('extern "C" __device__ int table[4] = {5, 6, 7, 8};\n' + SOURCE)
+    table, size = bench.backend.program_variable(program, "table")
+    assert (size, bench.content(table, 8)) == (16, struct.pack("<2i", 5, 6))
+    assert raises(lambda: bench.backend.program_variable(program, "chair"))
+
+
+def nothing_is_lost(bench: Bench) -> None:
+    assert bench.backend.lost() == ""
 
 
 def devices_are_listed_alike_every_time(bench: Bench) -> None:
@@ -105,10 +138,11 @@ def kernels_take_every_kind_of_argument(bench: Bench) -> None:
     backend = bench.backend
     program = bench.built(SOURCE)
     (info,) = backend.program_kernels(program)
-    assert (info.name, info.num_args) == ("twice", 3)
+    assert (info.name, info.num_args) == ("twice", 2 if bench.is_cuda else 3)
     kernel = backend.create_kernel(program, info.name)
     buffer = bench.buffer(bytes(16))  # the kernel does not keep it alive
-    for index, value in enumerate([buffer, LocalSize(size=16), bytes(4)]):
+    values = [buffer, LocalSize(size=16), bytes(4)]
+    for index, value in enumerate([buffer, bytes(4), LocalSize(size=16)] if bench.is_cuda else values):
         backend.set_kernel_arg(kernel, index, value)
     backend.wait(backend.enqueue_nd_range_kernel(bench.queue, kernel, [4], [2], [0], None))
     backend.set_kernel_arg(kernel, 0, None)
@@ -128,6 +162,9 @@ def programs_are_built_again_and_from_binaries(bench: Bench) -> None:
 
 def programs_are_linked_of_compiled_ones(bench: Bench) -> None:
     backend, devices = bench.backend, [bench.device]
+    if bench.is_cuda:
+        assert raises(lambda: backend.link_program(bench.context, [bench.built(SOURCE)], devices, ""))
+        return
     header = backend.create_program_with_source(bench.context, "#define N 2")
     part = backend.create_program_with_source(bench.context, '#include "n.h"\n' + SOURCE)
     backend.compile_program(part, devices, "", [("n.h", header)])
@@ -181,6 +218,7 @@ CHECKS = [
     queues_without_profiling_have_no_times, kernels_take_every_kind_of_argument,
     programs_are_built_again_and_from_binaries, programs_are_linked_of_compiled_ones,
     what_a_device_lacks_is_an_opencl_error, programs_tell_what_they_are, mistakes_are_opencl_errors,
+    addresses_are_told_or_refused, variables_are_buffers_or_refused, nothing_is_lost,
 ]  # fmt: skip
 NAMES = [check.__name__ for check in CHECKS]
 

@@ -75,7 +75,9 @@ def _begun(elapsed_s: float) -> int:
 
 
 def _marks(target: Target) -> list[pytest.MarkDecorator]:
-    return [] if target.is_null else [pytest.mark.opencl]
+    if target.is_null:
+        return []
+    return [pytest.mark.cuda if target.is_cuda else pytest.mark.opencl]
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +90,13 @@ def target(request: pytest.FixtureRequest) -> Target:
 def computes(target: Target) -> bool:
     """Whether kernels do anything."""
     return not target.is_null
+
+
+@pytest.fixture
+def no_cuda(target: Target) -> None:
+    """Skips a test of what CUDA does not have."""
+    if target.is_cuda:
+        pytest.skip("CUDA does not have it")
 
 
 @dataclass

@@ -59,6 +59,7 @@ def everything(client: Client, program: int) -> dict[int, object]:
     return told | {name: asked(client, m.WORK_GROUP, kernel, name) for name in GROUP_INFOS}
 
 
+@pytest.mark.usefixtures("no_cuda")
 def test_a_program_of_the_builder_is_compiled_and_linked(loaded, computes):
     client, context, program = loaded
     client.connection.ask(m.CompileProgram(program, [0], "-DN=1"), m.Built, WAIT_S)
@@ -68,6 +69,7 @@ def test_a_program_of_the_builder_is_compiled_and_linked(loaded, computes):
     assert multiplied(client, context, client.kernel(linked, "sevenfold")) == (42 if computes else 6)
 
 
+@pytest.mark.usefixtures("no_cuda")
 def test_a_program_of_the_builder_is_a_header_with_its_kernels_alive(loaded, computes):
     client, context, program = loaded
     kernel = client.kernel(program, "sevenfold")

@@ -9,6 +9,7 @@ SINGLE_FP_ATOMICS = 0x4231
 DOT_PRODUCTS, DOT_PRODUCTS_OF_BYTES, DOT_PRODUCTS_OF_PACKED_BYTES, KERNEL_CLOCKS = range(0x1073, 0x1077)
 
 
+@pytest.mark.usefixtures("no_cuda")
 def test_a_device_says_how_much_printf_keeps(client, computes):
     if not computes:
         pytest.skip("a null device prints nothing")

@@ -72,6 +72,7 @@ def test_launches_have_one_to_three_dimensions(
     launched("number", [out, ints(x), ints(y)], out, before, after, global_size=global_size, local=local)
 
 
+@pytest.mark.usefixtures("no_cuda")
 def test_an_offset_moves_the_global_ids(client: Client, context: int, launched: Launcher) -> None:
     before = ints(*[-1] * 12)
     out = client.buffer(context, content=before)
@@ -176,6 +177,7 @@ WRONG_KINDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("no_cuda")  # its compiler keeps no argument info
 @pytest.mark.parametrize(("name", "place", "arg", "expected"), WRONG_KINDS)
 def test_arguments_of_the_wrong_kind_are_refused_and_named(
     client: Client, program: int, computes: bool, name: str, place: int, arg: m.KernelArg, expected: str
@@ -245,6 +247,7 @@ def test_launches_over_an_impossible_ndrange_are_refused(
     assert client.read(queue, buffer, 16) == ints(1, 2, 3, 4)
 
 
+@pytest.mark.usefixtures("no_cuda")
 def test_a_local_size_that_a_kernel_does_not_allow_is_refused(
     client: Client, context: int, queue: int, computes: bool
 ) -> None:

@@ -37,7 +37,7 @@ def test_the_parts_are_all_that_a_backend_has() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("backend", ["opencl", "null"])
+@pytest.mark.parametrize("backend", ["opencl", "cuda", "null"])
 def test_every_backend_has_the_same_methods_in_the_same_order(backend: str, part: str) -> None:
     assert list(methods(backend, part).items()) == list(methods("base", part).items())
 

@@ -40,7 +40,8 @@ def cl() -> ModuleType:
 def device_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """A pool of one node with every device of this machine, those of `make devices` included."""
     extra = EXTRA_ENVIRONMENTS if EXTRA_ENVIRONMENTS.exists() else None
-    yield from running(Pool(folder=tmp_path_factory.mktemp("device-pool"), environments=extra))
+    folder = tmp_path_factory.mktemp("device-pool")
+    yield from running(Pool(folder=folder, backend="opencl", environments=extra))
 
 
 @pytest.fixture(scope="module")

@@ -68,9 +68,16 @@ def test_an_expression_chooses_a_device_and_is_told(broker: BrokerInProcess) -> 
     assert lease["alternatives"][0]["where"].startswith("device.labels")
 
 
+def test_a_request_says_what_its_programs_are_written_for(broker: BrokerInProcess) -> None:
+    lease = broker.lease(api="opencl")
+    assert lease["alternatives"][0]["api"] == "opencl"
+    assert refusal(broker, "POST", "/leases", {"api": "cuda"})[0] == "unsatisfiable"
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
+        ({"api": "vulkan"}, "api"),
         ({"where": "device.kind =="}, "where: `where` is no valid expression: 1:15: Syntax error"),
         ({"where": "1 + 1"}, "where: `where` must be true or false for a device; it is of type INT"),
         ({"where": "x" * 2001}, "where"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
+
+from .rest_client import Client, leased
 
 MIB = 1 << 20
 TWICE = "__kernel void twice(__global float *a, float by) { a[get_global_id(0)] *= by; }"
@@ -21,48 +22,6 @@ __kernel void slow(__global float *out, int rounds) {
     out[get_global_id(0)] = x;
 }
 """
-
-
-@dataclass
-class Client:
-    """What `curl` would do, under one lease."""
-
-    url: str
-    token: str
-    http: requests.Session = field(default_factory=requests.Session)
-    lease: dict = field(default_factory=dict)
-
-    def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
-        return self.http.request(method, self.url + path, headers=headers, timeout=60, **options)
-
-    def at(self, method: str, path: str, **options: Any) -> requests.Response:
-        return self.call(method, f"/leases/{self.lease['id']}{path}", **options)
-
-    def make(self, path: str, body: dict) -> dict:
-        answer = self.at("POST", path, json=body)
-        assert answer.status_code == 201, answer.text
-        assert answer.headers["Location"] == f"/leases/{self.lease['id']}{path}/{answer.json()['id']}"
-        return answer.json()
-
-    def buffer(self, content: bytes) -> str:
-        id = self.make("/buffers", {"size_bytes": len(content)})["id"]
-        assert self.at("PUT", f"/buffers/{id}/content", data=content).status_code == 200
-        return id
-
-    def content(self, id: str, query: str = "") -> bytes:
-        answer = self.at("GET", f"/buffers/{id}/content{query}")
-        assert answer.status_code == 200, answer.text
-        return answer.content
-
-
-def leased(pool: Any, **wanted: Any) -> Iterator[Client]:
-    client = Client(pool.url, pool.token)
-    with client.http:
-        client.lease = client.call("POST", "/leases?wait_s=20", json=wanted).json()
-        assert client.lease["state"] == "active", client.lease
-        yield client
-        client.at("DELETE", "")
 
 
 @pytest.fixture

@@ -310,3 +310,10 @@ def test_the_kernel_library_is_listed_and_shown(broker: BrokerInProcess) -> None
     shown = broker.json("GET", "/kernels/saxpy")
     assert "kernel void saxpy" in shown["code"].replace("__kernel", "kernel")
     assert shown["arguments"][0]["name"]
+    assert shown["apis"] == ["opencl", "cuda"]
+
+
+def test_a_kernel_is_shown_in_cuda_where_that_is_asked_for(broker: BrokerInProcess) -> None:
+    shown = broker.json("GET", "/kernels/saxpy?api=cuda")
+    assert 'extern "C" __global__ void saxpy' in shown["code"]
+    assert kind_of(broker.call("GET", "/kernels/saxpy?api=vulkan")) == (422, "invalid")

@@ -75,6 +75,7 @@ def test_the_kernel_library_needs_no_pool(cli: Cli) -> None:
     kernels = cli.json("kernels")["kernels"]
     assert "saxpy" in {kernel["name"] for kernel in kernels}
     assert "kernel void saxpy(" in cli.json("kernels", "saxpy")["kernel"]["code"]
+    assert "__global__ void saxpy(" in cli.json("kernels", "saxpy", "--api", "cuda")["kernel"]["code"]
 
 
 def test_the_installed_program_says_the_packages_version(cli: Cli) -> None:
@@ -89,6 +90,7 @@ def test_the_installed_program_says_the_packages_version(cli: Cli) -> None:
     [
         (["release", "lse_none"], {}, 1, "there is no lease lse_none"),
         (["kernels", "nosuch"], {}, 1, "no kernel 'nosuch'"),
+        (["kernels", "saxpy", "--api", "vulkan"], {}, 1, "no source for 'vulkan'"),
         (["devices"], {"ACCELPOOL_URL": "http://127.0.0.1:1"}, 3, "nobody answers at http://127.0.0.1:1"),
         (["devices"], {"ACCELPOOL_TOKEN": "wrong"}, 4, "token"),
         (["devices"], {"ACCELPOOL_URL": "", "ACCELPOOL_TOKEN": ""}, 3, "accelpool up"),
@@ -120,8 +122,8 @@ def test_a_failure_is_a_json_document_where_json_is_wanted(cli: Cli, null_pool) 
     [
         (["devices", "--nonsense"], "No such option: --nonsense"),
         (["devices", "--token", "x"], "set ACCELPOOL_TOKEN"),
-        (["up", "--backend", "foo"], "opencl or null:COUNT"),
-        (["doctor", "--backend", "null:"], "opencl or null:COUNT"),
+        (["up", "--backend", "foo"], "opencl, cuda, null:COUNT"),
+        (["doctor", "--backend", "null:"], "opencl, cuda, null:COUNT"),
         (["release"], "LEASE"),
     ],
 )

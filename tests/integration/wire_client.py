@@ -8,6 +8,8 @@ from accelpool_wire import messages as m
 from accelpool_wire.client import Connection, PendingRead
 from accelpool_wire.errors import Error
 
+from ..dialect import for_cuda, is_cuda
+
 WAIT_S = 30.0
 READ_WRITE = 1 << 0
 OUT_OF_ORDER, PROFILING = 1 << 0, 1 << 1
@@ -58,7 +60,10 @@ class Client:
         return handle
 
     def program(self, context: int, source: str) -> int:
+        """Make a program of OpenCL C, or of its CUDA twin if the device takes that."""
         handle = self.new()
+        if is_cuda(self.connection.devices[0].info):
+            source = for_cuda(source)
         self.post(m.CreateProgramWithSource(handle, context, source))
         return handle
 

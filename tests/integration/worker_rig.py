@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from accelpool_node import control, discover, drivers, environments
+from accelpool_node import control, cuda_toolkit, discover, drivers, environments
 from accelpool_node.agent.confinement import Confinement, Place, narrowed
 from accelpool_node.agent.devices import describe
 from accelpool_node.sandbox import folders
@@ -28,7 +28,7 @@ from accelpool_node.sharing.ledger import DeviceLedger
 from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
 
-from ..conftest import coverage_variables
+from ..conftest import SANDBOX_VARIABLE, coverage_variables
 
 START_S = 60.0
 EXTRA_ENVIRONMENTS = Path(__file__).parents[2] / ".devices" / "environments.toml"  # `make devices` writes it
@@ -55,7 +55,12 @@ class Target:
     @property
     def is_null(self) -> bool:
         """Whether it computes nothing."""
-        return self.environment.backend != "opencl"
+        return self.environment.backend.startswith("null")
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it is a CUDA device, whose programs are CUDA C++."""
+        return self.environment.backend == drivers.CUDA
 
     @property
     def id(self) -> str:
@@ -71,7 +76,7 @@ def confinement() -> Confinement:
     """What an agent would decide about its children's sandboxes."""
     folder = Path(tempfile.mkdtemp(prefix="accelpool-work-"))
     atexit.register(_remove, folder, os.getpid())
-    return Confinement(Mode.AUTO, folder)
+    return Confinement(Mode(os.environ.get(SANDBOX_VARIABLE, Mode.AUTO)), folder)
 
 
 @functools.cache
@@ -114,9 +119,18 @@ def devices_of(environment: drivers.DriverEnvironment) -> list[Target]:
     ]
 
 
+@functools.cache
+def cuda_targets() -> list[Target]:
+    """Every CUDA device of this machine, working or not; none without PyCUDA or NVIDIA's driver."""
+    if not cuda_toolkit.has_pycuda():
+        return []
+    variables = drivers.child_variables(os.environ, coverage_variables())
+    return devices_of(drivers.cuda_environment(variables, is_expected=False))
+
+
 def healthy_targets() -> list[Target]:
-    """The null device, and the OpenCL devices that work."""
-    return [NULL_TARGET, *(target for target in opencl_targets() if not target.fault)]
+    """The null device, and the OpenCL and CUDA devices that work."""
+    return [NULL_TARGET, *(target for target in (*opencl_targets(), *cuda_targets()) if not target.fault)]
 
 
 @dataclass
@@ -163,12 +177,21 @@ class Worker:
             )
         self.agent.settimeout(START_S)
         ready = control.receive_at_agent(self.agent)
-        assert isinstance(ready, control.Ready)
+        assert isinstance(ready, control.Ready), f"{ready}, {self._end_of_one_not_ready()}"
         self.ready = ready
         self.agent.settimeout(None)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         return self
+
+    def _end_of_one_not_ready(self) -> str:
+        """Return how it ended, and what it printed."""
+        try:
+            status = self.process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        return f"status {status}: {self.errors()[-4000:]}"
 
     def connect(self, memory_bytes: int = SHARE_BYTES, devices: Sequence[str] = ()) -> Connection:
         """Return a client's session on the worker."""

@@ -162,7 +162,7 @@ def test_a_new_token_is_the_same_until_it_is_kept(tmp_path):
         (["--listen", "127.0.0.1:99999"], ENVIRON, "HOST:PORT"),
         (["--listen", "0.0.0.0:0"], ENVIRON, "--advertise"),
         (["--warm", "-1"], ENVIRON, "--warm"),
-        (["--backend", "cuda"], ENVIRON, "--backend"),
+        (["--backend", "vulkan"], ENVIRON, "--backend"),
         (["--backend", "3"], ENVIRON, "--backend"),
         (["--backend", "null:x"], ENVIRON, "--backend"),
         (["--broker", "http://10.0.0.1:8750"], ENVIRON, "token would pass in the clear to http://10"),

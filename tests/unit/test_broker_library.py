@@ -14,7 +14,8 @@ SIZES = {"x": 4000, "y": 4000}
 def test_the_ndrange_follows_from_the_sizes_among_the_arguments() -> None:
     args, global_size, local_size = fill_in("saxpy", SAXPY, None, None, SIZES)
     rule = entry("saxpy").ndrange(n=1000)
-    assert (args, global_size, local_size) == (SAXPY, rule.global_size, rule.local_size)
+    typed = [{"type": "int", "value": 1000}, {"type": "float", "value": 2.0}, *SAXPY[2:]]
+    assert (args, global_size, local_size) == (typed, rule.global_size, rule.local_size)
 
 
 def test_a_given_ndrange_stays() -> None:
@@ -48,6 +49,22 @@ def test_a_wrong_number_of_arguments_is_left_to_the_kernel() -> None:
     assert fill_in("saxpy", SAXPY[:1], None, None, SIZES)[0] == SAXPY[:1]
 
 
+def test_a_cuda_launch_has_no_more_rows_than_a_grid() -> None:
+    args = [{"value": 1_000_000}, {"value": 64}, {"value": 0.1}, {"buffer": "u"}, {"buffer": "u_next"}]
+    assert fill_in("stencil5", args, None, None, {})[1:] == ((64, 1_000_000), (64, 4))
+    assert fill_in("stencil5", args, None, None, {}, "cuda")[1:] == ((64, 65_535 * 4), (64, 4))
+
+
+def test_a_source_is_what_the_api_is_written_in() -> None:
+    assert "__kernel void saxpy" in source("saxpy")
+    assert "__global__ void saxpy" in source("saxpy", "cuda")
+
+
 def test_an_unknown_kernel_is_not_found() -> None:
     with pytest.raises(NotFound, match="saxpy"):
         source("nothing")
+
+
+def test_a_source_for_an_unknown_api_is_not_found() -> None:
+    with pytest.raises(NotFound, match="opencl, cuda"):
+        source("saxpy", "vulkan")

@@ -1,4 +1,4 @@
-"""The catalogue agrees with the OpenCL C files, twins, samples and page; its NDRanges cover their sizes."""
+"""The catalogue agrees with the kernels' sources, twins, samples and page; its NDRanges cover their sizes."""
 
 import inspect
 import json
@@ -19,6 +19,7 @@ from accelpool_kernels import (
     InvalidArgument,
     KernelLibraryError,
     Role,
+    UnknownApi,
     UnknownKernel,
     entry,
     names,
@@ -26,9 +27,12 @@ from accelpool_kernels import (
     source,
     twins,
 )
-from accelpool_kernels.description import MAX_SIZE, TYPE_BYTES
+from accelpool_kernels.catalogue import FOLDERS
+from accelpool_kernels.description import MAX_GROUPS, MAX_SIZE, TYPE_BYTES
 
 PARAMETER = re.compile(r"(?:(__global|__local) )?(const )?(\w+) (\*)?(?:restrict )?(\w+)")
+CUDA_PARAMETER = re.compile(r"(const )?((?:unsigned )?\w+) (\*)?(?:__restrict__ )?(\w+)")
+CUDA_TYPES = {"uchar": "unsigned char", "int": "int", "uint": "unsigned int", "float": "float"}
 
 every_kernel = pytest.mark.parametrize("name", names())
 
@@ -60,6 +64,38 @@ def test_arguments_match_the_kernels_signature(name: str) -> None:
 
 
 @every_kernel
+def test_the_cuda_kernel_has_the_same_parameters_but_for_local_memory(name: str) -> None:
+    signature = re.search(
+        rf'extern "C" __global__ void (?:__launch_bounds__\(.*\) )?{name}\(([^)]*)\)', source(name, "cuda")
+    )
+    assert signature is not None, f"no kernel function {name}"
+    found = [CUDA_PARAMETER.fullmatch(part.strip()) for part in signature[1].split(",")]
+    assert all(found), f"a parameter that this test cannot read: {signature[1]}"
+    expected = [
+        (not a.role.is_written, CUDA_TYPES[a.type], a.role.is_buffer, a.name) for a in entry(name).parameters
+    ]
+    assert [(bool(m[1]), m[2], bool(m[3]), m[4]) for m in found if m] == expected
+
+
+@every_kernel
+def test_cuda_has_local_memory_as_dynamic_shared_memory_of_the_same_name(name: str) -> None:
+    declared = re.findall(r"extern __shared__ (\w+) (\w+)\[\];", source(name, "cuda"))
+    assert declared == [(a.type, a.name) for a in entry(name).arguments if a.role is Role.LOCAL]
+
+
+@every_kernel
+def test_a_cuda_kernel_with_barriers_is_bound_to_its_rules_block(name: str) -> None:
+    code = source(name, "cuda")
+    macros = {m[1]: int(m[2]) for m in re.finditer(r"#define (\w+) (\d+)", code)}
+    bounds = re.search(r"__launch_bounds__\(([^)]*)\)", code)
+    if bounds is None:
+        assert "__syncthreads(" not in code, "a kernel with barriers counts on its block's size"
+        return
+    threads = math.prod(macros[size.strip()] for size in bounds[1].split("*"))
+    assert threads == math.prod(entry(name).rule.local_size)
+
+
+@every_kernel
 def test_a_required_work_group_size_is_the_rules(name: str) -> None:
     code = source(name)
     macros = {m[1]: m[2] for m in re.finditer(r"#define (\w+) (\d+)", code)}
@@ -79,9 +115,19 @@ def test_every_kernel_takes_its_scalars_first_and_its_local_memory_last(name: st
     assert order == sorted(order)
 
 
-def test_there_is_an_entry_for_every_file_and_a_file_for_every_entry() -> None:
-    files = resources.files("accelpool_kernels").joinpath("cl").iterdir()
-    assert sorted(names()) == sorted(file.name.removesuffix(".cl") for file in files)
+@pytest.mark.parametrize("api", FOLDERS)
+def test_there_is_an_entry_for_every_file_and_a_file_for_every_entry(api: str) -> None:
+    folder = FOLDERS[api]
+    files = resources.files("accelpool_kernels").joinpath(folder).iterdir()
+    told = [name for name in names() if api in entry(name).apis]
+    assert sorted(told) == sorted(file.name.removesuffix(f".{folder}") for file in files)
+
+
+@every_kernel
+def test_a_kernel_has_no_source_for_another_api(name: str) -> None:
+    with pytest.raises(UnknownApi, match=r"'vulkan'; it has: opencl, cuda") as caught:
+        source(name, "vulkan")
+    assert (caught.value.kernel, caught.value.api, caught.value.known) == (name, "vulkan", ("opencl", "cuda"))
 
 
 @every_kernel
@@ -123,6 +169,7 @@ def test_the_same_seed_makes_the_same_sample(name: str) -> None:
 def test_a_description_is_json_with_every_argument(name: str) -> None:
     described = json.loads(json.dumps(entry(name).describe()))
     assert [a["name"] for a in described["arguments"]] == [a.name for a in entry(name).arguments]
+    assert described["apis"] == ["opencl", "cuda"]
     assert described["source"]
     assert described["tolerance"]
     assert "multiple of" in described["ndrange"]["global_size"]
@@ -150,6 +197,18 @@ def test_the_ndrange_covers_its_sizes_with_whole_work_groups_and_none_to_spare(n
         per_item = kernel.rule.per_item[dimension]
         assert items % local == 0
         assert 0 <= items * per_item - covered(kernel, dimension, sizes) < local * per_item
+
+
+@given(st.sampled_from(names()), st.data())
+def test_a_grid_of_cuda_is_the_ndrange_or_as_large_as_grids_are(name: str, data) -> None:
+    kernel = entry(name)
+    sizes = {size: data.draw(st.integers(1, MAX_SIZE), label=size) for size in kernel.sizes}
+    whole, grid = kernel.ndrange(**sizes), kernel.ndrange("cuda", **sizes)
+    assert grid.local_size == whole.local_size
+    assert grid.global_size == tuple(
+        min(items, most * local)
+        for items, most, local in zip(whole.global_size, MAX_GROUPS["cuda"], whole.local_size, strict=False)
+    )
 
 
 @pytest.mark.parametrize(

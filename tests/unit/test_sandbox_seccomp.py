@@ -158,6 +158,15 @@ def test_a_connection_does_not_connect_elsewhere(worker):
     assert worker("socketpair", 2, 1) == REFUSE
 
 
+def test_a_gpus_driver_listens_at_a_unix_socket_and_connects_nowhere(worker, architecture):
+    gpu = Filter(architecture, Policy(is_cpu=False))
+    assert gpu("socket", rules.AF_UNIX, rules.SOCK_SEQPACKET | 0x80000) == ALLOW
+    assert gpu("socket", rules.AF_UNIX, 1) == REFUSE
+    assert gpu("socket", 2, rules.SOCK_SEQPACKET) == REFUSE
+    assert [gpu(call) for call in ("bind", "listen", "accept", "accept4")] == [ALLOW] * 4
+    assert [worker(call) for call in ("socket", "bind", "listen", "accept", "accept4")] == [REFUSE] * 5
+
+
 def test_limits_and_places_of_other_processes_stay(worker):
     assert worker("prlimit64", 0, 7) == ALLOW
     assert worker("prlimit64", 1, 7) == REFUSE

@@ -90,6 +90,7 @@ NVIDIA: dict[str, Any] = {"attributes": {"vendor": "NVIDIA", "extensions": ["cl_
         ('has(device.attributes.nope) || device.name == "b"', ["b"]),
         ('device.labels.rack == "r2"', ["c"]),
         ('device["node"] == "n2"', ["c"]),
+        ('device.api == "opencl" && device.node == "n1"', ["a"]),
     ],
 )
 def test_an_expression_chooses_devices(where: str, expected: list[str]) -> None:
@@ -100,6 +101,29 @@ def test_an_expression_chooses_devices(where: str, expected: list[str]) -> None:
     ]
     nodes = [NodeView(name="n1", lost_at=9.0), NodeView(name="n2", lost_at=9.0, labels={"rack": "r2"})]
     assert granted(plan(devices, [request(1, where=where)], nodes=nodes)) == {"r1": expected}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"api": "cuda"}, ["a"]),
+        ({"api": "opencl"}, ["b"]),
+        ({}, ["b"]),
+        ({"kind": "gpu", "where": "device.memory_bytes > 0"}, ["b"]),
+        ({"device": "a"}, ["a"]),
+        ({"devices": ("a",)}, ["a"]),
+    ],
+)
+def test_a_cuda_device_goes_to_who_asks_for_cuda_or_names_it(
+    wanted: dict[str, Any], expected: list[str]
+) -> None:
+    devices = [device("a", api="cuda"), device("b")]
+    assert granted(plan(devices, [request(1, **wanted)])) == {"r1": expected}
+
+
+def test_a_pool_without_cuda_says_so() -> None:
+    reasons = unfit(request(1, api="cuda"), [device("a")])
+    assert reasons == {"a": "it is for programs of opencl, not of cuda"}
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,11 @@ def test_what_is_no_lease_is_no_broker():
         run(FakeBroker(Answer(body={"state": 5}, retry_after_s=None), "active", "released"))
 
 
+def test_who_wants_cuda_says_so_and_others_say_nothing():
+    assert Demand(api="cuda").body() == {"kind": "any", "count": 1, "api": "cuda"}
+    assert "api" not in Demand().body()
+
+
 @pytest.mark.parametrize(
     ("memory", "expected"),
     [
@@ -129,6 +134,7 @@ def test_memory_is_bytes_or_a_number_with_a_unit_or_a_fraction(memory, expected)
         ("kind", "GPU", r"kind is one of 'any', 'gpu', .*, not 'GPU'; 'gpu' is"),
         ("kind", 5, "kind is one of"),
         ("kind", [], "kind is 1 to 8 alternatives"),
+        ("api", "hip", "api is one of '', 'opencl', 'cuda', not 'hip'"),
         ("count", 0, "count is a number of devices from 1 to 256, not 0"),
         ("count", 1.5, "count is"),
         ("ttl", -1, "ttl is seconds from 5 to 86400, not -1"),

@@ -11,6 +11,7 @@ import pytest
 
 import accelpool
 from accelpool import includes, upper_layer
+from accelpool.foreign_layer import LayerFinder
 
 REDIRECTED = [
     ("import pyopencl as cl", "import accelpool.upper_core as cl"),
@@ -70,7 +71,8 @@ def test_names_outside_the_table_are_nobodys() -> None:
 
 def test_the_finder_is_installed_once() -> None:
     upper_layer.install()
-    assert sum(isinstance(finder, upper_layer.UpperLayerFinder) for finder in sys.meta_path) == 1
+    finders = [finder for finder in sys.meta_path if isinstance(finder, LayerFinder)]
+    assert sum(finder.layer is upper_layer.LAYER for finder in finders) == 1
 
 
 def test_files_take_the_place_of_lines_including_them(

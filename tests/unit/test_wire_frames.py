@@ -52,6 +52,7 @@ ASKED: dict[type[m.Message], type[m.Message]] = {
     m.SubDevices: m.CreateSubDevices,
     m.Info: m.GetInfo,
     m.SVMCreated: m.CreateSVM,
+    m.Address: m.GetBufferAddress,
 }
 
 

@@ -27,7 +27,10 @@ def _sizes(low: int, **options: Any) -> List[int]:
 
 
 class ProgramIn(Schema):
-    """A program's OpenCL C source, or its name in the kernel library."""
+    """A program's source, or its name in the kernel library.
+
+    The source is OpenCL C; CUDA C++ under a lease of a device whose `api` is cuda.
+    """
 
     source = String(load_default=None, validate=Length(1, MAX_SOURCE))
     kernel = String(load_default=None, validate=Length(1, 255))
@@ -116,7 +119,10 @@ class Written(BufferOut):
 
 
 class ArgIn(Schema):
-    """A kernel argument: a buffer, a typed value, or local memory."""
+    """A kernel argument: a buffer, a typed value, or local memory.
+
+    For CUDA, local memory comes after all parameters: the launch's dynamic shared memory.
+    """
 
     buffer = String(validate=Length(1, 64))
     local_bytes = Integer(strict=True, validate=Range(1, MAX_LOCAL_BYTES))

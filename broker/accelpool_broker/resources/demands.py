@@ -30,6 +30,7 @@ def read_request(data: dict[str, Any]) -> LeaseRequest:
 def _demand(data: dict[str, Any]) -> Demand:
     return Demand(
         kind=data["kind"],
+        api=data["api"],
         count=data["count"],
         memory_bytes=data["memory_bytes"],
         memory_ppm=to_ppm(data["memory_fraction"]),
@@ -52,6 +53,7 @@ def demand_bodies(lease: Lease) -> list[dict[str, Any]]:
 def _body(demand: Demand) -> dict[str, Any]:
     return {
         "kind": demand.kind,
+        "api": demand.api,
         "count": demand.count,
         "memory_bytes": demand.memory_bytes,
         "memory_fraction": _fraction(demand.memory_ppm),

@@ -6,10 +6,11 @@ from typing import Any
 
 from apiflask import APIBlueprint, Schema
 from apiflask.fields import Dict, List, Nested, Raw, String
+from apiflask.validators import OneOf
 
+from accelpool_broker.services import library
 from accelpool_kernels import catalogue
-from accelpool_kernels.errors import UnknownKernel
-from accelpool_wire.errors import NotFound
+from accelpool_kernels.description import OPENCL
 
 blueprint = APIBlueprint("kernels", __name__, tag="Kernels")
 
@@ -19,14 +20,27 @@ class KernelEntry(Schema):
 
     name = String()
     summary = String()
+    apis = List(
+        String(), metadata={"description": "what its code is written for, in the words of a demand's `api`"}
+    )
     arguments = List(Dict(keys=String(), values=Raw()))
     ndrange = Dict(keys=String(), values=Raw())
     source = String(metadata={"description": "where the formula comes from"})
     tolerance = String()
 
 
+class KernelQuery(Schema):
+    """Which code is asked for."""
+
+    api = String(
+        load_default=OPENCL,
+        validate=OneOf(tuple(catalogue.FOLDERS)),
+        metadata={"description": "what the code is to be written for"},
+    )
+
+
 class KernelDetail(KernelEntry):
-    """A kernel of the library, with its OpenCL C code."""
+    """A kernel of the library, with its code."""
 
     code = String()
 
@@ -47,11 +61,9 @@ def list_kernels() -> dict[str, Any]:
 
 
 @blueprint.get("/kernels/<name>")
+@blueprint.input(KernelQuery, location="query")
 @blueprint.output(KernelDetail)
 @blueprint.doc(summary="Show a kernel of the library")
-def get_kernel(name: str) -> dict[str, Any]:
-    """Show a kernel of the library, with its OpenCL C code."""
-    try:
-        return {**catalogue.entry(name).describe(), "code": catalogue.source(name)}
-    except UnknownKernel as error:
-        raise NotFound(str(error), instance=f"/kernels/{name}") from error
+def get_kernel(name: str, query_data: dict[str, Any]) -> dict[str, Any]:
+    """Show a kernel of the library, with its code: OpenCL C, or CUDA C++."""
+    return {**library.entry(name).describe(), "code": library.source(name, query_data["api"])}

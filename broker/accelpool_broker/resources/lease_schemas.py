@@ -24,7 +24,7 @@ from accelpool_broker.resources.fields import (
     text_field,
 )
 from accelpool_broker.resources.schemas import KINDS, ListQuery
-from accelpool_broker.scheduler import Placement, Why, selector
+from accelpool_broker.scheduler import CUDA, OPENCL, Placement, Why, selector
 from accelpool_broker.scheduler.selector import MAX_EXPRESSION
 from accelpool_broker.services.leases import DEFAULT_TENANT
 from accelpool_wire.errors import Invalid
@@ -38,8 +38,8 @@ TENANT_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}"  # none is . or .., which mea
 TENANT_NAME = rf"{TENANT_PART}(/{TENANT_PART}){{0,3}}\Z"
 FRACTION = Range(0, 1, min_inclusive=False)
 OF_DEMAND = (
-    "kind", "count", "memory_bytes", "memory_fraction", "compute", "exclusive", "where", "device", "devices",
-    "placement", "image", "tolerates",
+    "kind", "api", "count", "memory_bytes", "memory_fraction", "compute", "exclusive", "where", "device",
+    "devices", "placement", "image", "tolerates",
 )  # fmt: skip
 
 
@@ -68,6 +68,11 @@ class DemandIn(Schema):
     """
 
     kind = String(load_default="any", validate=OneOf([*KINDS, "any"]), metadata=about("what to compute on"))
+    api = String(
+        load_default="",
+        validate=OneOf(["", OPENCL, CUDA]),
+        metadata=about('what sessions speak: "opencl", "cuda", or "" for anything but CUDA'),
+    )
     count = count_field(
         1,
         MAX_DEVICES,
@@ -311,6 +316,7 @@ class DemandOut(Schema):
     """What was asked for."""
 
     kind = String()
+    api = String()
     count = Integer()
     memory_bytes = Integer(allow_none=True)
     memory_fraction = Float(allow_none=True)

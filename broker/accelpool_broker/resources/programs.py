@@ -1,4 +1,4 @@
-"""/leases/{id}/programs: build OpenCL C, a kernel of the library, or a binary."""
+"""/leases/{id}/programs: build OpenCL C or CUDA C++, a kernel of the library, or a binary."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from accelpool_broker.resources.context import OCTETS, caller, listing, services
 from accelpool_broker.services import library
 from accelpool_broker.services.compute_objects import Program
 from accelpool_broker.services.kernel_args import parameters
+from accelpool_kernels.description import OPENCL
 from accelpool_wire.errors import Invalid, NotFound
 
 blueprint = APIBlueprint("programs", __name__, tag="Programs")
@@ -38,8 +39,10 @@ def post_program(id: str, json_data: Any) -> Any:
             return _created(id, program, session.programs.get(program))
     given = _checked(json_data)
     name = given["kernel"]
-    source = given["source"] if name is None else _library_source(name)
+    if name is not None:
+        _library_source(name, OPENCL)  # one that is unknown needs no session
     with services().compute.session(id, caller()) as session:
+        source = given["source"] if name is None else _library_source(name, session.api)
         program = session.build(source, given["options"], name)
         return _created(id, program, session.programs.get(program))
 
@@ -81,9 +84,9 @@ def delete_program(id: str, program: str) -> tuple[str, int]:
     return "", 204
 
 
-def _library_source(name: str) -> str:
+def _library_source(name: str, api: str) -> str:
     try:
-        return library.source(name)
+        return library.source(name, api)
     except NotFound as error:
         raise NotFound(error.detail, instance=request.path) from error
 

@@ -22,6 +22,8 @@ from accelpool_broker.scheduler.reservations import in_the_way
 from accelpool_broker.scheduler.selector import selector
 from accelpool_broker.scheduler.views import (
     ANY,
+    CUDA,
+    OPENCL,
     WHOLE,
     Demand,
     DeviceView,
@@ -39,6 +41,8 @@ from accelpool_broker.scheduler.views import (
 
 __all__ = [
     "ANY",
+    "CUDA",
+    "OPENCL",
     "WHOLE",
     "Booking",
     "Decisions",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accelpool_broker.scheduler.selector import selector
-from accelpool_broker.scheduler.views import ANY, WHOLE, Demand, DeviceView, NodeView
+from accelpool_broker.scheduler.views import ANY, CUDA, WHOLE, Demand, DeviceView, NodeView
 
 
 def wants_whole(demand: Demand) -> bool:
@@ -46,6 +46,8 @@ def type_mismatch(demand: Demand, device: DeviceView, node: NodeView | None) -> 
     """Return why a device is of no use to a demand, whatever its name; "" if it is of use."""
     if demand.kind not in (ANY, device.kind):
         return f"it is of kind {device.kind}, not {demand.kind}"
+    if _is_foreign(demand, device):
+        return f"it is for programs of {device.api}, not of {demand.api or 'OpenCL'}"
     if demand.memory_bytes is not None and demand.memory_bytes > device.memory_bytes:
         return f"it has {device.memory_bytes} bytes of memory, not {demand.memory_bytes}"
     taints = () if node is None else node.taints
@@ -72,8 +74,16 @@ def facts(device: DeviceView, node: NodeView | None) -> Mapping[str, Any]:
         "node": device.node,
         "environment": device.environment,
         "kind": device.kind,
+        "api": device.api,
         "memory_bytes": device.memory_bytes,
         "compute_units": device.compute_units,
         "attributes": dict(device.attributes),
         "labels": {} if node is None else dict(node.labels),
     }
+
+
+def _is_foreign(demand: Demand, device: DeviceView) -> bool:
+    """Whether a demand's programs do not speak as the device does. Who names a device knows what it is."""
+    if demand.api:
+        return demand.api != device.api
+    return device.api == CUDA and demand.device is None and not demand.devices

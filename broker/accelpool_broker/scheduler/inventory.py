@@ -70,7 +70,8 @@ class Inventory:
     def candidates(self, demand: Demand) -> Candidates:
         """Return the devices that could serve a demand."""
         key = (
-            demand.kind, demand.memory_bytes, demand.where, demand.device, demand.devices, demand.tolerates
+            demand.kind, demand.api, demand.memory_bytes, demand.where, demand.device, demand.devices,
+            demand.tolerates,
         )  # fmt: skip
         found = self._found.get(key)
         if found is None:

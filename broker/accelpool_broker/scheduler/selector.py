@@ -4,9 +4,9 @@
     device.attributes.vendor.startsWith("NVIDIA") && "cl_khr_fp64" in device.attributes.extensions
     device.labels.rack == "b7"
 
-`device` has id, name, node, environment, kind, memory_bytes, compute_units, attributes (what its driver says)
-and labels (what its node's operator says). An expression is checked when it is compiled; one that fails on a
-device, such as by asking for an attribute that it lacks, does not hold for that device.
+`device` has id, name, node, environment, kind, api, memory_bytes, compute_units, attributes (what its driver
+says) and labels (what its node's operator says). An expression is checked when it is compiled; one that fails
+on a device, such as by asking for an attribute that it lacks, does not hold for that device.
 
 Expressions come from users and are evaluated while the pool waits. The language's own limit of iterations
 does not bound their work: what a loop binds can be doubled in the next one, and so on. Loops are few instead,
@@ -30,7 +30,7 @@ MAX_EXPRESSION = 2000  # characters
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 MAX_LOOPS = 2
 LOOPS = re.compile(r"\b(all|exists|exists_one|filter|map)\b")
-OF_ITS_KIND = r"environment|kind|memory_bytes|compute_units|attributes|labels"
+OF_ITS_KIND = r"environment|kind|api|memory_bytes|compute_units|attributes|labels"
 MAY_NAME_ONE = re.compile(rf"\bdevice\b(?!\.({OF_ITS_KIND})\b)")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 ANY = "any"
+OPENCL, CUDA = "opencl", "cuda"  # what sessions speak
 WHOLE = 1_000_000
 FOREVER = float("inf")
 NEVER, ALWAYS = FOREVER, -FOREVER  # for who may have what is kept: when it leaves of itself, or yields
@@ -63,6 +64,7 @@ class DeviceView:
     """A device, as far as scheduling goes.
 
     Attributes:
+        api: What its sessions speak: "opencl", "cuda", ...
         attributes: What its driver says of it; expressions may ask.
         fault: Why it cannot be used, "" if it can.
         loaded_image: The SHA-256 of the binary that was loaded on it last, "" if unknown.
@@ -75,6 +77,7 @@ class DeviceView:
     kind: str
     memory_bytes: int
     compute_units: int = 1
+    api: str = OPENCL
     attributes: Mapping[str, object] = field(default_factory=dict)
     fault: str = ""
     loaded_image: str = ""
@@ -138,6 +141,7 @@ class Demand:
 
     Attributes:
         kind: What kind of device, or "any".
+        api: What its sessions speak; "" for anything with OpenCL's words, which is all but CUDA.
         count: How many devices, together or not at all.
         memory_bytes: Memory on each; None if it does not matter.
         memory_ppm: Memory on each, in millionths of the device's; None if it does not matter.
@@ -151,6 +155,7 @@ class Demand:
     """
 
     kind: str = ANY
+    api: str = ""
     count: int = 1
     memory_bytes: int | None = None
     memory_ppm: int | None = None

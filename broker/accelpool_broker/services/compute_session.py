@@ -14,6 +14,7 @@ from typing import IO, Any
 from accelpool_broker.services.compute_objects import Buffer, Launch, Program, Table
 from accelpool_broker.services.kernel_args import wire_args
 from accelpool_broker.services.library import fill_in
+from accelpool_kernels.description import CUDA, OPENCL
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import Invalid, Timeout
@@ -21,6 +22,7 @@ from accelpool_wire.errors import Invalid, Timeout
 PROFILING_ENABLE = 1 << 1
 READ_WRITE = 1 << 0
 ARG_INFO = "-cl-kernel-arg-info"
+CAPABILITY = 0x20000 + 75  # an info of CUDA's devices alone: CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 CHUNK_BYTES = 4 << 20
 MAX_OBJECTS = 1024
 
@@ -31,6 +33,9 @@ class ComputeSession:
     Args:
         connection: Open, and from now on this session's own.
         timeout_s: How long the node may take to answer.
+
+    Attributes:
+        api: What its programs are written for: "opencl" or "cuda".
     """
 
     def __init__(self, connection: Connection, timeout_s: float) -> None:
@@ -41,6 +46,7 @@ class ComputeSession:
         self.buffers: Table[Buffer] = Table("buffer", "buf", MAX_OBJECTS)
         self.launches: Table[Launch] = Table("launch", "lch", MAX_OBJECTS)
         self._places = list(range(len(connection.devices)))
+        self.api = CUDA if connection.devices and CAPABILITY in connection.devices[0].info else OPENCL
         with self._lock:
             self._context = connection.new_handle()
             connection.post(m.CreateContext(self._context, self._places))
@@ -60,7 +66,8 @@ class ComputeSession:
 
     def build(self, source: str, options: str, library: str | None = None) -> str:
         """Build a program from source and return its id."""
-        wanted = options if ARG_INFO in options else f"{options} {ARG_INFO}".strip()
+        is_complete = self.api == CUDA or ARG_INFO in options
+        wanted = options if is_complete else f"{options} {ARG_INFO}".strip()
         with self._lock:
             self.programs.check_room()
             handle = self._connection.new_handle()
@@ -202,11 +209,13 @@ class ComputeSession:
                 raise Invalid(f"program {program_id} has no kernel {kernel}; it has: {known}")
             if program.library is not None:
                 sizes = {id: buffer.size_bytes for id, buffer in self.buffers.items.items()}
-                args, global_size, local_size = fill_in(program.library, args, global_size, local_size, sizes)
+                args, global_size, local_size = fill_in(
+                    program.library, args, global_size, local_size, sizes, self.api
+                )
             if global_size is None:
                 raise Invalid("a launch needs its global_size; only the kernel library's kernels know theirs")
             handles = {id: buffer.handle for id, buffer in self.buffers.items.items()}
-            wired = wire_args(info, args, handles)
+            wired = wire_args(info, args, handles, has_shared=self.api == CUDA)
             self._make_room()
             launch = Launch(handle=self._connection.new_handle(), program=program_id, kernel=kernel)
             message = m.EnqueueNDRangeKernel(

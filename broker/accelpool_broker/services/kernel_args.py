@@ -3,7 +3,8 @@
     {"buffer": "buf_..."}              global and constant pointers; null is the null pointer
     {"type": "float", "value": 2.0}    private scalars, with OpenCL C's type names
     {"type": "float4", "value": [..]}  private vectors of 2, 3, 4, 8 or 16
-    {"local_bytes": 64}                local pointers
+    {"local_bytes": 64}                local pointers; for a kernel of CUDA, after all its parameters, the
+                                       launch's dynamic shared memory
 
 Source: OpenCL C 3.0, sections 6.3.1 and 6.3.2; a vector of 3 has the size of one of 4.
 """
@@ -53,7 +54,11 @@ def parameters(kernel: m.KernelInfo) -> list[Parameter]:
 
 
 def wire_args(
-    kernel: m.KernelInfo, args: Sequence[Mapping[str, Any] | None], buffers: Mapping[str, int]
+    kernel: m.KernelInfo,
+    args: Sequence[Mapping[str, Any] | None],
+    buffers: Mapping[str, int],
+    *,
+    has_shared: bool = False,
 ) -> list[m.KernelArg]:
     """Return the arguments as the data plane takes them.
 
@@ -61,15 +66,19 @@ def wire_args(
         kernel: The kernel that they are for.
         args: As in the REST API, by position.
         buffers: Handles of the session's buffers, by id.
+        has_shared: Whether local memory may follow the last of them, as for CUDA.
 
     Raises:
         Invalid: Their number, or one of them, is not what the kernel takes.
     """
     known = parameters(kernel)
-    if len(args) != kernel.num_args:
+    count = len(args)
+    if has_shared and args and args[-1] is not None and "local_bytes" in args[-1]:
+        count -= 1
+    if count != kernel.num_args:
         expected = ", ".join(f"{parameter.type} {parameter.name}" for parameter in known)
         told = f": {expected}" if expected else ""
-        raise Invalid(f"kernel {kernel.name} takes {kernel.num_args} arguments, not {len(args)}{told}")
+        raise Invalid(f"kernel {kernel.name} takes {kernel.num_args} arguments, not {count}{told}")
     return [
         _wire_arg(
             kernel.name, place, arg, known[place] if known else None, buffers

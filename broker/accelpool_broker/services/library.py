@@ -6,21 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accelpool_kernels import catalogue
-from accelpool_kernels.description import Entry, Role
-from accelpool_kernels.errors import InvalidArgument, UnknownKernel
+from accelpool_kernels.description import OPENCL, Argument, Entry, Role
+from accelpool_kernels.errors import InvalidArgument, UnknownApi, UnknownKernel
 from accelpool_wire.errors import Invalid, NotFound
 
 Args = Sequence[Mapping[str, Any] | None]
 Sizes = Sequence[int] | None
 
 
-def source(name: str) -> str:
-    """Return the OpenCL C source of a kernel of the library.
+def source(name: str, api: str = OPENCL) -> str:
+    """Return the source of a kernel of the library.
+
+    Args:
+        name: The kernel.
+        api: "opencl" for OpenCL C, "cuda" for CUDA C++.
 
     Raises:
-        NotFound: There is no such kernel.
+        NotFound: There is no such kernel, or it has no source for that.
     """
-    return catalogue.source(entry(name).name)
+    try:
+        return catalogue.source(entry(name).name, api)
+    except UnknownApi as error:
+        raise NotFound(str(error), instance=f"/kernels/{name}") from error
 
 
 def entry(name: str) -> Entry:
@@ -36,9 +43,14 @@ def entry(name: str) -> Entry:
 
 
 def fill_in(
-    name: str, args: Args, global_size: Sizes, local_size: Sizes, buffer_sizes: Mapping[str, int]
+    name: str,
+    args: Args,
+    global_size: Sizes,
+    local_size: Sizes,
+    buffer_sizes: Mapping[str, int],
+    api: str = OPENCL,
 ) -> tuple[Args, Sizes, Sizes]:
-    """Return a launch's arguments and sizes with what the catalogue knows: local memory and the NDRange.
+    """Return a launch's arguments and sizes with what the catalogue knows: types, local memory, the NDRange.
 
     Args:
         name: The kernel.
@@ -46,6 +58,8 @@ def fill_in(
         global_size: None takes the kernel's own rule, and its local size with it.
         local_size: None takes the rule's only together with its global size.
         buffer_sizes: Bytes of the session's buffers, by id.
+        api: What it is launched by. CUDA's kernels have no parameter for local memory, but a launch takes it
+            as one more argument, so the arguments are the same.
 
     Raises:
         Invalid: A size among the arguments is missing or out of range, or a buffer is too small for them.
@@ -60,17 +74,23 @@ def fill_in(
     }
     try:
         needed, local = found.buffer_bytes(**scalars), found.local_bytes(**scalars)
-        rule = found.ndrange(**scalars)
+        rule = found.ndrange(api, **scalars)
     except InvalidArgument as error:
         raise Invalid(str(error)) from error
-    filled = [
-        {"local_bytes": local[argument.name]} if arg is None and argument.role is Role.LOCAL else arg
-        for argument, arg in zip(found.arguments, args, strict=True)
-    ]
+    filled = [_filled(argument, arg, local) for argument, arg in zip(found.arguments, args, strict=True)]
     _check_buffers(found, filled, needed, buffer_sizes)
     if global_size is None:
         return filled, rule.global_size, rule.local_size if local_size is None else local_size
     return filled, global_size, local_size
+
+
+def _filled(
+    argument: Argument, arg: Mapping[str, Any] | None, local: Mapping[str, int]
+) -> Mapping[str, Any] | None:
+    """Return an argument with its type, which not every compiler keeps, or its local memory."""
+    if arg is None:
+        return {"local_bytes": local[argument.name]} if argument.role is Role.LOCAL else None
+    return {"type": argument.type, **arg} if "value" in arg else arg
 
 
 def _check_buffers(found: Entry, args: Args, needed: Mapping[str, int], sizes: Mapping[str, int]) -> None:

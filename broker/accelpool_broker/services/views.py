@@ -33,6 +33,7 @@ def device_view(device: Device) -> scheduler.DeviceView:
         node=device.node_name,
         environment=device.environment,
         kind=device.kind,
+        api=device.api,
         memory_bytes=device.memory_bytes,
         compute_units=device.compute_units,
         attributes=device.attributes,

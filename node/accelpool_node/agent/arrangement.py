@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from accelpool_node import drivers, environments
+from accelpool_node import cuda_toolkit, drivers, environments
 from accelpool_node.agent import users
 from accelpool_node.agent.confinement import Confinement
 from accelpool_node.agent.enclosure import Enclosure
@@ -99,12 +99,17 @@ def environments_of(settings: Settings, home: Path) -> Environments:
     Raises:
         Invalid: The operator's file cannot be used.
     """
-    if settings.backend != "opencl":
-        found = [drivers.null_environment(settings.backend, settings.variables)]
+    variables = settings.variables
+    if settings.backend == "cuda":
+        found = [drivers.cuda_environment(variables, is_expected=True)]
+    elif settings.backend.startswith("null"):
+        found = [drivers.null_environment(settings.backend, variables)]
     else:
         icds = drivers.find_icds(Path(sys.prefix))
         configured = environments.read(settings.environments) if settings.environments else []
-        found = environments.prepare(home, icds, configured, settings.variables)
+        found = environments.prepare(home, icds, configured, variables)
+        if settings.backend == "auto" and cuda_toolkit.has_driver() and cuda_toolkit.has_pycuda():
+            found.append(drivers.cuda_environment(variables, is_expected=False))
     return {environment.name: environment for environment in found}
 
 

@@ -14,15 +14,17 @@ import msgspec
 
 from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport, LoadedImage
 from accelpool_node.discover import NO_SANDBOX, Listed
-from accelpool_node.drivers import BUNDLED
+from accelpool_node.drivers import BUNDLED, CUDA
 from accelpool_node.sandbox.policy import Sandbox
 from accelpool_wire.messages import InfoValue
 
 MAX_FAULT = 500
 MAX_NAME = 255
 GLOBAL_MEM_SIZE, MAX_COMPUTE_UNITS, EXTENSIONS = 0x101F, 0x1002, 0x1030
+PCI_BUS, PCI_SLOT, PCI_DOMAIN = 0x4008, 0x4009, 0x400A  # cl_nv_device_attribute_query
 PLATFORM_VERSION, PLATFORM_NAME, PLATFORM_VENDOR = 0x0901, 0x0902, 0x0903
 
+CAPABILITY_MAJOR, CAPABILITY_MINOR = 0x4000, 0x4001
 # Attributes by OpenCL's numbers: its own names in small letters.
 # Source: OpenCL 3.0 API specification, clGetPlatformInfo and clGetDeviceInfo; cl.h of the Khronos headers.
 PLATFORM_ATTRIBUTES = {
@@ -32,6 +34,7 @@ PLATFORM_ATTRIBUTES = {
 }
 DEVICE_ATTRIBUTES = {
     0x102B: "name",
+    0x106A: "uuid",
     0x102C: "vendor",
     0x1001: "vendor_id",
     0x102D: "driver_version",
@@ -182,6 +185,31 @@ def without_bundled(listed: Mapping[str, list[Listed]]) -> dict[str, list[Listed
     }
 
 
+def without_second_faces(listed: Mapping[str, list[Listed]]) -> dict[str, list[Listed]]:
+    """Return what each environment found, less what CUDA shows too: hardware is lent under one name.
+
+    Args:
+        listed: Devices by environment.
+    """
+    faces = {hardware(device) for device in listed.get(CUDA, ())} - {""}
+    return {
+        environment: [device for device in devices if environment == CUDA or hardware(device) not in faces]
+        for environment, devices in listed.items()
+    }
+
+
+def hardware(device: Listed) -> str:
+    """Return what tells a piece of hardware from all others on the node, "" where nobody says.
+
+    It is the place on the PCI bus, as NVIDIA's OpenCL and CUDA both tell it.
+    """
+    bus, slot = device.info.get(PCI_BUS), device.info.get(PCI_SLOT)
+    domain = device.info.get(PCI_DOMAIN, 0)
+    if not (isinstance(bus, int) and isinstance(slot, int) and isinstance(domain, int)):
+        return ""
+    return f"{domain:04x}:{bus:02x}:{slot >> 3:02x}"
+
+
 def _platform_of(device: Listed) -> tuple[InfoValue, InfoValue]:
     return device.platform.get(PLATFORM_NAME), device.platform.get(PLATFORM_VERSION)
 
@@ -230,6 +258,12 @@ def attributes(device: Listed) -> dict[str, AttributeValue]:
             value = infos.get(number)
             if value is not None:
                 found[name] = _readable(name, value)
+    place = hardware(device)
+    if place:
+        found["hardware"] = place
+    capability = device.info.get(CAPABILITY_MAJOR), device.info.get(CAPABILITY_MINOR)
+    if None not in capability:
+        found["compute_capability"] = f"{capability[0]}.{capability[1]}"
     extensions = device.info.get(EXTENSIONS)
     found["extensions"] = sorted(set(extensions.split())) if isinstance(extensions, str) else []
     return found

@@ -13,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from accelpool_node.agent.devices import Devices, NodeDevice, describe, describe_broken, without_bundled
+from accelpool_node.agent.devices import (
+    Devices,
+    NodeDevice,
+    describe,
+    describe_broken,
+    without_bundled,
+    without_second_faces,
+)
 from accelpool_node.agent.processes import Processes
 from accelpool_node.discover import Line, Listed, Listing, Probed, Probing, parse
 from accelpool_node.drivers import DriverEnvironment
@@ -64,7 +71,7 @@ class Discovery:
             else:
                 listed[environment.name] = listing.devices
                 sandboxes[environment.name] = listing.sandbox
-        kept = without_bundled(listed)
+        kept = without_second_faces(without_bundled(listed))
         by_name = {environment.name: environment for environment in environments}
         broken |= {name: fault for name in kept if (fault := _lack(by_name[name], kept[name]))}
         found = await asyncio.gather(

@@ -106,7 +106,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"holds the node's token, instead of the state directory (default: ${TOKEN_VARIABLE})",
     )
-    add("--backend", default="opencl", help="opencl, or null:COUNT for devices that need nothing")
+    add(
+        "--backend",
+        default="auto",
+        help="auto, opencl, cuda; null:COUNT or null-cuda:COUNT for devices that need nothing",
+    )
     add(
         "--environments",
         type=Path,
@@ -170,8 +174,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         raise Invalid(f"--warm is 0 or more, not {options.warm}")
     if not 0 < options.disk < math.inf:
         raise Invalid(f"--disk is more than 0, not {options.disk:g}")
-    if not re.fullmatch(r"opencl|null:[0-9]{1,3}", options.backend):
-        raise Invalid(f"--backend is opencl or null:COUNT, not {options.backend}")
+    if not re.fullmatch(r"auto|opencl|cuda|null(-cuda)?:[0-9]{1,3}", options.backend):
+        raise Invalid(
+            f"--backend is auto, opencl, cuda, null:COUNT or null-cuda:COUNT, not {options.backend}"
+        )
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
     token = "" if options.discover else _read_token(options.token_file, environ.get(TOKEN_VARIABLE))
     join_token = "" if options.discover else _read_token(options.join_token_file, environ.get(JOIN_VARIABLE))

@@ -19,7 +19,8 @@ class Settings:
         state_dir: The agent's own directory; one agent at a time.
         token: The node's token that the broker knows; "" if it is to be found in the state directory.
         join_token: What gets it one there, "" if there should be one.
-        backend: "opencl", or "null:COUNT" for devices that need nothing.
+        backend: "auto" for whatever there is, "opencl" or "cuda" for one of them, or "null:COUNT" for
+            devices that need nothing.
         listen: Host and port of the data plane; port 0 for any.
         advertise: The host and port that clients are told; port 0 for the one listened on.
         is_secure: Whether clients and other nodes come over TLS.
@@ -51,7 +52,7 @@ class Settings:
     state_dir: Path
     token: str = field(repr=False)
     join_token: str = field(default="", repr=False)
-    backend: str = "opencl"
+    backend: str = "auto"
     listen: tuple[str, int] = ("127.0.0.1", 0)
     advertise: tuple[str, int] = ("127.0.0.1", 0)
     is_secure: bool = False

@@ -82,7 +82,7 @@ def serve(stream: socket.socket, driver: Driver | None, backend_name: str, polic
     Raises:
         OSError: The builder is gone.
     """
-    _live_apart(Path(policy.folder))
+    _live_apart(Path(policy.folder), is_cpu=policy.is_cpu)
     confine(policy, os.environ, keep=None)  # a driver that was forked has its own
     signal.alarm(START_LIMIT_S)  # a driver that hangs leaves no process
     driver = driver or Driver.load(backend_name)
@@ -99,14 +99,19 @@ def serve(stream: socket.socket, driver: Driver | None, backend_name: str, polic
     b.send(stream, b.encode(answer))
 
 
-def _live_apart(folder: Path) -> None:
-    """Keep a driver's files and messages away from other processes, and within bounds."""
+def _live_apart(folder: Path, *, is_cpu: bool) -> None:
+    """Keep a driver's files and messages away from other processes, and within bounds.
+
+    A GPU's driver maps more private memory than it uses, with the size of the GPU's and of the host's: that
+    is not bounded, as it is not in a worker.
+    """
     folder.mkdir(mode=PRIVATE_DIR, parents=True)
     os.chdir(folder)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), STDERR)  # a hostile source must not fill the node's log
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
+    if is_cpu:
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
 
 
 def make(driver: Driver, build: b.Build) -> b.Answer:

@@ -40,6 +40,7 @@ class DeviceId(msgspec.Struct, frozen=True, array_like=True):
     driver_version: str
     platform_name: str
     platform_version: str
+    api: str = "opencl"
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True, tag="build"):
@@ -47,7 +48,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, tag="build"):
 
     Attributes:
         devices: Those of its context, in order; it is built for all of them.
-        source: OpenCL C.
+        source: OpenCL C, or CUDA C++ for a CUDA device.
         options: The compiler's.
         is_trial: Whether to make a program of the binaries, too, to see whether the driver can.
         is_deferred: Whether nobody waits for it: it gets the processors that nobody else wants.
@@ -62,10 +63,13 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, tag="build"):
 
 TRIAL = "__kernel void trial(__global float *x) { x[get_global_id(0)] = N + exp(x[0]) + rsqrt(x[1]); }"
 
+CUDA_TRIAL = 'extern "C" __global__ void trial(float *x) { x[threadIdx.x] = N + expf(x[0]) + rsqrtf(x[1]); }'
+
 
 def trial_of(device: DeviceId, number: int) -> Build:
     """Return a build of ours, of a source that no tenant wrote; a driver may remember one that it had."""
-    return Build(devices=[device], source=TRIAL, options=f"-DN={number}", is_trial=True)
+    source = CUDA_TRIAL if device.api == "cuda" else TRIAL
+    return Build(devices=[device], source=source, options=f"-DN={number}", is_trial=True)
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, tag="product"):
@@ -112,6 +116,7 @@ def identify(device: BackendDevice) -> DeviceId:
         driver_version=_text(device.info, DRIVER_VERSION),
         platform_name=_text(device.platform, PLATFORM_NAME),
         platform_version=_text(device.platform, PLATFORM_VERSION),
+        api=device.api,
     )
 
 

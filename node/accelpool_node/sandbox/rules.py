@@ -1,9 +1,9 @@
 """Which system calls a policy allows, and with which arguments. What is not here is refused.
 
-Not here are, among others: sockets of one's own, tracing and reading other processes, kernel keys, BPF,
-performance counters, mounts and namespaces, modules, io_uring, userfaultfd, System V's shared memory and
-queues, changing users, clocks, modes and owners of files (Landlock does not watch these), and the sandbox's
-own calls.
+Not here are, among others: sockets of one's own (besides the Unix one at which a GPU's driver listens),
+tracing and reading other processes, kernel keys, BPF, performance counters, mounts and namespaces, modules,
+io_uring, userfaultfd, System V's shared memory and queues, changing users, clocks, modes and owners of files
+(Landlock does not watch these), and the sandbox's own calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
 F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY = 8, 10, 15, 1024, 1026
 TIOCSTI, TIOCLINUX, TIOCSETD, FIOSETOWN, SIOCSPGRP = 0x5412, 0x541C, 0x5423, 0x8901, 0x8902
 MSG_FASTOPEN = 0x20000000
-AF_UNIX, SOCK_DGRAM = 1, 2
+AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_TYPES = 1, 2, 5, 0xF
 PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP = 2, 3, 15, 16, 21
 PR_CAPBSET_READ, PR_GET_TIMERSLACK, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 23, 30, 38, 39
 PR_GET_THP_DISABLE, PR_SET_VMA = 42, 0x53564D41
@@ -83,6 +83,11 @@ def rules_of(policy: Policy, pid: int) -> dict[str, Rule]:
         rules["mmap"] = _unless(3, (both,), both)  # it would not be counted
     else:
         rules |= {"mmap": Rule(), "memfd_create": Rule()}
+        # CUDA listens at a Unix socket from its start on. There is no connect: none is reached through it.
+        is_unix = Test(argument=0, values=(AF_UNIX,))
+        is_packets = Test(argument=1, mask=SOCK_TYPES, values=(SOCK_SEQPACKET,))
+        rules["socket"] = Rule(tests=(is_unix, is_packets))
+        rules |= {name: Rule() for name in ("bind", "listen", "accept", "accept4")}
     if policy.programs:
         rules |= {"execve": Rule(), "vfork": Rule()}
     if not policy.is_parent:

@@ -9,9 +9,12 @@ from __future__ import annotations
 X86_64, ARM64 = "x86_64", "aarch64"
 
 NUMBERS: dict[str, tuple[int | None, int | None]] = {  # on x86-64, on arm64
+    "accept": (43, 202),
+    "accept4": (288, 242),
     "access": (21, None),
     "alarm": (37, None),
     "arch_prctl": (158, None),
+    "bind": (49, 200),
     "brk": (12, 214),
     "capget": (125, 90),
     "capset": (126, 91),
@@ -96,6 +99,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {  # on x86-64, on arm64
     "lgetxattr": (192, 9),
     "link": (86, None),
     "linkat": (265, 37),
+    "listen": (50, 201),
     "listxattr": (194, 11),
     "llistxattr": (195, 12),
     "lseek": (8, 62),
@@ -188,6 +192,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {  # on x86-64, on arm64
     "shutdown": (48, 210),
     "sigaltstack": (131, 132),
     "signalfd4": (289, 74),
+    "socket": (41, 198),
     "socketpair": (53, 199),
     "splice": (275, 76),
     "stat": (4, None),

@@ -1,6 +1,6 @@
 """The worker's main: confine itself, load the driver, be ready, serve one session, say how it ended, exit.
 
-python -m accelpool_node.worker --control-fd FD --backend opencl|null:COUNT --sandbox POLICY [--tls]
+python -m accelpool_node.worker --control-fd FD --backend opencl|cuda|null:COUNT --sandbox POLICY [--tls]
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def _serve(
         target=_obey, args=(agent, service, session, builder, outgoing, certificate), daemon=True
     ).start()
     pulse = Pulse(agent.say, functools.partial(_alive, service, session, sharing))
-    threading.Thread(target=_report, args=(agent, service, session, sharing, pulse), daemon=True).start()
+    threading.Thread(
+        target=_report, args=(agent, backend, service, session, sharing, pulse), daemon=True
+    ).start()
     service.welcome([as_client_sees(share) for share in shares])
     ended = service.run(session, pulse.silence)
     _tell_loaded_images(agent, session)
@@ -172,7 +174,22 @@ def _alive(service: Service, session: Session, sharing: Sharing, *, may_be_silen
     )
 
 
-def _report(agent: AgentLine, service: Service, session: Session, sharing: Sharing, pulse: Pulse) -> None:
+def _give_up(agent: AgentLine, service: Service, session: Session, why: str) -> NoReturn:
+    """End a session whose device can do nothing more in this process."""
+    detail = f"the device can do nothing more in this session: {why}"
+    service.end("session-lost", detail)
+    _tell_loaded_images(agent, session)
+    agent.leave(control.Ended(control.Cause.ENDED, detail, service.traffic(session.peers)))
+
+
+def _report(
+    agent: AgentLine,
+    backend: Backend,
+    service: Service,
+    session: Session,
+    sharing: Sharing,
+    pulse: Pulse,
+) -> None:
     """Tell the agent every second that this process lives, and how long it has been at one command.
 
     While the main thread waits for a device it does not see its client go: this thread looks instead.
@@ -181,6 +198,8 @@ def _report(agent: AgentLine, service: Service, session: Session, sharing: Shari
     for look in itertools.count(1):
         pause.wait(LOOK_EVERY_S)
         sharing.look()
+        if why := backend.lost():
+            _give_up(agent, service, session, why)
         if look % LOOKS_PER_ALIVE:
             continue
         busy_s = service.busy_s()

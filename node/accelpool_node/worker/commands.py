@@ -7,7 +7,7 @@ from typing import Any
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.bands import Bulk
 from accelpool_node.worker.holdings import Holdings, check_region
-from accelpool_node.worker.kernel_args import check_args, set_args
+from accelpool_node.worker.kernel_args import check_args, set_all_args, set_args
 from accelpool_node.worker.objects import BufferObject, QueueObject
 from accelpool_node.worker.transfers import Intake, Outlet, Transfers
 from accelpool_node.worker.user_events import UserEvents
@@ -59,10 +59,7 @@ class Commands:
         _check_dimensions(message, routine)
         self._claim(message.event, routine)
         if message.args is not None:
-            if len(message.args) != kernel.info.num_args:
-                what = f"kernel {kernel.info.name} takes {kernel.info.num_args}, not {len(message.args)}"
-                raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
-            set_args(self._backend, holdings, kernel, 0, message.args, self._local_limit)
+            set_all_args(self._backend, holdings, kernel, message.args, self._local_limit, routine)
         else:
             check_args(kernel, routine)
         event = self._backend.enqueue_nd_range_kernel(

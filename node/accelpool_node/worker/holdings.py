@@ -22,6 +22,7 @@ from accelpool_node.worker.objects import (
     SamplerObject,
     Share,
     Table,
+    VariableObject,
     driver_event,
     failure_of,
 )
@@ -32,6 +33,7 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import error_for
 
 OUT_OF_ORDER, PROFILING, ON_DEVICE, ON_DEVICE_DEFAULT = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+CUDA = "cuda"
 DEVICE_ENQUEUE_CAPABILITIES, ON_DEVICE_PROPERTIES, ON_DEVICE_MAX_SIZE = 0x1070, 0x104E, 0x1050
 
 
@@ -174,6 +176,7 @@ class Holdings:
             wanted=wanted_args(info.args),
             context=program.context,
             program=program,
+            takes_whole=program.context.devices[0].api == CUDA,
         )
 
     def made_by(self, message: m.Message) -> list[tuple[Table[Any], int]]:
@@ -183,7 +186,7 @@ class Holdings:
                 return [(self.contexts, message.context)]
             case m.CreateCommandQueue():
                 return [(self.queues, message.queue)]
-            case m.CreateBuffer():
+            case m.CreateBuffer() | m.CreateVariableBuffer():
                 return [(self.buffers, message.buffer)]
             case m.CreateSubBuffer():
                 return [(self.buffers, message.sub_buffer)]
@@ -355,7 +358,7 @@ class Holdings:
             return
         if buffer.parent is not None:
             self._let_go(buffer.parent)
-        else:
+        elif not isinstance(buffer, VariableObject):
             queues = [*self.queues.items.values(), *self._leaving]
             allocation, buffer.allocation = buffer.allocation, None
             self.ledger.retire(buffer.context, buffer.size + buffer.padding, queues, allocation)

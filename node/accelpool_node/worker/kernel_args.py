@@ -13,6 +13,7 @@ from accelpool_node.worker.objects import (
     BufferObject,
     ImageObject,
     KernelObject,
+    PartOfWhole,
     SamplerObject,
     SVMObject,
     SVMPlace,
@@ -23,6 +24,7 @@ from accelpool_wire.errors import Error, error_for
 
 ROUTINE = "clSetKernelArg"
 UNSET = object()
+WHOLE = PartOfWhole()
 NOUNS = {
     BufferObject: ("a buffer", ErrorCode.INVALID_MEM_OBJECT),
     ImageObject: ("an image", ErrorCode.INVALID_MEM_OBJECT),
@@ -67,10 +69,54 @@ def set_args(
         known[index] = _set_arg(backend, holdings, kernel, index, arg)
 
 
+def set_all_args(
+    backend: Backend,
+    holdings: Holdings,
+    kernel: KernelObject,
+    args: Sequence[m.KernelArg],
+    local_limit: int,
+    routine: str,
+) -> None:
+    """Set all of a kernel's arguments for a launch.
+
+    Args:
+        backend: Where the kernel is.
+        holdings: The session's objects.
+        kernel: Whose arguments.
+        args: What they are set to; of CUDA's kernels, perhaps all parameters in one piece, and shared memory.
+        local_limit: Bytes of local memory that a device has.
+        routine: What wants them.
+
+    Raises:
+        LogicError: INVALID_KERNEL_ARGS: there are more or fewer than the kernel takes; or as `set_args`.
+        RuntimeError: As `set_args`.
+    """
+    count = kernel.info.num_args
+    if len(args) == count and not kernel.takes_whole:
+        set_args(backend, holdings, kernel, 0, args, local_limit)
+        return
+    has_shared = kernel.takes_whole and bool(args) and isinstance(args[-1], m.LocalMemory)
+    parameters = args[:-1] if has_shared else args
+    is_whole = kernel.takes_whole and len(parameters) == 1 and isinstance(parameters[0], bytes)
+    if len(parameters) != count and not is_whole:
+        what = f"kernel {kernel.info.name} takes {count}, not {len(args)}"
+        raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
+    if is_whole and count == 0:
+        _check_empty(kernel, parameters[0], routine)
+    elif is_whole and count > 1:
+        _set_whole(backend, kernel, parameters[0])
+    else:
+        set_args(backend, holdings, kernel, 0, parameters, local_limit)
+    if has_shared:
+        set_args(backend, holdings, kernel, count, args[-1:], local_limit)
+    elif kernel.args.pop(count, None) is not None:
+        backend.set_kernel_arg(kernel.handle, count, LocalSize(size=0))
+
+
 def check_args(kernel: KernelObject, routine: str) -> None:
     """Refuse a launch with an argument that is not set, or an object that was released since it was set."""
     args = kernel.args
-    if len(args) < kernel.info.num_args:
+    if len(args) - (kernel.info.num_args in args) < kernel.info.num_args:
         missing = [index for index in range(kernel.info.num_args) if index not in args]
         what = f"of kernel {kernel.info.name}'s {kernel.info.num_args} arguments these are not set: {missing}"
         raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
@@ -88,7 +134,8 @@ def _set_arg(
 ) -> Argument:
     """Set one argument; return what it is now."""
     info = kernel.info
-    if not 0 <= index < info.num_args:
+    is_shared = kernel.takes_whole and index == info.num_args and isinstance(arg, m.LocalMemory)
+    if not 0 <= index < info.num_args and not is_shared:
         what = f"kernel {info.name} has {info.num_args} arguments, none at place {index}"
         raise error_for(ROUTINE, ErrorCode.INVALID_ARG_INDEX, what)
     if kernel.wanted:
@@ -112,6 +159,26 @@ def _set_arg(
         what = f"argument {index} of kernel {info.name}: {error.what or _kind_of(arg)}"
         raise error_for(error.routine, error.code, what) from error
     return known
+
+
+def _set_whole(backend: Backend, kernel: KernelObject, content: m.KernelArg) -> None:
+    """Set all parameters in one piece; what each is then, nobody here knows."""
+    shared = kernel.args.get(kernel.info.num_args)
+    kernel.args.clear()
+    if shared is not None:
+        kernel.args[kernel.info.num_args] = shared
+    try:
+        backend.set_kernel_arg(kernel.handle, 0, content)
+    except Error as error:
+        what = f"the parameters of kernel {kernel.info.name}: {error.what}"
+        raise error_for(error.routine, error.code, what) from error
+    kernel.args.update(dict.fromkeys(range(kernel.info.num_args), WHOLE))
+
+
+def _check_empty(kernel: KernelObject, content: m.KernelArg, routine: str) -> None:
+    if content:
+        what = f"kernel {kernel.info.name} takes no parameters"
+        raise error_for(routine, ErrorCode.INVALID_KERNEL_ARGS, what)
 
 
 def _svm_place(holdings: Holdings, info: m.KernelInfo, index: int, arg: dict[int, int]) -> SVMPlace:

@@ -205,6 +205,11 @@ class SVMObject(BufferObject):
     address: int
 
 
+@dataclass(kw_only=True, slots=True, eq=False)
+class VariableObject(BufferObject):
+    """A buffer over a variable of a program, whose memory it is: it takes none of the shares."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SVMPlace:
     """A kernel argument: an offset in shared virtual memory."""
@@ -247,12 +252,20 @@ class ProgramObject:
     is_linkable: bool = False
 
 
-Argument: TypeAlias = BufferObject | SVMPlace | SamplerObject | LocalMemory | bytes | None
+@dataclass(frozen=True, slots=True, eq=False)
+class PartOfWhole:
+    """A kernel argument that was set with all others, in one piece."""
+
+
+Argument: TypeAlias = BufferObject | SVMPlace | SamplerObject | LocalMemory | PartOfWhole | bytes | None
 
 
 @dataclass(kw_only=True, slots=True)
 class KernelObject:
-    """A kernel, its program, what its arguments must be where that is known, and the arguments set."""
+    """A kernel, its program, what its arguments must be where that is known, and the arguments set.
+
+    One that `takes_whole` takes all its parameters in one piece too, and shared memory after them: CUDA's.
+    """
 
     handle: Any
     info: KernelInfo
@@ -260,6 +273,7 @@ class KernelObject:
     context: ContextObject
     program: ProgramObject
     args: dict[int, Argument] = field(default_factory=dict)
+    takes_whole: bool = False
 
 
 class Table(Generic[T]):

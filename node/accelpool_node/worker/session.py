@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.worker.addresses import Addresses
 from accelpool_node.worker.builds import Builds
 from accelpool_node.worker.commands import Commands
 from accelpool_node.worker.completion import Completion
@@ -112,6 +113,7 @@ class Session:
         prebuilt = Prebuilt(backend, self._holdings, products)
         builds = self._builds = Builds(backend, self._holdings, prebuilt, self.loaded_images, reply)
         parting = Parting(backend, self._holdings, reply)
+        addresses_of = Addresses(backend, self._holdings, reply)
         self.turns: TurnTaking | None = None
         self._failure: Failure | None = None
         self._watched: set[int] = set()
@@ -168,6 +170,8 @@ class Session:
             m.GetInfo: builds.get_info,
             m.CreateSubDevices: parting.create_sub_devices,
             m.CreateSVM: SharedVirtualMemory(backend, self._holdings, reply).create_svm,
+            m.GetBufferAddress: addresses_of.get_buffer_address,
+            m.CreateVariableBuffer: addresses_of.create_variable_buffer,
             m.GetEvent: self._get_event,
             m.Sync: self._sync,
         }

@@ -14,7 +14,8 @@ from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output, human_bytes, shortened
 from accelpool.cli.settings import CliSettings
-from accelpool_kernels import UnknownKernel, entry, names, source
+from accelpool_kernels import KernelLibraryError, entry, names, source
+from accelpool_kernels.description import OPENCL
 
 Record = dict[str, Any]
 LONGEST_FAULT = 60
@@ -73,9 +74,10 @@ def nodes(url: Url = None, json: Json = False) -> None:
 
 
 def kernels(
-    name: Annotated[
-        str | None, typer.Argument(metavar="KERNEL", help="A kernel, to see its OpenCL C source.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="KERNEL", help="A kernel, to see its source.")] = None,
+    api: Annotated[
+        str, typer.Option(metavar="API", help="The source's: opencl for OpenCL C, cuda for CUDA C++.")
+    ] = OPENCL,
     json: Json = False,
 ) -> None:
     """Show the kernel library, or one kernel's source; needs no pool."""
@@ -90,8 +92,8 @@ def kernels(
         )
         return
     try:
-        found, code = entry(name), source(name)
-    except UnknownKernel as error:
+        found, code = entry(name), source(name, api)
+    except KernelLibraryError as error:
         raise CommandFailed(str(error)) from error
     output.document({"kernel": {**found.describe(), "code": code}})
     output.text(code.rstrip("\n"))

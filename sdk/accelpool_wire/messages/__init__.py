@@ -20,6 +20,7 @@ Numbers:
 Flags, properties, info names and error codes are OpenCL's own numbers (OpenCL 3.0 API specification).
 """
 
+from accelpool_wire.messages.addresses import *
 from accelpool_wire.messages.base import *
 from accelpool_wire.messages.commands import *
 from accelpool_wire.messages.events import *

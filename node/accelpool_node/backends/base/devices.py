@@ -40,3 +40,7 @@ class Devices(Protocol):
     def set_default_device_command_queue(self, context: Context, device: BackendDevice, queue: Queue) -> None:
         """Make an on-device queue its device's default."""
         ...
+
+    def lost(self) -> str:
+        """Return after what nothing more can be done with a device in this process, "" if all is well."""
+        ...

@@ -17,3 +17,7 @@ class MemoryObjects(Protocol):
     def create_sub_buffer(self, buffer: Memory, flags: int, origin: int, size: int) -> Memory:
         """Return a buffer over a region of another."""
         ...
+
+    def buffer_address(self, buffer: Memory) -> int:
+        """Return where a buffer is, as kernels see it: of a backend whose kernels know addresses."""
+        ...

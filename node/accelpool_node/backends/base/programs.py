@@ -100,6 +100,14 @@ class Programs(Protocol):
         """Return what the compiler and the devices say of each kernel of a built program."""
         ...
 
+    def program_variable(self, program: Program, name: str) -> tuple[Memory, int]:
+        """Return a buffer over a variable that a built program has on the device, and its bytes.
+
+        Raises:
+            LogicError: INVALID_VALUE: there is none; INVALID_OPERATION: programs of this backend show none.
+        """
+        ...
+
     def create_kernel(self, program: Program, name: str) -> Kernel:
         """Return a kernel of a built program."""
         ...

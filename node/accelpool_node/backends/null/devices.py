@@ -92,3 +92,7 @@ class Devices:
     def set_default_device_command_queue(self, context: Any, device: BackendDevice, queue: Any) -> None:
         """Refuse: there are no on-device queues."""
         raise refused("clSetDefaultDeviceCommandQueue", ErrorCode.INVALID_OPERATION, device.name)
+
+    def lost(self) -> str:
+        """Return ""."""
+        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 from accelpool_node.backends.base.types import Bytes
@@ -21,3 +22,7 @@ class MemoryObjects:
     def create_sub_buffer(self, buffer: NullBuffer, flags: int, origin: int, size: int) -> NullBuffer:
         """Return a view."""
         return NullBuffer(content=region_of("clCreateSubBuffer", buffer, origin, size))
+
+    def buffer_address(self, buffer: NullBuffer) -> int:
+        """Return that of the host memory."""
+        return ctypes.addressof(ctypes.c_char.from_buffer(buffer.content))

@@ -115,6 +115,10 @@ class Programs:
         group = WorkGroupInfo(MAX_GROUP, [0, 0, 0], 0, 1, 0)
         return [KernelInfo(name, count, "", [], [group]) for name, count in program.kernels.items()]
 
+    def program_variable(self, program: NullProgram, name: str) -> tuple[NullBuffer, int]:
+        """Refuse: no program has one."""
+        raise refused("clCreateBuffer", ErrorCode.INVALID_OPERATION, name)
+
     def create_kernel(self, program: NullProgram, name: str) -> NullKernel:
         """Return the kernel's argument count."""
         if name not in program.kernels:

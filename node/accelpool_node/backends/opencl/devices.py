@@ -111,6 +111,10 @@ class Devices:
         """Set it."""
         context.set_default_device_command_queue(device.handle, queue)
 
+    def lost(self) -> str:
+        """Return "": OpenCL has no error after which a context is lost."""
+        return ""
+
 
 def _describe(name: str, platform: cl.Platform, device: cl.Device) -> BackendDevice:
     kind = next((word for bit, word in KINDS if device.type & bit), "custom")

@@ -8,6 +8,8 @@ import pyopencl as cl
 
 from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.opencl.core import raw, translated
+from accelpool_wire.codes import ErrorCode
+from accelpool_wire.errors import error_for
 
 
 class MemoryObjects:
@@ -27,3 +29,9 @@ class MemoryObjects:
         if origin + size > buffer.size:
             raise ValueError(f"{size} bytes from {origin} on, in a buffer of {buffer.size}")
         return buffer.get_sub_region(origin, size, flags)
+
+    def buffer_address(self, buffer: Any) -> int:  # noqa: ARG002 - whichever it is
+        """Refuse: OpenCL's buffers have no address that stays."""
+        raise error_for(
+            "clGetMemObjectInfo", ErrorCode.INVALID_OPERATION, "a buffer of OpenCL has no address"
+        )

@@ -151,6 +151,11 @@ class Programs:
         names = program.get_info(cl.program_info.KERNEL_NAMES)  # `all_kernels` would never free them
         return [_describe_kernel(raw.Kernel(program, name), devices) for name in names.split(";") if name]
 
+    def program_variable(self, program: Any, name: str) -> tuple[Any, int]:  # noqa: ARG002 - whichever it is
+        """Refuse: a program of OpenCL shows no variables."""
+        what = "a program of OpenCL shows no variables"
+        raise error_for("clCreateBuffer", cl.status_code.INVALID_OPERATION, what)
+
     @translated("clCreateKernel")
     def create_kernel(self, program: Any, name: str) -> Any:
         """Return a core kernel."""
