@@ -164,7 +164,7 @@ def pinned(size: int) -> Any:
     assert made.value is not None, "it is there"
     block = (ctypes.c_ubyte * size).from_address(made.value)
     weakref.finalize(block, routine("cuMemFreeHost"), made.value).atexit = False
-    return np.frombuffer(block, np.uint8)
+    return np.frombuffer(memoryview(block), np.uint8)
 
 
 def to_device(address: int, block: Any, stream: Stream) -> None:
