@@ -102,8 +102,7 @@ def serve(stream: socket.socket, driver: Driver | None, backend_name: str, polic
 def _live_apart(folder: Path, *, is_cpu: bool) -> None:
     """Keep a driver's files and messages away from other processes, and within bounds.
 
-    A GPU's driver maps more private memory than it uses, with the size of the GPU's and of the host's: that
-    is not bounded, as it is not in a worker.
+    A GPU's driver may map more private memory than it uses: that is not bounded, as it is not in a worker.
     """
     folder.mkdir(mode=PRIVATE_DIR, parents=True)
     os.chdir(folder)

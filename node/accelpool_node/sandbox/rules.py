@@ -83,7 +83,7 @@ def rules_of(policy: Policy, pid: int) -> dict[str, Rule]:
         rules["mmap"] = _unless(3, (both,), both)  # it would not be counted
     else:
         rules |= {"mmap": Rule(), "memfd_create": Rule()}
-        # CUDA listens at a Unix socket from its start on. There is no connect: none is reached through it.
+        # CUDA may listen at a Unix socket as it starts. There is no connect: none is reached through it.
         is_unix = Test(argument=0, values=(AF_UNIX,))
         is_packets = Test(argument=1, mask=SOCK_TYPES, values=(SOCK_SEQPACKET,))
         rules["socket"] = Rule(tests=(is_unix, is_packets))

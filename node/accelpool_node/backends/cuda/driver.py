@@ -259,7 +259,7 @@ class Launcher:
             parameters: Their block, which the driver copies.
         """
         with self._launching:
-            self._block[: len(parameters)] = parameters  # type: ignore[call-overload]  # bytes do, as the manual has it
+            ctypes.memmove(self._block, parameters, len(parameters))
             code = _launcher()(self._function, *grid, *block, shared, stream, None, self._told)
         if code:
             raise DriverError("cuLaunchKernel", code)
