@@ -5,7 +5,7 @@
 
 Programs get a token of the rule's service account. People get one of an account of their own, made when they
 come for the first time, and found again by issuer and subject; its role and tenants are the rule's, at each
-time anew.
+time anew. If that changes them, the tokens of earlier times are revoked: they were made for something else.
 """
 
 from __future__ import annotations
@@ -165,6 +165,8 @@ def _account(change: Change, rule: TrustRule, verified: Verified) -> Account:
     assert rule.role is not None
     known = change.tx.identity(verified.issuer, verified.subject)
     account = _new_account(change, verified) if known is None else accounts.found(change.tx, known.account)
+    if known is not None and (account.role, account.tenants) != (rule.role, rule.tenants):
+        change.tx.revoke_all_exchanged(account.name, at=change.now)
     account.role, account.tenants = rule.role, list(rule.tenants)
     change.tx.flush()
     if known is None:
