@@ -222,6 +222,16 @@ def test_groups_say_which_role_and_tenants_at_each_login_anew(
     assert told(trade(broker, issuer.token(aud=CLIENT, sub="u", groups=["guests"]))) == (403, "forbidden")
 
 
+@pytest.mark.parametrize("claim", ["job_id", "pipeline_id", "project_path", "repository", "workflow_ref"])
+def test_a_job_whose_author_has_it_meant_for_people_is_no_person(
+    broker: BrokerInProcess, issuer: Issuer, claim: str
+) -> None:
+    of_people(broker, issuer, role="admin", tenants=[])
+    assert told(trade(broker, issuer.token(aud=CLIENT, **{claim: "acme/solver"}))) == (403, "forbidden")
+    rule(broker, issuer, audience=CLIENT, claims={claim: "acme/solver"})
+    assert trade(broker, issuer.token(aud=CLIENT, **{claim: "acme/solver"})).json["account"] == "ci"
+
+
 def test_who_comes_by_another_rule_makes_no_more_and_no_less_of_earlier_tokens(
     broker: BrokerInProcess, issuer: Issuer
 ) -> None:

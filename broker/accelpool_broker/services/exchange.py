@@ -20,7 +20,7 @@ from accelpool_broker.models import Account, AccountKind, Role, Scope, Token
 from accelpool_broker.services import accounts, id_tokens
 from accelpool_broker.services.caller import Caller, effective
 from accelpool_broker.services.changes import Change
-from accelpool_broker.services.claims import audiences, is_meant_for, mismatch
+from accelpool_broker.services.claims import audiences, is_meant_for, is_of_job, mismatch
 from accelpool_broker.services.id_tokens import LEEWAY_S, Verified
 from accelpool_broker.services.issuers import Issuers
 from accelpool_broker.services.new_tokens import new_id, new_token
@@ -138,6 +138,9 @@ def _rule_for(rules: Sequence[TrustRule], verified: Verified) -> TrustRule:
     for rule in rules:
         if not is_meant_for(rule.audience, rule.client_id, verified.claims):
             log.info("trust rule %s does not fit: another audience", rule.id)
+            continue
+        if rule.account is None and is_of_job(verified.claims):
+            log.info("trust rule %s does not fit: it is for people, and this is a job", rule.id)
             continue
         wrong = mismatch(rule.claims, verified.claims)
         if wrong is None:
