@@ -430,6 +430,17 @@ def test_the_audit_log_tells_of_rules_of_who_came_by_them_and_who_was_refused(
     assert token["access_token"] not in str(entries)
 
 
+def test_what_is_refused_does_not_keep_others_from_changing_the_pool(
+    broker: BrokerInProcess, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(broker, issuer)
+    used = issuer.token()
+    assert trade(broker, used).status_code == 200
+    monkeypatch.setattr(broker.services.pool, "change", None)  # what takes the lock that all changes take
+    assert told(trade(broker, used)) == (401, "unauthorized")
+    assert told(trade(broker, issuer.token(repository="evil/solver"))) == (403, "forbidden")
+
+
 # ---- what is kept
 
 

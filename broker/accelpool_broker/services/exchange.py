@@ -3,6 +3,9 @@
     its look ─▶ a rule for its issuer ─▶ the issuer's key ─▶ signature, time ─▶ a rule that fits ─▶ once
         401 where that ends; 403 where no rule fits; 503 if the issuer does not answer
 
+The last two are looked at before the pool is changed, so that what is refused waits for no lock and holds
+none, and again with it.
+
 Programs get a token of the rule's service account. People get one of an account of their own, made when they
 come for the first time, and found again by issuer and subject; its role and tenants are the rule's, at each
 time anew. If that changes them, the tokens of earlier times are revoked: they were made for something else.
@@ -26,6 +29,7 @@ from accelpool_broker.services.issuers import Issuers
 from accelpool_broker.services.new_tokens import new_id, new_token
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.state_dir import sha256
+from accelpool_broker.store_queries import Transaction
 from accelpool_broker.trust_models import Identity, TrustRule, UsedIdToken
 from accelpool_wire.errors import Forbidden, QuotaExceeded, Unauthorized
 
@@ -97,6 +101,9 @@ class Exchange:
             Unavailable: Its issuer does not tell its keys.
         """
         verified = self._verified(id_token)
+        with self._pool.store.read() as tx:
+            _rule_for(tx.trust_rules_of(verified.issuer), verified)
+            _check_unused(tx, verified)
         with self._pool.change() as change:
             rule = _rule_for(change.tx.trust_rules_of(verified.issuer), verified)
             _use_up(change, verified)
@@ -156,9 +163,13 @@ def _rule_for(rules: Sequence[TrustRule], verified: Verified) -> TrustRule:
 def _use_up(change: Change, verified: Verified) -> None:
     """Take a token that was not taken before."""
     change.tx.prune_used_id_tokens(expired_before=change.now - LEEWAY_S)
-    if change.tx.used_id_token(verified.sha256) is not None:
-        raise Unauthorized(f"this ID token of {verified.issuer} was exchanged before: ask for another one")
+    _check_unused(change.tx, verified)
     change.tx.add(UsedIdToken(sha256=verified.sha256, expires_at=verified.expires_at + LEEWAY_S))
+
+
+def _check_unused(tx: Transaction, verified: Verified) -> None:
+    if tx.used_id_token(verified.sha256) is not None:
+        raise Unauthorized(f"this ID token of {verified.issuer} was exchanged before: ask for another one")
 
 
 def _account(change: Change, rule: TrustRule, verified: Verified) -> Account:
