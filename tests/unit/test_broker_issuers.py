@@ -82,15 +82,16 @@ def test_a_key_that_is_new_is_found_and_made_up_ones_cost_a_question_in_ten_seco
 
 
 def test_who_does_not_answer_is_asked_again_after_ten_seconds_and_keys_that_are_kept_stay(
-    clock: Clock,
+    clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     documents = Documents(rsa_key("a"))
     known = Issuers(documents, clock)
     known.key(WHO, "a")
     documents.failure = ConnectError("refused")
     clock.now += ASKED_S
-    with pytest.raises(Unavailable, match=rf"{WHO} does not tell its keys: refused"):
+    with pytest.raises(Unavailable, match=rf"^the issuer {WHO} does not tell its keys$"):
         known.key(WHO, "new")
+    assert f"the issuer {WHO} does not tell its keys: refused" in caplog.text  # which is not for strangers
     assert known.key(WHO, "a") is not None
     with pytest.raises(Unavailable):
         known.key(WHO, "new")
@@ -164,9 +165,9 @@ def test_who_waits_for_a_hung_issuer_does_not_do_so_for_long_nor_in_anothers_pla
 def test_so_many_issuers_are_asked_at_once_and_no_more(clock: Clock) -> None:
     documents = Documents(rsa_key("a"))
     known = Issuers(documents, clock)
-    with hanging(known, documents, issuers.MOST_AT_ONCE):
-        with pytest.raises(Unavailable, match="as many issuers are being asked as may be"):
-            known.key(WHO, "a")
+    refused = pytest.raises(Unavailable, match="as many issuers are being asked as may be")
+    with hanging(known, documents, issuers.MOST_AT_ONCE), refused:
+        known.key(WHO, "a")
     assert documents.asked == issuers.MOST_AT_ONCE
     assert known.key(WHO, "a") is not None  # who could not be asked is so at the next time
 
@@ -216,8 +217,18 @@ def test_a_set_that_is_none_is_refused(document: dict[str, Any]) -> None:
         read_keys(document)
 
 
-def test_an_issuer_has_to_say_where_its_keys_are(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    documents = Documents()
-    monkeypatch.setattr(documents, "discover", lambda issuer: {"issuer": issuer})
-    with pytest.raises(Unavailable, match="jwks_uri"):
+@pytest.mark.parametrize(
+    "named", [None, 7, "http://127.0.0.1/jwks", "HTTP://127.0.0.1/jwks", "ftp://a.example"]
+)
+def test_an_issuer_has_to_say_where_its_keys_are_and_not_where_others_could_put_some(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, named: Any
+) -> None:
+    documents = Documents(rsa_key("a"))
+    monkeypatch.setattr(documents, "discover", lambda issuer: {"issuer": issuer, "jwks_uri": named})
+    with pytest.raises(Unavailable):
         Issuers(documents, clock).key(WHO, "a")
+    assert "jwks_uri" in caplog.text
+
+
+def test_an_issuer_on_loopback_may_have_its_keys_there(clock: Clock) -> None:
+    assert Issuers(Documents(rsa_key("a")), clock).key("http://127.0.0.1:1", "a") is not None

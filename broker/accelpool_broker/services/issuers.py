@@ -24,6 +24,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from accelpool_wire.errors import Invalid, ProtocolError, RemoteProtocolError, TransportError, Unavailable
+from accelpool_wire.issuer import check_keys_url
 
 KEPT_S = 3600.0
 ASKED_S = 10.0
@@ -115,13 +116,11 @@ class Issuers:
     def _ask(self, issuer: str, known: _Known) -> None:
         began_at = self._clock()
         try:
-            where = self._documents.discover(issuer).get("jwks_uri")
-            if not isinstance(where, str):
-                raise RemoteProtocolError("it does not say where its keys are (`jwks_uri`)")
+            where = check_keys_url(self._documents.discover(issuer).get("jwks_uri"), issuer)
             keys = read_keys(self._documents.get(where))
         except (TransportError, ProtocolError, Invalid) as error:
-            known.failure = f"the issuer {issuer} does not tell its keys: {error}"
-            log.warning("%s", known.failure)
+            known.failure = f"the issuer {issuer} does not tell its keys"
+            log.warning("%s: %s", known.failure, error)  # why is not for strangers
         else:
             known.keys, known.heard_at, known.failure = keys, began_at, ""
 
