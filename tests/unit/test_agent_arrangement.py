@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from accelpool_node.agent import main
 from accelpool_node.agent.arrangement import arrange
 from accelpool_node.agent.enclosure import NOTHING
@@ -23,7 +25,7 @@ def test_the_agents_directory_is_secret(tmp_path: Path) -> None:
     assert secrets(tmp_path) == {str(tmp_path)}
 
 
-def test_so_are_the_files_of_its_key_and_its_tokens(tmp_path: Path, monkeypatch) -> None:
+def test_so_are_the_files_of_its_key_and_its_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("node.pem", "node.key", "token", "join"):
         Path(name).write_text("of some sort")
