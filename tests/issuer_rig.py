@@ -66,7 +66,7 @@ class Issuer:
     serial: int = 0
 
     def token(self, kid: str = "rsa", alg: str = "", key: Key | None = None, **claims: Any) -> str:
-        """Return an ID token; a claim of None is left out, those that are not given are those of a CI job."""
+        """Return an ID token; a claim of None is left out, others are those of a CI job, or a person."""
         return self.sign(self.claims(**claims), {"kid": kid}, alg, key or self.keys[kid])
 
     def claims(self, **claims: Any) -> dict[str, Any]:
@@ -80,9 +80,9 @@ class Issuer:
             "nbf": int(self.now),
             "exp": int(self.now) + 300,
             "jti": f"id-{self.serial}",
-            "repository": "acme/solver",
-            "ref": "refs/heads/main",
         }
+        if claims.get("aud") != CLIENT:
+            usual |= {"repository": "acme/solver", "ref": "refs/heads/main"}
         return {name: value for name, value in {**usual, **claims}.items() if value is not None}
 
     def sign(self, claims: dict[str, Any], header: dict[str, Any], alg: str, key: Key) -> str:
@@ -126,7 +126,7 @@ class Issuer:
         decision = self.decision.pop(0) if self.decision else "granted"
         if decision != "granted":
             return 400, {"error": decision}
-        person = {"aud": CLIENT, "repository": None, "ref": None, **self.person}
+        person = {"aud": CLIENT, **self.person}
         return 200, {"access_token": "not-ours", "token_type": "Bearer", "id_token": self.token(**person)}
 
 

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from accelpool_broker import server, state_dir
 from accelpool_broker.app import build_app
+from accelpool_broker.body_slots import MOST_FORMS
 from accelpool_broker.clock import SystemClock
 from accelpool_broker.gate import Gate
 from accelpool_broker.services.services import open_services
@@ -108,7 +109,7 @@ def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> 
             pool.on_deadline = timer.set
             timer.set(clock.now())
             waiting = settings.max_waiters + settings.max_node_waiters
-            reading = settings.max_bodies + settings.max_uploads
+            reading = settings.max_bodies + settings.max_uploads + MOST_FORMS
             server.Server(
                 build_app(services),
                 sock,

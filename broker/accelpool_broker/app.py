@@ -186,7 +186,7 @@ def _admit_form(slots: BodySlots) -> None:
     if request.content_length is None:
         raise LengthRequired("a form needs its length, in the header Content-Length")
     request.max_content_length = MOST_OF_A_FORM
-    with slots.take(is_raw=False):
+    with slots.take_for_form():
         body = request.get_data()
     if len(body) < request.content_length:
         raise BadRequest(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from accelpool_wire.errors import Unavailable
 
 PATIENCE_S = 0.5  # in a rush whole bodies are read by then
+MOST_FORMS = 8  # they need no token, so they have none of the room of those who have one
 
 
 class BodySlots:
@@ -25,18 +26,30 @@ class BodySlots:
     def __init__(self, *, json: int, raw: int) -> None:
         self._json = threading.BoundedSemaphore(json)
         self._raw = threading.BoundedSemaphore(raw)
+        self._forms = threading.BoundedSemaphore(MOST_FORMS)
 
-    @contextmanager
-    def take(self, *, is_raw: bool) -> Iterator[None]:
+    def take(self, *, is_raw: bool) -> AbstractContextManager[None]:
         """Hold a slot while a body is read.
 
         Raises:
             Unavailable: There is none, even after a moment.
         """
-        slots = self._raw if is_raw else self._json
-        if not slots.acquire(timeout=PATIENCE_S):
-            raise Unavailable("the broker is reading as many request bodies at once as it can")
-        try:
-            yield
-        finally:
-            slots.release()
+        return _held(self._raw if is_raw else self._json)
+
+    def take_for_form(self) -> AbstractContextManager[None]:
+        """Hold one of the slots of forms, which strangers send, while one is read.
+
+        Raises:
+            Unavailable: There is none, even after a moment.
+        """
+        return _held(self._forms)
+
+
+@contextmanager
+def _held(slots: threading.BoundedSemaphore) -> Iterator[None]:
+    if not slots.acquire(timeout=PATIENCE_S):
+        raise Unavailable("the broker is reading as many request bodies at once as it can")
+    try:
+        yield
+    finally:
+        slots.release()

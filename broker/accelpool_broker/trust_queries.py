@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, or_, select, update
 
 from accelpool_broker.database_session import Database
-from accelpool_broker.models import Token
+from accelpool_broker.models import Account, Token
 from accelpool_broker.trust_models import Identity, TrustRule, UsedIdToken
 
 
@@ -41,6 +41,11 @@ class TrustQueries:
         """Return the account of a person whom an issuer vouches for."""
         return self._database.get(Identity, (issuer, subject))
 
+    def people_of(self, issuer: str) -> Sequence[Account]:
+        """Return the accounts of people whom an issuer vouches for."""
+        query = select(Account).join(Identity, Identity.account == Account.name)
+        return self._database.scalars(query.where(Identity.issuer == issuer)).all()
+
     def used_id_token(self, sha256: str) -> UsedIdToken | None:
         """Return the ID token with this hash, if it was exchanged."""
         return self._database.get(UsedIdToken, sha256)
@@ -66,3 +71,8 @@ class TrustQueries:
         self._database.execute(
             update(Token).where(Token.rule == rule, Token.revoked_at.is_(None)).values(revoked_at=at)
         )
+
+    def revoke_all_exchanged(self, account: str, *, at: float) -> None:
+        """Let the tokens of an account that rules have made let nobody in any more."""
+        of_rules = (Token.account == account, Token.rule.is_not(None), Token.revoked_at.is_(None))
+        self._database.execute(update(Token).where(*of_rules).values(revoked_at=at))

@@ -165,7 +165,7 @@ def acquire(
         ttl: How long the lease outlives a silent client, in seconds; 60 without it.
         on_notice: Called from a thread once the lease is told that it ends soon; without it a warning is
             logged.
-        url: The broker's URL; None for ACCELPOOL_URL, or the pool that `accelpool up` started.
+        url: The broker's URL; None for ACCELPOOL_URL, or the pool of `accelpool up` or `login`.
         token: The token; None for ACCELPOOL_TOKEN, or that pool's.
 
     Raises:

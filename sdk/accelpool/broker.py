@@ -279,7 +279,7 @@ def connect(url: str | None = None, token: str | None = None) -> Broker:
     """Return a pool's broker; nothing is sent yet.
 
     Args:
-        url: The broker's URL; None for that of the environment or of `accelpool up`.
+        url: The broker's URL; None for that of the environment, `accelpool up` or `login`.
         token: The token; None likewise.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The credentials file: where `accelpool up` leaves the pool's URL and token for its user.
+"""The credentials file: where `accelpool up` and `accelpool login` leave a pool's URL and token.
 
     {"url": "http://127.0.0.1:8750", "token": "..."}
 

@@ -74,6 +74,7 @@ class Settings:
         if saved is None:
             raise Unauthorized(
                 f"{self._missing(url)}: start a pool on this machine with `accelpool up`, "
+                "log in to one with `accelpool login --url URL`, "
                 "or set ACCELPOOL_URL and ACCELPOOL_TOKEN to those of a running one"
             )
         if url and url.rstrip("/") != saved.url.rstrip("/"):

@@ -1,6 +1,7 @@
 """What a broker and the command line ask an OpenID Connect issuer for: JSON documents, within limits.
 
     URL            https, or http on loopback; no user, query or fragment in an issuer's
+    keys           over https, too, unless the issuer itself is http
     redirects      are not followed: nobody answers for somebody else
     an answer      JSON, an object, `MOST_BYTES` at most, not compressed, within `WHOLE_S`
 
@@ -57,6 +58,18 @@ def check_url(url: object, what: str) -> str:
     if split.scheme != "https" and not (split.scheme == "http" and is_loopback(split.hostname or "")):
         raise Invalid(f"{what} does not begin with https://: {url}")
     return str(url)
+
+
+def check_keys_url(url: object, issuer: str) -> str:
+    """Return the URL at which an issuer says that its keys are (`jwks_uri`).
+
+    Raises:
+        Invalid: It is none, or others could put keys there more easily than speak for the issuer.
+    """
+    found = check_url(url, "its `jwks_uri`")
+    if urlsplit(found).scheme != "https" and urlsplit(issuer).scheme == "https":
+        raise Invalid(f"its `jwks_uri` does not begin with https://: {found}")
+    return found
 
 
 def check_issuer(issuer: str) -> str:

@@ -262,6 +262,18 @@ def test_a_host_that_is_none_is_refused(folder: Path, host: str) -> None:
         CertificateAuthority(folder).issue([host])
 
 
+@pytest.mark.parametrize("host", ["ca", "CA", "Ca"])
+def test_a_certificate_takes_no_place_of_the_authoritys(tmp_path: Path, host: str) -> None:
+    made = CertificateAuthority(tmp_path)
+    made.create()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(CommandFailed, match=r"ca\.pem .* the authority's: name another host first"):
+        made.issue([host, "pool.example"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    made.issue(["pool.example", host])
+    assert made.cert.read_bytes() == before["ca.pem"]
+
+
 def test_a_certificate_holds_no_longer_than_its_authority(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     made = CertificateAuthority(tmp_path, now).create(days=10)

@@ -222,6 +222,65 @@ def test_groups_say_which_role_and_tenants_at_each_login_anew(
     assert told(trade(broker, issuer.token(aud=CLIENT, sub="u", groups=["guests"]))) == (403, "forbidden")
 
 
+@pytest.mark.parametrize("claim", ["job_id", "pipeline_id", "project_path", "repository", "workflow_ref"])
+def test_a_job_whose_author_has_it_meant_for_people_is_no_person(
+    broker: BrokerInProcess, issuer: Issuer, claim: str
+) -> None:
+    of_people(broker, issuer, role="admin", tenants=[])
+    assert told(trade(broker, issuer.token(aud=CLIENT, **{claim: "acme/solver"}))) == (403, "forbidden")
+    rule(broker, issuer, audience=CLIENT, claims={claim: "acme/solver"})
+    assert trade(broker, issuer.token(aud=CLIENT, **{claim: "acme/solver"})).json["account"] == "ci"
+
+
+def test_who_comes_by_another_rule_makes_no_more_and_no_less_of_earlier_tokens(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    of_people(broker, issuer, lifetime_s=3600)
+    of_people(broker, issuer, name="same", claims={"groups": "same"}, priority=5)
+    of_people(broker, issuer, claims={"groups": "ops"}, role="operator", tenants=[], priority=10)
+    of_people(broker, issuer, claims={"groups": "speech"}, tenants=["speech"], priority=20)
+    other = trade(broker, issuer.token(aud=CLIENT, sub="another")).json["access_token"]
+
+    def come(*groups: str) -> Any:
+        return trade(broker, issuer.token(aud=CLIENT, sub="u", groups=list(groups))).json["access_token"]
+
+    def status(token: str) -> int:
+        return broker.call("GET", "/whoami", role=token).status_code
+
+    member, again, same = come(), come(), come("same")
+    assert [status(member), status(again), status(same)] == [200, 200, 200]
+    operator = come("ops")
+    assert [status(member), status(again), status(same), status(operator)] == [401, 401, 401, 200]
+    speech = come("speech")
+    assert [status(operator), status(speech), status(other)] == [401, 200, 200]
+
+
+def test_without_the_rule_that_gave_a_role_nobody_has_it_from_there(
+    broker: BrokerInProcess, issuer: Issuer
+) -> None:
+    of_people(broker, issuer)
+    gone = of_people(broker, issuer, claims={"groups": "root"}, role="admin", tenants=[], priority=20)
+    other = trade(broker, issuer.token(aud=CLIENT, sub="u-2")).json["access_token"]
+    root = trade(broker, issuer.token(aud=CLIENT, sub="u-1", groups=["root"])).json
+    by_hand = broker.json("POST", "/tokens", {"name": "by hand"}, role=root["access_token"])["token"]
+    assert broker.json("GET", "/whoami", role=by_hand)["role"] == "admin"
+    broker.call("DELETE", f"/trust-rules/{gone['id']}")
+    assert broker.call("GET", "/whoami", role=root["access_token"]).status_code == 401
+    who = broker.json("GET", "/whoami", role=by_hand)
+    assert (who["role"], who["tenants"]) == ("member", [])
+    assert broker.json("GET", "/whoami", role=other)["tenants"] == ["vision"]
+    assert broker.json("GET", "/whoami")["role"] == "admin"
+
+
+def test_a_role_that_another_rule_gives_stays_when_one_goes(broker: BrokerInProcess, issuer: Issuer) -> None:
+    gone = of_people(broker, issuer, claims={"groups": "vision"}, priority=1)
+    of_people(broker, issuer)
+    by_other = trade(broker, issuer.token(aud=CLIENT, sub="u")).json["access_token"]
+    trade(broker, issuer.token(aud=CLIENT, sub="u", groups=["vision"]))
+    broker.call("DELETE", f"/trust-rules/{gone['id']}")
+    assert broker.json("GET", "/whoami", role=by_other)["tenants"] == ["vision"]
+
+
 def test_two_issuers_may_call_different_people_the_same(broker: BrokerInProcess, issuer: Issuer) -> None:
     with running(now=broker.clock.now()) as other:
         of_people(broker, issuer)
@@ -369,6 +428,17 @@ def test_the_audit_log_tells_of_rules_of_who_came_by_them_and_who_was_refused(
     assert ("exchange_token", "", "/token-exchange", "unauthorized") in seen
     assert token["id"] in {entry["token"] for entry in entries}
     assert token["access_token"] not in str(entries)
+
+
+def test_what_is_refused_does_not_keep_others_from_changing_the_pool(
+    broker: BrokerInProcess, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(broker, issuer)
+    used = issuer.token()
+    assert trade(broker, used).status_code == 200
+    monkeypatch.setattr(broker.services.pool, "change", None)  # what takes the lock that all changes take
+    assert told(trade(broker, used)) == (401, "unauthorized")
+    assert told(trade(broker, issuer.token(repository="evil/solver"))) == (403, "forbidden")
 
 
 # ---- what is kept

@@ -121,3 +121,18 @@ def test_clients_that_stall_in_their_bodies_do_not_stop_the_broker(client: Clien
     for lease in client.call("GET", "/leases?state=active").json()["items"]:
         if lease["id"] not in content:
             client.call("DELETE", f"/leases/{lease['id']}")
+
+
+def test_strangers_that_stall_in_forms_keep_no_lease_from_being_renewed(client: Client, content: str) -> None:
+    lease = content.split("/buffers")[0]
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": "60000"}
+    with contextlib.ExitStack() as stack:
+        for _ in range(Settings().max_bodies + 16):  # as many as an address may send at once
+            stack.enter_context(client.begin("POST", "/token-exchange", form, b"x"))
+
+        def exchange() -> int:
+            return client.call("POST", "/token-exchange", data={"subject_token": "x"}).status_code
+
+        wait_until(lambda: exchange() == 503)
+        assert client.call("PATCH", lease, json={"ttl_s": 60}).status_code == 200
+    wait_until(lambda: exchange() != 503)

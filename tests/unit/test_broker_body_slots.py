@@ -27,3 +27,17 @@ def test_uploads_leave_room_for_json() -> None:
     slots = BodySlots(json=1, raw=1)
     with slots.take(is_raw=True), slots.take(is_raw=False):
         pass
+
+
+def test_forms_have_slots_of_their_own_which_leave_room_for_all_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body_slots, "MOST_FORMS", 1)
+    slots = BodySlots(json=1, raw=1)
+    with slots.take_for_form():
+        with pytest.raises(Unavailable), slots.take_for_form():
+            pass
+        with slots.take(is_raw=False), slots.take(is_raw=True):
+            pass
+    with slots.take_for_form():
+        pass

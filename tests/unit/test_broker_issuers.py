@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,9 +13,17 @@ from accelpool_broker.services import issuers
 from accelpool_broker.services.issuers import ASKED_S, KEPT_S, Issuers, read_keys
 from accelpool_wire.errors import ConnectError, RemoteProtocolError, Unavailable
 
+from ..conftest import wait_until
 from ..issuer_rig import ec_key, rsa_key
 
 WHO = "https://issuer.example"
+
+
+class Clock:
+    now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Documents:
@@ -24,24 +34,19 @@ class Documents:
         self.asked = 0
         self.failure: Exception | None = None
         self.gate = threading.Event()
-        self.gate.set()
+        self.hung: set[str] = set()
+        self.takes_s, self.clock = 0.0, Clock()
 
     def discover(self, issuer: str) -> dict[str, Any]:
         self.asked += 1
-        assert self.gate.wait(10)
+        assert issuer not in self.hung or self.gate.wait(10)
+        self.clock.now += self.takes_s
         if self.failure:
             raise self.failure
         return {"issuer": issuer, "jwks_uri": f"{issuer}/jwks"}
 
     def get(self, url: str) -> dict[str, Any]:
         return {"keys": [key.as_dict(private=False) for key in self.keys]}
-
-
-class Clock:
-    now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -77,15 +82,16 @@ def test_a_key_that_is_new_is_found_and_made_up_ones_cost_a_question_in_ten_seco
 
 
 def test_who_does_not_answer_is_asked_again_after_ten_seconds_and_keys_that_are_kept_stay(
-    clock: Clock,
+    clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     documents = Documents(rsa_key("a"))
     known = Issuers(documents, clock)
     known.key(WHO, "a")
     documents.failure = ConnectError("refused")
     clock.now += ASKED_S
-    with pytest.raises(Unavailable, match=rf"{WHO} does not tell its keys: refused"):
+    with pytest.raises(Unavailable, match=rf"^the issuer {WHO} does not tell its keys$"):
         known.key(WHO, "new")
+    assert f"the issuer {WHO} does not tell its keys: refused" in caplog.text  # which is not for strangers
     assert known.key(WHO, "a") is not None
     with pytest.raises(Unavailable):
         known.key(WHO, "new")
@@ -107,28 +113,73 @@ def test_keys_that_are_too_old_are_not_used_however_long_the_issuer_is_away(cloc
         clock.now += ASKED_S
 
 
-def test_a_hung_issuer_holds_so_many_requests_and_no_more(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issuers, "PATIENCE_S", 0.01)
-    documents = Documents(rsa_key("a"))
+    monkeypatch.setattr(issuers, "TURN_S", 0.01)
+
+
+@contextmanager
+def hanging(known: Issuers, documents: Documents, count: int) -> Iterator[None]:
+    """Have some issuers be asked, which do not answer before the end of the block."""
+    documents.hung = {f"https://hung-{number}.example" for number in range(count)}
     documents.gate.clear()
-    known = Issuers(documents, clock)
-    found: list[Any] = []
-    waiting = [
-        threading.Thread(target=lambda: found.append(known.key(WHO, "a")))
-        for _ in range(issuers.MOST_AT_ONCE)
-    ]
-    for thread in waiting:
+    asking = [threading.Thread(target=known.key, args=(name, "a")) for name in documents.hung]
+    for thread in asking:
         thread.start()
-    while known._slots._value:  # type: ignore[attr-defined]  # until all hold a place
-        pass
-    with pytest.raises(Unavailable, match="as many requests as may wait"):
+    wait_until(lambda: documents.asked == count)
+    try:
+        yield
+    finally:
+        documents.gate.set()
+        for thread in asking:
+            thread.join(10)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_waits_for_a_hung_issuer_does_not_do_so_for_long_nor_in_anothers_place(clock: Clock) -> None:
+    documents = Documents(rsa_key("a"))
+    known = Issuers(documents, clock)
+    refused: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            known.key("https://hung-0.example", "a")
+        except Unavailable as error:
+            refused.append(error)
+
+    with hanging(known, documents, 1):
+        waiting = [threading.Thread(target=wait) for _ in range(2 * issuers.MOST_AT_ONCE)]
+        for thread in waiting:
+            thread.start()
+        assert known.key(WHO, "a") is not None
+        for thread in waiting:
+            thread.join(10)
+        assert len(refused) == len(waiting)
+        assert "hung-0.example is being asked" in str(refused[0])
+    assert known.key("https://hung-0.example", "a") is not None
+    assert documents.asked == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_so_many_issuers_are_asked_at_once_and_no_more(clock: Clock) -> None:
+    documents = Documents(rsa_key("a"))
+    known = Issuers(documents, clock)
+    refused = pytest.raises(Unavailable, match="as many issuers are being asked as may be")
+    with hanging(known, documents, issuers.MOST_AT_ONCE), refused:
         known.key(WHO, "a")
-    documents.gate.set()
-    for thread in waiting:
-        thread.join(10)
-    assert len(found) == issuers.MOST_AT_ONCE
+    assert documents.asked == issuers.MOST_AT_ONCE
+    assert known.key(WHO, "a") is not None  # who could not be asked is so at the next time
+
+
+def test_the_ten_seconds_begin_when_an_issuer_has_answered(clock: Clock) -> None:
+    documents = Documents(rsa_key("a"))
+    documents.takes_s, documents.clock = 2 * ASKED_S, clock
+    documents.failure = ConnectError("it took long")
+    known = Issuers(documents, clock)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            known.key(WHO, "a")
     assert documents.asked == 1
 
 
@@ -166,8 +217,18 @@ def test_a_set_that_is_none_is_refused(document: dict[str, Any]) -> None:
         read_keys(document)
 
 
-def test_an_issuer_has_to_say_where_its_keys_are(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    documents = Documents()
-    monkeypatch.setattr(documents, "discover", lambda issuer: {"issuer": issuer})
-    with pytest.raises(Unavailable, match="jwks_uri"):
+@pytest.mark.parametrize(
+    "named", [None, 7, "http://127.0.0.1/jwks", "HTTP://127.0.0.1/jwks", "ftp://a.example"]
+)
+def test_an_issuer_has_to_say_where_its_keys_are_and_not_where_others_could_put_some(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, named: Any
+) -> None:
+    documents = Documents(rsa_key("a"))
+    monkeypatch.setattr(documents, "discover", lambda issuer: {"issuer": issuer, "jwks_uri": named})
+    with pytest.raises(Unavailable):
         Issuers(documents, clock).key(WHO, "a")
+    assert "jwks_uri" in caplog.text
+
+
+def test_an_issuer_on_loopback_may_have_its_keys_there(clock: Clock) -> None:
+    assert Issuers(Documents(rsa_key("a")), clock).key("http://127.0.0.1:1", "a") is not None

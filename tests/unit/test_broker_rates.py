@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -103,6 +104,33 @@ def test_who_has_a_whole_budget_takes_no_place() -> None:
     clock.now += 60
     budget.take("one more")
     assert list(budget._whole_at) == ["one more"]
+
+
+@pytest.mark.parametrize(
+    ("one", "another", "is_same"),
+    [
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:0:ffff::", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("", "192.0.2.1", False),
+    ],
+)
+def test_strangers_are_counted_by_what_one_of_them_has(one: str, another: str, is_same: bool) -> None:
+    limits = RequestRates(Settings())
+
+    def send(address: str, count: int) -> None:
+        for _ in range(count):
+            limits.check_stranger(address)
+
+    with pytest.raises(TooManyRequests, match=r"address .* sends more than"):
+        send(one, 1000)
+    with pytest.raises(TooManyRequests) if is_same else nullcontext():
+        send(another, 50)
 
 
 def caller(role: Role, token: str) -> Caller:

@@ -8,6 +8,8 @@ from accelpool_node.agent.child_log import (
     CHILD_BYTES,
     CHILD_BYTES_PER_S,
     MAX_LINE,
+    MAX_LINES,
+    READ_BYTES,
     Allowance,
     Told,
     allowance_of_node,
@@ -23,6 +25,10 @@ def lines() -> list[str]:
 @pytest.fixture
 def told(lines: list[str]) -> Told:
     return Told(lines.append, allowance_of_node(0.0), 0.0)
+
+
+def in_reads(content: bytes) -> list[bytes]:
+    return [content[at : at + READ_BYTES] for at in range(0, len(content), READ_BYTES)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
@@ -44,14 +50,29 @@ def test_long_lines_are_cut(told, lines):
 
 def test_a_child_tells_so_much_and_no_more_until_it_has_been_quiet(told, lines):
     line = b"x" * 99 + b"\n"
-    told.take(line * 10_000, 0.0)
+    for content in in_reads(line * 10_000):
+        told.take(content, 0.0)
     assert len(lines) == CHILD_BYTES // 99
     told.take(b"late\n", 10.0)
     left_out = 99 * (10_000 - CHILD_BYTES // 99)
     assert lines[-2:] == [f"({left_out} bytes more are left out)", "late"]
-    told.take(line * 10_000, 10.0)
+    for content in in_reads(line * 10_000):
+        told.take(content, 10.0)
     told_bytes = sum(len(one) for one in lines if one.startswith("x"))
     assert told_bytes <= CHILD_BYTES + 10 * CHILD_BYTES_PER_S
+
+
+def test_so_many_lines_of_a_read_are_looked_at_and_the_others_are_counted(told, lines):
+    told.take(b"a\n" * (MAX_LINES + 100) + b"b", 0.0)
+    assert lines == ["a"] * MAX_LINES
+    told.take(b"c\n", 0.0)
+    assert lines[MAX_LINES:] == ["(100 bytes more are left out)", "bc"]
+
+
+def test_blank_lines_are_looked_at_no_longer_than_others(told, lines):
+    told.take(b"\n" * READ_BYTES + b"after", 0.0)
+    told.end(0.0)
+    assert lines == ["after"]
 
 
 def test_all_children_of_a_node_together_have_an_allowance_too(lines):

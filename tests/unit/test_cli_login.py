@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from accelpool import credentials
 from accelpool.cli import login
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.job_identity import job_id_token
@@ -89,11 +90,23 @@ def test_who_has_a_token_in_the_environment_is_told_that_it_comes_first(
     assert "aps_x" not in done.output
 
 
+def test_the_credentials_of_another_pool_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / ".config" / "accelpool" / "credentials.json"
+    other = credentials.Credentials(url="http://other", token="other")
+    credentials.save(other, path)
+    done = run(monkeypatch, tmp_path, ACCELPOOL_TOKEN="")
+    aside = path.with_name("credentials.json.previous")
+    assert str(aside) in done.stderr.replace("\n", "")
+    assert credentials.load(aside) == other
+    assert credentials.load(path) == credentials.Credentials(url="http://pool", token="aps_x")
+
+
 def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(login.saved, "save", full)
+    monkeypatch.setattr(credentials, "save", full)
     done = run(monkeypatch, tmp_path, ACCELPOOL_TOKEN="")
     assert isinstance(done.exception, CommandFailed)
-    assert "cannot be written: No space left on device" in str(done.exception)
+    assert "cannot be written to" in str(done.exception)
+    assert "No space left on device" in str(done.exception)

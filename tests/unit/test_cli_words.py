@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 
 from accelpool.cli import extras, failures, output
+from accelpool.cli.credentials_file import write_credentials
 from accelpool.cli.demo import best_device
 from accelpool.cli.failures import CannotRun, CommandFailed, ExitCode, NoCommand, NoPool, NotInstalled
 from accelpool.cli.output import Output, human_bytes, plural, shortened
 from accelpool.cli.pool import LocalPool, PoolOptions, node_name
 from accelpool.cli.settings import CliSettings
-from accelpool.cli.up import count_devices, write_credentials
+from accelpool.cli.up import count_devices
 from accelpool.credentials import Credentials
 from accelpool.errors import (
     AccelpoolError,

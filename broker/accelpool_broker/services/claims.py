@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 ANYTHING = "*"
+OF_JOBS = frozenset({"job_id", "pipeline_id", "project_path", "repository", "workflow_ref"})
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -56,6 +57,11 @@ def is_meant_for(audience: str, client_id: str | None, claims: Mapping[str, Any]
     given_to = claims.get("azp")
     is_ours = client_id is None or given_to is None or given_to == client_id
     return is_ours and audience in audiences(claims)
+
+
+def is_of_job(claims: Mapping[str, Any]) -> bool:
+    """Whether an ID token is a CI job's, of which the job's author says whom it is meant for (`aud`)."""
+    return not OF_JOBS.isdisjoint(claims)
 
 
 def _texts(value: object) -> list[str]:

@@ -3,9 +3,12 @@
     its look ─▶ a rule for its issuer ─▶ the issuer's key ─▶ signature, time ─▶ a rule that fits ─▶ once
         401 where that ends; 403 where no rule fits; 503 if the issuer does not answer
 
+The last two are looked at before the pool is changed, so that what is refused waits for no lock and holds
+none, and again with it.
+
 Programs get a token of the rule's service account. People get one of an account of their own, made when they
 come for the first time, and found again by issuer and subject; its role and tenants are the rule's, at each
-time anew.
+time anew. If that changes them, the tokens of earlier times are revoked: they were made for something else.
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ from accelpool_broker.models import Account, AccountKind, Role, Scope, Token
 from accelpool_broker.services import accounts, id_tokens
 from accelpool_broker.services.caller import Caller, effective
 from accelpool_broker.services.changes import Change
-from accelpool_broker.services.claims import audiences, is_meant_for, mismatch
+from accelpool_broker.services.claims import audiences, is_meant_for, is_of_job, mismatch
 from accelpool_broker.services.id_tokens import LEEWAY_S, Verified
 from accelpool_broker.services.issuers import Issuers
 from accelpool_broker.services.new_tokens import new_id, new_token
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.state_dir import sha256
+from accelpool_broker.store_queries import Transaction
 from accelpool_broker.trust_models import Identity, TrustRule, UsedIdToken
 from accelpool_wire.errors import Forbidden, QuotaExceeded, Unauthorized
 
@@ -97,6 +101,9 @@ class Exchange:
             Unavailable: Its issuer does not tell its keys.
         """
         verified = self._verified(id_token)
+        with self._pool.store.read() as tx:
+            _rule_for(tx.trust_rules_of(verified.issuer), verified)
+            _check_unused(tx, verified)
         with self._pool.change() as change:
             rule = _rule_for(change.tx.trust_rules_of(verified.issuer), verified)
             _use_up(change, verified)
@@ -139,6 +146,9 @@ def _rule_for(rules: Sequence[TrustRule], verified: Verified) -> TrustRule:
         if not is_meant_for(rule.audience, rule.client_id, verified.claims):
             log.info("trust rule %s does not fit: another audience", rule.id)
             continue
+        if rule.account is None and is_of_job(verified.claims):
+            log.info("trust rule %s does not fit: it is for people, and this is a job", rule.id)
+            continue
         wrong = mismatch(rule.claims, verified.claims)
         if wrong is None:
             return rule
@@ -153,9 +163,13 @@ def _rule_for(rules: Sequence[TrustRule], verified: Verified) -> TrustRule:
 def _use_up(change: Change, verified: Verified) -> None:
     """Take a token that was not taken before."""
     change.tx.prune_used_id_tokens(expired_before=change.now - LEEWAY_S)
-    if change.tx.used_id_token(verified.sha256) is not None:
-        raise Unauthorized(f"this ID token of {verified.issuer} was exchanged before: ask for another one")
+    _check_unused(change.tx, verified)
     change.tx.add(UsedIdToken(sha256=verified.sha256, expires_at=verified.expires_at + LEEWAY_S))
+
+
+def _check_unused(tx: Transaction, verified: Verified) -> None:
+    if tx.used_id_token(verified.sha256) is not None:
+        raise Unauthorized(f"this ID token of {verified.issuer} was exchanged before: ask for another one")
 
 
 def _account(change: Change, rule: TrustRule, verified: Verified) -> Account:
@@ -165,6 +179,8 @@ def _account(change: Change, rule: TrustRule, verified: Verified) -> Account:
     assert rule.role is not None
     known = change.tx.identity(verified.issuer, verified.subject)
     account = _new_account(change, verified) if known is None else accounts.found(change.tx, known.account)
+    if known is not None and (account.role, account.tenants) != (rule.role, rule.tenants):
+        change.tx.revoke_all_exchanged(account.name, at=change.now)
     account.role, account.tenants = rule.role, list(rule.tenants)
     change.tx.flush()
     if known is None:

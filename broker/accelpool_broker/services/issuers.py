@@ -4,8 +4,9 @@
     else, last asked longer ago than ASKED_S                 the issuer is asked, by one request at a time
     else                                                     what was heard then: a key, none, or no answer
 
-So strangers who make keys up bring about one question in ten seconds, and an issuer that does not answer is
-waited for by `MOST_AT_ONCE` requests at most. Only issuers of trust rules are asked at all.
+So strangers who make keys up bring about one question in ten seconds after the last one's end. `MOST_AT_ONCE`
+issuers are asked at once; who waits while another request asks his does so for `TURN_S`, and takes nobody's
+place. Only issuers of trust rules are asked at all.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from accelpool_wire.errors import Invalid, ProtocolError, RemoteProtocolError, TransportError, Unavailable
+from accelpool_wire.issuer import check_keys_url
 
 KEPT_S = 3600.0
 ASKED_S = 10.0
 MOST_AT_ONCE = 8
 PATIENCE_S = 0.5
-MOST_ISSUERS = 64
+TURN_S = 2.0  # in the usual case the issuer has answered by then
+MOST_ISSUERS = 256  # as many as there may be rules: none that is asked is forgotten for another
 MOST_KEYS = 64
 LEAST_RSA_BITS = 2048
 SORTS: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
@@ -83,14 +86,16 @@ class Issuers:
         found = self._kept(known, kid)
         if found is not None:
             return found
-        with self._slot(), known.turn:
+        with _held(known.turn, TURN_S, f"the issuer {issuer} is being asked for its keys"):
             found = self._kept(known, kid)
             if found is not None:
                 return found
-            now = self._clock()
-            if known.asked_at is None or now - known.asked_at >= ASKED_S:
-                known.asked_at = now
-                self._ask(issuer, known)
+            if known.asked_at is None or self._clock() - known.asked_at >= ASKED_S:
+                with _held(self._slots, PATIENCE_S, "as many issuers are being asked as may be"):
+                    try:
+                        self._ask(issuer, known)
+                    finally:
+                        known.asked_at = self._clock()
             if known.failure:
                 raise Unavailable(known.failure)
             return known.keys.get(kid)
@@ -108,26 +113,26 @@ class Issuers:
             return None
         return known.keys.get(kid)
 
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        if not self._slots.acquire(timeout=PATIENCE_S):
-            raise Unavailable("as many requests as may wait for answers of issuers do so")
-        try:
-            yield
-        finally:
-            self._slots.release()
-
     def _ask(self, issuer: str, known: _Known) -> None:
+        began_at = self._clock()
         try:
-            where = self._documents.discover(issuer).get("jwks_uri")
-            if not isinstance(where, str):
-                raise RemoteProtocolError("it does not say where its keys are (`jwks_uri`)")
+            where = check_keys_url(self._documents.discover(issuer).get("jwks_uri"), issuer)
             keys = read_keys(self._documents.get(where))
         except (TransportError, ProtocolError, Invalid) as error:
-            known.failure = f"the issuer {issuer} does not tell its keys: {error}"
-            log.warning("%s", known.failure)
+            known.failure = f"the issuer {issuer} does not tell its keys"
+            log.warning("%s: %s", known.failure, error)  # why is not for strangers
         else:
-            known.keys, known.heard_at, known.failure = keys, known.asked_at, ""
+            known.keys, known.heard_at, known.failure = keys, began_at, ""
+
+
+@contextmanager
+def _held(lock: threading.Lock | threading.BoundedSemaphore, timeout_s: float, why: str) -> Iterator[None]:
+    if not lock.acquire(timeout=timeout_s):
+        raise Unavailable(why)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_keys(document: dict[str, Any]) -> dict[str, Key]:

@@ -3,7 +3,7 @@
     whose              comes back per second    holds
     a node's token     node_requests_per_s      BURST_S seconds' worth
     any other token    requests_per_s           likewise
-    an address         STRANGERS_PER_S          likewise; for calls that need no token
+    an address         STRANGERS_PER_S          likewise; for calls that need no token; of IPv6 a /64
 
 Nodes have budgets of their own, so that a limit for people and programs never keeps the broker from hearing
 them. For each budget one number is kept: when it is whole again. One that is whole takes no place.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from accelpool_broker.models import Role
 from accelpool_broker.services.caller import Caller
@@ -96,7 +97,18 @@ class RequestRates:
         Raises:
             TooManyRequests: Its address has sent too many; `retry_after_s` says how long to wait.
         """
-        _take(self._of_strangers, address, f"address {address}")
+        _take(self._of_strangers, _network(address), f"address {address}")
+
+
+def _network(address: str) -> str:
+    """Return what one stranger has: an address of IPv4, or of IPv6 the network of 64 bits around it."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
 
 
 def _take(rates: Rates, whose: str, told: str) -> None:

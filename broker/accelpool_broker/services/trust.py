@@ -107,6 +107,8 @@ class TrustRules:
     def remove(self, id: str, caller: Caller) -> None:
         """Trust by a rule no more: the tokens that it has made let nobody in from now on.
 
+        People's accounts with a role and tenants that no other rule of the issuer gives have them no longer.
+
         Raises:
             NotFound: There is none.
         """
@@ -115,13 +117,27 @@ class TrustRules:
             if rule is None:
                 raise NotFound(f"there is no trust rule {id}", instance=_path(id))
             change.tx.remove(rule)
+            change.tx.flush()
             change.tx.revoke_exchanged(id, at=change.now)
+            if rule.role is not None:
+                _take_back(change, rule)
             change.accounts = True
             change.note(caller, _path(id))
 
 
 def _path(id: str) -> str:
     return f"/trust-rules/{id}"
+
+
+def _take_back(change: Change, gone: TrustRule) -> None:
+    """Leave nothing of a rule for people to the accounts that have its role and tenants, but as members."""
+    given = (gone.role, gone.tenants)
+    if any((rule.role, rule.tenants) == given for rule in change.tx.trust_rules_of(gone.issuer)):
+        return
+    for account in change.tx.people_of(gone.issuer):
+        if (account.role, account.tenants) == given:
+            account.role, account.tenants = Role.MEMBER, []
+            change.tx.revoke_all_exchanged(account.name, at=change.now)
 
 
 def _check_whose(change: Change, wanted: Wanted) -> Role:

@@ -83,7 +83,7 @@ def _arranged(
     confinement = Confinement(
         settings.sandbox,
         home / "work",
-        secrets=[state],
+        secrets=[state, *_secret_files(settings)],
         users=who.numbers,
         groups=users.groups_of(nodes) if who.numbers else (),
         why_no_user=who.why_none,
@@ -91,6 +91,12 @@ def _arranged(
     )
     confinement.clear()
     return confinement, prepared
+
+
+def _secret_files(settings: Settings) -> list[Path]:
+    """Return the files of the node's key and tokens; a pipe or a device lies in no folder of code."""
+    files = [settings.tls_key] if settings.tls_key else []
+    return [file.absolute() for file in (*files, *settings.token_files) if file.is_file()]
 
 
 def environments_of(settings: Settings, home: Path) -> Environments:

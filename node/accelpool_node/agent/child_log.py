@@ -18,9 +18,10 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 MAX_LINE = 1000  # bytes
+MAX_LINES = 512  # of one read: to look at a line takes the agent microseconds, and a byte may be one
 CHILD_BYTES, CHILD_BYTES_PER_S = 64 << 10, 64.0
 NODE_BYTES, NODE_BYTES_PER_S = 1 << 20, 4096.0
-READ_BYTES, PAUSE_S = 64 << 10, 0.05
+READ_BYTES, PAUSE_S = 16 << 10, 0.05
 MAX_LAST_BYTES = 1 << 20  # the largest pipe that an ordinary user may make
 NEWLINE = b"\n"
 
@@ -71,11 +72,13 @@ class Told:
         self._left_out = 0
 
     def take(self, content: bytes, now: float) -> None:
-        """Tell what has come, as far as its lines are whole."""
-        *whole, rest = content.split(NEWLINE)
+        """Tell what has come, as far as its lines are whole; lines beyond `MAX_LINES` are left out."""
+        *whole, rest = content.split(NEWLINE, MAX_LINES)
         for line in whole:
             self._keep(line)
             self._tell(now)
+        beyond, _, rest = rest.rpartition(NEWLINE)
+        self._left_out += len(beyond.replace(NEWLINE, b""))
         self._keep(rest)
 
     def end(self, now: float) -> None:

@@ -192,6 +192,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         state_dir=state_dir,
         token=token,
         join_token=join_token,
+        token_files=tuple(file for file in (options.token_file, options.join_token_file) if file),
         backend=options.backend,
         listen=listen_at,
         advertise=advertise,

@@ -1,7 +1,8 @@
 """Looks now and then at what children have taken that no limit of theirs bounds, and ends who has too much.
 
 The kernel bounds each file of a child, and not all its files together. So there is a look every few seconds:
-a child can have more for so long, and no longer.
+a child can have more for so long, and no longer. Processes are counted by themselves: folders full of files
+take long to look at, and nobody's processes wait for that.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from accelpool_node.agent.background import call_in_thread
@@ -20,7 +21,8 @@ from accelpool_node.sandbox.usage import Usage, of_folder, tasks_of
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
-IDLE_PER_LOOK = 10  # looks take at most about a tenth of a core
+IDLE_PER_LOOK = 10  # looks that are short take at most about a tenth of a core
+MAX_PAUSE_S = 10.0
 PART_OF_ONE = 4  # of the disk that all may take, each may take so large a part
 MIB = 1 << 20
 
@@ -61,29 +63,41 @@ class Watch:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            began = time.monotonic()
-            await self._look()
-            await asyncio.sleep(max(EVERY_S, IDLE_PER_LOOK * (time.monotonic() - began)))
+        await asyncio.gather(_repeat(self._look_at_tasks), _repeat(self._look_at_folders))
 
-    async def _look(self) -> None:
-        places = self._processes.places()
-        counted = [child.pid for child, place in places.items() if not place.bounds_tasks]
-        folders, tasks = await call_in_thread(
-            lambda: (
-                {child: of_folder(place.folder, self._bounds.files) for child, place in places.items()},
-                tasks_of(counted),
-            )
-        )
-        most = self._bounds.tasks
-        crowds = {
-            child: f"it has {tasks[child.pid]} processes and threads, and {most} are the most"
-            for child in places
-            if tasks[child.pid] > most
+    async def _look_at_tasks(self) -> None:
+        counted = {
+            child.pid: child for child, place in self._processes.places().items() if not place.bounds_tasks
         }
-        for child, why in {**excessive(folders, self._bounds), **crowds}.items():
-            log.warning("process %d is killed: %s", child.pid, why)
-            child.kill(why)
+        tasks, most = await call_in_thread(lambda: tasks_of(counted)), self._bounds.tasks
+        for pid, child in counted.items():
+            if tasks[pid] > most:
+                _kill(child, f"it has {tasks[pid]} processes and threads, and {most} are the most")
+
+    async def _look_at_folders(self) -> None:
+        places = self._processes.places()
+        folders = await call_in_thread(
+            lambda: {child: of_folder(place.folder, self._bounds.files) for child, place in places.items()}
+        )
+        for child, why in excessive(folders, self._bounds).items():
+            _kill(child, why)
+
+
+async def _repeat(look: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        began = time.monotonic()
+        await look()
+        await asyncio.sleep(pause_after(time.monotonic() - began))
+
+
+def pause_after(took_s: float) -> float:
+    """Return how many seconds to wait after a look that took so many."""
+    return min(MAX_PAUSE_S, max(EVERY_S, IDLE_PER_LOOK * took_s))
+
+
+def _kill(child: Child, why: str) -> None:
+    log.warning("process %d is killed: %s", child.pid, why)
+    child.kill(why)
 
 
 def excessive(usages: Mapping[Child, Usage], bounds: Bounds) -> dict[Child, str]:

@@ -16,6 +16,7 @@ import contextlib
 import socket
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeAlias
@@ -79,7 +80,7 @@ class Peers:
             patience.match_s, self._start_receiving, self._give_up, self._start_turning_away
         )
         self._readiness = Readiness()
-        self._pins = dict(map(read_peer, addresses))
+        self._pins, self._disputed = _pins_of(addresses)
         self._offerers = {
             address: ThreadPoolExecutor(MAX_OFFERED, thread_name_prefix="offer") for address in self._pins
         }
@@ -92,11 +93,15 @@ class Peers:
         """Send a region of a buffer to a session on another node.
 
         Raises:
-            LogicError: INVALID_OPERATION for an address that is none of the lease's; INVALID_VALUE for a
-                region that is none of the buffer, or a ticket of a wrong length; others of OpenCL's.
+            LogicError: INVALID_OPERATION for an address that is none of the lease's, or whose certificate is
+                in dispute; INVALID_VALUE for a region that is none of the buffer, or a ticket of a wrong
+                length; others of OpenCL's.
         """
         _check_ticket(message.ticket)
         address = peer_text(message.host, message.port)
+        if address in self._disputed:
+            what = f"{address} is the address of several endpoints of this lease with different certificates"
+            raise error_for(ROUTINE, ErrorCode.INVALID_OPERATION, what)
         offerer = self._offerers.get(address)
         if offerer is None:
             expected = ", ".join(sorted(self._offerers)) or "none"
@@ -269,6 +274,14 @@ def connect_nowhere(address: str, _limit_s: float) -> socket.socket:
         ConnectError: Always.
     """
     raise ConnectError(f"nobody connects to {address} from here")
+
+
+def _pins_of(addresses: Sequence[str]) -> tuple[dict[str, str], set[str]]:
+    """Return the addresses' pins, and the addresses that have more than one: a node may claim another's."""
+    named = set(map(read_peer, addresses))
+    counts = Counter(address for address, _ in named)
+    disputed = {address for address, count in counts.items() if count > 1}
+    return {address: pin for address, pin in named if address not in disputed}, disputed
 
 
 def _check_ticket(ticket: bytes) -> None:

@@ -51,7 +51,6 @@ class Reply(Protocol):
 
     def __call__(self, message: m.Message, payload: Pieces | memoryview | bytes | None = None) -> None:
         """Send it."""
-        ...
 
 
 class Session:
@@ -198,8 +197,7 @@ class Session:
 
     def execute(self, message: m.Message, command: int) -> None:
         """Do what a message asks for. A failure sticks or is answered; it is never raised."""
-        turns = self.turns
-        if turns is None:
+        if (turns := self.turns) is None:
             with self._turn:
                 self._execute(message, command)
             return

@@ -42,7 +42,8 @@ def pool_credentials(url: str | None) -> Credentials:
     if not (url or settings.url) and saved.load(settings.credentials_path) is None:
         raise NoPool(
             f"no pool is known (there is no {settings.credentials_path}): start one on this machine with "
-            "`accelpool up`, or set ACCELPOOL_URL and ACCELPOOL_TOKEN to those of a running one"
+            "`accelpool up`, log in to one with `accelpool login --url URL`, "
+            "or set ACCELPOOL_URL and ACCELPOOL_TOKEN to those of a running one"
         )
     return settings.credentials(url)
 

@@ -88,10 +88,16 @@ class CertificateAuthority:
             days: How long it holds; not longer than the authority.
 
         Raises:
-            CommandFailed: There is no authority, a name is none, or the folder cannot be written.
+            CommandFailed: There is no authority, a name is none, the files would be the authority's own, or
+                the folder cannot be written.
         """
         authority, authority_key = self._known()[0], self._authority_key()
         names = [_general_name(host) for host in hosts]
+        stem = hosts[0].replace("*", "_").replace(":", "-")
+        if stem.casefold() == self.cert.stem:  # some file systems do not tell letters' cases apart
+            raise CommandFailed(
+                f"{self.cert.name} and {self.key.name} are the authority's: name another host first"
+            )
         key = ec.generate_private_key(ec.SECP256R1())
         expires_at = min(self._now + timedelta(days=days), authority.not_valid_after_utc)
         if expires_at <= self._now:
@@ -107,7 +113,6 @@ class CertificateAuthority:
             .add_extension(issuer, critical=False)
             .sign(authority_key, hashes.SHA256())
         )
-        stem = hosts[0].replace("*", "_").replace(":", "-")
         return self._write(self._folder / f"{stem}.pem", self._folder / f"{stem}.key", key, [made])
 
     def _make(self, before: list[x509.Certificate], days: int) -> Issued:

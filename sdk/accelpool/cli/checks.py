@@ -270,7 +270,9 @@ def check_broker(in_use: InUse, rest: RestClient, port: int) -> Finding:
 def _mend_token(in_use: InUse) -> str:
     if in_use.token_from == TOKEN_VARIABLE:
         return f"set {TOKEN_VARIABLE} to this pool's token, or unset it to use the pool of `accelpool up`"
-    return f"accelpool up, or set {TOKEN_VARIABLE} to this pool's token"
+    return (
+        f"accelpool login or accelpool up, whichever wrote it, or set {TOKEN_VARIABLE} to this pool's token"
+    )
 
 
 def _mend_url(in_use: InUse, start: str) -> str:

@@ -70,5 +70,5 @@ def revoke(
     """Let a join token let nobody in any more."""
     client(url).request("DELETE", f"/join-tokens/{quote(token, safe='')}")
     output = Output(json)
-    output.document({"id": token})
+    output.document({"join_token": {"id": token}})
     output.text(f"Join token {token} lets nobody in any more.")

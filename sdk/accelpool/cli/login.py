@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from accelpool import credentials as saved
+from accelpool.cli.credentials_file import write_credentials
 from accelpool.cli.device_login import DeviceLogin
-from accelpool.cli.failures import CommandFailed, LoginFailed, NoPool
+from accelpool.cli.failures import LoginFailed, NoPool
 from accelpool.cli.job_identity import job_id_token
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
@@ -52,11 +53,10 @@ def login(
     else:
         id_token = _of_a_person(rest, asking, issuer, output)
     made = _exchange(rest, id_token)
-    path = settings.sdk.credentials_path
-    try:
-        saved.save(Credentials(url=pool.url, token=made["access_token"], ca=pool.ca), path)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
+    found = Credentials(url=pool.url, token=made["access_token"], ca=pool.ca)
+    aside = write_credentials(found, settings.sdk.credentials_path)
+    if aside is not None:
+        output.note(f"The credentials of another pool were there; they are now in {aside}.")
     told = {
         "url": pool.url,
         "account": made["account"],

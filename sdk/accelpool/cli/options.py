@@ -40,7 +40,7 @@ Url = Annotated[
     str | None,
     typer.Option(
         "--url",
-        help="The broker's URL; by default ACCELPOOL_URL, else the pool of `accelpool up`.",
+        help="The broker's URL; by default ACCELPOOL_URL, else the pool of `accelpool up` or `login`.",
         show_default=False,
     ),
 ]

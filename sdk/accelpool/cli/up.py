@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from accelpool import connect, credentials
+from accelpool import connect
 from accelpool.cli import extras
-from accelpool.cli.failures import CommandFailed
+from accelpool.cli.credentials_file import write_credentials
 from accelpool.cli.options import Backend, Json, StateDir
 from accelpool.cli.output import Output, plural
 from accelpool.cli.pool import DEFAULT_PORT, LocalPool, PoolOptions
@@ -17,7 +17,6 @@ from accelpool.cli.settings import CliSettings
 from accelpool.cli.signals import interrupt_on_ending_signals
 from accelpool.cli.supervisor import Supervisor
 from accelpool.credentials import Credentials
-from accelpool.errors import Unauthorized
 
 
 def up(
@@ -100,28 +99,3 @@ def count_devices(healthy: int, faulty: int) -> str:
     if not faulty:
         return plural(healthy, "device")
     return f"{plural(healthy, 'device')}, and {faulty} that cannot be used (see `accelpool doctor`),"
-
-
-def write_credentials(found: Credentials, path: Path) -> Path | None:
-    """Write the credentials file; return where those of another pool went, if there were any.
-
-    Raises:
-        CommandFailed: The file cannot be written.
-    """
-    aside = path.with_name(path.name + ".previous")
-    try:
-        has_other = _is_of_another_pool(path, found.url)
-        if has_other:
-            path.replace(aside)
-        credentials.save(found, path)
-    except OSError as error:
-        raise CommandFailed(f"the credentials cannot be written to {path}: {error.strerror}") from error
-    return aside if has_other else None
-
-
-def _is_of_another_pool(path: Path, url: str) -> bool:
-    try:
-        saved = credentials.load(path)
-    except Unauthorized:
-        return True  # not ours to judge, so not ours to overwrite
-    return saved is not None and saved.url != url
