@@ -32,6 +32,7 @@ COALESCE_BYTES = 16 * 1024
 COALESCE_S = 200e-6
 GATHERED_BYTES = 4096  # payloads up to this are copied, and gathered like messages
 RELEASE_HANDLES = 4096
+TAKES_MEMORY = frozenset((m.CreateBuffer, m.CreateImage, m.CreateSVM))
 CLOSE_PATIENCE_S = 1.0
 
 Bulk = bytes | bytearray | memoryview
@@ -119,7 +120,10 @@ class Connection:
         return next(self._handles)
 
     def release(self, handle: int) -> None:
-        """Give a handle back, some time soon. Never blocks, sends nothing: fit for `__del__`."""
+        """Give a handle back, some time soon. Never blocks, sends nothing: fit for `__del__`.
+
+        It is before whatever takes memory from now on: what was given back is free for that.
+        """
         self._released.append(handle)
 
     # ---- commands ----------------------------------------------------------------------------------------
@@ -152,6 +156,8 @@ class Connection:
 
     def _post_bulk(self, message: m.Message, payload: memoryview) -> int:
         self._check()
+        if self._released and type(message) in TAKES_MEMORY:
+            self._append_releases()
         try:
             head = self._conversation.send(message, payload.nbytes)
         except LocalProtocolError:
@@ -324,6 +330,8 @@ class Connection:
         conversation = self._conversation
         if self._inbox.end is not None or conversation.command != self._appended:
             self._check()
+        if self._released and type(message) in TAKES_MEMORY:
+            self._append_releases()
         try:
             self._unsent += conversation.send(message, len(payload)) + payload
         except LocalProtocolError:

@@ -96,6 +96,12 @@ def test_memory_counts_against_the_lease_and_is_given_back(programs, opencl_pool
         programs.run("svm_share", lease_file)
 
 
+def test_what_is_released_is_free_for_what_is_made_next(programs, opencl_pool, tmp_path):
+    asked = {"kind": "any", "memory_bytes": 8 << 20}
+    with leased(opencl_pool.url, opencl_pool.token, tmp_path, asked) as lease_file:
+        programs.run("share", lease_file)
+
+
 def test_without_a_lease_there_is_no_platform_and_not_a_word(programs):
     done = subprocess.run(
         [programs.compiled("objects")],

@@ -112,6 +112,8 @@ def opaque(b):
     b.cl.Kernel(b.svm, "twice")(b.queue, (100,), None, memory)
     out = np.empty(100, np.float32)
     b.cl.enqueue_copy(b.queue, out, memory)
+    memory.release()
+    b.queue.finish()  # PoCL frees it in the queue, by a pointer into what PyOpenCL forgets with `memory`
     return out
 
 

@@ -84,6 +84,17 @@ def test_content_goes_from_node_to_node_and_the_agents_count_it(broker, two_node
         wait_until(partial(is_told, log, f"lease {ctx.lease.id} is over", words))
 
 
+def test_what_a_user_released_is_free_on_each_node_for_what_is_made_next(broker):
+    with broker.acquire(count=3, memory=8 << 20, wait=20) as ctx:
+        queues = on_two_nodes(ctx)
+        for place in range(8):
+            buffer = cl.Buffer(ctx, 0, 6 << 20)
+            cl.enqueue_fill_buffer(queues[place // 2 % 2], buffer, np.uint8(1), 0, 16)
+            buffer.release()
+        for queue in queues:
+            queue.finish()
+
+
 def is_told(log, *words):
     """Say whether a line of a log has all these words."""
     return any(all(word in line for word in words) for line in log.read_text().splitlines())

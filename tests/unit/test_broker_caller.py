@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from accelpool_broker.models import Lease, Role, Scope
-from accelpool_broker.services.allowance import Allowance
 from accelpool_broker.services.caller import INCLUDED, SCOPES, Caller, effective
 from accelpool_wire.errors import Forbidden
 
@@ -83,15 +82,3 @@ def test_who_may_do_what_with_a_lease(role: Role, account: str, may_use: bool, m
 
     who = caller(role)
     assert (passes(who.check_use), passes(who.check_change)) == (may_use, may_change)
-
-
-def test_an_allowance_is_so_much_at_once_and_so_much_per_second() -> None:
-    now = [0.0]
-    allowance = Allowance(burst=2, per_s=0.5, clock=lambda: now[0])
-    assert [allowance.take() for _ in range(3)] == [True, True, False]
-    now[0] = 1.9
-    assert not allowance.take()
-    now[0] = 2.0
-    assert [allowance.take() for _ in range(2)] == [True, False]
-    now[0] = 1000.0
-    assert [allowance.take() for _ in range(3)] == [True, True, False]

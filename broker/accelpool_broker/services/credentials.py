@@ -16,15 +16,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from accelpool_broker.models import Account, JoinToken, Role, Scope, Token
-from accelpool_broker.services.allowance import Allowance
 from accelpool_broker.services.caller import effective
+from accelpool_broker.services.rates import Rates
 from accelpool_broker.state_dir import sha256
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
 
 FOUND_BY = 16  # digits of the hash
-READS_AT_ONCE, READS_PER_S = 20.0, 5.0
+READS_PER_S, READS_AT_ONCE_S = 5.0, 4.0  # so many seconds' worth at once
 USE_NOTED_S = 300.0
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Credentials:
         self._accounts: frozenset[str] = frozenset()
         self._used: dict[str, float] = {}
         self._written_at = 0.0
-        self._reads_for_strangers = Allowance(burst=READS_AT_ONCE, per_s=READS_PER_S)
+        self._reads_for_strangers = Rates(READS_PER_S, burst_s=READS_AT_ONCE_S)
 
     def find(self, token: str) -> Credential | None:
         """Return what a token stands for, None if nobody knows it.
@@ -78,7 +78,7 @@ class Credentials:
         if self._is_stale:
             self._read()
         found = self._look_up(hash)
-        if found is None and self._store.is_shared and self._reads_for_strangers.take():
+        if found is None and self._store.is_shared and not self._reads_for_strangers.take(""):
             self._read()
             found = self._look_up(hash)
         return found

@@ -27,6 +27,7 @@ from accelpool_wire.client import AnyRead, Connection
 from accelpool_wire.pending import PendingRead
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
+Handles = list[tuple[int, int]]  # each with the part that has it
 
 TICKET_BYTES = 32
 
@@ -202,15 +203,17 @@ class SpanningConnection:
         sent, read = 0, None
         try:
             with self._deciding:
-                actions, freed = self._decide(message, payload)
-                concerned = {action.part for action in actions} | {part for part, _ in freed}
+                given, actions, freed = self._decide(message, payload)
+                concerned = {action.part for action in actions} | {part for part, _ in given + freed}
                 for number in sorted(concerned):
                     self._parts[number].lock.acquire()
                     held.append(self._parts[number].lock)
+            for number, handle in given:  # with what others decided sent: it may have named them
+                self._parts[number].connection.release(handle)
             for action in actions:
                 read = self._act(action, into)
                 sent += 1
-            for number, handle in freed:  # only now: what was sent before may have named them
+            for number, handle in freed:
                 self._parts[number].connection.release(handle)
         finally:
             for lock in held:
@@ -219,12 +222,13 @@ class SpanningConnection:
                 self._undo(actions[sent:])
         return read
 
-    def _decide(self, message: m.Message, payload: Bulk | None) -> tuple[list[Action], list[tuple[int, int]]]:
-        """Return what to do, and the handles that nobody needs any more after that."""
+    def _decide(self, message: m.Message, payload: Bulk | None) -> tuple[Handles, list[Action], Handles]:
+        """Return the handles that nobody needs any more, what to do, and those that nobody needs then."""
         self._let_go()
+        given = len(self._router.events.freed)
         actions = self._router.route(message, payload)
         freed, self._router.events.freed = self._router.events.freed, []
-        return actions, freed
+        return freed[:given], actions, freed[given:]
 
     def _act(self, action: Action, into: memoryview | None) -> SpanningRead | None:
         part = self._parts[action.part]

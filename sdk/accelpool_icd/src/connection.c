@@ -166,11 +166,18 @@ static void transmit(struct connection *c, const void *payload, size_t payload_b
     c->sent_ns = now_ns();
 }
 
+static bool takes_memory(int tag) {
+    return tag == CREATE_BUFFER || tag == CREATE_IMAGE || tag == CREATE_SVM;
+}
+
 struct writer *begin(struct connection *c, int tag, size_t fields) {
     pthread_mutex_lock(&c->sending);
     if (c->is_lost) {
         pthread_mutex_unlock(&c->sending);
         return NULL;
+    }
+    if (takes_memory(tag)) {
+        append_releases(c); /* what was given back is free for it */
     }
     open_frame(c, tag, fields);
     return &c->unsent;

@@ -195,13 +195,12 @@ class Programs:
 
 
 def _check_compiled(program: Any, devices: Sequence[BackendDevice]) -> None:
-    """Refuse to link a source that was never compiled; not every driver does."""
+    """Refuse to link a source that was compiled for none of the devices; not every driver does."""
     if program.kind() != cl.program_kind.SOURCE:
         return
-    for device in devices:
-        status = program.get_build_info(device.handle, cl.program_build_info.STATUS)
-        if status == BUILD_NONE:
-            raise error_for("clLinkProgram", cl.status_code.INVALID_OPERATION, "a program is not compiled")
+    asked = cl.program_build_info.STATUS
+    if all(program.get_build_info(device.handle, asked) == BUILD_NONE for device in devices):
+        raise error_for("clLinkProgram", cl.status_code.INVALID_OPERATION, "a program is not compiled")
 
 
 def _global_variable_total_size(program: Any, device: cl.Device) -> int:
