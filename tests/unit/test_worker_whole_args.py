@@ -41,6 +41,7 @@ class Bench:
             info=m.KernelInfo("k", count, "", [], []),
             context=context,
             program=ProgramObject(handle=None, context=context),
+            wanted=(),
             takes_whole=takes_whole,
         )
 
