@@ -112,18 +112,32 @@ def _lock(policy: Policy, variables: Mapping[str, str], trouble: dict[str, str])
     readable = [*policy.read, *paths.own_code(), *paths.of_drivers(variables)]
     for place in paths.around(readable, policy.secrets):
         trouble["landlock"] = f"{place} is code, and holds what is secret: move one of them"
-    grants = {
-        landlock.READ: [*readable, *paths.RANDOM, *paths.DEVICE_FOLDERS],
-        landlock.EXECUTE: [*policy.programs, *(paths.LOADERS if policy.programs else ())],
-        landlock.DEVICE: [*paths.ALWAYS_THERE, *policy.devices],
-        landlock.PRIVATE: [policy.folder] if policy.folder else [],
-    }
     try:
-        landlock.restrict(grants, version)
+        landlock.restrict(grants_of(policy, readable), version)
     except OSError as error:
         trouble["landlock"] = str(error)
         return 0
     return version
+
+
+def grants_of(policy: Policy, readable: Iterable[str]) -> dict[int, list[str]]:
+    """Return Landlock's grants: paths by the rights to what is at or below them.
+
+    CUDA's driver names its threads, by a file of each, and does not start if it may not. Of all that can be
+    written there, the kernel lets who is hidden write names alone.
+
+    Args:
+        policy: What the process may do.
+        readable: What it may read besides devices.
+    """
+    named = [] if policy.is_cpu else [paths.ALL_PROCESSES if policy.is_parent else paths.OWN_THREADS]
+    return {
+        landlock.READ: [*readable, *paths.RANDOM, *paths.DEVICE_FOLDERS],
+        landlock.EXECUTE: [*policy.programs, *(paths.LOADERS if policy.programs else ())],
+        landlock.DEVICE: [*paths.ALWAYS_THERE, *policy.devices],
+        landlock.PRIVATE: [policy.folder] if policy.folder else [],
+        landlock.WRITE: named,
+    }
 
 
 def _filter(policy: Policy) -> None:

@@ -66,6 +66,7 @@ LOADERS = (  # they run with every program
     "/lib/ld-musl-x86_64.so.1",
     "/lib/ld-musl-aarch64.so.1",
 )
+OWN_THREADS, ALL_PROCESSES = "/proc/self/task", "/proc"  # the latter are a parent's children, too
 ROOT = "/"
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 X86_64, ARM64 = "x86_64", "aarch64"
 
 NUMBERS: dict[str, tuple[int | None, int | None]] = {  # on x86-64, on arm64
-    "accept": (43, 202),
-    "accept4": (288, 242),
     "access": (21, None),
     "alarm": (37, None),
     "arch_prctl": (158, None),

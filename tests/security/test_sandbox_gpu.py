@@ -1,0 +1,59 @@
+"""What a GPU's worker may do more than a CPU's: what CUDA's driver needs to start, and nothing beyond.
+
+No GPU is needed: a confined process makes the system calls that the driver makes, as docs/cuda.md has them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from accelpool_node.agent import users
+from accelpool_node.sandbox import folders, landlock, paths
+from accelpool_node.sandbox.policy import Policy
+
+USER = 1_879_999_999  # nobody's, and none that an agent of its own accord gives
+STARTS = ("listen", "name a thread", "make a memfd", "share memory")
+LIMIT_S = 60
+
+
+def outcomes(folder: Path, *, is_cpu: bool) -> dict[str, str]:
+    is_root = os.geteuid() == 0 and not users.why_not(sys.executable, USER, {}, ())
+    folders.make(folder, USER if is_root else 0)
+    policy = Policy(
+        folder=str(folder), read=paths.found(paths.SYSTEM), user=USER if is_root else 0, is_cpu=is_cpu
+    )
+    command = [sys.executable, "-m", "tests.security.driver_start", policy.encoded()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    return json.loads(run.stdout)
+
+
+@pytest.fixture
+def gpu(tmp_path: Path) -> dict[str, str]:
+    return outcomes(tmp_path / "gpu", is_cpu=False)
+
+
+def test_a_gpus_driver_can_start(gpu: dict[str, str]) -> None:
+    assert {name: gpu[name] for name in STARTS} == dict.fromkeys(STARTS, "done")
+
+
+def test_a_gpus_worker_serves_nobody_and_reaches_nobody(gpu: dict[str, str]) -> None:
+    refused = {"make a stream", "serve", "connect", "start a program"}
+    assert {name: gpu[name] for name in refused} == dict.fromkeys(refused, "EPERM")
+
+
+@pytest.mark.skipif(not landlock.abi(), reason="this machine has no Landlock, which refuses it")
+def test_a_gpus_worker_writes_names_alone(gpu: dict[str, str]) -> None:
+    assert gpu["be found as a file"] == "EACCES"
+    assert gpu["save itself from the OOM killer"] in ("EACCES", "EPERM")
+
+
+@pytest.mark.skipif(not landlock.abi(), reason="this machine has no Landlock, which refuses some of it")
+def test_a_cpus_worker_may_do_nothing_of_it(tmp_path: Path) -> None:
+    cpu = outcomes(tmp_path / "cpu", is_cpu=True)
+    assert {cpu[name] for name in STARTS} <= {"EPERM", "EACCES"}
