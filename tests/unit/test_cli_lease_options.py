@@ -1,9 +1,11 @@
 """The options that say what lease to take."""
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
 from accelpool.cli.lease_options import takes_lease_options
+from accelpool.cli.main import app as accelpool
 from accelpool.lease_request import LeaseRequest
 
 
@@ -32,14 +34,14 @@ def test_what_is_not_said_is_what_acquire_assumes() -> None:
 
 def test_every_option_of_acquire_is_there() -> None:
     words = (
-        "--kind gpu -n 2 --memory 4GiB --compute 0.5 --exclusive --where device.kind!='cpu' --placement pack "
-        "--image ab --tolerates t --tolerates u --tenant org --priority 3 --preemptible --max-duration 60 "
-        "--wait 5 --ttl 30"
+        "--kind gpu --api cuda -n 2 --memory 4GiB --compute 0.5 --exclusive --where device.kind!='cpu' "
+        "--placement pack --image ab --tolerates t --tolerates u --tenant org --priority 3 --preemptible "
+        "--max-duration 60 --wait 5 --ttl 30"
     )
     body = asked(*words.split()).body()
     assert body.pop("client")
     assert body == {
-        "kind": "gpu", "count": 2, "memory_bytes": 4 << 30, "compute": 0.5, "exclusive": True,
+        "kind": "gpu", "api": "cuda", "count": 2, "memory_bytes": 4 << 30, "compute": 0.5, "exclusive": True,
         "where": "device.kind!='cpu'", "placement": "pack", "image": "ab", "tolerates": ["t", "u"],
         "tenant": "org", "priority": 3, "preemptible": True, "max_duration_s": 60.0, "ttl_s": 30.0,
         "queue_timeout_s": 10.0, "ends_with_session": False,
@@ -55,3 +57,13 @@ def test_devices_are_named_by_id() -> None:
 def test_a_reservations_times_may_be_words_or_seconds() -> None:
     body = asked("--starts-at", "2027-01-15T08:00:00+00:00", "--ends-at", "1800003600").body()
     assert (body["starts_at"], body["ends_at"]) == ("2027-01-15T08:00:00+00:00", "2027-01-15T09:00:00+00:00")
+
+
+@pytest.mark.parametrize("command", [["run", "--api", "cuda", "--", "true"], ["shell", "--api", "cuda"]])
+def test_a_program_that_nobody_changed_cannot_have_cuda(command: list[str]) -> None:
+    done = CliRunner().invoke(accelpool, command)
+    assert (done.exit_code, "accelpool.cuda" in done.output) == (2, True)
+
+
+def test_an_api_that_there_is_not_is_refused() -> None:
+    assert CliRunner().invoke(accelpool, ["acquire", "--shell", "--api", "metal"]).exit_code == 2

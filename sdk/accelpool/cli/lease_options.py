@@ -29,6 +29,9 @@ Instant = Annotated[float | None, typer.Option(parser=_instant, metavar="TIME", 
 
 def lease_request(
     kind: Annotated[str, typer.Option(help="gpu, cpu, accelerator, custom, or any that is free.")] = "any",
+    api: Annotated[
+        str, typer.Option(metavar="API", help="opencl or cuda; without it anything but CUDA.")
+    ] = "",
     count: Annotated[int, typer.Option("--count", "-n", help="How many devices, together.")] = 1,
     memory: Annotated[
         str | None, typer.Option(help="Memory on each: 2GiB, 25%; without it, and compute, whole devices.")
@@ -70,6 +73,7 @@ def lease_request(
         request = acquire_options.read(
             kind,
             {
+                "api": api,
                 "count": count,
                 "memory": memory,
                 "compute": compute,

@@ -26,6 +26,7 @@ from accelpool.cli.process_identity import ProcessIdentity
 from accelpool.cli.settings import CliSettings
 from accelpool.cli.signals import ENDING_SIGNALS, interrupt_on_ending_signals
 from accelpool.lease_request import LeaseRequest
+from accelpool.pool_devices import CUDA
 
 DEFAULT_SHELL = "/bin/sh"
 AS_IT_IS = {"allow_interspersed_args": False}  # the command's own options are the command's
@@ -88,6 +89,7 @@ def acquire(
 
 
 def _run(command: Sequence[str], request: LeaseRequest, only_pool: bool, url: str | None) -> None:
+    _check_api(request)
     settings = CliSettings.from_environment()
     _check_command(command[0], settings.path)
     loader = _loader_variables(settings, only_pool)
@@ -100,6 +102,15 @@ def _run(command: Sequence[str], request: LeaseRequest, only_pool: bool, url: st
     finally:
         kept.end()
     raise typer.Exit(ExitCode.LEASE_LOST if code and kept.is_lost else code)
+
+
+def _check_api(request: LeaseRequest) -> None:
+    """Refuse CUDA: the native driver hands devices to OpenCL's loaders, and to nobody else."""
+    if any(demand.api == CUDA for demand in request.demands):
+        raise typer.BadParameter(
+            "programs that nobody changed find OpenCL's devices alone; one for CUDA uses `accelpool.cuda`, "
+            "or REST compute under a lease of `accelpool acquire --api cuda`"
+        )
 
 
 def _check_command(name: str, path: str | None) -> None:
