@@ -90,7 +90,7 @@ class Session:
         self._backend = backend
         self._limits = limits
         self._reply = reply
-        self.holdings = self._holdings = Holdings(backend, shares, limits)
+        holdings = self.holdings = self._holdings = Holdings(backend, shares, limits)
         transfers = self._transfers = Transfers(backend, self.completion, limits.staged_bytes)
         user_events = self._user_events = UserEvents(backend, self._holdings)
         commands = Commands(backend, self._holdings, transfers, user_events, limits)
@@ -105,14 +105,12 @@ class Session:
         payloads = self._payloads = Payloads(self._holdings, images, limits, openers)
         self.loaded_images = LoadedImages()
         self._turn = threading.Lock()  # messages, and the ends of transfers, one after the other
-        regions = PeerRegions(
-            backend, self._holdings, self.completion, user_events, self._stick_to, self._turn
-        )
+        regions = PeerRegions(backend, holdings, self.completion, user_events, self._stick_to, self._turn)
         self.peers = Peers(regions, addresses, patience or Patience(), connect)
         prebuilt = Prebuilt(backend, self._holdings, products)
         builds = self._builds = Builds(backend, self._holdings, prebuilt, self.loaded_images, reply)
-        parting = Parting(backend, self._holdings, reply)
-        addresses_of = Addresses(backend, self._holdings, reply)
+        parting = Parting(backend, holdings, reply)
+        addresses_of = Addresses(backend, holdings, reply)
         self.turns: TurnTaking | None = None
         self._failure: Failure | None = None
         self._watched: set[int] = set()
@@ -394,10 +392,8 @@ class Session:
         self._reply(m.Binaries(command, [len(binary) for binary in binaries]), b"".join(binaries))
 
     def _sync(self, _message: m.Sync, command: int) -> None:
-        failures = [queue.failure for queue in self._holdings.queues.items.values() if queue.failure]
-        if self._failure is not None:
-            failures.append(self._failure)
-        if failures:
+        kept = (self._failure, *(queue.failure for queue in self._holdings.queues.items.values()))
+        if failures := [failure for failure in kept if failure is not None]:
             self._answer_failed(command, min(failures, key=lambda failure: failure.command))
         else:
             self._reply(m.Done(command))

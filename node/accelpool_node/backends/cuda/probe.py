@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.backends.base.probing import PROBE_SIZE, fault_of
 from accelpool_node.backends.base.types import BackendDevice
 from accelpool_wire.errors import Error
 
@@ -12,8 +13,7 @@ PROBE_SOURCE = """
 extern "C" __global__ void accelpool_probe(const float *x, float *y)
 { int i = blockIdx.x * blockDim.x + threadIdx.x; y[i] = expf(-x[i]) + rsqrtf(x[i]); }
 """
-PROBE_SIZE, GROUP_SIZE = 64, 32
-PROBE_TOLERANCE = 1e-4
+GROUP_SIZE = 32
 
 
 def probe(backend: Backend, device: BackendDevice) -> str:
@@ -21,17 +21,7 @@ def probe(backend: Backend, device: BackendDevice) -> str:
 
     Source: CUDA C++ Programming Guide, accuracy of `expf` and `rsqrtf`: within 2 ulp, 3e-7.
     """
-    x = np.linspace(0.5, 4.0, PROBE_SIZE, dtype=np.float32)
-    y = np.zeros_like(x)
-    try:
-        _compute_probe(backend, device, x, y)
-    except Error as error:
-        return " ".join(str(error).split())[:500]
-    expected = np.exp(-x) + 1 / np.sqrt(x)
-    if np.allclose(y, expected, rtol=PROBE_TOLERANCE, atol=0):
-        return ""
-    worst = int(np.argmax(np.nan_to_num(abs(y - expected), nan=np.inf)))
-    return f"it computes exp(-x) + rsqrt(x) of {x[worst]:g} as {y[worst]:g}, not {expected[worst]:g}"
+    return fault_of(lambda x, y: _compute_probe(backend, device, x, y))
 
 
 def _compute_probe(backend: Backend, device: BackendDevice, x: np.ndarray, y: np.ndarray) -> None:

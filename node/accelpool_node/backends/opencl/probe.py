@@ -6,15 +6,13 @@ import numpy as np
 import pyopencl as cl
 
 from accelpool_node.backends.base import Backend
+from accelpool_node.backends.base.probing import PROBE_SIZE, fault_of
 from accelpool_node.backends.base.types import BackendDevice
-from accelpool_wire.errors import Error
 
 PROBE_SOURCE = """
 __kernel void accelpool_probe(__global const float *x, __global float *y)
 { size_t i = get_global_id(0); y[i] = exp(-x[i]) + rsqrt(x[i]); }
 """
-PROBE_SIZE = 64  # the widest vectors that a compiler makes of it have 16 elements
-PROBE_TOLERANCE = 1e-4
 
 
 def probe(backend: Backend, device: BackendDevice) -> str:
@@ -22,17 +20,7 @@ def probe(backend: Backend, device: BackendDevice) -> str:
 
     Source: OpenCL C 3.0, relative error as ULPs: `exp` and `rsqrt` within 4 ulp, 5e-7.
     """
-    x = np.linspace(0.5, 4.0, PROBE_SIZE, dtype=np.float32)
-    y = np.zeros_like(x)
-    try:
-        _compute_probe(backend, device, x, y)
-    except Error as error:
-        return " ".join(str(error).split())[:500]
-    expected = np.exp(-x) + 1 / np.sqrt(x)
-    if np.allclose(y, expected, rtol=PROBE_TOLERANCE, atol=0):
-        return ""
-    worst = int(np.argmax(np.nan_to_num(abs(y - expected), nan=np.inf)))
-    return f"it computes exp(-x) + rsqrt(x) of {x[worst]:g} as {y[worst]:g}, not {expected[worst]:g}"
+    return fault_of(lambda x, y: _compute_probe(backend, device, x, y))
 
 
 def _compute_probe(backend: Backend, device: BackendDevice, x: np.ndarray, y: np.ndarray) -> None:
