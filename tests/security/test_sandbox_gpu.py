@@ -22,13 +22,14 @@ STARTS = ("listen", "name a thread", "make a memfd", "share memory")
 LIMIT_S = 60
 
 
-def outcomes(folder: Path, *, is_cpu: bool) -> dict[str, str]:
+def outcomes(folder: Path, *, is_cpu: bool, has_parent: bool = False) -> dict[str, str]:
     is_root = os.geteuid() == 0 and not users.why_not(sys.executable, USER, {}, ())
     folders.make(folder, USER if is_root else 0)
     policy = Policy(
         folder=str(folder), read=paths.found(paths.SYSTEM), user=USER if is_root else 0, is_cpu=is_cpu
     )
-    command = [sys.executable, "-m", "tests.security.driver_start", policy.encoded()]
+    policies = [policy.of_parent(sys.executable), policy] if has_parent else [policy]
+    command = [sys.executable, "-m", "tests.security.driver_start", *(one.encoded() for one in policies)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
     return json.loads(run.stdout)
 
@@ -40,6 +41,11 @@ def gpu(tmp_path: Path) -> dict[str, str]:
 
 def test_a_gpus_driver_can_start(gpu: dict[str, str]) -> None:
     assert {name: gpu[name] for name in STARTS} == dict.fromkeys(STARTS, "done")
+
+
+def test_a_gpus_driver_can_start_in_a_compiler_that_is_confined_within_its_builder(tmp_path: Path) -> None:
+    compiler = outcomes(tmp_path / "compiler", is_cpu=False, has_parent=True)
+    assert {name: compiler[name] for name in STARTS} == dict.fromkeys(STARTS, "done")
 
 
 def test_a_gpus_worker_serves_nobody_and_reaches_nobody(gpu: dict[str, str]) -> None:
