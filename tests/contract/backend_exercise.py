@@ -119,8 +119,8 @@ def events_end_complete_with_times_in_order(bench: Bench) -> None:
     backend = bench.backend
     event = backend.enqueue_fill_buffer(bench.queue, bench.buffer(bytes(8)), b"x", 0, 8, None)
     backend.flush(bench.queue)
-    backend.wait(backend.enqueue_barrier(bench.queue, [event]))
-    backend.wait(backend.enqueue_marker(bench.queue, None))
+    assert backend.wait(backend.enqueue_barrier(bench.queue, [event])) == COMPLETE
+    assert backend.wait(backend.enqueue_marker(bench.queue, None)) == COMPLETE
     assert backend.event_status(event) == COMPLETE
     times = backend.event_times(event)
     assert times is not None

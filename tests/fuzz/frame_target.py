@@ -76,7 +76,7 @@ def read(role: Role, stream: bytes, step: int) -> list[object]:
                 break
     except ProtocolError as error:
         return [*seen, type(error), str(error)]
-    return [*seen, conversation.state, reader.has_leftover()]
+    return [*seen, conversation.state, reader.has_leftover() or bool(rest)]  # after a Goodbye nothing is read
 
 
 class _Payload:

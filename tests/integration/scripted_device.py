@@ -123,8 +123,9 @@ class ScriptedBackend(NullBackend):
     def event_times(self, event: Any) -> list[int] | None:
         return None
 
-    def wait(self, event: Any) -> None:
+    def wait(self, event: Any) -> int:
         event.over.wait(30)
+        return event.status
 
 
 def connect_to(address: str, limit_s: float) -> socket.socket:

@@ -20,9 +20,10 @@ class Waited:
         self.begun: list[str] = []
         self.over = {name: threading.Event() for name in ("first", "second", "behind")}
 
-    def wait(self, event: str) -> None:
+    def wait(self, event: str) -> int:
         self.begun.append(event)
         assert self.over[event].wait(10)
+        return 0
 
 
 def test_a_wait_that_has_no_thread_yet_is_not_under_way(
@@ -31,7 +32,7 @@ def test_a_wait_that_has_no_thread_yet_is_not_under_way(
     backend, now = Waited(), [0.0]
     monkeypatch.setattr(completion, "time", SimpleNamespace(monotonic=lambda: now[0]))
     waiting = completion.Completion(cast(Backend, backend), 1, lambda: True)
-    waits: list[tuple[Any, Callable[[], None]]] = [(name, lambda: None) for name in backend.over]
+    waits: list[tuple[Any, completion.Then]] = [(name, lambda _: None) for name in backend.over]
     waiting.in_turn(waits[:2])
     waiting.in_turn(waits[2:])
     wait_until(lambda: backend.begun == ["first"])

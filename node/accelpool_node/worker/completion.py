@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 from accelpool_node.backends.base import Backend
 from accelpool_node.worker.gates import GatedEvent, TransferEvent, UserEvent, gate_of
@@ -25,6 +25,9 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error
 
 SHORT_S = 500e-6
+
+Then: TypeAlias = Callable[[int], None]
+"""What is done at the end of a command, with its status."""
 
 
 class Completion:
@@ -52,11 +55,8 @@ class Completion:
     def status(self, event: Any) -> int:
         """Return OpenCL's execution status of any event of a session. Never raises."""
         if isinstance(event, OWN_EVENTS):
-            if isinstance(event, FailedEvent):
-                return event.failure.code
-            if isinstance(event, GatedEvent) and event.failure is not None:
-                is_own = isinstance(event, (UserEvent, TransferEvent))
-                return event.failure.code if is_own else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
+            if failure := _failure(event):
+                return failure
             event = driver_event(event)
         try:
             return self._backend.event_status(event)
@@ -74,16 +74,17 @@ class Completion:
         first, last = self._backend.event_times(event.first), self._backend.event_times(event.last)
         return [*first[:3], last[3]] if first and last else None
 
-    def wait(self, event: Any) -> None:
-        """Block until an event is complete or failed."""
-        if isinstance(event, OWN_EVENTS):
-            if isinstance(event, FailedEvent):
-                return
-            event = driver_event(event)
-        self._backend.wait(event)
+    def wait(self, event: Any) -> int:
+        """Block until an event is complete or failed; return its status."""
+        if not isinstance(event, OWN_EVENTS):
+            return self._backend.wait(event)
+        if isinstance(event, FailedEvent):
+            return event.failure.code
+        status = self._backend.wait(driver_event(event))
+        return _failure(event) or status
 
-    def wait_in_thread(self, event: Any) -> None:
-        """Block a thread that is not the session's own, under the watchdog's eye meanwhile.
+    def wait_in_thread(self, event: Any) -> int:
+        """Block a thread that is not the session's own, under the watchdog's eye meanwhile; as `wait`.
 
         Args:
             event: One that no gate keeps from its end any more.
@@ -91,20 +92,18 @@ class Completion:
         number = next(self._numbers)
         self._started[number] = time.monotonic()
         try:
-            self.wait(event)
+            return self.wait(event)
         finally:
             del self._started[number]
 
-    def when_complete(
-        self, event: Any, then: Callable[[], None], pace: Pace, *, is_watch: bool = False
-    ) -> None:
+    def when_complete(self, event: Any, then: Then, pace: Pace, *, is_watch: bool = False) -> None:
         """Call `then` once an event is complete or failed: here if that is soon, else from a thread.
 
         Behind a gate nobody waits before it is open.
 
         Args:
             event: Any event of a session.
-            then: What to do.
+            then: What to do, with the event's status.
             pace: Of the event's queue; learns from this wait.
             is_watch: Nobody awaits an answer. Answers have threads of their own, so that no number of watched
                 events keeps them waiting.
@@ -115,27 +114,36 @@ class Completion:
             return
         started = time.perf_counter()
         if pace.expected_s <= SHORT_S and self.may_wait_here():
-            self.wait(event)
-        elif self.status(event) > 0:
+            status = self.wait(event)
+        elif (status := self.status(event)) > 0:
             self.in_turn([(event, functools.partial(_learn, pace, started, then))], is_watch=is_watch)
             return
-        _learn(pace, started, then)
+        _learn(pace, started, then, status)
 
-    def in_turn(self, waits: Sequence[tuple[Any, Callable[[], None]]], *, is_watch: bool = False) -> None:
+    def in_turn(self, waits: Sequence[tuple[Any, Then]], *, is_watch: bool = False) -> None:
         """Wait for events one after the other, in a thread of its own, and call what belongs to each."""
         (self._watches if is_watch else self._answers).submit(self._follow, waits)
 
-    def _follow(self, waits: Sequence[tuple[Any, Callable[[], None]]]) -> None:
+    def _follow(self, waits: Sequence[tuple[Any, Then]]) -> None:
         """Do the waits of a thread; while it waits, and only then, it is under the watchdog's eye."""
         try:
             for event, then in waits:
-                self.wait_in_thread(event)
-                then()
+                then(self.wait_in_thread(event))
         except Exception:
             traceback.print_exc()
             self._started[next(self._numbers)] = time.monotonic()  # somebody waits in vain: it will be seen
 
 
-def _learn(pace: Pace, started: float, then: Callable[[], None]) -> None:
+def _failure(event: Any) -> int:
+    """Return the status of an event that failed without the driver; 0 if it did not, as far as is known."""
+    if isinstance(event, FailedEvent):
+        return event.failure.code
+    if not isinstance(event, GatedEvent) or event.failure is None:
+        return 0
+    is_own = isinstance(event, (UserEvent, TransferEvent))
+    return event.failure.code if is_own else ErrorCode.EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
+
+
+def _learn(pace: Pace, started: float, then: Then, status: int) -> None:
     pace.expected_s = time.perf_counter() - started
-    then()
+    then(status)

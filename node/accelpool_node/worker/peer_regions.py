@@ -186,8 +186,7 @@ class PeerRegions:
         Raises:
             Error: One that it waits for has failed.
         """
-        self._completion.wait_in_thread(region.mapped)
-        status = self._completion.status(region.mapped)
+        status = self._completion.wait_in_thread(region.mapped)
         if status < 0:
             raise error_for(ROUTINE, status, "a command that it waits for has failed")
 
@@ -200,8 +199,7 @@ class PeerRegions:
         region.is_given_back = True
         unmapped = self._backend.enqueue_unmap(region.side_queue, region.mapping)
         self._backend.flush(region.side_queue)
-        self._completion.wait_in_thread(unmapped)
-        status = self._completion.status(unmapped)
+        status = self._completion.wait_in_thread(unmapped)
         if status < 0:
             raise error_for(ROUTINE, status, "the mapping could not be ended")
 

@@ -288,16 +288,14 @@ class Session:
                 outlet = enqueue(message, command)
                 then = functools.partial(self._send, routine, outlet, queue, command)
                 if isinstance(outlet.payload, Pieces):  # the queue must go no further before all are read
-                    self.completion.wait(outlet.event)
-                    then()
+                    then(self.completion.wait(outlet.event))
                 else:
                     self.completion.when_complete(outlet.event, then, queue.pace)
 
         return read
 
-    def _send(self, routine: str, outlet: Outlet, queue: QueueObject, command: int) -> None:
-        """Answer a read that is complete."""
-        status = self.completion.status(outlet.event)
+    def _send(self, routine: str, outlet: Outlet, queue: QueueObject, command: int, status: int) -> None:
+        """Answer a read that is complete, or has failed."""
         if status < 0:
             failure = run_failure(command, routine, status)
             if (cause := failure_of(outlet.event)) is not None:
@@ -325,8 +323,8 @@ class Session:
         status, pending = self.completion.status, []
         for handle in message.events:
             event = self._holdings.event_or_failure(handle)
-            if status(event) <= 0:
-                self._push_done(handle, event)
+            if (reached := status(event)) <= 0:
+                self._push_done(handle, event, reached)
             elif handle not in self._watched:
                 self._watched.add(handle)
                 wait = (event, functools.partial(self._push_done, handle, event))
@@ -345,17 +343,16 @@ class Session:
         queues = self._holdings.queues.items.values()
         return next((queue.pace for queue in queues if queue.newest is event), None) or Pace()
 
-    def _push_done(self, handle: int, event: Any) -> None:
+    def _push_done(self, handle: int, event: Any, status: int) -> None:
         self._watched.discard(handle)
-        self._reply(m.EventDone(handle, *self._state_of(event)))
+        self._reply(m.EventDone(handle, *self._state_of(event, status)))
 
     def _get_event(self, message: m.GetEvent, command: int) -> None:
         event = self._holdings.events.get(message.event, "clGetEventInfo")
-        self._reply(m.EventState(command, *self._state_of(event)))
+        self._reply(m.EventState(command, *self._state_of(event, self.completion.status(event))))
 
-    def _state_of(self, event: Any) -> tuple[int, list[int] | None, list[str] | None]:
+    def _state_of(self, event: Any, status: int) -> tuple[int, list[int] | None, list[str] | None]:
         """Return an event's status, times and failure; a failure told is reported."""
-        status = self.completion.status(event)
         failure = failure_of(event)
         if failure is not None:
             self._forget(failure)
@@ -373,8 +370,7 @@ class Session:
         newest = queue.newest if queue.is_in_order else self._backend.enqueue_marker(queue.handle, None)
         newest = self._user_events.gated(message, queue, newest)
 
-        def answer() -> None:
-            status = 0 if newest is None else self.completion.status(newest)
+        def answer(status: int) -> None:
             if status < 0 and newest is not queue.told and not isinstance(newest, TransferEvent):
                 queue.told = newest  # once is enough
                 queue.failure = queue.failure or run_failure(number, "clFinish", status)
@@ -382,7 +378,7 @@ class Session:
                 self._reply(m.Done(command))
 
         if newest is None:
-            answer()
+            answer(0)
         else:
             self.completion.when_complete(newest, answer, queue.pace)
         self._transfers.drop_written()  # now that nobody waits for it

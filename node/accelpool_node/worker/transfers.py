@@ -228,8 +228,7 @@ class Transfers:
             mapping, view, mapped = self._backend.enqueue_map_buffer(
                 queue.handle, buffer.handle, MAP_WRITE_INVALIDATE, offset, size, wait_for
             )
-            self._completion.wait(mapped)
-            status = self._completion.status(mapped)
+            status = self._completion.wait(mapped)
             if status < 0:
                 raise error_for(routine, status, "the buffer could not be mapped")
             return MappedIntake(backend=self._backend, queue=queue, view=view, mapping=mapping, mapped=mapped)
@@ -353,8 +352,7 @@ class Transfers:
             self._backend.flush(queue.handle)
             yield view
             view = following
-            self._completion.wait(span.last)
-            status = self._completion.status(span.last)
+            status = self._completion.wait(span.last)
             if status < 0:
                 raise error_for(routine, status, "it failed while it ran")
         yield view
@@ -379,10 +377,10 @@ class Transfers:
 
     def _is_idle(self, queue: QueueObject, wait_for: Sequence[Any] | None) -> bool:
         """Whether a write could run at once, so that waiting for its mapping holds nobody up."""
-        if not self._completion.may_wait_here():
+        status = self._completion.status
+        if not self._completion.may_wait_here() or (queue.newest is not None and status(queue.newest) > 0):
             return False
-        before = [*(wait_for or ()), *([queue.newest] if queue.newest is not None else ())]
-        return all(self._completion.status(event) <= 0 for event in before)
+        return not wait_for or all(status(event) <= 0 for event in wait_for)
 
 
 def _read_band(bulk: Bulk, band: Band, wait_for: Sequence[Any] | None) -> tuple[memoryview, Any]:

@@ -56,8 +56,7 @@ class Zeroing:
         return self._backend.create_command_queue(context.handle, context.devices[0], 0)
 
     def _finish(self, event: Any, routine: str) -> None:
-        self._backend.wait(event)
-        status = self._backend.event_status(event)
+        status = self._backend.wait(event)
         if status < 0:
             what = f"new memory could not be zeroed: the driver failed with {status}"
             raise error_for(routine, ErrorCode.MEM_OBJECT_ALLOCATION_FAILURE, what)

@@ -26,6 +26,6 @@ class Events(Protocol):
         """Return [queued, submit, start, end] in ns of a complete event, or None without profiling."""
         ...
 
-    def wait(self, event: Event) -> None:
-        """Block until the event is complete or failed; a failure is not raised here."""
+    def wait(self, event: Event) -> int:
+        """Block until the event is complete or failed; return its status: 0, or the error."""
         ...

@@ -29,6 +29,7 @@ class Events:
         """Return the moment of the command four times, in a profiling queue."""
         return event.times
 
-    def wait(self, event: NullEvent) -> None:
+    def wait(self, event: NullEvent) -> int:
         """Return at once, or when the user events are set that it waits for."""
         event.wait()
+        return event.status

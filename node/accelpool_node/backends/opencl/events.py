@@ -32,14 +32,8 @@ class Events:
 
     @translated("clGetEventInfo")
     def event_status(self, event: Any) -> int:
-        """Ask for the status; Intel's runtime calls complete what waited for an event that has failed."""
-        status = int(event.get_info(STATUS))
-        if status == 0:
-            try:
-                event.wait()
-            except cl.Error as error:
-                return int(error.code)
-        return status
+        """Ask for the status."""
+        return int(event.get_info(STATUS)) or _outcome(event)
 
     def event_times(self, event: Any) -> list[int] | None:
         """Ask for the four times."""
@@ -48,9 +42,22 @@ class Events:
         except cl.Error:
             return None
 
-    def wait(self, event: Any) -> None:
+    def wait(self, event: Any) -> int:
         """Block, with the interpreter free for other threads."""
+        outcome = _outcome(event)
         try:
-            event.wait()
-        except cl.Error:
-            return  # the status tells
+            return int(event.get_info(STATUS)) or outcome
+        except cl.Error as error:
+            return int(error.code)
+
+
+def _outcome(event: Any) -> int:
+    """Wait, and return what that says.
+
+    To Intel's runtime what waited for a failed event is complete, and only a wait for it fails.
+    """
+    try:
+        event.wait()
+    except cl.Error as error:
+        return int(error.code)
+    return 0
