@@ -40,7 +40,7 @@ class Events:
             return None
         return _times(event)
 
-    def wait(self, event: CudaEvent) -> None:
+    def wait(self, event: CudaEvent) -> int:
         """Look for a moment, then block, with the interpreter free for other threads."""
         if event.over is not None:
             event.over.wait()
@@ -48,6 +48,7 @@ class Events:
         while not has_ended(event):
             if time.perf_counter() > until_s:
                 _block(event)
+        return event.status
 
 
 def has_ended(event: CudaEvent) -> bool:

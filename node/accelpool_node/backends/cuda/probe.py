@@ -35,6 +35,5 @@ def _compute_probe(backend: Backend, device: BackendDevice, x: np.ndarray, y: np
         backend.set_kernel_arg(kernel, index, buffer)
     backend.enqueue_nd_range_kernel(queue, kernel, [PROBE_SIZE], [GROUP_SIZE], None, None)
     event = backend.enqueue_read_buffer(queue, buffers[1], y.data.cast("B"), 0, None)
-    backend.wait(event)
-    if backend.event_status(event) < 0:
-        raise Error("clEnqueueReadBuffer", backend.event_status(event), "the kernel failed")
+    if (status := backend.wait(event)) < 0:
+        raise Error("clEnqueueReadBuffer", status, "the kernel failed")
