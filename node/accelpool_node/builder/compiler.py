@@ -87,8 +87,8 @@ def serve(stream: socket.socket, driver: Driver | None, backend_name: str, polic
     signal.alarm(START_LIMIT_S)  # a driver that hangs leaves no process
     driver = driver or Driver.load(backend_name)
     signal.alarm(0)
-    identities = [b.identify(device) for device in driver.devices.values()]
-    b.send(stream, b.encode(b.Ready(pid=os.getpid(), devices=identities)))
+    identified = [b.identify(device) for device in driver.devices.values()]
+    b.send(stream, b.encode(b.Ready(pid=os.getpid(), devices=identified)))
     build = b.decode_build(b.receive(stream, b.MAX_BUILD_BYTES))
     if build.is_deferred:
         os.nice(DEFERENCE)

@@ -106,8 +106,8 @@ def _warm(options: argparse.Namespace) -> compiler.Driver:
     """Return the driver, loaded and warm; start the process again, cold, if its forks could not use it."""
     driver = compiler.Driver.load(options.backend)
     served = [device for device in driver.devices.values() if device.name in options.device]
-    identities = [b.identify(device) for device in served]
-    if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, identities):
+    identified = [b.identify(device) for device in served]
+    if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, identified):
         os.set_inheritable(options.channel_fd, True)
         os.execv(sys.executable, [sys.executable, "-P", "-m", MODULE, *sys.argv[1:], "--cold"])  # noqa: S606
     return driver

@@ -18,7 +18,7 @@ driver       the native OpenCL driver, and how loaders find it
 lease_options  the options that say what lease to take
 kept_lease   a lease that processes are run under; keeper is the process that renews it
 lease_file   what the driver reads of a lease
-process_identity  which process is meant
+process_reference  which process is meant
 up           a pool on this machine, until Ctrl-C
 supervisor   starts its processes again when they die
 pool         a broker and an agent as child processes

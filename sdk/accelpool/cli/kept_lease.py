@@ -16,7 +16,7 @@ from accelpool.acquisition import Acquisition
 from accelpool.cli import keeper, lease_file
 from accelpool.cli.failures import ExitCode, StartFailed
 from accelpool.cli.lease_file import LeaseFile
-from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.cli.process_reference import ProcessReference
 from accelpool.credentials import Credentials
 from accelpool.lease_request import LeaseRequest
 from accelpool.records import LeaseRecord
@@ -86,7 +86,7 @@ class KeptLease:
 def take(
     request: LeaseRequest,
     credentials: Credentials,
-    holder: ProcessIdentity,
+    holder: ProcessReference,
     runtime_dir: Path,
     say: Say,
     *,

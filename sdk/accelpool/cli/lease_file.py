@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from accelpool.cli.failures import CommandFailed
-from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.cli.process_reference import ProcessReference
 from accelpool.records import EndpointRecord, LeaseRecord
 
 NAME = "lease.json"
@@ -45,7 +45,7 @@ class LeaseFile(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     lease: str
-    keeper: ProcessIdentity
+    keeper: ProcessReference
     expires_at: str | None = None
     endpoints: list[DriverEndpoint] = []
 
@@ -65,7 +65,7 @@ def new_folder(parent: Path) -> Path:
 def write(
     folder: Path,
     record: LeaseRecord,
-    keeper: ProcessIdentity,
+    keeper: ProcessReference,
     tunnel_to: Callable[[EndpointRecord], int] = lambda _: 0,
 ) -> None:
     """Write the file of a lease, all or nothing.

@@ -10,7 +10,7 @@ from accelpool import credentials as saved
 from accelpool.cli.credentials_file import write_credentials
 from accelpool.cli.device_login import DeviceLogin
 from accelpool.cli.failures import LoginFailed, NoPool
-from accelpool.cli.job_identity import job_id_token
+from accelpool.cli.job_id_token import job_id_token
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.settings import CliSettings
