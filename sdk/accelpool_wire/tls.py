@@ -17,6 +17,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
+from accelpool_wire.channel import read_exactly
 from accelpool_wire.errors import ConnectError, LocalProtocolError, ReadError, Timeout, Unauthorized
 
 SECRET_BYTES = 32
@@ -176,7 +177,7 @@ class Door:
         try:
             tls.settimeout(timeout_s)
             tls.do_handshake()
-            said = _read_exactly(tls, SECRET_BYTES, due_s)
+            said = read_exactly(tls, SECRET_BYTES, due_s)
             if not hmac.compare_digest(said, self.secret):
                 raise Unauthorized("whoever came after the handing over does not know its secret")
         except BaseException as error:
@@ -187,14 +188,3 @@ class Door:
                 raise ReadError(f"the TLS handshake failed: {error.strerror or error}") from error
             raise
         return tls
-
-
-def _read_exactly(tls: ssl.SSLSocket, count: int, due_s: float) -> bytes:
-    content = bytearray()
-    while len(content) < count:
-        tls.settimeout(max(due_s - time.monotonic(), 0.001))
-        part = tls.recv(count - len(content))
-        if not part:
-            raise ReadError(f"the other side closed after {len(content)} of {count} bytes")
-        content += part
-    return bytes(content)
