@@ -21,8 +21,8 @@ from accelpool_node.discover import load_backend
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.policy import Policy
 from accelpool_wire.errors import Error
+from accelpool_wire.private_file import PRIVATE_DIR
 
-PRIVATE_DIR = 0o700
 START_LIMIT_S, BUILD_LIMIT_S = 60, 60
 MAX_CPU_S = 4 * BUILD_LIMIT_S  # of all its threads
 MAX_DATA_BYTES = 8 << 30

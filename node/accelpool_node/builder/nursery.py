@@ -29,11 +29,11 @@ from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.policy import Policy, decode
 from accelpool_node.sandbox.privileges import die_with
 from accelpool_wire.errors import Error
+from accelpool_wire.private_file import PRIVATE_DIR
 
 MODULE = "accelpool_node.builder.nursery"
 TRIAL_LIMIT_S = 20
 IN_NURSERY, IN_FORK = 1, 2
-PRIVATE_DIR = 0o700
 MAX_NAME_BYTES = 64
 
 
