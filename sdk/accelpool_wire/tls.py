@@ -58,11 +58,11 @@ def server_context(chain: str, key: str | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # nobody resumes; and nothing may come unasked after a handshake
-    context.load_cert_chain(chain, key, password=no_password)
+    context.load_cert_chain(chain, key, password=_no_password)
     return context
 
 
-def no_password() -> bytes:
+def _no_password() -> bytes:
     """Return what opens no key that is encrypted: OpenSSL would ask on the terminal, and wait there."""
     return b""
 
