@@ -67,7 +67,7 @@ class Settings:
         """
         url, token = url or self.url, token or self.token
         if url:
-            check_url(url)
+            check_broker_url(url)
         if url and token:
             return Credentials(url=url.rstrip("/"), token=token, ca=self.ca or "")
         saved = credentials.load(self.credentials_path)
@@ -90,7 +90,7 @@ class Settings:
         return f"{what} (there is no {self.credentials_path})"
 
 
-def check_url(url: str) -> None:
+def check_broker_url(url: str) -> None:
     """Refuse what is no broker's URL.
 
     Raises:

@@ -17,7 +17,7 @@ from accelpool.cli.settings import CliSettings
 from accelpool.credentials import Credentials
 from accelpool.errors import RemoteProtocolError
 from accelpool.rest import RestClient
-from accelpool.settings import Settings, check_url
+from accelpool.settings import Settings, check_broker_url
 from accelpool_wire.issuer import IssuerClient
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -75,7 +75,7 @@ def _pool(settings: Settings, url: str | None) -> Credentials:
     chosen = url or settings.url or (known.url if known else None)
     if chosen is None:
         raise NoPool("no pool is known: give its --url, or set ACCELPOOL_URL")
-    check_url(chosen)
+    check_broker_url(chosen)
     is_known = known is not None and known.url.rstrip("/") == chosen.rstrip("/")
     return Credentials(
         url=chosen.rstrip("/"), token="", ca=settings.ca or (known.ca if known and is_known else "")
