@@ -13,7 +13,6 @@ The database holds the tokens' hashes only.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -124,11 +123,6 @@ def tokens(path: Path | None) -> dict[str, str]:
         return {role: str(found[role]) for role in ("user", "node") if role == "user" or role in found}
     except (ValueError, KeyError, TypeError) as error:
         raise StateDirError(f'{file} is not of the form {{"user": "..."}}') from error
-
-
-def sha256(token: str) -> str:
-    """Return the hash under which a token is kept."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _new_tokens() -> dict[str, str]:
