@@ -18,11 +18,15 @@ from accelpool_wire.private_file import PRIVATE_DIR, replace_file
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A pool's URL, the token to use it with, and the file of authorities; "" for those of the system."""
+    """A pool's URL, the token to use it with, and the file of authorities; "" for those of the system.
+
+    With `is_insecure` nodes need no TLS, though the broker has it; that is not in the file.
+    """
 
     url: str
     token: str
     ca: str = ""
+    is_insecure: bool = False
 
     def __repr__(self) -> str:
         return f"Credentials(url={self.url!r}, token=...)"

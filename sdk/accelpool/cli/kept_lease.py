@@ -109,6 +109,7 @@ def take(
     acquisition = Acquisition(
         rest=RestClient(credentials.url, credentials.token, credentials.ca),
         request=request,
+        is_insecure=credentials.is_insecure,
         say=say,
         say_after_s=SAY_AFTER_S,
     )
