@@ -17,6 +17,7 @@ from accelpool import acquire_options
 from accelpool.acquire_options import AcquireOptions
 from accelpool.acquisition import Acquisition, lease_record
 from accelpool.connections import SessionConnection
+from accelpool.credentials import Credentials
 from accelpool.demand import Demand, invalid
 from accelpool.device import Device, Platform
 from accelpool.errors import LocalProtocolError, RemoteProtocolError, Unavailable
@@ -46,13 +47,17 @@ class Broker:
         url: The broker's URL.
         token: The token to use it with.
         ca: The file of the authorities that vouch for its certificate; "" for those of the system.
+        is_insecure: Whether nodes need no TLS, though the broker has it.
         rest: A way to the broker to use instead of HTTP to `url`.
     """
 
-    def __init__(self, url: str, token: str, ca: str = "", *, rest: RestClient | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, ca: str = "", *, is_insecure: bool = False, rest: RestClient | None = None
+    ) -> None:
         self.url = url
         self.is_open = True
         self._rest = rest or RestClient(url, token, ca)
+        self._is_insecure = is_insecure
         self._keeper = LeaseKeeper(self._rest)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         disown = weakref.WeakMethod(self._disown)
@@ -90,6 +95,7 @@ class Broker:
             Conflict: There is no room from `starts_at` until `ends_at`.
             Invalid: An argument is not possible, which one, and what was expected.
             Unauthorized: The broker does not know the token.
+            InsecureEndpoint: The node does no TLS, and is not this machine, though the broker has it.
             TransportError: The broker or the node cannot be reached.
         """
         from accelpool.context import Context
@@ -191,7 +197,9 @@ class Broker:
         request = LeaseRequest(
             wait_s=wait_seconds(wait), starts_at=known.starts_at.timestamp(), client=client_name()
         )
-        active = Acquisition(rest=self._rest, request=request, record=record).join()
+        active = Acquisition(
+            rest=self._rest, request=request, record=record, is_insecure=self._is_insecure
+        ).join()
         return Context._over_session(self._open(active, request.client, on_notice))
 
     def _session_for(self, devices: Sequence[Device]) -> Session:
@@ -210,7 +218,7 @@ class Broker:
     def _lease_session(self, request: LeaseRequest, on_notice: OnNotice | None = None) -> Session:
         """Return an open session on the devices of a lease of its own."""
         self._check_open()
-        acquisition = Acquisition(rest=self._rest, request=request)
+        acquisition = Acquisition(rest=self._rest, request=request, is_insecure=self._is_insecure)
         record = acquisition.run()
         try:
             return self._open(record, request.client, on_notice)
@@ -286,7 +294,7 @@ def connect(url: str | None = None, token: str | None = None) -> Broker:
         Unauthorized: No pool is known, or no token for it.
     """
     found = Settings.from_environment().credentials(url, token)
-    return Broker(found.url, found.token, found.ca)
+    return Broker(found.url, found.token, found.ca, is_insecure=found.is_insecure)
 
 
 def default_broker(url: str | None = None, token: str | None = None) -> Broker:
@@ -298,13 +306,13 @@ def default_broker(url: str | None = None, token: str | None = None) -> Broker:
         Unauthorized: No pool is known, or no token for it.
     """
     found = Settings.from_environment().credentials(url, token)
-    broker = _broker_for(found.url, found.token, found.ca)
+    broker = _broker_for(found)
     if not broker.is_open:
         _broker_for.cache_clear()
-        broker = _broker_for(found.url, found.token, found.ca)
+        broker = _broker_for(found)
     return broker
 
 
 @lru_cache(maxsize=16)
-def _broker_for(url: str, token: str, ca: str) -> Broker:
-    return Broker(url, token, ca)
+def _broker_for(found: Credentials) -> Broker:
+    return Broker(found.url, found.token, found.ca, is_insecure=found.is_insecure)
