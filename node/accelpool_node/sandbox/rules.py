@@ -85,7 +85,7 @@ def rules_of(policy: Policy, pid: int) -> dict[str, Rule]:
         rules |= {"mmap": Rule(), "memfd_create": Rule()}
         # As it starts, CUDA listens at the socket @cuda-uvmfd-NAMESPACE-PID, and gives up if it cannot.
         # It hands other processes a descriptor there; without accept and connect nobody gets one.
-        # Source: snapd's interface cuda-support, and what others found who trace it: docs/cuda.md.
+        # Source: snapd's interface cuda-support; docs/cuda.md has all of them.
         is_unix = Test(argument=0, values=(AF_UNIX,))
         is_packets = Test(argument=1, mask=SOCK_TYPES, values=(SOCK_SEQPACKET,))
         rules["socket"] = Rule(tests=(is_unix, is_packets))
