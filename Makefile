@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests and demo start a thousand processes: what they are made of is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: all setup demo test driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi clean
 
 all: check test

@@ -7,7 +7,8 @@ import socket
 import ssl
 import threading
 
-from accelpool_node.certificate import Certificate, door, make_certificate
+from accelpool_node.certificate import Certificate, door
+from accelpool_node.own_certificate import make_certificate
 from accelpool_wire.tls import SECRET_BYTES, join
 
 PATIENCE_S = 5.0

@@ -34,7 +34,8 @@ def run_tests(
     Where it runs on several devices the worst counts. Where the process ends before its last test that one
     has failed, and those after it are not in the result: "(the rest)" has.
     """
-    command = [sys.executable, "-m", "pytest", "-v", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "pytest_timeout"]
+    command += ["-v", "--tb=short", "--color=no", "-p", "no:cacheprovider"]
     command += [f"--timeout={test_limit_s:g}", "--rootdir", str(path.parent), "-c", "/dev/null", *args]
     status = side.run([*command, path.name], path.parent, log, limit_s=limit_s, **_selection(side))
     printed = log.read_text(errors="replace")

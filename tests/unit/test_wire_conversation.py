@@ -218,7 +218,7 @@ def test_payload_over_the_limit_is_not_sent() -> None:
     assert client.command == 1
 
 
-@pytest.mark.parametrize("kind", [*POSTED, *REPLIES], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*sorted(POSTED, key=str), *REPLIES], ids=lambda kind: kind.__name__)
 def test_only_some_messages_have_a_payload(kind: type[m.Message]) -> None:
     client, worker = in_state(Role.CLIENT), in_state(Role.WORKER)
     if kind in WITH_PAYLOAD:

@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from accelpool_node.certificate import Certificate, door, make_certificate
+from accelpool_node.certificate import Certificate, door
+from accelpool_node.own_certificate import make_certificate
 from accelpool_wire import messages as m
 from accelpool_wire import tls
 from accelpool_wire.errors import (

@@ -7,7 +7,6 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from accelpool_broker.store.postgres import PostgresStore
 from accelpool_broker.store.protocol import Store
 from accelpool_broker.store.sqlite import SqliteStore
 from accelpool_wire.errors import AccelpoolError
@@ -36,6 +35,8 @@ def open_store(url: str | None, default: Path | None) -> Store:
         return SqliteStore(default)
     parsed = _parse(url)
     if parsed.drivername == POSTGRES:
+        from accelpool_broker.store.postgres import PostgresStore  # its driver is slow to load
+
         return PostgresStore(parsed.set(drivername="postgresql+psycopg"))
     if parsed.drivername != SQLITE:
         raise DatabaseUrlError(f"the database's URL begins with {parsed.drivername}://, expected {FORMS}")

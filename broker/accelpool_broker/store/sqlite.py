@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
@@ -36,7 +38,10 @@ class SqliteStore:
         # In memory there is one connection, which readers and writers share.
         self._reader = self._writer if path is None else None
         self._immediate = self._engine.execution_options(immediate=True)
-        migrate(self._engine)
+        if path is None:
+            _load(self._engine, _newest_form())
+        else:
+            migrate(self._engine)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -75,6 +80,27 @@ def _engine(path: Path | None) -> Engine:
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+@functools.cache
+def _newest_form() -> bytes:
+    """Return an empty database's bytes: each in memory is new, but only the first has to be migrated."""
+    engine = _engine(None)
+    migrate(engine)
+    connection = engine.raw_connection()
+    try:
+        return cast(sqlite3.Connection, connection.driver_connection).serialize()
+    finally:
+        connection.close()
+        engine.dispose()
+
+
+def _load(engine: Engine, database: bytes) -> None:
+    connection = engine.raw_connection()
+    try:
+        cast(sqlite3.Connection, connection.driver_connection).deserialize(database)
+    finally:
+        connection.close()
 
 
 def _configure(connection: Any, _record: Any) -> None:

@@ -35,7 +35,7 @@ from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.state_dir import TOKEN, StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
-from accelpool_node.certificate import Certificate, make_certificate, read_certificate
+from accelpool_node.certificate import Certificate
 from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import AccelpoolError, Invalid
 from accelpool_wire.tls import is_loopback
@@ -341,6 +341,8 @@ async def _work(
 def _certificate(settings: Settings) -> Certificate | None:
     if not settings.is_secure:
         return None
+    from accelpool_node.own_certificate import make_certificate, read_certificate  # slow to load
+
     if settings.tls_cert is not None and settings.tls_key is not None:
         return read_certificate(settings.tls_cert, settings.tls_key)
     return make_certificate()

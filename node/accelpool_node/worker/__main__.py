@@ -19,7 +19,7 @@ import msgspec
 
 from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
-from accelpool_node.certificate import Certificate, door, make_certificate
+from accelpool_node.certificate import Certificate, door
 from accelpool_node.discover import load_backend
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.limits import bound_memory
@@ -53,7 +53,7 @@ def main() -> NoReturn:
     options = parser.parse_args()
     policy: Policy = options.sandbox
     allow_open_files(FILES)
-    certificate = make_certificate() if options.tls else None  # by a file: confined, it could open none
+    certificate = _certificate() if options.tls else None  # by a file: confined, it could open none
     sandbox = confine(policy, os.environ, keep=[options.control_fd])
     channel = socket.socket(fileno=options.control_fd)
     channel.set_inheritable(False)  # a driver's own child must not keep it open after this process
@@ -73,6 +73,12 @@ def main() -> NoReturn:
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
     agent.leave(_serve(agent, backend, devices, order, stream, descriptors[1:], certificate))
+
+
+def _certificate() -> Certificate:
+    from accelpool_node.own_certificate import make_certificate  # a tenth of a worker's start
+
+    return make_certificate()
 
 
 def _serve(
