@@ -43,8 +43,8 @@ def test_a_crowd_is_seen_while_a_look_at_folders_lasts(monkeypatch: pytest.Monke
     monkeypatch.setattr(watch, "tasks_of", lambda pids: Counter(dict.fromkeys(pids, next(counts, 6))))
 
     async def scenario() -> None:
-        child, place = Child(), SimpleNamespace(folder=Path("/f"), bounds_tasks=False)
-        processes = SimpleNamespace(places=lambda: {child: place})
+        child, jail = Child(), SimpleNamespace(folder=Path("/f"), bounds_tasks=False)
+        processes = SimpleNamespace(jails=lambda: {child: jail})
         watching = asyncio.create_task(Watch(cast("Any", processes), BOUNDS).run())
         try:
             await asyncio.wait_for(child.ended.wait(), 10)
