@@ -3,6 +3,7 @@
 What happens to a request that fails:
 
     nobody listens                 ConnectError; tried again within `retry_s`
+    they disagree about TLS        ConnectError, which says how; likewise
     the connection breaks          ReadError; tried again within `retry_s`
     Unavailable, 502, 503, 504     Unavailable; tried again within `retry_s`, after Retry-After if given
     TooManyRequests                likewise, and for ten seconds in any case: nothing was done
@@ -33,6 +34,7 @@ from accelpool.errors import (
     Unavailable,
     problem,
 )
+from accelpool_wire.broker_tls import mistake
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
@@ -78,6 +80,7 @@ class RestClient:
         self.sleep = sleep
         self._http = http or requests.Session()
         self._http.trust_env = False
+        self._ca = ca
         if ca:
             self._http.verify = ca
         self._headers = {"Accept": "application/json"}
@@ -179,12 +182,14 @@ class RestClient:
                 allow_redirects=False,
             )
         except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise ConnectError(f"{where} cannot be reached: {error}") from error
+            raise ConnectError(self._misunderstood(error) or f"{where} cannot be reached: {error}") from error
         except requests.exceptions.Timeout as error:
             raise Timeout(f"{where} did not answer {method} {path} in time") from error
         except requests.exceptions.ConnectionError as error:
             if _never_connected(error):
                 raise ConnectError(f"nobody answers at {self.url}: is the broker running?") from error
+            if misunderstood := self._misunderstood(error):
+                raise ConnectError(misunderstood) from error
             raise ReadError(f"the connection to {where} broke during {method} {path}") from error
         except (
             requests.exceptions.ChunkedEncodingError,
@@ -192,8 +197,12 @@ class RestClient:
         ) as error:
             raise ReadError(f"the answer of {where} to {method} {path} is not whole: {error}") from error
         except (requests.exceptions.RequestException, ValueError, OSError) as error:
-            raise ConnectError(f"{where} cannot be asked: {error}") from error
+            raise ConnectError(self._misunderstood(error) or f"{where} cannot be asked: {error}") from error
         return self._read(response, f"{method} {self.url}{path}")
+
+    def _misunderstood(self, error: Exception) -> str:
+        """Return what is wrong between client and broker about TLS, "" if nothing is."""
+        return str(mistake(error, url=self.url, ca=self._ca, setting="ACCELPOOL_CA") or "")
 
     def _read(self, response: requests.Response, what: str) -> Answer:
         retry_after_s = _seconds(response.headers.get("Retry-After"))

@@ -71,6 +71,20 @@ def test_a_token_that_the_broker_has_forgotten_is_replaced_by_a_join_token(
     assert (state / "token").read_text() != "apn_of-another-pool\n"
 
 
+def test_a_file_of_authorities_that_is_not_there_ends_it(pool: Pool, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*command(pool, tmp_path / "state"), "--broker", "https://127.0.0.1:9", "--ca", "/nowhere/ca.pem"],
+        env={**clean_environment(tmp_path), "ACCELPOOL_JOIN_TOKEN": "apj_any"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = "the file of authorities /nowhere/ca.pem (--ca) cannot be read: No such file or directory"
+    assert done.stderr.splitlines()[-1] == f"accelpool node: {told}"
+
+
 def test_without_a_good_token_it_says_so_and_ends(pool: Pool, tmp_path: Path) -> None:
     used = join_token(pool.url, pool.token, "other")
     for env, told in (
