@@ -28,6 +28,52 @@ def test_an_admin_lets_somebody_in_and_out_again(cli: Cli, null_pool: Pool) -> N
     assert (listed["admin"], listed["mira"]) == ("admin", "operator")
 
 
+def test_a_member_without_a_tenant_is_told_apart_and_what_gives_it_one(
+    cli: Cli, null_pool: Pool, driver: dict[str, str]
+) -> None:
+    remedy = "`accelpool account change carl --tenant TENANT`"
+    done = cli.call("account", "create", "carl", pool=null_pool)
+    assert (done.exit_code, remedy in done.stderr) == (0, True)
+    token = cli.json("token", "create", "t", "--account", "carl", pool=null_pool)["token"]["token"]
+    refused = cli.run("acquire", "--shell", pool=null_pool, **{**driver, "ACCELPOOL_TOKEN": token})
+    assert (refused.returncode, remedy in refused.stderr) == (4, True)
+    told = cli.call("tenants", pool=null_pool, ACCELPOOL_TOKEN=token).stdout
+    assert told == "None that this account may see. A pool without tenants charges everybody as `default`.\n"
+    assert remedy not in cli.call("account", "create", "olga", "--role", "operator", pool=null_pool).stderr
+
+
+def test_a_tenant_that_is_not_there_is_told(cli: Cli, null_pool: Pool) -> None:
+    assert cli.call("tenant", "there", pool=null_pool).exit_code == 0
+    for command in ("create", "change"):
+        words = ("account", command, "dora", "--tenant", "there", "--tenant", "theer")
+        done = cli.call(*words, pool=null_pool)
+        assert done.exit_code == 0
+        [told] = [line for line in done.stderr.splitlines() if "no tenant" in line]
+        assert told.startswith("There is no tenant theer yet: `accelpool tenant theer` makes it")
+    assert (
+        "no tenant" not in cli.call("account", "change", "dora", "--tenant", "there", pool=null_pool).stderr
+    )
+
+
+def test_a_name_that_is_taken_is_no_second_account(cli: Cli, null_pool: Pool) -> None:
+    for code in (0, 1):
+        done = cli.call("account", "create", "emil", "--role", "operator", pool=null_pool)
+        assert done.exit_code == code
+    assert "`accelpool account change emil`" in done.stderr
+
+
+def test_a_mistake_is_told_by_the_option_that_it_is_in(
+    cli: Cli, null_pool: Pool, driver: dict[str, str]
+) -> None:
+    for words, told in (
+        (("token", "create", "t", "--scope", "foo"), "accelpool: --scope: 'foo' is none of leases:read,"),
+        (("acquire", "--shell", "--where", "("), "accelpool: --where: "),
+    ):
+        assert cli.run(*words, pool=null_pool, **driver).stderr.startswith(told)
+    done = cli.call("token", "create", "t", "--days", "0", pool=null_pool)
+    assert (done.exit_code, "more than 0, not 0" in done.stderr) == (2, True)
+
+
 def test_a_token_is_made_rotated_and_revoked(cli: Cli, null_pool: Pool) -> None:
     path = cli.home / "ci.token"
     done = cli.call(
@@ -81,6 +127,9 @@ def test_join_tokens_are_made_shown_and_taken_back(cli: Cli, null_pool: Pool) ->
     made = cli.json("node", "join-token", "create", "n9", "--file", str(path), pool=null_pool)["join_token"]
     assert "token" not in made
     assert path.read_text().startswith("apj_")
+    other = cli.home / "other.token"
+    done = cli.call("node", "join-token", "create", "n9", "--file", str(other), pool=null_pool)
+    assert f"It is in {other}." in done.stderr
     shown = cli.call("node", "join-token", "create", pool=null_pool)
     assert shown.stdout.startswith("apj_")
     assert "any new node" in shown.stderr
