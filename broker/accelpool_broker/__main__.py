@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from accelpool_broker import server, state_dir
+from accelpool_broker.admission import AdmissionControl
 from accelpool_broker.app import build_app
 from accelpool_broker.body_slots import MOST_FORMS
 from accelpool_broker.clock import SystemClock
-from accelpool_broker.gate import Gate
 from accelpool_broker.services.services import open_services
 from accelpool_broker.settings import Settings
 from accelpool_broker.state_dir import StateDirError
@@ -94,7 +94,8 @@ def _tls(given: argparse.Namespace) -> server.TlsFiles | None:
 
 
 def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> int:
-    with server.listen(settings.host, settings.port) as sock, state_dir.locked(directory), Gate(sock):
+    listening = server.listen(settings.host, settings.port)
+    with listening as sock, state_dir.locked(directory), AdmissionControl(sock):
         clock = SystemClock()
         services = open_services(settings, clock)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -27,7 +27,6 @@ from accelpool_broker.resources import (
     devices,
     enrolment,
     health,
-    identity,
     kernels,
     launches,
     leases,
@@ -37,6 +36,7 @@ from accelpool_broker.resources import (
     tenants,
     tokens,
     trust_rules,
+    whoami,
 )
 from accelpool_broker.resources.context import EXTENSION, services
 from accelpool_broker.resources.fields import MAX_INT
@@ -53,7 +53,7 @@ BLUEPRINTS = (
     devices.blueprint,
     leases.blueprint,
     tenants.blueprint,
-    identity.blueprint,
+    whoami.blueprint,
     accounts.blueprint,
     tokens.blueprint,
     login.blueprint,

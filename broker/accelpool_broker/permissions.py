@@ -25,7 +25,7 @@ NEEDS: dict[str, Scope | Need] = {
     "openapi.swagger_ui_oauth_redirect": Need.ANY_TOKEN,
     "kernels.list_kernels": Need.ANY_TOKEN,
     "kernels.get_kernel": Need.ANY_TOKEN,
-    "identity.get_whoami": Need.ANY_TOKEN,
+    "whoami.get_whoami": Need.ANY_TOKEN,
     "nodes.put_node": Scope.NODE,
     "nodes.reconcile_node": Scope.NODE,
     "enrolment.enrol_node": Scope.JOIN,

@@ -15,7 +15,6 @@ import logging
 import os
 import select
 import socket
-import ssl
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from granian.server.mt import MTServer
 
 from accelpool_wire.channel import prepare
 from accelpool_wire.errors import AccelpoolError
-from accelpool_wire.tls import no_password
+from accelpool_wire.tls import server_context
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +61,7 @@ class TlsFiles:
             CertificateError: They cannot.
         """
         try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.cert, self.key, password=no_password)
+            server_context(str(self.cert), str(self.key))
         except OSError as error:
             what = f"{self.cert} and {self.key} are no certificate and its key"
             raise CertificateError(f"{what}: {error.strerror or error}") from error

@@ -13,7 +13,6 @@ The database holds the tokens' hashes only.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -26,13 +25,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from accelpool_wire.errors import AccelpoolError
+from accelpool_wire.private_file import PRIVATE_DIR, replace_file
 
 DATABASE = "broker.sqlite"
 SIGNING_KEY = "signing.key"
 TOKENS = "tokens.json"
 LOCK = "broker.lock"
-PRIVATE_FILE = 0o600
-PRIVATE_DIR = 0o700
 
 
 class StateDirError(AccelpoolError):
@@ -80,7 +78,7 @@ def signing_key(path: Path | None) -> Ed25519PrivateKey:
     file = path / SIGNING_KEY
     if not file.exists():
         key = Ed25519PrivateKey.generate()
-        _write_private(file, pem(key))
+        replace_file(file, pem(key))
         return key
     return read_pem(file.read_bytes(), str(file))
 
@@ -118,7 +116,7 @@ def tokens(path: Path | None) -> dict[str, str]:
     file = path / TOKENS
     if not file.exists():
         made = _new_tokens()
-        _write_private(file, json.dumps(made, indent=2).encode() + b"\n")
+        replace_file(file, json.dumps(made, indent=2).encode() + b"\n")
         return made
     try:
         found = json.loads(file.read_text())
@@ -127,21 +125,5 @@ def tokens(path: Path | None) -> dict[str, str]:
         raise StateDirError(f'{file} is not of the form {{"user": "..."}}') from error
 
 
-def sha256(token: str) -> str:
-    """Return the hash under which a token is kept."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def _new_tokens() -> dict[str, str]:
     return {"user": f"apu_{secrets.token_urlsafe(32)}"}
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    """Write a file that nobody else can read, all or nothing."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with open(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)

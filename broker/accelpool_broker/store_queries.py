@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, func, inspect, 
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.orm.util import identity_key
 
+from accelpool_broker.account_queries import AccountQueries
 from accelpool_broker.database_errors import translated
 from accelpool_broker.database_session import Database
-from accelpool_broker.identity_queries import IdentityQueries
 from accelpool_broker.models import (
     Base,
     Counter,
@@ -60,7 +60,7 @@ DEVICES = (
 )
 
 
-class Transaction(IdentityQueries, TrustQueries):
+class Transaction(AccountQueries, TrustQueries):
     """What can be asked of the store within one transaction; changed records are written at its end.
 
     Attributes:

@@ -11,9 +11,9 @@ from werkzeug.test import TestResponse
 from accelpool_broker.app import build_app
 from accelpool_broker.resources.node_schemas import NODE_NAME
 from accelpool_broker.services.caller import Caller
+from accelpool_broker.services.new_tokens import hash_of
 from accelpool_broker.services.services import Services, open_services
 from accelpool_broker.settings import Settings
-from accelpool_broker.state_dir import sha256
 
 GIB = 1 << 30
 
@@ -74,7 +74,7 @@ class BrokerInProcess:
         secret = f"apn_of-{name}"
         if self.services.access.credentials.find(secret) is None:
             joining = self.json("POST", "/join-tokens", {"node": name})["token"]
-            self.json("POST", f"/nodes/{name}/enrol", {"sha256": sha256(secret)}, role=joining)
+            self.json("POST", f"/nodes/{name}/enrol", {"sha256": hash_of(secret)}, role=joining)
         return secret
 
     def json(self, method: str, path: str, body: Any = None, *, role: str = "user") -> Any:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelpool_node.sandbox.paths import DEVICES
+from accelpool_wire.private_file import PRIVATE_DIR
 
 BUNDLED = "bundled"
 INTEL = "intel"
@@ -27,7 +28,6 @@ NULL = "null"
 VENDORS = Path("/etc/OpenCL/vendors")
 INTEL_LIBRARY = "lib/libintelocl.so"
 MAX_ICD_BYTES = 4096
-PRIVATE_DIR = 0o700
 
 # What a child gets of the agent's own variables; everything else, tokens above all, stays behind.
 PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from accelpool.endpoint_security import check_endpoints
 from accelpool.errors import (
     AccelpoolError,
     LeaseExpired,
@@ -51,7 +52,11 @@ log = logging.getLogger("accelpool")
 
 @dataclass(kw_only=True)
 class Acquisition:
-    """One lease being asked for; `say` is told why it waits, once it has for `say_after_s`."""
+    """One lease being asked for.
+
+    `say` is told why it waits, once it has for `say_after_s`. With `is_insecure` nodes need no TLS, though
+    the broker has it.
+    """
 
     rest: RestClient
     request: LeaseRequest
@@ -60,6 +65,7 @@ class Acquisition:
     now: Callable[[], float] = time.time
     say: Callable[[str], object] = log.warning
     say_after_s: float = SAY_AFTER_S
+    is_insecure: bool = False
     _said: str | None = None
     _since: float = 0.0
 
@@ -69,6 +75,7 @@ class Acquisition:
         Raises:
             Unsatisfiable: No device could ever satisfy the request.
             LeaseTimeout: Not granted within the time allowed; the request is withdrawn.
+            InsecureEndpoint: It is on a node without TLS, of a broker with TLS; it is given back.
             ProblemError: The broker refused otherwise.
             TransportError: The broker cannot be reached.
         """
@@ -93,7 +100,7 @@ class Acquisition:
 
         Raises:
             LeaseTimeout: Not granted within the time allowed.
-            ProblemError, TransportError: As `run` does.
+            InsecureEndpoint, ProblemError, TransportError: As `run` does.
         """
         until = self._begin()
         return self._wait(self._get(0.0), until)
@@ -119,6 +126,8 @@ class Acquisition:
         record = self._take(answer)
         if record.state != "active":
             raise ended(record)
+        if not self.is_insecure:
+            check_endpoints(record, self.rest.url)
         return record
 
     def withdraw(self) -> None:

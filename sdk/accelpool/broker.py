@@ -47,13 +47,17 @@ class Broker:
         url: The broker's URL.
         token: The token to use it with.
         ca: The file of the authorities that vouch for its certificate; "" for those of the system.
+        is_insecure: Whether nodes need no TLS, though the broker has it.
         rest: A way to the broker to use instead of HTTP to `url`.
     """
 
-    def __init__(self, url: str, token: str, ca: str = "", *, rest: RestClient | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, ca: str = "", *, is_insecure: bool = False, rest: RestClient | None = None
+    ) -> None:
         self.url = url
         self.is_open = True
         self._rest = rest or RestClient(url, token, ca)
+        self._is_insecure = is_insecure
         self._keeper = LeaseKeeper(self._rest)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         disown = weakref.WeakMethod(self._disown)
@@ -92,6 +96,7 @@ class Broker:
             Conflict: There is no room from `starts_at` until `ends_at`.
             Invalid: An argument is not possible, which one, and what was expected.
             Unauthorized: The broker does not know the token.
+            InsecureEndpoint: The node does no TLS, and is not this machine, though the broker has it.
             TransportError: The broker or the node cannot be reached.
         """
         from accelpool.context import Context
@@ -193,7 +198,9 @@ class Broker:
         request = LeaseRequest(
             wait_s=wait_seconds(wait), starts_at=known.starts_at.timestamp(), client=client_name()
         )
-        active = Acquisition(rest=self._rest, request=request, record=record).join()
+        active = Acquisition(
+            rest=self._rest, request=request, record=record, is_insecure=self._is_insecure
+        ).join()
         return Context._over_session(self._open(active, request.client, on_notice))
 
     def _session_for(self, devices: Sequence[Device]) -> Session:
@@ -212,7 +219,7 @@ class Broker:
     def _lease_session(self, request: LeaseRequest, on_notice: OnNotice | None = None) -> Session:
         """Return an open session on the devices of a lease of its own."""
         self._check_open()
-        acquisition = Acquisition(rest=self._rest, request=request)
+        acquisition = Acquisition(rest=self._rest, request=request, is_insecure=self._is_insecure)
         record = acquisition.run()
         try:
             return self._open(record, request.client, on_notice)
@@ -316,4 +323,4 @@ def _broker(found: Credentials, *, is_given: bool) -> Broker:
     """Return a pool's broker; a token that was not given is read again once it is refused."""
     reread = str if is_given else partial(token_now, found.url)
     rest = RestClient(found.url, found.token, found.ca, reread=reread)
-    return Broker(found.url, found.token, found.ca, rest=rest)
+    return Broker(found.url, found.token, found.ca, is_insecure=found.is_insecure, rest=rest)

@@ -9,23 +9,24 @@ Only its owner may read it (mode 0600).
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from accelpool.errors import Unauthorized
-
-PRIVATE_FILE = 0o600
-PRIVATE_DIR = 0o700
+from accelpool_wire.private_file import PRIVATE_DIR, replace_file
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A pool's URL, the token to use it with, and the file of authorities; "" for those of the system."""
+    """A pool's URL, the token to use it with, and the file of authorities; "" for those of the system.
+
+    With `is_insecure` nodes need no TLS, though the broker has it; that is not in the file.
+    """
 
     url: str
     token: str
     ca: str = ""
+    is_insecure: bool = False
 
     def __repr__(self) -> str:
         return f"Credentials(url={self.url!r}, token=...)"
@@ -56,8 +57,4 @@ def save(credentials: Credentials, path: Path) -> None:
         OSError: The file or its folder cannot be written.
     """
     path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
-    with open(descriptor, "wb") as stream:
-        stream.write(msgspec.json.encode(credentials) + b"\n")
-    draft.replace(path)
+    replace_file(path, msgspec.json.encode(credentials) + b"\n")

@@ -3,6 +3,7 @@
 variable           meaning
 ACCELPOOL_URL      the broker's URL
 ACCELPOOL_TOKEN    the token for it
+ACCELPOOL_INSECURE 1: nodes need no TLS, though the broker has it
 ACCELPOOL_CA       the file of the authorities that vouch for the broker's certificate, if not the system's
 XDG_CONFIG_HOME    the folder of accelpool/credentials.json, by default ~/.config
 PYOPENCL_CTX       answers for `create_some_context`, as for PyOpenCL: "platform:device"
@@ -29,6 +30,7 @@ class Settings:
         url: The broker's URL, or None.
         token: The token for it, or None.
         ca: The file of authorities, or None.
+        is_insecure: Whether nodes need no TLS, though the broker has it.
         credentials_path: Where the credentials file is looked for.
         context_answers: Answers for `create_some_context`, or None.
         build_options: More options for every build.
@@ -37,6 +39,7 @@ class Settings:
     url: str | None = None
     token: str | None = None
     ca: str | None = None
+    is_insecure: bool = False
     credentials_path: Path
     context_answers: tuple[str, ...] | None = None
     build_options: tuple[str, ...] = ()
@@ -51,6 +54,7 @@ class Settings:
             url=env.get("ACCELPOOL_URL") or None,
             token=env.get("ACCELPOOL_TOKEN") or None,
             ca=str(Path(env["ACCELPOOL_CA"]).absolute()) if env.get("ACCELPOOL_CA") else None,
+            is_insecure=env.get("ACCELPOOL_INSECURE") == "1",
             credentials_path=Path(config) / "accelpool" / "credentials.json",
             context_answers=None if answers is None else tuple(answers.split(":")),
             build_options=tuple(env.get("PYOPENCL_BUILD_OPTIONS", "").split()),
@@ -67,9 +71,11 @@ class Settings:
         """
         url, token = url or self.url, token or self.token
         if url:
-            check_url(url)
+            check_broker_url(url)
         if url and token:
-            return Credentials(url=url.rstrip("/"), token=token, ca=self.ca or "")
+            return Credentials(
+                url=url.rstrip("/"), token=token, ca=self.ca or "", is_insecure=self.is_insecure
+            )
         saved = credentials.load(self.credentials_path)
         if saved is None:
             raise Unauthorized(
@@ -83,7 +89,9 @@ class Settings:
                 "set ACCELPOOL_TOKEN, or pass token=..."
             )
         ca = self.ca or saved.ca
-        return Credentials(url=saved.url.rstrip("/"), token=token or saved.token, ca=ca)
+        return Credentials(
+            url=saved.url.rstrip("/"), token=token or saved.token, ca=ca, is_insecure=self.is_insecure
+        )
 
     def _missing(self, url: str | None) -> str:
         what = f"no token for {url}" if url else "no pool is known"
@@ -98,7 +106,7 @@ def token_now(url: str) -> str:
         return ""
 
 
-def check_url(url: str) -> None:
+def check_broker_url(url: str) -> None:
     """Refuse what is no broker's URL.
 
     Raises:

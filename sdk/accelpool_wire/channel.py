@@ -51,6 +51,28 @@ def connect(address: tuple[str, int], timeout_s: float) -> socket.socket:
     return stream
 
 
+def read_exactly(stream: socket.socket, count: int, due_s: float) -> bytes:
+    """Return so many bytes of a stream, secured or not, and leave what follows them in it.
+
+    Args:
+        stream: Its timeout changes.
+        count: How many.
+        due_s: Until when, by the monotonic clock.
+
+    Raises:
+        ReadError: The other side closed before.
+        OSError: The connection broke; TimeoutError: they did not come in time.
+    """
+    content = bytearray()
+    while len(content) < count:
+        stream.settimeout(max(due_s - time.monotonic(), 0.001))
+        part = stream.recv(count - len(content))
+        if not part:
+            raise ReadError(f"the other side closed after {len(content)} of {count} bytes")
+        content += part
+    return bytes(content)
+
+
 def prepare(stream: socket.socket) -> None:
     """Set a stream's options: no delay, and an idle stream's dead peer is noticed within 13 seconds.
 

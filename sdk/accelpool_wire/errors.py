@@ -7,6 +7,7 @@ AccelpoolError
 │   └─ FrameTooLarge             a frame is over the limit agreed in the handshake
 ├─ TransportError                the network or a socket failed
 │   ├─ ConnectError              nobody answered at the address
+│   ├─ InsecureEndpoint          a node does no TLS, though its broker does
 │   ├─ ReadError, WriteError     the connection broke while receiving or sending
 │   └─ Timeout                   no answer within the time allowed
 ├─ ProblemError                  the pool said no (RFC 9457 problem details)
@@ -64,6 +65,10 @@ class TransportError(AccelpoolError):
 
 class ConnectError(TransportError):
     """Nobody answered at the address."""
+
+
+class InsecureEndpoint(TransportError):
+    """A node would be spoken to in the clear, though its broker is spoken to over TLS: nothing was said."""
 
 
 class ReadError(TransportError):

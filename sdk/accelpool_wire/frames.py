@@ -20,6 +20,7 @@ from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, RemoteProto
 PREFIX = struct.Struct("<IQ")
 PREFIX_BYTES = PREFIX.size
 READ_BUFFER_BYTES = 256 * 1024
+FIRST_BODY_BYTES = 80 * 1024  # a connection's first body has no more, nor an agent's answer to it
 
 
 class FrameReader:

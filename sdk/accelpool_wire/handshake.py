@@ -27,11 +27,10 @@ from accelpool_wire.errors import (
     SessionLost,
     problem,
 )
-from accelpool_wire.frames import FrameReader
+from accelpool_wire.frames import FIRST_BODY_BYTES, FrameReader
 from accelpool_wire.tls_channel import TlsChannel, channel_over
 
 QUERY_TIMEOUT_S = 3.0
-HANDOVER_BYTES = 80 * 1024  # of an agent's answer: a Handover, or why not
 SAYS_HOW_IT_ENDED = (SessionLost, LeaseExpired, LeaseRevoked, LeaseLost)
 
 Address: TypeAlias = tuple[str, int]
@@ -104,7 +103,7 @@ def introduce(
         ProtocolError: The answer is none.
     """
     due_s = time.perf_counter() + timeout_s
-    reader = FrameReader(body_limit=HANDOVER_BYTES, payload_limit=0)
+    reader = FrameReader(body_limit=FIRST_BODY_BYTES, payload_limit=0)
     channel = TlsChannel(tls.join(stream, certificate_sha256, timeout_s), reader)
     try:
         channel.send([frame])

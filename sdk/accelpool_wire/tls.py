@@ -17,6 +17,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
+from accelpool_wire.channel import read_exactly
 from accelpool_wire.errors import ConnectError, LocalProtocolError, ReadError, Timeout, Unauthorized
 
 SECRET_BYTES = 32
@@ -57,11 +58,11 @@ def server_context(chain: str, key: str | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # nobody resumes; and nothing may come unasked after a handshake
-    context.load_cert_chain(chain, key, password=no_password)
+    context.load_cert_chain(chain, key, password=_no_password)
     return context
 
 
-def no_password() -> bytes:
+def _no_password() -> bytes:
     """Return what opens no key that is encrypted: OpenSSL would ask on the terminal, and wait there."""
     return b""
 
@@ -176,7 +177,7 @@ class Door:
         try:
             tls.settimeout(timeout_s)
             tls.do_handshake()
-            said = _read_exactly(tls, SECRET_BYTES, due_s)
+            said = read_exactly(tls, SECRET_BYTES, due_s)
             if not hmac.compare_digest(said, self.secret):
                 raise Unauthorized("whoever came after the handing over does not know its secret")
         except BaseException as error:
@@ -187,14 +188,3 @@ class Door:
                 raise ReadError(f"the TLS handshake failed: {error.strerror or error}") from error
             raise
         return tls
-
-
-def _read_exactly(tls: ssl.SSLSocket, count: int, due_s: float) -> bytes:
-    content = bytearray()
-    while len(content) < count:
-        tls.settimeout(max(due_s - time.monotonic(), 0.001))
-        part = tls.recv(count - len(content))
-        if not part:
-            raise ReadError(f"the other side closed after {len(content)} of {count} bytes")
-        content += part
-    return bytes(content)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from accelpool_node.agent import child_log, watch
-from accelpool_node.agent.confinement import Place
+from accelpool_node.agent.confinement import Jail
 from accelpool_node.agent.watch import Bounds, Watch
 from accelpool_node.sandbox import paths
 from accelpool_node.sandbox.policy import Policy
@@ -168,6 +168,6 @@ def test_who_starts_threads_or_programs_without_end_ends_with_them(bench, monkey
 
 @pytest.mark.parametrize("bounded", [{"user": 7}, {"bounds": ["memory", "pids"]}])
 def test_tasks_that_the_kernel_bounds_are_not_counted(tmp_path, bounded):
-    place = Place(folder=tmp_path, policy=Policy(**bounded), variables={})
-    assert place.bounds_tasks
-    assert not Place(folder=tmp_path, policy=Policy(bounds=["memory"]), variables={}).bounds_tasks
+    jail = Jail(folder=tmp_path, policy=Policy(**bounded), variables={})
+    assert jail.bounds_tasks
+    assert not Jail(folder=tmp_path, policy=Policy(bounds=["memory"]), variables={}).bounds_tasks

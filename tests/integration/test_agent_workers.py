@@ -10,13 +10,14 @@ import pytest
 
 from accelpool_node import control
 from accelpool_node.agent import warm_pool, workers
-from accelpool_node.agent.handshake import MAX_BODY_BYTES, Admission
+from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.processes import Child
 from accelpool_node.agent.sessions import Sessions
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.visitor import PlainVisitor
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_wire.errors import LeaseExpired, QuotaExceeded, Unavailable
+from accelpool_wire.frames import FIRST_BODY_BYTES
 from accelpool_wire.lease_token import LeaseClaims, ShareClaim
 
 from .stub_rig import LIMIT_S, run
@@ -284,7 +285,7 @@ def test_a_pool_recovers_when_workers_start_again(bench, monkeypatch):
 def test_control_packets_hold_the_largest_hello():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        order = control.Serve(session="s", shares=[], hello=bytes(MAX_BODY_BYTES + 12))
+        order = control.Serve(session="s", shares=[], hello=bytes(FIRST_BODY_BYTES + 12))
         ours.setblocking(False)
         control.send(ours, order)
         assert control.receive_at_worker(theirs) == (order, [])

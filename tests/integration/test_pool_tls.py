@@ -15,7 +15,7 @@ import pytest
 import accelpool as cl
 from accelpool import errors
 from accelpool.cli import lease_file, tunnel
-from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.cli.process_reference import ProcessReference
 from accelpool.records import EndpointRecord, LeaseRecord
 from accelpool.rest import RestClient
 from accelpool_wire import messages as m
@@ -155,7 +155,7 @@ def test_a_lease_file_names_a_tunnel_for_each_endpoint_that_does_tls(tmp_path):
     record = LeaseRecord(id="lse_1", state="active", endpoints=[secure, plain, secure])
     tunnels = tunnel.Tunnels()
     for _ in range(2):  # a renewal keeps them
-        lease_file.write(tmp_path, record, ProcessIdentity.of(1), tunnels.port_to)
+        lease_file.write(tmp_path, record, ProcessReference.of(1), tunnels.port_to)
         told = json.loads((tmp_path / lease_file.NAME).read_text())["endpoints"]
     ports = [each.get("tunnel_port") for each in told]
     assert ports[0] == ports[2] > 0

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from accelpool_node import control, discover, drivers, environments
-from accelpool_node.agent.confinement import Confinement, Place, narrowed
+from accelpool_node.agent.confinement import Confinement, Jail, narrowed
 from accelpool_node.agent.devices import describe
 from accelpool_node.sandbox import folders
 from accelpool_node.sandbox.policy import Mode
@@ -129,7 +129,7 @@ class Worker:
         peers: Where it may send buffers to.
         heard: Everything that it said since Ready.
         ready: What it said first.
-        place: Its folder and what it may do.
+        jail: Its folder and what it may do.
         connect_builder: Returns a connection to a builder when it wants one, or None.
         seat: Its place in its device's ledger: the ledger and the slot, if it has one.
     """
@@ -142,7 +142,7 @@ class Worker:
     connect_builder: Callable[[], socket.socket | None] = lambda: None
     seat: tuple[DeviceLedger, int] | None = None
     ready: control.Ready = field(init=False)
-    place: Place = field(init=False)
+    jail: Jail = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
     agent: socket.socket = field(init=False)
 
@@ -150,14 +150,14 @@ class Worker:
         """Start it and wait until it is ready."""
         self.agent, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = self.target.environment
-        self.place = confinement().begin(environment)
+        self.jail = confinement().begin(environment)
         command = [environment.python, "-m", "accelpool_node.worker", "--control-fd", str(theirs.fileno())]
         with theirs:
             self.process = subprocess.Popen(
-                [*command, "--backend", environment.backend, "--sandbox", self.place.policy.encoded()],
+                [*command, "--backend", environment.backend, "--sandbox", self.jail.policy.encoded()],
                 pass_fds=[theirs.fileno()],
-                env={**self.place.variables, **self.variables},
-                cwd=self.place.folder,
+                env={**self.jail.variables, **self.variables},
+                cwd=self.jail.folder,
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
@@ -265,4 +265,4 @@ class Worker:
         self.agent.shutdown(socket.SHUT_RDWR)
         self._listener.join()
         self.agent.close()
-        folders.remove(self.place.folder)
+        folders.remove(self.jail.folder)

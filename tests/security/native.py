@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from accelpool_node.agent.confinement import Place
+from accelpool_node.agent.confinement import Jail
 from accelpool_node.sandbox.syscalls import NUMBERS
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import Error
@@ -101,17 +101,17 @@ class Payload:
 
     Args:
         target: Whose driver it loads.
-        place: Where it lives.
+        jail: Where it lives.
         share_bytes: Its session's share of memory.
     """
 
-    def __init__(self, target: Target, place: Place, share_bytes: int) -> None:
+    def __init__(self, target: Target, jail: Jail, share_bytes: int) -> None:
         environment = target.environment
         command = [environment.python, str(Path(__file__).with_name("payload.py")), environment.backend]
         self.process = subprocess.Popen(
-            [*command, place.policy.encoded(), str(share_bytes)],
-            env=place.variables,
-            cwd=place.folder,
+            [*command, jail.policy.encoded(), str(share_bytes)],
+            env=jail.variables,
+            cwd=jail.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

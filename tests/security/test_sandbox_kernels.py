@@ -56,7 +56,7 @@ def session(worker: Worker, target: Target) -> Iterator[Attacker | Payload]:
         if can_attack(connection):
             yield Attacker(connection)
             return
-        payload = Payload(target, worker.place, SHARE_BYTES)
+        payload = Payload(target, worker.jail, SHARE_BYTES)
         yield payload
         payload.close()
 
@@ -94,7 +94,7 @@ def test_it_reads_nothing_of_its_agents(attacker: Attacker | Payload, worker: Wo
     secret = tmp_path / "node.token"
     secret.write_text("secret")
     assert opened(attacker, secret) == -errno.EACCES
-    assert opened(attacker, worker.place.folder.parent, O_DIRECTORY) == -errno.EACCES
+    assert opened(attacker, worker.jail.folder.parent, O_DIRECTORY) == -errno.EACCES
     assert opened(attacker, f"/proc/{os.getpid()}/environ") == -errno.EACCES
 
 
@@ -103,7 +103,7 @@ def test_it_reads_nothing_of_another_worker(attacker: Attacker | Payload, target
         pid = other.process.pid
         for name in ("environ", "mem", "maps", "cmdline", "fd"):
             assert opened(attacker, f"/proc/{pid}/{name}") == -errno.EACCES, name
-        assert opened(attacker, other.place.folder, O_DIRECTORY) == -errno.EACCES
+        assert opened(attacker, other.jail.folder, O_DIRECTORY) == -errno.EACCES
         spans = struct.pack("2Q", 0x400000, 8)
         assert attacker.call("process_vm_readv", pid, spans, 1, spans, 1, 0) == -errno.EPERM
         assert attacker.call("ptrace", 16, pid, 0, 0) == -errno.EPERM
@@ -123,7 +123,7 @@ def test_it_writes_in_its_own_folder_alone(
     assert attacker.call("chmod", path, 0o777) == -errno.EPERM
     assert attacker.call("chown", path, 1, 1) == -errno.EPERM
     assert kept.read_text() == "kept"
-    own = worker.place.folder / "made-by-a-kernel"
+    own = worker.jail.folder / "made-by-a-kernel"
     assert opened(attacker, own, O_WRONLY | O_CREAT) >= 0
     assert own.exists()
 
@@ -208,7 +208,7 @@ def test_it_cannot_raise_its_limits(attacker: Attacker | Payload) -> None:
 
 
 def test_its_files_have_an_end(attacker: Attacker | Payload, worker: Worker) -> None:
-    path = str(worker.place.folder / "large").encode() + b"\0"
+    path = str(worker.jail.folder / "large").encode() + b"\0"
     descriptor = attacker.call("openat", AT_FDCWD, path, O_WRONLY | O_CREAT, 0o600)
     assert descriptor >= 0
     assert attacker.call("ftruncate", descriptor, 1 << 40) == -errno.EFBIG

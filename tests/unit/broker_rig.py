@@ -6,6 +6,8 @@ from accelpool.rest import Answer
 class FakeBroker:
     """Answers requests from a list: a lease's state, an Answer, or an exception; waiting takes its time."""
 
+    url = "http://broker.example:8750"
+
     def __init__(self, *answers):
         self.answers = list(answers)
         self.requests = []

@@ -16,7 +16,7 @@ from accelpool_node.agent.devices import Devices, describe
 from accelpool_node.control import SessionShare
 from accelpool_node.discover import Listed
 from accelpool_wire.errors import Forbidden, Invalid, Unauthorized, Unavailable
-from accelpool_wire.frames import PREFIX
+from accelpool_wire.frames import FIRST_BODY_BYTES, PREFIX
 from accelpool_wire.lease_token import LeaseClaims, ShareClaim, encode
 from accelpool_wire.messages import Deliver, Finish, Hello, Refused, SessionQuery
 
@@ -45,12 +45,12 @@ def frame(body, payload=0):
     return PREFIX.pack(len(body), payload) + body
 
 
-@pytest.mark.parametrize("size", [1, handshake.MAX_BODY_BYTES])
+@pytest.mark.parametrize("size", [1, FIRST_BODY_BYTES])
 def test_a_body_within_the_limit_is_read(size):
     assert handshake.body_bytes(PREFIX.pack(size, 0)) == size
 
 
-@pytest.mark.parametrize(("size", "payload"), [(0, 0), (handshake.MAX_BODY_BYTES + 1, 0)])
+@pytest.mark.parametrize(("size", "payload"), [(0, 0), (FIRST_BODY_BYTES + 1, 0)])
 def test_other_lengths_are_refused(size, payload):
     with pytest.raises(Invalid, match="first frame"):
         handshake.body_bytes(PREFIX.pack(size, payload))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from accelpool import credentials
 from accelpool.cli import login
 from accelpool.cli.failures import CommandFailed
-from accelpool.cli.job_identity import job_id_token
+from accelpool.cli.job_id_token import job_id_token
 from accelpool.cli.settings import CliSettings
 from accelpool.errors import RemoteProtocolError
 from accelpool.rest import Answer

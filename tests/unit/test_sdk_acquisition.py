@@ -260,3 +260,52 @@ def test_who_waits_is_told_why_after_a_while_and_when_it_changes(caplog):
     broker = FakeBroker("queued", "queued", "queued", "active")
     run(broker)
     assert [record.message for record in caplog.records] == ["lease L waits at position 3: all are taken"]
+
+
+# ---- a node without TLS ----------------------------------------------------------------------------------
+
+
+def granted(host, certificate=""):
+    endpoint = {"node": "n1", "host": host, "port": 1, "token": "t", "certificate_sha256": certificate}
+    return lease("active", endpoints=[endpoint])
+
+
+def ask(url, answer, **options):
+    broker = FakeBroker(answer, "released")
+    broker.url = url
+    return broker, Acquisition(rest=broker, request=LeaseRequest(), **options)
+
+
+@pytest.mark.parametrize("url", ["https://broker.example", "HTTPS://broker.example"])
+def test_a_node_is_not_spoken_to_in_the_clear_where_its_broker_is_not(url):
+    broker, acquisition = ask(url, granted("10.0.0.7"))
+    with pytest.raises(
+        errors.InsecureEndpoint, match=r"node n1 does no TLS.*10\.0\.0\.7.*ACCELPOOL_INSECURE"
+    ):
+        acquisition.run()
+    assert broker.calls == [("POST", "/leases"), ("DELETE", "/leases/L")]
+
+
+def test_nor_that_of_a_reservation_which_stays():
+    broker, acquisition = ask("https://broker.example", granted("node.example"))
+    acquisition.reserve()
+    broker.answers.insert(0, granted("node.example"))
+    with pytest.raises(errors.InsecureEndpoint):
+        acquisition.join()
+    assert broker.calls == [("POST", "/leases"), ("GET", "/leases/L")]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "certificate", "options"),
+    [
+        ("https://broker.example", "10.0.0.7", "ab" * 32, {}),
+        ("https://broker.example", "127.0.0.1", "", {}),
+        ("https://broker.example", "::1", "", {}),
+        ("https://broker.example", "localhost", "", {}),
+        ("http://broker.example", "10.0.0.7", "", {}),
+        ("https://broker.example", "10.0.0.7", "", {"is_insecure": True}),
+    ],
+)
+def test_others_are(url, host, certificate, options):
+    _, acquisition = ask(url, granted(host, certificate), **options)
+    assert acquisition.run().endpoints[0].host == host

@@ -103,3 +103,11 @@ def test_home_is_where_the_file_is_by_default():
 def test_answers_are_separated_by_colons(path):
     assert settings(path, PYOPENCL_CTX="0:cpu").context_answers == ("0", "cpu")
     assert settings(path).context_answers is None
+
+
+@pytest.mark.parametrize(("said", "expected"), [("1", True), ("0", False), ("", False)])
+def test_nodes_need_no_tls_if_that_is_said(path, said, expected):
+    found = settings(path, ACCELPOOL_URL=URL, ACCELPOOL_TOKEN="t", ACCELPOOL_INSECURE=said).credentials()
+    assert found.is_insecure is expected
+    credentials.save(Credentials(url=URL, token="saved"), path)
+    assert settings(path, ACCELPOOL_INSECURE=said).credentials().is_insecure is expected

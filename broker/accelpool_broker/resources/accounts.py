@@ -11,11 +11,9 @@ from accelpool_broker.resources import account_schemas, schemas
 from accelpool_broker.resources.context import (
     caller,
     instant,
-    listing,
     page,
     read_cursor,
     services,
-    write_cursor,
 )
 from accelpool_broker.services.accounts import AccountChange
 
@@ -54,8 +52,8 @@ def list_accounts(query_data: dict[str, Any]) -> dict[str, Any]:
     """List accounts, those of nodes included."""
     limit = query_data["limit"]
     after = read_cursor(query_data["cursor"]) or ""
-    found, last = page(services().accounts.page(after=after, limit=limit + 1), limit)
-    return listing([_body(account) for account in found], None if last is None else write_cursor(last.name))
+    found = services().accounts.page(after=after, limit=limit + 1)
+    return page(found, limit, _body, lambda last: last.name)
 
 
 @blueprint.patch("/accounts/<name>")

@@ -10,12 +10,10 @@ from apiflask.fields import AwareDateTime, Integer, List, Nested, String
 from accelpool_broker.models import AuditEntry
 from accelpool_broker.resources.context import (
     instant,
-    listing,
     page,
     read_number_cursor,
     seconds,
     services,
-    write_cursor,
 )
 from accelpool_broker.resources.fields import about, instant_field, text_field
 from accelpool_broker.resources.schemas import ListQuery
@@ -60,7 +58,7 @@ class AuditList(Schema):
 def list_audit(query_data: dict[str, Any]) -> dict[str, Any]:
     """List what changed something, and what was refused; nothing in it is a secret."""
     limit = query_data["limit"]
-    entries = services().audit.page(
+    found = services().audit.page(
         account=query_data["account"],
         object=query_data["object"],
         action=query_data["action"],
@@ -69,8 +67,7 @@ def list_audit(query_data: dict[str, Any]) -> dict[str, Any]:
         before=read_number_cursor(query_data["cursor"]),
         limit=limit + 1,
     )
-    found, last = page(entries, limit)
-    return listing([_body(entry) for entry in found], None if last is None else write_cursor(last.number))
+    return page(found, limit, _body, lambda last: last.number)
 
 
 def _body(entry: AuditEntry) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -81,11 +81,21 @@ def read_number_cursor(cursor: str | None) -> int | None:
     return int(position)
 
 
-def page(found: Sequence[T], limit: int) -> tuple[Sequence[T], T | None]:
-    """Split what was found with a limit one too high: the page, and the last item if more follow."""
-    if len(found) <= limit:
-        return found, None
-    return found[:limit], found[limit - 1]
+def page(
+    found: Sequence[T], limit: int, body: Callable[[T], dict[str, Any]], position: Callable[[T], object]
+) -> dict[str, Any]:
+    """Return the body of a page of a list.
+
+    Args:
+        found: What was found with a limit one too high.
+        limit: How many the page has at most.
+        body: Returns the body of one.
+        position: Returns where one is in the list, for the cursor.
+    """
+    shown = found[:limit]
+    return listing(
+        [body(each) for each in shown], write_cursor(position(shown[-1])) if len(found) > limit else None
+    )
 
 
 def listing(items: list[dict[str, Any]], next_cursor: str | None) -> dict[str, Any]:

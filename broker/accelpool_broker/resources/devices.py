@@ -9,11 +9,9 @@ from apiflask import APIBlueprint
 from accelpool_broker.resources import bodies, schemas
 from accelpool_broker.resources.context import (
     caller,
-    listing,
     page,
     read_number_cursor,
     services,
-    write_cursor,
 )
 
 blueprint = APIBlueprint("devices", __name__, tag="Devices")
@@ -34,18 +32,12 @@ def get_device(id: str) -> dict[str, Any]:
 def list_devices(query_data: dict[str, Any]) -> dict[str, Any]:
     """List devices, all or those of a kind, of a node, or that are free."""
     limit = query_data["limit"]
-    found, last = page(
-        services().devices.page(
-            caller(),
-            kind=query_data["kind"],
-            node=query_data["node"],
-            is_free=query_data["free"],
-            after=read_number_cursor(query_data["cursor"]) or 0,
-            limit=limit + 1,
-        ),
-        limit,
+    found = services().devices.page(
+        caller(),
+        kind=query_data["kind"],
+        node=query_data["node"],
+        is_free=query_data["free"],
+        after=read_number_cursor(query_data["cursor"]) or 0,
+        limit=limit + 1,
     )
-    return listing(
-        [bodies.device_body(seen) for seen in found],
-        None if last is None else write_cursor(last.device.number),
-    )
+    return page(found, limit, bodies.device_body, lambda last: last.device.number)

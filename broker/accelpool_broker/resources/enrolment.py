@@ -11,11 +11,9 @@ from accelpool_broker.resources import enrolment_schemas, node_schemas, schemas
 from accelpool_broker.resources.context import (
     caller,
     instant,
-    listing,
     page,
     read_number_cursor,
     services,
-    write_cursor,
 )
 from accelpool_wire.errors import Invalid
 
@@ -43,8 +41,8 @@ def list_join_tokens(query_data: dict[str, Any]) -> dict[str, Any]:
     """List join tokens, those that were used or have expired for a week."""
     limit = query_data["limit"]
     before = read_number_cursor(query_data["cursor"])
-    found, last = page(services().enrolment.page(before=before, limit=limit + 1), limit)
-    return listing([_body(token) for token in found], None if last is None else write_cursor(last.number))
+    found = services().enrolment.page(before=before, limit=limit + 1)
+    return page(found, limit, _body, lambda last: last.number)
 
 
 @blueprint.delete("/join-tokens/<id>")

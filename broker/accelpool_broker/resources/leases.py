@@ -9,12 +9,10 @@ from apiflask import APIBlueprint
 from accelpool_broker.resources import bodies, lease_schemas, schemas
 from accelpool_broker.resources.context import (
     caller,
-    listing,
     page,
     read_number_cursor,
     retry_hint,
     services,
-    write_cursor,
 )
 from accelpool_broker.resources.demands import read_request, to_ppm
 
@@ -42,12 +40,8 @@ def list_leases(query_data: dict[str, Any]) -> dict[str, Any]:
     """List leases, all or those in one state."""
     limit = query_data["limit"]
     before = read_number_cursor(query_data["cursor"])
-    seen = services().leases.page(caller(), state=query_data["state"], before=before, limit=limit + 1)
-    found, last = page(seen, limit)
-    return listing(
-        [bodies.lease_body(lease) for lease in found],
-        None if last is None else write_cursor(last.lease.number),
-    )
+    found = services().leases.page(caller(), state=query_data["state"], before=before, limit=limit + 1)
+    return page(found, limit, bodies.lease_body, lambda last: last.lease.number)
 
 
 @blueprint.get("/leases/<id>")

@@ -8,7 +8,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from accelpool_broker.resources import bodies, node_schemas, schemas
-from accelpool_broker.resources.context import caller, listing, page, read_cursor, services, write_cursor
+from accelpool_broker.resources.context import caller, page, read_cursor, services
 from accelpool_broker.services.nodes import (
     DeviceReport,
     EndedSession,
@@ -83,11 +83,8 @@ def list_nodes(query_data: dict[str, Any]) -> dict[str, Any]:
     """List nodes in order of name."""
     limit = query_data["limit"]
     after = read_cursor(query_data["cursor"]) or ""
-    found, last = page(services().nodes.page(after=after, limit=limit + 1), limit)
-    return listing(
-        [bodies.node_body(node, count) for node, count in found],
-        None if last is None else write_cursor(last[0].name),
-    )
+    found = services().nodes.page(after=after, limit=limit + 1)
+    return page(found, limit, lambda seen: bodies.node_body(*seen), lambda last: last[0].name)
 
 
 def _registration(data: dict[str, Any]) -> Registration:

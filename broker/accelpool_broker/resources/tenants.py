@@ -8,7 +8,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from accelpool_broker.resources import bodies, schemas, tenant_schemas
-from accelpool_broker.resources.context import caller, listing, page, read_cursor, services, write_cursor
+from accelpool_broker.resources.context import caller, page, read_cursor, services
 from accelpool_broker.resources.lease_schemas import TENANT_NAME
 from accelpool_broker.services.tenants import TenantRules
 from accelpool_wire.errors import Invalid
@@ -45,11 +45,8 @@ def list_tenants(query_data: dict[str, Any]) -> dict[str, Any]:
     """List tenants that have rules, or have used something."""
     limit = query_data["limit"]
     after = read_cursor(query_data["cursor"]) or ""
-    found, last = page(services().tenants.page(caller(), after=after, limit=limit + 1), limit)
-    return listing(
-        [bodies.tenant_body(seen) for seen in found],
-        None if last is None else write_cursor(last.tenant.name),
-    )
+    found = services().tenants.page(caller(), after=after, limit=limit + 1)
+    return page(found, limit, bodies.tenant_body, lambda last: last.tenant.name)
 
 
 @blueprint.delete("/tenants/<path:name>")

@@ -10,12 +10,10 @@ from accelpool_broker.resources import account_schemas
 from accelpool_broker.resources.context import (
     caller,
     instant,
-    listing,
     page,
     read_number_cursor,
     seconds,
     services,
-    write_cursor,
 )
 from accelpool_broker.services.tokens import SeenToken
 
@@ -53,16 +51,13 @@ def get_token(id: str) -> dict[str, Any]:
 def list_tokens(query_data: dict[str, Any]) -> dict[str, Any]:
     """List the tokens of one's own account, or of another one; those that have ended for a week."""
     limit = query_data["limit"]
-    seen = services().tokens.page(
+    found = services().tokens.page(
         caller(),
         account=query_data["account"],
         before=read_number_cursor(query_data["cursor"]),
         limit=limit + 1,
     )
-    found, last = page(seen, limit)
-    return listing(
-        [_body(token) for token in found], None if last is None else write_cursor(last.token.number)
-    )
+    return page(found, limit, _body, lambda last: last.token.number)
 
 
 @blueprint.post("/tokens/<id>/rotate")

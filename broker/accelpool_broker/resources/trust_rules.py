@@ -11,11 +11,9 @@ from accelpool_broker.resources import schemas, trust_schemas
 from accelpool_broker.resources.context import (
     caller,
     instant,
-    listing,
     page,
     read_number_cursor,
     services,
-    write_cursor,
 )
 from accelpool_broker.services.trust import Wanted
 from accelpool_broker.trust_models import TrustRule
@@ -64,8 +62,8 @@ def list_trust_rules(query_data: dict[str, Any]) -> dict[str, Any]:
     """List trust rules. They are tried by priority, the oldest first among equals."""
     limit = query_data["limit"]
     before = read_number_cursor(query_data["cursor"])
-    found, last = page(services().trust_rules.page(before=before, limit=limit + 1), limit)
-    return listing([_body(rule) for rule in found], None if last is None else write_cursor(last.number))
+    found = services().trust_rules.page(before=before, limit=limit + 1)
+    return page(found, limit, _body, lambda last: last.number)
 
 
 @blueprint.delete("/trust-rules/<id>")

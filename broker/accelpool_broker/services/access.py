@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from accelpool_broker.clock import Clock
-from accelpool_broker.models import Account, AccountKind, Lease, Role, Share, Token
+from accelpool_broker.models import Account, AccountKind, Lease, Role, Share
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.services.caller import EVERYTHING, Caller
 from accelpool_broker.services.credentials import Credential, Credentials
-from accelpool_broker.services.new_tokens import new_id
-from accelpool_broker.state_dir import sha256
+from accelpool_broker.services.new_tokens import add_token, hash_of
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire import lease_token
@@ -48,7 +47,7 @@ class Access:
 
     def admit(self, tokens: Mapping[str, str]) -> None:
         """Let the tokens file's tokens in, by role; of a store that is not shared no others of a file."""
-        wanted = {sha256(token): OF_FILE[role] for role, token in tokens.items()}
+        wanted = {hash_of(token): OF_FILE[role] for role, token in tokens.items()}
         with self._store.write() as tx:
             known = {token.sha256: token for token in tx.tokens() if token.name == FROM_FILE}
             for hash, token in known.items():
@@ -73,16 +72,7 @@ class Access:
             tx.add(owner)
         owner.role, owner.tenants, owner.is_disabled = role, [], False
         tx.flush()
-        tx.add(
-            Token(
-                id=new_id("tok"),
-                sha256=hash,
-                account=account,
-                name=FROM_FILE,
-                scopes=[EVERYTHING],
-                created_at=now,
-            )
-        )
+        add_token(tx, hash, account, name=FROM_FILE, scopes=[EVERYTHING], now=now)
 
     def identify(self, authorization: str | None, address: str = "", action: str = "") -> Caller:
         """Return who calls.

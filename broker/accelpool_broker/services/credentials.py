@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from accelpool_broker.models import Account, JoinToken, Role, Scope, Token
 from accelpool_broker.services.caller import effective
+from accelpool_broker.services.new_tokens import hash_of
 from accelpool_broker.services.rates import Rates
-from accelpool_broker.state_dir import sha256
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
@@ -74,7 +74,7 @@ class Credentials:
         Raises:
             Unavailable: They have changed, and the database does not answer.
         """
-        hash = sha256(token)
+        hash = hash_of(token)
         if self._is_stale:
             self._read()
         found = self._look_up(hash)

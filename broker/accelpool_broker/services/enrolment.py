@@ -14,9 +14,8 @@ from accelpool_broker.models import Account, AccountKind, JoinToken, Role, Token
 from accelpool_broker.services.access import NODE_PREFIX
 from accelpool_broker.services.caller import EVERYTHING, Caller
 from accelpool_broker.services.changes import Change
-from accelpool_broker.services.new_tokens import new_id, new_join_token
+from accelpool_broker.services.new_tokens import add_token, hash_of, new_id, new_join_token
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.state_dir import sha256
 from accelpool_wire.errors import Conflict, Forbidden, NotFound, QuotaExceeded, Unauthorized
 
 MOST_JOIN_TOKENS = 1024
@@ -48,7 +47,7 @@ class Enrolment:
                 )
             made = JoinToken(
                 id=new_id("jtk"),
-                sha256=sha256(secret),
+                sha256=hash_of(secret),
                 node=node,
                 account=caller.account,
                 created_at=change.now,
@@ -135,13 +134,4 @@ def _replace_tokens(change: Change, node: str, hash: str) -> Token:
         change.tx.flush()
     for token in change.tx.tokens(account=name):
         token.revoked_at = token.revoked_at or change.now
-    made = Token(
-        id=new_id("tok"),
-        sha256=hash,
-        account=name,
-        name=ENROLLED,
-        scopes=[EVERYTHING],
-        created_at=change.now,
-    )
-    change.tx.add(made)
-    return made
+    return add_token(change.tx, hash, name, name=ENROLLED, scopes=[EVERYTHING], now=change.now)

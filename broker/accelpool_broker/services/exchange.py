@@ -26,9 +26,8 @@ from accelpool_broker.services.changes import Change
 from accelpool_broker.services.claims import audiences, is_meant_for, is_of_job, mismatch
 from accelpool_broker.services.id_tokens import LEEWAY_S, Verified
 from accelpool_broker.services.issuers import Issuers
-from accelpool_broker.services.new_tokens import new_id, new_token
+from accelpool_broker.services.new_tokens import issue_token
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.state_dir import sha256
 from accelpool_broker.store_queries import Transaction
 from accelpool_broker.trust_models import Identity, TrustRule, UsedIdToken
 from accelpool_wire.errors import Forbidden, QuotaExceeded, Unauthorized
@@ -209,17 +208,13 @@ def _make(change: Change, rule: TrustRule, account: Account) -> tuple[Token, str
     change.tx.prune_exchanged(account.name, ended_before=change.now)
     if change.tx.exchanged_count(account.name) >= MOST_PER_ACCOUNT:
         raise QuotaExceeded(f"account {account.name} has {MOST_PER_ACCOUNT} tokens that were exchanged")
-    secret = new_token(AccountKind(account.kind))
-    made = Token(
-        id=new_id("tok"),
-        sha256=sha256(secret),
-        account=account.name,
+    expires_at = change.now + rule.lifetime_s
+    return issue_token(
+        change.tx,
+        account,
         name=rule.name,
-        scopes=list(rule.scopes),
-        created_at=change.now,
-        expires_at=change.now + rule.lifetime_s,
+        scopes=rule.scopes,
+        now=change.now,
+        expires_at=expires_at,
         rule=rule.id,
     )
-    change.tx.add(made)
-    change.tx.flush()
-    return made, secret

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from accelpool_broker.models import Account, AccountKind, Role, Scope, Token
+from accelpool_broker.models import Account, Role, Scope, Token
 from accelpool_broker.services import accounts
 from accelpool_broker.services.access import FROM_FILE
 from accelpool_broker.services.caller import EVERYTHING, SCOPES, Caller, effective
-from accelpool_broker.services.new_tokens import new_id, new_token
+from accelpool_broker.services.new_tokens import issue_token
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.state_dir import sha256
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 
@@ -168,19 +167,7 @@ def _make(
         raise QuotaExceeded(
             f"account {owner.name} has {MOST_PER_ACCOUNT} tokens: those that have ended count for a week"
         )
-    secret = new_token(AccountKind(owner.kind))
-    made = Token(
-        id=new_id("tok"),
-        sha256=sha256(secret),
-        account=owner.name,
-        name=name,
-        scopes=scopes,
-        created_at=now,
-        expires_at=expires_at,
-    )
-    tx.add(made)
-    tx.flush()
-    return made, secret
+    return issue_token(tx, owner, name=name, scopes=scopes, now=now, expires_at=expires_at)
 
 
 def _check_name(name: str) -> None:

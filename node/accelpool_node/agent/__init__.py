@@ -20,6 +20,7 @@ dialing      connections to other nodes for them
 outcomes     how a session ended (pure)
 warm_pool    workers ready before they are needed
 workers      a worker process and the channel to it
+builders     the builder of each driver environment
 processes    child processes: started, recorded, reaped
 child_log    what they write on their standard errors, in the agent's log
 watch        what they have on disk, and how many they are
@@ -31,6 +32,7 @@ child        the first code of a child process
 state_dir    what survives the agent: the lock, the children's records
 contract     the JSON that agent and broker exchange
 reports      what the broker is told, until it has heard it (pure)
+enrolment    how the node gets a token of its own, at its first start
 broker       the broker's two endpoints, as blocking calls
 broker_link  registration, reports and long-polls, for as long as the agent lives
 background   blocking calls beside the loop

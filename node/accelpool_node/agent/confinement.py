@@ -27,12 +27,12 @@ POCL = "Portable Computing Language"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a child lives.
+class Jail:
+    """What an agent makes around a child before it starts it.
 
     Attributes:
         folder: Its own.
-        policy: What it may do.
+        policy: What it may do; to that it confines itself.
         variables: Its environment.
         group: Its control group, if it has one.
         bubblewrap: What it is to be started in, if anything.
@@ -93,7 +93,7 @@ class Confinement:
         """
         folders.remove(self._folder)
 
-    def begin(self, environment: DriverEnvironment) -> Place:
+    def begin(self, environment: DriverEnvironment) -> Jail:
         """Make room for a child.
 
         Raises:
@@ -112,7 +112,7 @@ class Confinement:
                 group.remove()
             self._let_go(user)
             raise
-        return Place(
+        return Jail(
             folder=folder,
             policy=self._policy(environment, folder, user, group),
             variables={**environment.variables, **folders.variables(folder)},
@@ -120,9 +120,9 @@ class Confinement:
             bubblewrap=self._enclosure.bubblewrap,
         )
 
-    def end(self, place: Place) -> None:
+    def end(self, jail: Jail) -> None:
         """Clear up after a child, which has ended."""
-        task = asyncio.create_task(self._clear_up(place))
+        task = asyncio.create_task(self._clear_up(jail))
         self._removing.add(task)
         task.add_done_callback(self._removing.discard)
 
@@ -130,14 +130,14 @@ class Confinement:
         """Wait until what is being cleared up is gone."""
         await asyncio.gather(*self._removing, return_exceptions=True)
 
-    async def _clear_up(self, place: Place) -> None:
+    async def _clear_up(self, jail: Jail) -> None:
         """Remove its group and its folder; its user is the next one's once nothing of it is left."""
         try:
-            await call_in_thread(lambda: _remove(place))
+            await call_in_thread(lambda: _remove(jail))
         except OSError as error:
-            log.warning("what a process had is left behind in %s: %s", place.folder, error)
+            log.warning("what a process had is left behind in %s: %s", jail.folder, error)
         else:
-            self._let_go(place.policy.user)
+            self._let_go(jail.policy.user)
 
     def _let_go(self, user: int) -> None:
         if user:
@@ -162,10 +162,10 @@ class Confinement:
         )
 
 
-def _remove(place: Place) -> None:
-    if place.group:
-        place.group.remove()
-    folders.remove(place.folder)
+def _remove(jail: Jail) -> None:
+    if jail.group:
+        jail.group.remove()
+    folders.remove(jail.folder)
 
 
 def narrowed(environment: DriverEnvironment, devices: Iterable[NodeDevice]) -> DriverEnvironment:

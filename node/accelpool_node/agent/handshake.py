@@ -19,7 +19,7 @@ from accelpool_node.agent.devices import Devices
 from accelpool_node.control import SessionShare
 from accelpool_wire.conversation import VERSION
 from accelpool_wire.errors import Forbidden, Invalid, Unavailable
-from accelpool_wire.frames import PREFIX, PREFIX_BYTES
+from accelpool_wire.frames import FIRST_BODY_BYTES, PREFIX, PREFIX_BYTES
 from accelpool_wire.lease_token import LeaseClaims, decode
 from accelpool_wire.messages import (
     MAX_TICKET_BYTES,
@@ -32,7 +32,6 @@ from accelpool_wire.messages import (
     SessionQuery,
 )
 
-MAX_BODY_BYTES = 80 * 1024
 MAX_SHARES = 64
 MAX_DETAIL = 2000  # characters: what a client sent, repeated to it, must not fill the socket
 
@@ -94,8 +93,8 @@ def body_bytes(prefix: bytes) -> int:
         Invalid: The first frame may not have such a body.
     """
     body, _ = PREFIX.unpack(prefix)
-    if not 0 < body <= MAX_BODY_BYTES:
-        raise Invalid(f"the first frame's body has 1 to {MAX_BODY_BYTES} bytes, not {body}")
+    if not 0 < body <= FIRST_BODY_BYTES:
+        raise Invalid(f"the first frame's body has 1 to {FIRST_BODY_BYTES} bytes, not {body}")
     return int(body)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from accelpool_node.agent.child_log import ChildLog, allowance_of_node
-from accelpool_node.agent.confinement import Confinement, Place
+from accelpool_node.agent.confinement import Confinement, Jail
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_node.sandbox.bubblewrap import FIRST_PROCESS, KILLED
@@ -28,12 +28,12 @@ class Child:
         ending: Once it is gone, how: "exited with status 1", "was killed by signal 9 (SIGKILL)".
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], place: Place) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], jail: Jail) -> None:
         self.pid = process.pid
         self.ending = ""
         self._why = ""
         self._process = process
-        self._place = place
+        self._jail = jail
 
     def kill(self, why: str = "") -> None:
         """Kill it with its own children; whoever started it is told when it is gone.
@@ -45,8 +45,8 @@ class Child:
         if not self.ending:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            if self._place.group:
-                self._place.group.kill()
+            if self._jail.group:
+                self._jail.group.kill()
 
     def bound(self, share_bytes: int) -> None:
         """Have its control group, if there is one, bound its memory to what its session may have.
@@ -54,8 +54,8 @@ class Child:
         Raises:
             OSError: The kernel refuses.
         """
-        if self._place.group:
-            self._place.group.bound(share_bytes)
+        if self._jail.group:
+            self._jail.group.bound(share_bytes)
 
     def reap(self) -> None:
         """Take note of the end of a process that has ended.
@@ -64,7 +64,7 @@ class Child:
         """
         self.kill()
         status = self._process.wait()
-        if self._place.bubblewrap and status > KILLED:
+        if self._jail.bubblewrap and status > KILLED:
             status = KILLED - status
         how = describe_exit(status)
         self.ending = f"{how}: {self._why}" if self._why else how
@@ -81,7 +81,7 @@ class Processes:
     def __init__(self, state: StateDir, confinement: Confinement) -> None:
         self._state = state
         self._confinement = confinement
-        self._running: dict[int, tuple[Child, Place]] = {}
+        self._running: dict[int, tuple[Child, Jail]] = {}
         self._is_open = True
         self._in_log = allowance_of_node(time.monotonic())
 
@@ -114,15 +114,15 @@ class Processes:
         """
         if not self._is_open:
             raise InterruptedError("no more processes are started")
-        place = self._confinement.begin(environment)
+        jail = self._confinement.begin(environment)
         errors = None
         try:
             errors = None if stderr else ChildLog(self._in_log)
-            command = _command(environment.python, place, module, arguments)
+            command = _command(environment.python, jail, module, arguments)
             process = subprocess.Popen(
-                [*(place.group.enter if place.group else ()), *command],
-                env=place.variables,
-                cwd=place.folder,
+                [*(jail.group.enter if jail.group else ()), *command],
+                env=jail.variables,
+                cwd=jail.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=errors.entrance if errors else stderr,
@@ -130,42 +130,42 @@ class Processes:
                 start_new_session=True,
             )
         except OSError:
-            self._clear_up(place, errors)
+            self._clear_up(jail, errors)
             raise
-        child = Child(process, place)
+        child = Child(process, jail)
         try:
             watch = os.pidfd_open(child.pid)
             self._state.add_child(child.pid, command)
         except OSError:
             child.kill()
             child.reap()
-            self._clear_up(place, errors)
+            self._clear_up(jail, errors)
             raise
         if errors:
             errors.begin(f"process {child.pid} ({module.rpartition('.')[2]} of {environment.name})")
-        self._running[child.pid] = child, place
-        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, place, errors, on_end)
+        self._running[child.pid] = child, jail
+        asyncio.get_running_loop().add_reader(watch, self._ended, child, watch, jail, errors, on_end)
         return child
 
-    def places(self) -> dict[Child, Place]:
+    def jails(self) -> dict[Child, Jail]:
         """Return the children that run, and where each lives."""
         return dict(self._running.values())
 
     def _ended(
-        self, child: Child, watch: int, place: Place, errors: ChildLog | None, on_end: Callable[[], None]
+        self, child: Child, watch: int, jail: Jail, errors: ChildLog | None, on_end: Callable[[], None]
     ) -> None:
         asyncio.get_running_loop().remove_reader(watch)
         os.close(watch)
         child.reap()
         self._state.remove_child(child.pid)
         del self._running[child.pid]
-        self._clear_up(place, errors)
+        self._clear_up(jail, errors)
         on_end()
 
-    def _clear_up(self, place: Place, errors: ChildLog | None) -> None:
+    def _clear_up(self, jail: Jail, errors: ChildLog | None) -> None:
         if errors:
             errors.end()
-        self._confinement.end(place)
+        self._confinement.end(jail)
 
     async def kill_all(self, limit_s: float) -> None:
         """Kill every child, start no more, and wait until nothing is left of them, for a while at most."""
@@ -179,13 +179,13 @@ class Processes:
                 await self._confinement.finish()
 
 
-def _command(python: str, place: Place, module: str, arguments: Sequence[str]) -> list[str]:
-    """Return the command line of a module of ours in its place, once it is in its control group."""
+def _command(python: str, jail: Jail, module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command line of a module of ours in its jail, once it is in its control group."""
     wrapped, parent = [], os.getpid()
-    if place.bubblewrap:
-        wrapped, parent = place.bubblewrap.command(place.policy, place.variables, python), FIRST_PROCESS
+    if jail.bubblewrap:
+        wrapped, parent = jail.bubblewrap.command(jail.policy, jail.variables, python), FIRST_PROCESS
     own = [python, "-P", "-m", BOOTSTRAP, str(parent), module, *arguments]
-    return [*wrapped, *own, "--sandbox", place.policy.encoded()]
+    return [*wrapped, *own, "--sandbox", jail.policy.encoded()]
 
 
 def describe_exit(status: int) -> str:

@@ -26,10 +26,10 @@ from types import TracebackType
 import msgspec
 
 from accelpool_wire.errors import Conflict, Invalid
+from accelpool_wire.private_file import PRIVATE_DIR, PRIVATE_FILE
 
 log = logging.getLogger(__name__)
 
-PRIVATE_DIR, PRIVATE_FILE = 0o700, 0o600
 TOKEN, NEW_TOKEN = "token", "token.new"
 TOKEN_PREFIX, TOKEN_BYTES = "apn", 32
 START_TIME = 22 - 3  # field 22 of /proc/PID/stat, counted after the command's name

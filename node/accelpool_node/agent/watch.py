@@ -67,7 +67,7 @@ class Watch:
 
     async def _look_at_tasks(self) -> None:
         counted = {
-            child.pid: child for child, place in self._processes.places().items() if not place.bounds_tasks
+            child.pid: child for child, jail in self._processes.jails().items() if not jail.bounds_tasks
         }
         tasks, most = await call_in_thread(lambda: tasks_of(counted)), self._bounds.tasks
         for pid, child in counted.items():
@@ -75,9 +75,9 @@ class Watch:
                 _kill(child, f"it has {tasks[pid]} processes and threads, and {most} are the most")
 
     async def _look_at_folders(self) -> None:
-        places = self._processes.places()
+        jails = self._processes.jails()
         folders = await call_in_thread(
-            lambda: {child: of_folder(place.folder, self._bounds.files) for child, place in places.items()}
+            lambda: {child: of_folder(jail.folder, self._bounds.files) for child, jail in jails.items()}
         )
         for child, why in excessive(folders, self._bounds).items():
             _kill(child, why)

@@ -25,10 +25,10 @@ from accelpool_node.builder.service import Service
 from accelpool_node.builder.store import Store
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.policy import Policy, decode
+from accelpool_wire.private_file import PRIVATE_DIR
 
 NURSERY = "accelpool_node.builder.nursery"
 BOOTSTRAP = "accelpool_node.agent.child"
-PRIVATE_DIR = 0o700
 AGENT_GONE, TROUBLE = 3, 1
 
 

@@ -21,8 +21,8 @@ from accelpool_node.discover import load_backend
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.policy import Policy
 from accelpool_wire.errors import Error
+from accelpool_wire.private_file import PRIVATE_DIR
 
-PRIVATE_DIR = 0o700
 START_LIMIT_S, BUILD_LIMIT_S = 60, 60
 MAX_CPU_S = 4 * BUILD_LIMIT_S  # of all its threads
 MAX_DATA_BYTES = 8 << 30
@@ -87,8 +87,8 @@ def serve(stream: socket.socket, driver: Driver | None, backend_name: str, polic
     signal.alarm(START_LIMIT_S)  # a driver that hangs leaves no process
     driver = driver or Driver.load(backend_name)
     signal.alarm(0)
-    identities = [b.identify(device) for device in driver.devices.values()]
-    b.send(stream, b.encode(b.Ready(pid=os.getpid(), devices=identities)))
+    identified = [b.identify(device) for device in driver.devices.values()]
+    b.send(stream, b.encode(b.Ready(pid=os.getpid(), devices=identified)))
     build = b.decode_build(b.receive(stream, b.MAX_BUILD_BYTES))
     if build.is_deferred:
         os.nice(DEFERENCE)

@@ -29,11 +29,11 @@ from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.policy import Policy, decode
 from accelpool_node.sandbox.privileges import die_with
 from accelpool_wire.errors import Error
+from accelpool_wire.private_file import PRIVATE_DIR
 
 MODULE = "accelpool_node.builder.nursery"
 TRIAL_LIMIT_S = 20
 IN_NURSERY, IN_FORK = 1, 2
-PRIVATE_DIR = 0o700
 MAX_NAME_BYTES = 64
 
 
@@ -106,8 +106,8 @@ def _warm(options: argparse.Namespace) -> compiler.Driver:
     """Return the driver, loaded and warm; start the process again, cold, if its forks could not use it."""
     driver = compiler.Driver.load(options.backend)
     served = [device for device in driver.devices.values() if device.name in options.device]
-    identities = [b.identify(device) for device in served]
-    if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, identities):
+    identified = [b.identify(device) for device in served]
+    if any(device.kind != "cpu" for device in served) or not _can_be_forked(driver, identified):
         os.set_inheritable(options.channel_fd, True)
         os.execv(sys.executable, [sys.executable, "-P", "-m", MODULE, *sys.argv[1:], "--cold"])  # noqa: S606
     return driver

@@ -9,6 +9,7 @@ paths        which files it may read
 folders      its private folder
 landlock     files and TCP ports, by the kernel's Landlock
 seccomp      system calls, by a filter that is assembled here
+rules        which of them a policy allows, and with which arguments
 syscalls     their numbers
 privileges   capabilities, the user, whether others may look into it
 limits       resource limits

@@ -110,8 +110,8 @@ def _lock(policy: Policy, variables: Mapping[str, str], trouble: dict[str, str])
         trouble["landlock"] = "this kernel does not have it, or does not use it"
         return 0
     readable = [*policy.read, *paths.own_code(), *paths.of_drivers(variables)]
-    for place in paths.around(readable, policy.secrets):
-        trouble["landlock"] = f"{place} is code, and holds what is secret: move one of them"
+    for path in paths.around(readable, policy.secrets):
+        trouble["landlock"] = f"{path} is code, and holds what is secret: move one of them"
     grants = {
         landlock.READ: [*readable, *paths.RANDOM, *paths.DEVICE_FOLDERS],
         landlock.EXECUTE: [*policy.programs, *(paths.LOADERS if policy.programs else ())],

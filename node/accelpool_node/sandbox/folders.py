@@ -14,7 +14,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-PRIVATE_DIR = 0o700
+from accelpool_wire.private_file import PRIVATE_DIR
+
 ROOT, SYSTEM = "root", ("proc", "sys")  # hwloc, which PoCL asks for the machine, opens a root folder first
 
 

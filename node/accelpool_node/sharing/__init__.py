@@ -2,6 +2,7 @@
 
 layout   where which number is
 ledger   the shared memory: memory shares, turns, limits
+session_slot  one session's numbers in it
 policy   who is next, for how long, what is charged; no I/O
 futex    sleeping until another process says so
 """

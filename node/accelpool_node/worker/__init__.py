@@ -2,16 +2,22 @@
 
 __main__     loads the driver, waits for its session, tells the agent how it ended
 service      the session's connection: frames in, frames out
+agent_line   what the agent is told, and its last word
 pulse        signs of life for the agent
 session      what each message does, and what becomes of a failure
+parting      sub-devices, default queues, compilers of devices
 commands     launches, copies, fills, markers, reads, writes
 payloads     where each payload goes, and to whom
 images       makes images and samplers, checked before a driver sees them
 image_commands  copies from, to and between images, fills
+svm          makes shared virtual memory
 rectangles   copies of rectangles in buffers
 kernel_args  what a kernel's arguments are set to, checked
+wanted_args  what they have to be, found out once for a kernel
 image_args   the same of images and samplers
 builds       makes, builds, compiles and links programs, and tells what is known of them
+spirv        whether bytes are SPIR-V
+loaded_images  which binary each device has
 prebuilt     makes programs of what the builder built
 builder_link the way to the builder
 holdings     makes, finds and lets go of what the session holds

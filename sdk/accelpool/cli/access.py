@@ -51,7 +51,7 @@ def pool_credentials(url: str | None) -> Credentials:
 def pool(url: str | None) -> Broker:
     """Return the broker of the pool to ask; errors are those of `pool_credentials`."""
     found = pool_credentials(url)
-    return Broker(found.url, found.token, found.ca)
+    return Broker(found.url, found.token, found.ca, is_insecure=found.is_insecure)
 
 
 def client(url: str | None) -> RestClient:

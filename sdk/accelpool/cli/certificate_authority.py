@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from accelpool.cli.failures import CommandFailed
+from accelpool_wire.private_file import PRIVATE_DIR, replace_file
 
 CA_DAYS, HOST_DAYS = 730, 90
 CLOCKS_DIFFER = timedelta(hours=1)
-PRIVATE_FILE, PUBLIC_FILE, PRIVATE_DIR = 0o600, 0o644, 0o700
+PUBLIC_FILE = 0o644
 HOST_NAME = re.compile(r"(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?")
 NO_USE = dict.fromkeys(
     (
@@ -170,9 +170,9 @@ class CertificateAuthority:
         )
         try:
             self._folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-            _replace(key_file, pem, PRIVATE_FILE)
+            replace_file(key_file, pem)
             content = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certs)
-            _replace(cert, content, PUBLIC_FILE)
+            replace_file(cert, content, PUBLIC_FILE)
         except OSError as error:
             raise CommandFailed(f"{self._folder} cannot be written: {error.strerror}") from error
         return Issued(cert=cert, key=key_file, expires_at=certs[0].not_valid_after_utc)
@@ -184,14 +184,3 @@ def _general_name(host: str) -> x509.GeneralName:
     if not HOST_NAME.fullmatch(host):
         raise CommandFailed(f"a host is a name or an address, not {host!r}")
     return x509.DNSName(host)
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    """Write a file in one step; nobody else may read it meanwhile."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        os.fchmod(stream.fileno(), mode)
-        stream.write(content)
-    draft.replace(path)

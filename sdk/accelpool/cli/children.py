@@ -15,11 +15,11 @@ from typing import Any
 
 from accelpool.cli import child
 from accelpool.cli.failures import StartFailed
+from accelpool_wire.private_file import PRIVATE_DIR, PRIVATE_FILE
 
 MAX_READY_BYTES = 64 * 1024
 MAX_TAIL_BYTES = 8 * 1024
 STOP_LIMIT_S = 10.0
-PRIVATE_DIR, PRIVATE_FILE = 0o700, 0o600
 
 
 def command(module: str, arguments: Sequence[str]) -> list[str]:

@@ -27,7 +27,7 @@ import msgspec
 from accelpool.cli import lease_file
 from accelpool.cli.failures import ExitCode, one_line
 from accelpool.cli.output import Output
-from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.cli.process_reference import ProcessReference
 from accelpool.cli.signals import ignore_ending_signals, interrupt_on_ending_signals
 from accelpool.cli.tunnel import Tunnels
 from accelpool.credentials import Credentials
@@ -53,7 +53,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     pool: Credentials
     lease: LeaseRecord
     folder: str
-    holder: ProcessIdentity
+    holder: ProcessReference
 
 
 class _NoSession:
@@ -102,7 +102,7 @@ def _stay(keeper: LeaseKeeper, lease: Lease, folder: Path, holder: int) -> None:
     """Renew a lease, and write what it is then, until its holder ends or it is lost."""
     poller = select.poll()
     poller.register(holder, select.POLLIN)
-    myself = ProcessIdentity.of(os.getpid())
+    myself = ProcessReference.of(os.getpid())
     written, tunnels = lease.latest, Tunnels()
     lease_file.write(folder, written, myself, tunnels.port_to)
     _say_ready()
@@ -116,7 +116,7 @@ def _stay(keeper: LeaseKeeper, lease: Lease, folder: Path, holder: int) -> None:
             return
 
 
-def _is_written(folder: Path, record: LeaseRecord, myself: ProcessIdentity, tunnels: Tunnels) -> bool:
+def _is_written(folder: Path, record: LeaseRecord, myself: ProcessReference, tunnels: Tunnels) -> bool:
     """Write the lease file and return whether that went well; else it is tried again."""
     try:
         lease_file.write(folder, record, myself, tunnels.port_to)

@@ -16,7 +16,7 @@ from accelpool.acquisition import Acquisition
 from accelpool.cli import keeper, lease_file
 from accelpool.cli.failures import ExitCode, StartFailed
 from accelpool.cli.lease_file import LeaseFile
-from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.cli.process_reference import ProcessReference
 from accelpool.credentials import Credentials
 from accelpool.lease_request import LeaseRequest
 from accelpool.records import LeaseRecord
@@ -86,7 +86,7 @@ class KeptLease:
 def take(
     request: LeaseRequest,
     credentials: Credentials,
-    holder: ProcessIdentity,
+    holder: ProcessReference,
     runtime_dir: Path,
     say: Say,
     *,
@@ -109,6 +109,7 @@ def take(
     acquisition = Acquisition(
         rest=RestClient(credentials.url, credentials.token, credentials.ca),
         request=request,
+        is_insecure=credentials.is_insecure,
         say=say,
         say_after_s=SAY_AFTER_S,
     )

@@ -12,7 +12,6 @@ one step when the lease is renewed, and gone with its folder when the lease has 
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -21,11 +20,11 @@ from pathlib import Path
 import msgspec
 
 from accelpool.cli.failures import CommandFailed
-from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.cli.process_reference import ProcessReference
 from accelpool.records import EndpointRecord, LeaseRecord
+from accelpool_wire.private_file import replace_file
 
 NAME = "lease.json"
-PRIVATE_FILE = 0o600
 
 
 class DriverEndpoint(EndpointRecord, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,7 +44,7 @@ class LeaseFile(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     lease: str
-    keeper: ProcessIdentity
+    keeper: ProcessReference
     expires_at: str | None = None
     endpoints: list[DriverEndpoint] = []
 
@@ -65,7 +64,7 @@ def new_folder(parent: Path) -> Path:
 def write(
     folder: Path,
     record: LeaseRecord,
-    keeper: ProcessIdentity,
+    keeper: ProcessReference,
     tunnel_to: Callable[[EndpointRecord], int] = lambda _: 0,
 ) -> None:
     """Write the file of a lease, all or nothing.
@@ -81,11 +80,7 @@ def write(
         for each in record.endpoints
     ]
     content = LeaseFile(lease=record.id, expires_at=record.expires_at, keeper=keeper, endpoints=endpoints)
-    draft = folder / f"{NAME}.new"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
-    with open(descriptor, "wb") as stream:
-        stream.write(msgspec.json.encode(content) + b"\n")
-    draft.replace(folder / NAME)
+    replace_file(folder / NAME, msgspec.json.encode(content) + b"\n")
 
 
 def read(path: Path) -> LeaseFile:

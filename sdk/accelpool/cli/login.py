@@ -10,14 +10,14 @@ from accelpool import credentials as saved
 from accelpool.cli.credentials_file import write_credentials
 from accelpool.cli.device_login import DeviceLogin
 from accelpool.cli.failures import LoginFailed, NoPool
-from accelpool.cli.job_identity import job_id_token
+from accelpool.cli.job_id_token import job_id_token
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.settings import CliSettings
 from accelpool.credentials import Credentials
 from accelpool.errors import RemoteProtocolError
 from accelpool.rest import RestClient
-from accelpool.settings import Settings, check_url
+from accelpool.settings import Settings, check_broker_url
 from accelpool_wire.issuer import IssuerClient
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -75,7 +75,7 @@ def _pool(settings: Settings, url: str | None) -> Credentials:
     chosen = url or settings.url or (known.url if known else None)
     if chosen is None:
         raise NoPool("no pool is known: give its --url, or set ACCELPOOL_URL")
-    check_url(chosen)
+    check_broker_url(chosen)
     is_known = known is not None and known.url.rstrip("/") == chosen.rstrip("/")
     return Credentials(
         url=chosen.rstrip("/"), token="", ca=settings.ca or (known.ca if known and is_known else "")

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from accelpool.cli.children import PRIVATE_DIR, PRIVATE_FILE, Child
+from accelpool.cli.children import Child
 from accelpool.cli.failures import CommandFailed, StartFailed
 from accelpool.rest import RestClient
+from accelpool_wire.private_file import PRIVATE_DIR, PRIVATE_FILE
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8750

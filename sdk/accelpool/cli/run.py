@@ -22,7 +22,7 @@ from accelpool.cli.failures import CannotRun, CommandFailed, ExitCode, NoCommand
 from accelpool.cli.lease_options import takes_lease_options
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
-from accelpool.cli.process_identity import ProcessIdentity
+from accelpool.cli.process_reference import ProcessReference
 from accelpool.cli.settings import CliSettings
 from accelpool.cli.signals import ENDING_SIGNALS, interrupt_on_ending_signals
 from accelpool.lease_request import LeaseRequest
@@ -76,7 +76,7 @@ def acquire(
     settings, output = CliSettings.from_environment(), Output(json)
     if settings.lease_file is not None and settings.lease_file.exists():
         raise CommandFailed("this shell has a lease already: `accelpool release` gives it back")
-    holding = _identity(os.getppid() if holder is None else holder)
+    holding = _reference(os.getppid() if holder is None else holder)
     variables = _loader_variables(settings, only_pool)
     interrupt_on_ending_signals(_not_ignored())
     kept = kept_lease.take(
@@ -93,7 +93,7 @@ def _run(command: Sequence[str], request: LeaseRequest, only_pool: bool, url: st
     loader = _loader_variables(settings, only_pool)
     credentials = pool_credentials(url)
     interrupt_on_ending_signals(_not_ignored())
-    kept = kept_lease.take(request, credentials, _identity(os.getpid()), settings.runtime_dir, _say)
+    kept = kept_lease.take(request, credentials, _reference(os.getpid()), settings.runtime_dir, _say)
     try:
         variables = {**settings.inherited, **loader, **kept.variables()}
         code = foreground.run(command, variables, kept.look)
@@ -117,9 +117,9 @@ def _loader_variables(settings: CliSettings, only_pool: bool) -> dict[str, str]:
     return driver.loader_variables(library, settings.inherited, vendors, only_pool=only_pool)
 
 
-def _identity(pid: int) -> ProcessIdentity:
+def _reference(pid: int) -> ProcessReference:
     try:
-        return ProcessIdentity.of(pid)
+        return ProcessReference.of(pid)
     except ProcessLookupError as error:
         raise CommandFailed(f"{error}, which the lease is for") from error
 

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from accelpool.cli.failures import CommandFailed
-
-PRIVATE_FILE = 0o600
+from accelpool_wire.private_file import PRIVATE_FILE
 
 SecretFile = Annotated[
     Path | None,

@@ -18,14 +18,13 @@ import msgspec
 
 from accelpool.records import EndpointRecord
 from accelpool_wire import messages as m
-from accelpool_wire.channel import connect, prepare
+from accelpool_wire.channel import connect, prepare, read_exactly
 from accelpool_wire.errors import AccelpoolError, ReadError
-from accelpool_wire.frames import PREFIX, PREFIX_BYTES
+from accelpool_wire.frames import FIRST_BODY_BYTES, PREFIX, PREFIX_BYTES
 from accelpool_wire.handshake import follow, introduce
 
 LOOPBACK = "127.0.0.1"
 HELLO_LIMIT_S = 10.0
-MAX_HELLO_BYTES = 80 * 1024
 MAX_CONNECTIONS = 64
 PIECE_BYTES = 256 * 1024
 RECORD_BYTES = 16 * 1024
@@ -117,22 +116,11 @@ def _first_frame(stream: socket.socket) -> bytes:
         ReadError: It is none, or not there in time.
     """
     due_s = time.monotonic() + HELLO_LIMIT_S
-    prefix = _exactly(stream, PREFIX_BYTES, due_s)
+    prefix = read_exactly(stream, PREFIX_BYTES, due_s)
     size, payload_bytes = PREFIX.unpack(prefix)
-    if not 0 < size <= MAX_HELLO_BYTES or payload_bytes:
+    if not 0 < size <= FIRST_BODY_BYTES or payload_bytes:
         raise ReadError(f"a first frame of {size} and {payload_bytes} bytes")
-    return prefix + _exactly(stream, size, due_s)
-
-
-def _exactly(stream: socket.socket, count: int, due_s: float) -> bytes:
-    content = bytearray()
-    while len(content) < count:
-        stream.settimeout(max(0.001, due_s - time.monotonic()))
-        part = stream.recv(count - len(content))
-        if not part:
-            raise ReadError("the connection was closed")
-        content += part
-    return bytes(content)
+    return prefix + read_exactly(stream, size, due_s)
 
 
 class _Way:

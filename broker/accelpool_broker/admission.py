@@ -1,4 +1,4 @@
-"""Lets no more connections in than there are descriptors for.
+"""Admission control: no more connections are let in than there are descriptors for.
 
 Granian counts connections once it serves them. Over TLS those in their handshakes come on top, which have
 10 s each. When the last descriptor is gone it asks for the next connection again and again and looks after
@@ -20,16 +20,16 @@ from types import TracebackType
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.05
-CLOSED_FROM = 1 / 2  # of all descriptors: the others are for the backlog, and for who comes between two looks
-OPEN_BELOW = 3 / 8
+REFUSE_FROM = 1 / 2  # of all descriptors: the others are for the backlog, and for who comes between two looks
+ADMIT_BELOW = 3 / 8
 
 # linux/filter.h, asm-generic/socket.h
 ATTACH_FILTER, DETACH_FILTER = 26, 27
 DROP = struct.pack("=HBBI", 0x06, 0, 0, 0)  # BPF_RET | BPF_K: keep 0 bytes of a packet
 
 
-class Gate:
-    """A listening socket's gate; a context manager in which a thread looks after it.
+class AdmissionControl:
+    """That of a listening socket; a context manager in which a thread looks after it.
 
     Args:
         sock: Bound and listening.
@@ -37,11 +37,11 @@ class Gate:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._is_closed = False
+        self._is_refusing = False
         self._has_ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
 
-    def __enter__(self) -> Gate:
+    def __enter__(self) -> AdmissionControl:
         self._thread.start()
         return self
 
@@ -56,19 +56,19 @@ class Gate:
             try:
                 self.look()
             except OSError as error:
-                log.error("the gate cannot be moved: %s", error)  # noqa: TRY400 - no fault of the program
+                log.error("admission control has ended: %s", error)  # noqa: TRY400 - no fault of the program
                 return
 
     def look(self) -> None:
-        """Close or open, as many descriptors as are in use now."""
+        """Refuse or admit who comes, by how many descriptors are in use now."""
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         in_use = self._descriptors()
-        if in_use >= limit * CLOSED_FROM and not self._is_closed:
+        if in_use >= limit * REFUSE_FROM and not self._is_refusing:
             log.warning("%d of %d descriptors are in use: whoever comes has to wait", in_use, limit)
-            self._close()
-        elif in_use < limit * OPEN_BELOW and self._is_closed:
+            self._refuse()
+        elif in_use < limit * ADMIT_BELOW and self._is_refusing:
             log.warning("%d of %d descriptors are in use: whoever comes is let in again", in_use, limit)
-            self._open()
+            self._admit()
 
     def _descriptors(self) -> int:
         """Return how many descriptors are in use at least: those below the lowest that is free."""
@@ -79,13 +79,13 @@ class Gate:
         os.close(lowest)
         return lowest
 
-    def _close(self) -> None:
+    def _refuse(self) -> None:
         program = ctypes.create_string_buffer(DROP, len(DROP))
         self._sock.setsockopt(
             socket.SOL_SOCKET, ATTACH_FILTER, struct.pack("@HP", 1, ctypes.addressof(program))
         )
-        self._is_closed = True
+        self._is_refusing = True
 
-    def _open(self) -> None:
+    def _admit(self) -> None:
         self._sock.setsockopt(socket.SOL_SOCKET, DETACH_FILTER, 0)
-        self._is_closed = False
+        self._is_refusing = False

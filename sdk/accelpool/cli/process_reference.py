@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 
-class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
+class ProcessReference(msgspec.Struct, frozen=True, kw_only=True):
     """One process.
 
     Attributes:
@@ -20,8 +20,8 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
     started: int
 
     @classmethod
-    def of(cls, pid: int) -> ProcessIdentity:
-        """Return the identity of the process that has an id now.
+    def of(cls, pid: int) -> ProcessReference:
+        """Return a reference to the process that has an id now.
 
         Raises:
             ProcessLookupError: There is none.

@@ -9,7 +9,7 @@ from apiflask import APIBlueprint
 from accelpool_broker.resources import account_schemas
 from accelpool_broker.resources.context import caller
 
-blueprint = APIBlueprint("identity", __name__, tag="Whoami")
+blueprint = APIBlueprint("whoami", __name__, tag="Whoami")
 
 
 @blueprint.get("/whoami")

@@ -13,7 +13,7 @@ from accelpool_broker.models import Account, AuditEntry, JoinToken, Token
 ADD_AUDIT = insert(AuditEntry)
 
 
-class IdentityQueries:
+class AccountQueries:
     """What can be asked of accounts, tokens and the audit log within one transaction."""
 
     _database: Database
