@@ -260,7 +260,12 @@ def test_a_new_authority_is_trusted_beside_the_old_one(broker: Broker, folder: P
         (["--host", "0.0.0.0"], "say --insecure"),
         (["--host", "::"], "say --insecure"),
         (["--tls-cert", "x"], "belong together"),
-        (["--tls-cert", "x", "--tls-key", "y"], "x and y are no certificate and its key"),
+        (["--tls-cert", "x", "--tls-key", "y"], "x cannot be read: No such file or directory"),
+        (["--tls-cert", "/dev/null", "--tls-key", "y"], "y cannot be read: No such file or directory"),
+        (
+            ["--tls-cert", "/dev/null", "--tls-key", "/dev/null"],
+            "/dev/null and /dev/null are no certificate and its key",
+        ),
         (["--tls-cert", "x", "--tls-key", "y", "--insecure"], "does without TLS"),
     ],
 )
