@@ -60,6 +60,7 @@ def test_it_joins_once_and_keeps_its_token_for_the_next_start(pool: Pool, tmp_pa
     again.start()
     assert nodes(pool)["joins"] == "ready"
     again.stop()
+    assert nodes(pool)["joins"] == "lost"  # at once, as it has taken its leave
     assert kept.read_text() == token
     assert token.strip() not in state.with_suffix(".log").read_text()
 

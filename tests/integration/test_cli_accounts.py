@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import stat
 
+import pytest
+
+import accelpool
+from accelpool.credentials import Credentials, save
+from accelpool.errors import Unauthorized
+
 from ..conftest import Pool
 from .cli_rig import Cli
 
@@ -98,6 +104,26 @@ def test_a_token_is_made_rotated_and_revoked(cli: Cli, null_pool: Pool) -> None:
     assert "revoked" in table
     assert f"rotated to {id}" in table
     assert secret not in table
+
+
+def test_a_program_goes_on_with_the_token_that_the_credentials_file_has_after_a_rotation(
+    cli: Cli, null_pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = cli.json("token", "create", "program", pool=null_pool)["token"]
+    path = cli.home / "accelpool" / "credentials.json"
+    save(Credentials(url=null_pool.url, token=old["token"]), path)
+    for name in ("ACCELPOOL_URL", "ACCELPOOL_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(cli.home))
+    with accelpool.connect() as broker, accelpool.connect(null_pool.url, old["token"]) as given:
+        assert broker.whoami()["token"] == old["id"]
+        new = cli.json("token", "rotate", old["id"], "--overlap", "0", pool=null_pool)["token"]
+        with pytest.raises(Unauthorized, match="expired"):
+            broker.whoami()
+        save(Credentials(url=null_pool.url, token=new["token"]), path)
+        assert broker.whoami()["token"] == new["id"]
+        with pytest.raises(Unauthorized, match="expired"):
+            given.whoami()
 
 
 def test_a_file_that_is_there_is_not_written_over_nor_a_token_made_for_it(cli: Cli, null_pool: Pool) -> None:
