@@ -52,7 +52,8 @@ def mistake(error: Exception, *, url: str, ca: str, setting: str) -> Mistake | N
         if isinstance(link, ssl.SSLCertVerificationError):
             return _of_certificate(link, url, ca, setting)
         if isinstance(link, ssl.SSLError) and link.reason in NO_TLS:
-            return _callers(f"the broker at {url} does no TLS: say http://{url[8:]}")
+            text = f"what answers at {url} does no TLS: a broker that does none is at http://{url[8:]}"
+            return Mistake(text=text, is_callers=False)  # and one that should do it may be mended
     return None
 
 

@@ -130,7 +130,9 @@ def test_a_client_that_says_the_wrong_scheme_or_name_is_told_the_right_one(
     without = Broker(tmp_path / "without", 0, has_node=False)
     try:
         secured = without.url.replace("http", "https")
-        assert refused(secured, ca) == f"the broker at {secured} does no TLS: say {without.url}"
+        assert refused(secured, ca) == (
+            f"what answers at {secured} does no TLS: a broker that does none is at {without.url}"
+        )
     finally:
         stop(without)
 
