@@ -276,6 +276,7 @@ def test_a_closed_broker_acquires_nothing():
 class ClockedPool(FakePool):
     """A broker that always grants, on a clock of its own."""
 
+    url = "http://pool"
     now = 0.0
 
     def clock(self):
