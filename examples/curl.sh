@@ -3,7 +3,8 @@
 #
 #   sh examples/curl.sh [PHOTOGRAPH.pgm [RESULT.pgm]]
 #
-# The pool is that of ACCELPOOL_URL and ACCELPOOL_TOKEN, else the one that `accelpool up` started.
+# The pool is that of ACCELPOOL_URL and ACCELPOOL_TOKEN, else the one that `accelpool up` started. ACCELPOOL_CA is the file of
+# the authorities that vouch for its certificate, if those of the system do not.
 set -eu
 
 here=$(dirname "$0")
@@ -28,6 +29,8 @@ member() { # NAME <JSON: the value of the first string member of that name; fail
 }
 url=${ACCELPOOL_URL:-$(member url <"$saved")}
 printf 'header = "Authorization: Bearer %s"\n' "${ACCELPOOL_TOKEN:-$(member token <"$saved")}" >"$scratch/curlrc"
+ca=${ACCELPOOL_CA:-$(test -n "${ACCELPOOL_URL:-}" || member ca <"$saved" || true)}
+test -z "$ca" || export CURL_CA_BUNDLE="$ca"
 
 call() { # METHOD PATH [curl's options]: print the answer; a failure prints the problem and ends the script
     method=$1 path=$2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from accelpool_broker.database_session import Database
 from accelpool_broker.models import Account, AuditEntry, JoinToken, Token
@@ -99,7 +99,7 @@ class AccountQueries:
         limit: int | None = None,
     ) -> Sequence[AuditEntry]:
         """Return what was done, newest first; each condition leaves out what does not meet it."""
-        query = select(AuditEntry).order_by(AuditEntry.number.desc()).limit(limit)
+        query = select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.number.desc()).limit(limit)
         equal = {AuditEntry.account: account, AuditEntry.object: object, AuditEntry.action: action}
         query = query.where(*(column == value for column, value in equal.items() if value is not None))
         if since is not None:
@@ -107,7 +107,9 @@ class AccountQueries:
         if until is not None:
             query = query.where(AuditEntry.at < until)
         if before is not None:
-            query = query.where(AuditEntry.number < before)
+            its_time = select(AuditEntry.at).where(AuditEntry.number == before).scalar_subquery()
+            is_alike = and_(AuditEntry.at == its_time, AuditEntry.number < before)
+            query = query.where(or_(AuditEntry.at < its_time, is_alike))
         return self._database.scalars(query).all()
 
     def prune_audit(self, *, before: float) -> None:

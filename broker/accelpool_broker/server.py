@@ -60,6 +60,11 @@ class TlsFiles:
         Raises:
             CertificateError: They cannot.
         """
+        for file in (self.cert, self.key):
+            try:
+                file.read_bytes()
+            except OSError as error:
+                raise CertificateError(f"{file} cannot be read: {error.strerror}") from error
         try:
             server_context(str(self.cert), str(self.key))
         except OSError as error:

@@ -38,9 +38,16 @@ class StateDirError(AccelpoolError):
 
 
 def prepare(path: Path) -> None:
-    """Make the directory, for its owner only."""
-    path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-    path.chmod(PRIVATE_DIR)
+    """Make the directory, for its owner only.
+
+    Raises:
+        StateDirError: It cannot be made.
+    """
+    try:
+        path.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+        path.chmod(PRIVATE_DIR)
+    except OSError as error:
+        raise StateDirError(f"{path} cannot be the state directory: {error.strerror}") from error
 
 
 @contextmanager
@@ -48,7 +55,7 @@ def locked(path: Path) -> Iterator[None]:
     """Keep a directory for this broker, which is made if need be.
 
     Raises:
-        StateDirError: Another broker runs with it.
+        StateDirError: Another broker runs with it, or it cannot be made.
     """
     prepare(path)
     with (path / LOCK).open("a+", encoding="ascii") as file:

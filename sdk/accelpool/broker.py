@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
@@ -29,7 +29,7 @@ from accelpool.reservation import Reservation
 from accelpool.rest import RestClient
 from accelpool.session import Session
 from accelpool.session_devices import session_devices
-from accelpool.settings import Settings
+from accelpool.settings import Settings, token_now
 from accelpool.spanning import spanning
 from accelpool_wire.client import Connection
 
@@ -294,7 +294,7 @@ def connect(url: str | None = None, token: str | None = None) -> Broker:
         Unauthorized: No pool is known, or no token for it.
     """
     found = Settings.from_environment().credentials(url, token)
-    return Broker(found.url, found.token, found.ca, is_insecure=found.is_insecure)
+    return _broker(found, is_given=bool(token))
 
 
 def default_broker(url: str | None = None, token: str | None = None) -> Broker:
@@ -306,13 +306,20 @@ def default_broker(url: str | None = None, token: str | None = None) -> Broker:
         Unauthorized: No pool is known, or no token for it.
     """
     found = Settings.from_environment().credentials(url, token)
-    broker = _broker_for(found)
+    broker = _broker_for(found, is_given=bool(token))
     if not broker.is_open:
         _broker_for.cache_clear()
-        broker = _broker_for(found)
+        broker = _broker_for(found, is_given=bool(token))
     return broker
 
 
 @lru_cache(maxsize=16)
-def _broker_for(found: Credentials) -> Broker:
-    return Broker(found.url, found.token, found.ca, is_insecure=found.is_insecure)
+def _broker_for(found: Credentials, *, is_given: bool) -> Broker:
+    return _broker(found, is_given=is_given)
+
+
+def _broker(found: Credentials, *, is_given: bool) -> Broker:
+    """Return a pool's broker; a token that was not given is read again once it is refused."""
+    reread = str if is_given else partial(token_now, found.url)
+    rest = RestClient(found.url, found.token, found.ca, reread=reread)
+    return Broker(found.url, found.token, found.ca, is_insecure=found.is_insecure, rest=rest)

@@ -5,6 +5,7 @@ dropped without a word.
 
     renewal fails because            then
     the broker is away               again soon, until the lease's expiry + 15 s: LeaseExpired
+    the token is refused             Unauthorized, unless its source has another one now that is not
     the lease has ended              the typed error that says how
 Either closes the session; the error is raised by the next use of anything of it.
 """
@@ -32,6 +33,7 @@ from accelpool.errors import (
     SessionLost,
     TooManyRequests,
     TransportError,
+    Unauthorized,
     Unavailable,
 )
 from accelpool.records import LeaseRecord, NoticeRecord
@@ -201,6 +203,9 @@ class LeaseKeeper:
             lease.renew_at = min(lost_at, self._clock() + min(RETRY_S, ttl_s / RENEWALS_PER_TTL))
             if self._clock() >= lost_at:
                 self._fail(lease, LeaseExpired(f"lease {lease.record.id} could not be renewed: {error}"))
+        except Unauthorized as error:
+            told = f"lease {lease.record.id} cannot be renewed any more and is given up: {error}"
+            self._fail(lease, Unauthorized(told))
         except ProblemError as error:
             self._fail(lease, error)
         else:

@@ -3,9 +3,11 @@
 What happens to a request that fails:
 
     nobody listens                 ConnectError; tried again within `retry_s`
+    they disagree about TLS        ConnectError, which says how; likewise
     the connection breaks          ReadError; tried again within `retry_s`
     Unavailable, 502, 503, 504     Unavailable; tried again within `retry_s`, after Retry-After if given
     TooManyRequests                likewise, and for ten seconds in any case: nothing was done
+    Unauthorized                   at once, with the token that its source has now, if that is another
     any other problem              the typed error of its name, at once
     an answer that is no JSON      RemoteProtocolError, at once
 
@@ -30,9 +32,11 @@ from accelpool.errors import (
     Timeout,
     TooManyRequests,
     TransportError,
+    Unauthorized,
     Unavailable,
     problem,
 )
+from accelpool_wire.broker_tls import mistake
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
@@ -58,6 +62,7 @@ class RestClient:
         url: The broker's URL.
         token: The bearer token; "" for calls that need none.
         ca: The file of the authorities that vouch for the broker's certificate; "" for those of the system.
+        reread: Returns the token that its source has now, for when this one is refused; "" for none.
         http: A session to use instead of one of its own.
         sleep: Called between attempts, with seconds.
         clock: Seconds from any start, never going back.
@@ -69,6 +74,7 @@ class RestClient:
         token: str,
         ca: str = "",
         *,
+        reread: Callable[[], str] = str,
         http: requests.Session | None = None,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -76,13 +82,13 @@ class RestClient:
         self.url = url.rstrip("/")
         self.clock = clock
         self.sleep = sleep
+        self.reread = reread
         self._http = http or requests.Session()
         self._http.trust_env = False
+        self._ca = ca
         if ca:
             self._http.verify = ca
-        self._headers = {"Accept": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._headers = _headers(token)
 
     def request(
         self,
@@ -121,6 +127,11 @@ class RestClient:
         while True:
             try:
                 return self._once(method, path, json, form, params, headers, timeout_s + wait_s)
+            except Unauthorized:
+                headers_now = _headers(self.reread())
+                if len(headers_now) < 2 or headers_now == self._headers:
+                    raise
+                self._headers = headers_now
             except (TransportError, Unavailable, TooManyRequests) as error:
                 pause = _pause(error, pause_s)
                 limit_s = max(retry_s, THROTTLED_S) if isinstance(error, TooManyRequests) else retry_s
@@ -179,12 +190,14 @@ class RestClient:
                 allow_redirects=False,
             )
         except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise ConnectError(f"{where} cannot be reached: {error}") from error
+            raise ConnectError(self._misunderstood(error) or f"{where} cannot be reached: {error}") from error
         except requests.exceptions.Timeout as error:
             raise Timeout(f"{where} did not answer {method} {path} in time") from error
         except requests.exceptions.ConnectionError as error:
             if _never_connected(error):
                 raise ConnectError(f"nobody answers at {self.url}: is the broker running?") from error
+            if misunderstood := self._misunderstood(error):
+                raise ConnectError(misunderstood) from error
             raise ReadError(f"the connection to {where} broke during {method} {path}") from error
         except (
             requests.exceptions.ChunkedEncodingError,
@@ -192,8 +205,12 @@ class RestClient:
         ) as error:
             raise ReadError(f"the answer of {where} to {method} {path} is not whole: {error}") from error
         except (requests.exceptions.RequestException, ValueError, OSError) as error:
-            raise ConnectError(f"{where} cannot be asked: {error}") from error
+            raise ConnectError(self._misunderstood(error) or f"{where} cannot be asked: {error}") from error
         return self._read(response, f"{method} {self.url}{path}")
+
+    def _misunderstood(self, error: Exception) -> str:
+        """Return what is wrong between client and broker about TLS, "" if nothing is."""
+        return str(mistake(error, url=self.url, ca=self._ca, setting="ACCELPOOL_CA") or "")
 
     def _read(self, response: requests.Response, what: str) -> Answer:
         retry_after_s = _seconds(response.headers.get("Retry-After"))
@@ -212,6 +229,11 @@ class RestClient:
         if not isinstance(body, dict):
             raise RemoteProtocolError(f"{what} was answered {response.status_code} and no problem")
         raise _problem(body, response, what, retry_after_s)
+
+
+def _headers(token: str) -> dict[str, str]:
+    """Return what every request carries."""
+    return {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
 def _problem(

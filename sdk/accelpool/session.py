@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from accelpool.acquisition import ended, lease_record
 from accelpool.connections import SessionConnection
@@ -79,7 +79,7 @@ class Session:
                 self._post_deferred()
             self.connection.post(message, payload)
         except SessionLost as error:
-            raise self._why(error) from error
+            self._raise_why(error)
 
     def ask(self, message: m.Message, answer: type[AnyReply]) -> AnyReply:
         """Send a synchronous command and return its answer: one round trip.
@@ -93,7 +93,7 @@ class Session:
                 self._post_deferred()
             return self.connection.ask(message, answer)
         except SessionLost as error:
-            raise self._why(error) from error
+            self._raise_why(error)
 
     def read(self, message: AnyRead, into: memoryview, then: Callable[[], None] | None = None) -> PendingRead:
         """Start a read straight into its place; old reads are waited for where too many are under way.
@@ -121,7 +121,7 @@ class Session:
                 self._post_deferred()
             pending = self.connection.read(message, into)
         except SessionLost as error:
-            raise self._why(error) from error
+            self._raise_why(error)
         if then is not None:
             pending.then = Once(then)
         if message.event:
@@ -144,7 +144,7 @@ class Session:
         try:
             return pending.wait()
         except SessionLost as error:
-            raise self._why(error) from error
+            self._raise_why(error)
 
     def finish_reads(self, queue: int, before: int | None = None) -> None:
         """Wait for a queue's reads under way, or for those enqueued before an event."""
@@ -159,7 +159,7 @@ class Session:
         try:
             return self.connection.wait_events(events)
         except SessionLost as error:
-            raise self._why(error) from error
+            self._raise_why(error)
 
     def add_devices(self, parent: Device, answer: m.SubDevices) -> list[Device]:
         """Have the sub-devices of a device as devices of the session, at the places that the worker told."""
@@ -178,7 +178,7 @@ class Session:
         try:
             return self.connection.fetch_binaries(program)
         except SessionLost as error:
-            raise self._why(error) from error
+            self._raise_why(error)
 
     def close(self) -> None:
         """End the session and give the lease back. Closing twice is closing once."""
@@ -189,6 +189,10 @@ class Session:
     def __del__(self) -> None:
         if not getattr(self, "is_closed", True):
             self._keeper.drop(self.lease)
+
+    def _raise_why(self, lost: SessionLost) -> NoReturn:
+        """Raise why the session is over; that it was closed when its lease had failed is no reason."""
+        raise self._why(lost) from (lost if self.lease.failure is None else None)
 
     def _why(self, lost: SessionLost) -> ProblemError:
         """Return the error that says best why the session is over; the broker is asked once."""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from accelpool import credentials
 from accelpool.credentials import Credentials
-from accelpool.errors import Invalid, Unauthorized
+from accelpool.errors import AccelpoolError, Invalid, Unauthorized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +96,14 @@ class Settings:
     def _missing(self, url: str | None) -> str:
         what = f"no token for {url}" if url else "no pool is known"
         return f"{what} (there is no {self.credentials_path})"
+
+
+def token_now(url: str) -> str:
+    """Return the token that the environment has for a pool now, "" if none: it may have been rotated."""
+    try:
+        return Settings.from_environment().credentials(url).token
+    except AccelpoolError:
+        return ""
 
 
 def check_broker_url(url: str) -> None:

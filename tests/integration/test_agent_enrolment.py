@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 import subprocess
 import sys
@@ -34,6 +35,18 @@ def nodes(pool: Pool) -> dict[str, str]:
     return {node["name"]: node["state"] for node in listed}
 
 
+def started(pool: Pool, state: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Start an agent that cannot go on, and wait for its end."""
+    return subprocess.run(
+        [*command(pool, state), *options],
+        env={**clean_environment(state.parent), **env},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
 def test_it_joins_once_and_keeps_its_token_for_the_next_start(pool: Pool, tmp_path: Path) -> None:
     state = tmp_path / "joins"
     first = agent(pool, state, join_token(pool.url, pool.token, "joins"), "joins")
@@ -47,6 +60,7 @@ def test_it_joins_once_and_keeps_its_token_for_the_next_start(pool: Pool, tmp_pa
     again.start()
     assert nodes(pool)["joins"] == "ready"
     again.stop()
+    assert nodes(pool)["joins"] == "lost"  # at once, as it has taken its leave
     assert kept.read_text() == token
     assert token.strip() not in state.with_suffix(".log").read_text()
 
@@ -71,6 +85,38 @@ def test_a_token_that_the_broker_has_forgotten_is_replaced_by_a_join_token(
     assert (state / "token").read_text() != "apn_of-another-pool\n"
 
 
+def test_a_file_of_authorities_that_is_not_there_ends_it(pool: Pool, tmp_path: Path) -> None:
+    options = ("--broker", "https://127.0.0.1:9", "--ca", "/nowhere/ca.pem")
+    done = started(pool, tmp_path / "state", *options, ACCELPOOL_JOIN_TOKEN="apj_any")
+    assert done.returncode == 1
+    told = "the file of authorities /nowhere/ca.pem (--ca) cannot be read: No such file or directory"
+    assert done.stderr.splitlines()[-1] == f"accelpool node: {told}"
+
+
+def test_a_port_that_is_taken_uses_no_join_token_up(pool: Pool, tmp_path: Path) -> None:
+    token = join_token(pool.url, pool.token, "n1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = started(pool, tmp_path / "state", "--listen", where, ACCELPOOL_JOIN_TOKEN=token)
+    assert (done.returncode, f"cannot listen on {where}" in done.stderr) == (1, True)
+    assert "enrolled" not in done.stderr
+    assert not (tmp_path / "state" / "token").exists()
+    assert "n1" not in nodes(pool)
+
+
+def test_it_says_which_file_holds_no_good_join_token(pool: Pool, tmp_path: Path) -> None:
+    file = tmp_path / "join.token"
+    for content, told in (
+        (None, f"the join token file {file} cannot be read: No such file or directory"),
+        ("apj_nobodys", f"the join token of {file} does not let this node in: the broker answered 401: "),
+    ):
+        if content is not None:
+            file.write_text(content)
+        done = started(pool, tmp_path / "state", "--join-token-file", str(file))
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith(f"accelpool node: {told}")
+
+
 def test_without_a_good_token_it_says_so_and_ends(pool: Pool, tmp_path: Path) -> None:
     used = join_token(pool.url, pool.token, "other")
     for env, told in (
@@ -78,14 +124,7 @@ def test_without_a_good_token_it_says_so_and_ends(pool: Pool, tmp_path: Path) ->
         ({"ACCELPOOL_JOIN_TOKEN": "apj_nobodys"}, "does not know the token"),
         ({"ACCELPOOL_JOIN_TOKEN": used}, "is for node other, not n1"),
     ):
-        done = subprocess.run(
-            command(pool, tmp_path / "state"),
-            env={**clean_environment(tmp_path), **env},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        done = started(pool, tmp_path / "state", **env)
         assert done.returncode == 1
         assert told in done.stderr.splitlines()[-1]
         assert not (tmp_path / "state" / "token").exists()

@@ -156,6 +156,23 @@ def test_refusals_that_are_alike_are_counted_and_written_once_a_minute(tmp_path:
         assert [entry["count"] for entry in entries(again) if entry["outcome"] != "done"] == [1, 1000]
 
 
+def test_what_was_refused_is_in_its_place_by_time_over_pages_too(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu")
+    broker.call("GET", "/leases", role="a-guess")
+    for _ in range(2):
+        broker.clock.move(5)
+        broker.lease()
+    whole = broker.json("GET", "/audit?limit=500")["items"]
+    assert [entry["action"] for entry in whole][:3] == ["post_lease", "post_lease", "list_leases"]
+    assert [entry["at"] for entry in whole] == sorted((entry["at"] for entry in whole), reverse=True)
+    paged, cursor = [], ""
+    for _ in whole:
+        page = broker.json("GET", f"/audit?limit=1{cursor}")
+        paged += page["items"]
+        cursor = f"&cursor={page['next_cursor']}"
+    assert (paged, cursor) == (whole, "&cursor=None")
+
+
 def test_nobody_fills_the_database_with_refusals(broker: BrokerInProcess) -> None:
     for number in range(500):
         broker.call("GET", f"/leases/lse_{number}", role=f"guess-{number}")

@@ -175,6 +175,24 @@ def test_a_silent_node_is_lost_and_comes_back(broker: BrokerInProcess) -> None:
     assert state(broker, waiting) == ("active", "")
 
 
+def test_a_node_that_takes_its_leave_is_lost_at_once_and_requests_wait_for_it(
+    broker: BrokerInProcess,
+) -> None:
+    broker.register("n1", "gpu:a")
+    lease = broker.lease()
+    broker.report(sequence=7, leaving=True)
+    assert state(broker, lease) == ("lost", "the agent of node n1 was stopped")
+    assert broker.json("GET", "/nodes/n1")["state"] == "lost"
+    [device] = broker.json("GET", "/devices")["items"]
+    assert (device["state"], device["fault"]) == ("lost", "")
+    waiting = broker.lease()
+    assert waiting["state"] == "queued"
+    broker.report(sequence=6)  # it was on its way when the last word was said
+    assert broker.json("GET", "/nodes/n1")["state"] == "lost"
+    broker.register("n1", "gpu:a", boot_id="boot-2")
+    assert state(broker, waiting) == ("active", "")
+
+
 def test_every_report_is_a_heartbeat_even_an_old_one(broker: BrokerInProcess) -> None:
     broker.register("n1", "gpu")
     lease = broker.lease(ttl_s=100)

@@ -125,7 +125,7 @@ def test_who_gives_his_own_lease_back_has_released_it(broker: BrokerInProcess) -
         (["vision"], "default", "it has vision"),
         (["vision", "speech"], "visionary", "it has vision, speech"),
         (["vision/edges"], "vision", "it has vision/edges"),
-        ([], None, "it has none"),
+        ([], None, "it has none; `accelpool account change mira --tenant TENANT` of an admin gives it one"),
     ],
 )
 def test_a_member_asks_in_the_name_of_its_tenants_alone(

@@ -3,8 +3,10 @@ change."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -20,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 
 from accelpool.cli.certificate_authority import CertificateAuthority
 from accelpool.cli.failures import CommandFailed
-from accelpool.errors import ConnectError
+from accelpool.errors import ConnectError, Invalid
 from accelpool.rest import RestClient
 from accelpool.settings import Settings
 from accelpool_broker.testing import registration
@@ -94,18 +96,66 @@ def test_a_name_of_the_certificate_will_do_as_well(broker: Broker, folder: Path)
 def test_clients_that_trust_somebody_else_say_nothing(
     broker: Broker, authority: CertificateAuthority
 ) -> None:
-    for ca in (str(authority.cert), ""):
-        client = RestClient(broker.url, broker.tokens["user"], ca)
-        with pytest.raises(ConnectError, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
-            client.request("GET", "/devices")
-        client.close()
+    unknown = f"the certificate of the broker at {broker.url} is from no authority "
+    for ca, told in (
+        (str(authority.cert), unknown + rf"in {authority.cert} \(ACCELPOOL_CA\): .+"),
+        ("", unknown + r"that this machine knows: .*; ACCELPOOL_CA names the file of the pool's own"),
+    ):
+        assert re.fullmatch(told, refused(broker.url, ca))
 
 
-def test_a_file_of_authorities_that_is_not_there_is_told(broker: Broker, tmp_path: Path) -> None:
-    client = RestClient(broker.url, broker.tokens["user"], str(tmp_path / "none.pem"))
-    with pytest.raises(ConnectError, match=r"none\.pem"):
+def test_a_file_of_authorities_that_cannot_be_used_is_told(broker: Broker, folder: Path) -> None:
+    for name, told in (
+        ("none.pem", "cannot be read: No such file or directory"),
+        ("ca.key", "holds no certificate in PEM"),
+    ):
+        file = folder / name
+        assert refused(broker.url, str(file)) == f"the file of authorities {file} (ACCELPOOL_CA) {told}"
+
+
+def test_a_client_that_says_the_wrong_scheme_or_name_is_told_the_right_one(
+    broker: Broker, folder: Path, tmp_path: Path
+) -> None:
+    ca = str(folder / "ca.pem")
+    plain = broker.url.replace("https", "http")
+    assert refused(plain, ca) == f"the broker at {plain} does TLS: say {broker.url}"
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        door = threading.Thread(target=hand_on, args=(server, broker.port), daemon=True)
+        door.start()
+        other = f"https://127.0.0.2:{server.getsockname()[1]}"
+        assert refused(other, ca) == (
+            f"the certificate of the broker at {other} is for other names: say one of its names, "
+            "or have it made for this one, too: `accelpool ca issue DIR --host NAME`"
+        )
+    without = Broker(tmp_path / "without", 0, has_node=False)
+    try:
+        secured = without.url.replace("http", "https")
+        assert refused(secured, ca) == (
+            f"what answers at {secured} does no TLS: a broker that does none is at {without.url}"
+        )
+    finally:
+        stop(without)
+
+
+def refused(url: str, ca: str) -> str:
+    """Return what a client is told that comes to no broker."""
+    client = RestClient(url, "t", ca)
+    with pytest.raises(ConnectError) as caught:
         client.request("GET", "/devices")
     client.close()
+    return str(caught.value)
+
+
+def hand_on(server: socket.socket, port: int) -> None:
+    """Let one client come to a port of 127.0.0.1 by another address."""
+    stream, _ = server.accept()
+    with stream, socket.create_connection(("127.0.0.1", port), 5) as broker:
+        stream.settimeout(5)
+        broker.settimeout(5)
+        broker.sendall(stream.recv(65536))
+        with contextlib.suppress(OSError):
+            while part := broker.recv(65536):
+                stream.sendall(part)
 
 
 def test_an_agent_registers_over_tls(broker: Broker, folder: Path, authority: CertificateAuthority) -> None:
@@ -116,9 +166,15 @@ def test_an_agent_registers_over_tls(broker: Broker, folder: Path, authority: Ce
     (node,) = client.request("GET", "/nodes").body["items"]
     assert node["address"] == {"host": "h", "port": 7, "certificate_sha256": "ab" * 32}
     client.close()
-    for ca in (authority.cert, folder / "none.pem"):
-        with pytest.raises(ConnectError):
-            NodesBroker(broker.url, "n1", broker.tokens["node"], ca).register(registration)
+    plain = broker.url.replace("https", "http")
+    for url, ca, error, told in (
+        (broker.url, authority.cert, ConnectError, rf"no authority in {authority.cert} \(--ca\)"),
+        (broker.url, folder / "none.pem", Invalid, r"none\.pem \(--ca\) cannot be read: No such file"),
+        (broker.url, None, Invalid, "no authority that this machine knows: .*; --ca names the file"),
+        (plain, folder / "ca.pem", Invalid, f"does TLS: say {broker.url}"),
+    ):
+        with pytest.raises(error, match=told):
+            NodesBroker(url, "n1", broker.tokens["node"], ca).register(registration)
 
 
 def test_nothing_but_http_1_1_is_spoken_over_tls(broker: Broker, folder: Path) -> None:
@@ -206,7 +262,12 @@ def test_a_new_authority_is_trusted_beside_the_old_one(broker: Broker, folder: P
         (["--host", "0.0.0.0"], "say --insecure"),
         (["--host", "::"], "say --insecure"),
         (["--tls-cert", "x"], "belong together"),
-        (["--tls-cert", "x", "--tls-key", "y"], "x and y are no certificate and its key"),
+        (["--tls-cert", "x", "--tls-key", "y"], "x cannot be read: No such file or directory"),
+        (["--tls-cert", "/dev/null", "--tls-key", "y"], "y cannot be read: No such file or directory"),
+        (
+            ["--tls-cert", "/dev/null", "--tls-key", "/dev/null"],
+            "/dev/null and /dev/null are no certificate and its key",
+        ),
         (["--tls-cert", "x", "--tls-key", "y", "--insecure"], "does without TLS"),
     ],
 )

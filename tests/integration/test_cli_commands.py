@@ -41,6 +41,12 @@ def test_a_lease_is_shown_while_it_lasts_and_can_be_released(cli: Cli, null_pool
         assert f"{context.lease.id}  released" in text
 
 
+def test_a_sandbox_that_is_not_whole_is_shown_with_where_the_reason_is(cli: Cli, null_pool) -> None:
+    done = cli.call("nodes", pool=null_pool)
+    told = "partial: `accelpool nodes --json` says why, `accelpool doctor` on the node what mends it."
+    assert (told in done.stderr.splitlines()) == ("partial" in done.stdout)
+
+
 def test_a_lease_over_two_nodes_is_one_line_with_the_node_of_each_device(cli: Cli, two_node_pool) -> None:
     rest = RestClient(two_node_pool.url, two_node_pool.token)
     lease = rest.request("POST", "/leases", json={"count": 3}, params={"wait_s": 20}, wait_s=20).body
@@ -138,7 +144,14 @@ def test_a_pools_credentials_are_told_to_a_shell_and_to_programs(cli: Cli, null_
     shell = ["sh", "-euc", 'eval "$1"; echo "$ACCELPOOL_URL $ACCELPOOL_TOKEN"', "sh", text]
     told = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
     assert told.split() == [null_pool.url, null_pool.token]
-    assert cli.json("credentials", pool=null_pool) == {"url": null_pool.url, "token": null_pool.token}
+    assert cli.json("credentials", pool=null_pool) == {
+        "url": null_pool.url,
+        "token": null_pool.token,
+        "ca": "",
+    }
+    assert "ACCELPOOL_CA" not in text
+    trusting = cli.call("credentials", pool=null_pool, ACCELPOOL_CA="/etc/pool ca.pem").stdout
+    assert trusting == text + "export ACCELPOOL_CA='/etc/pool ca.pem'\n"
 
 
 def test_a_long_fault_does_not_widen_the_table(cli: Cli, null_pool, monkeypatch: pytest.MonkeyPatch) -> None:

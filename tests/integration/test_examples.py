@@ -69,6 +69,20 @@ def test_curl_alone_filters_a_photograph(opencl_pool: Pool, tmp_path: Path) -> N
     assert leases_of(opencl_pool, "curl.sh") == []
 
 
+@pytest.mark.opencl
+def test_curl_trusts_a_pools_own_authority(secure_pool: Pool, tmp_path: Path) -> None:
+    ca = {"ACCELPOOL_CA": secure_pool.ca}
+    done = run(secure_pool, tmp_path, "sh", str(EXAMPLES / "curl.sh"), **ca)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["wrote edges.pgm, 512 x 512"]), (
+        done.stderr
+    )
+    [block] = [
+        code for kind, _, code in BLOCK.findall((ROOT / "docs/quickstart.md").read_text()) if kind == "sh"
+    ]
+    done = run(secure_pool, tmp_path, "sh", "-euc", block, **ca)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_curl_script_that_fails_tells_the_problem_and_keeps_no_lease(
     null_pool: Pool, tmp_path: Path
 ) -> None:

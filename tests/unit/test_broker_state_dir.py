@@ -28,6 +28,12 @@ def test_it_is_made_for_its_owner_only(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_path_that_cannot_be_one_is_told() -> None:
+    told = r"^/proc/x cannot be the state directory: No such file or directory$"
+    with pytest.raises(state_dir.StateDirError, match=told), state_dir.locked(Path("/proc/x")):
+        pass
+
+
 def test_tokens_and_key_stay_the_same(tmp_path: Path) -> None:
     tokens, key = state_dir.tokens(tmp_path), state_dir.signing_key(tmp_path)
     assert state_dir.tokens(tmp_path) == tokens == json.loads((tmp_path / "tokens.json").read_text())

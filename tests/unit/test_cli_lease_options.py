@@ -48,6 +48,31 @@ def test_every_option_of_acquire_is_there() -> None:
     }  # fmt: skip
 
 
+def refused(*arguments: str) -> str:
+    """Return what is said of options that are not possible."""
+    app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(takes_lease_options(lambda request: None))
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    return done.stderr.splitlines()[-1]
+
+
+def test_a_part_of_compute_may_be_in_percent_as_one_of_memory() -> None:
+    assert asked("--compute", "25%", "--memory", "25%").body()["compute"] == 0.25
+
+
+def test_what_is_no_number_is_told_with_what_was_expected() -> None:
+    for option, what in (
+        ("--compute", "a part, such as 0.25 or 25%"),
+        ("--wait", "a number of seconds"),
+        ("--ttl", "a number of seconds"),
+        ("--max-duration", "a number of seconds"),
+        ("--starts-at", "an instant, such as 2027-01-15T08:00, or seconds since the Unix epoch"),
+    ):
+        assert refused(option, "abc").endswith(f"it is {what}, not 'abc'")
+    assert refused("--compute", "125%").endswith("above 0 and up to 1, not 1.25")
+
+
 def test_devices_are_named_by_id() -> None:
     assert asked("--device", "d").body()["device"] == "d"
     several = asked("--device", "d", "--device", "e").body()

@@ -129,8 +129,10 @@ def test_a_lease_that_could_not_be_kept_is_what_the_next_call_raises(fake, ctx):
     ctx._session.lease.failure = errors.LeaseExpired("not renewed")
     fake.close()
     assert not ctx._session.is_open
-    with pytest.raises(errors.LeaseExpired, match="not renewed"):
+    with pytest.raises(errors.LeaseExpired, match="not renewed") as caught:
         cl.enqueue_marker(queue)
+    assert caught.value.__cause__ is None  # that the session was closed then is no reason
+    assert caught.value.__suppress_context__
 
 
 def test_typed_errors_of_the_worker_are_raised_as_they_are(fake, ctx):
@@ -274,6 +276,7 @@ def test_a_closed_broker_acquires_nothing():
 class ClockedPool(FakePool):
     """A broker that always grants, on a clock of its own."""
 
+    url = "http://pool"
     now = 0.0
 
     def clock(self):

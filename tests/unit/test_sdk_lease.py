@@ -158,6 +158,14 @@ def test_a_lease_that_has_ended_says_how_and_closes_its_session(keeper, lease, b
     assert [method for _, method, _ in broker.requests] == ["PATCH"]  # an ended lease is not given back
 
 
+def test_a_lease_whose_token_is_refused_says_why_it_is_given_up(keeper, lease, broker, connection):
+    broker.now, broker.answer = 120.0, errors.Unauthorized("token tok_1 has expired")
+    keeper.renew_due()
+    assert isinstance(lease.failure, errors.Unauthorized)
+    assert str(lease.failure) == "lease L cannot be renewed any more and is given up: token tok_1 has expired"
+    assert connection.closed.is_set()
+
+
 def test_ending_closes_the_session_and_gives_the_lease_back_once(keeper, lease, broker, connection):
     keeper.end(lease)
     keeper.end(lease)

@@ -110,6 +110,20 @@ def test_a_problem_is_the_typed_error_of_its_name(status, type, error):
     assert caught.value.status == status
 
 
+def test_a_token_that_is_refused_is_read_again_and_a_new_one_tried_once():
+    rest, adapter, _ = client(
+        problem(401, "unauthorized"), ok({"a": 1}), problem(401, "unauthorized", "ended")
+    )
+    rest.reread = lambda: "new"
+    assert rest.request("PATCH", "/leases/L").body == {"a": 1}
+    assert [request.headers["Authorization"] for request, _ in adapter.requests] == [
+        "Bearer secret", "Bearer new"
+    ]  # fmt: skip
+    with pytest.raises(errors.Unauthorized, match="ended"):
+        rest.request("PATCH", "/leases/L")
+    assert len(adapter.requests) == 3
+
+
 def test_an_unknown_problem_keeps_its_name_and_status():
     rest, _, _ = client(problem(418, "teapot"))
     with pytest.raises(errors.ProblemError) as caught:

@@ -8,7 +8,7 @@ import pytest
 from accelpool import credentials
 from accelpool.credentials import Credentials
 from accelpool.errors import Invalid, Unauthorized
-from accelpool.settings import Settings
+from accelpool.settings import Settings, token_now
 
 URL = "http://127.0.0.1:8750"
 
@@ -35,6 +35,17 @@ def test_arguments_win_over_variables(path):
 def test_the_file_is_used_where_nothing_else_is_said(path):
     credentials.save(Credentials(url=URL, token="saved"), path)
     assert settings(path).credentials() == Credentials(url=URL, token="saved")
+
+
+def test_the_token_of_a_pool_is_the_one_that_the_file_has_now(path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(path.parent.parent))
+    for name in ("ACCELPOOL_URL", "ACCELPOOL_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    assert token_now(URL) == ""
+    for token in ("first", "second"):
+        credentials.save(Credentials(url=URL, token=token), path)
+        assert token_now(URL) == token
+    assert token_now("http://elsewhere") == ""
 
 
 def test_the_files_token_is_used_for_its_own_url_only(path):

@@ -86,7 +86,9 @@ class TokenIn(Schema):
         metadata=about("whose it is; null for one's own. Others need the scope `accounts`"),
     )
     scopes = List(
-        String(validate=OneOf([scope.value for scope in MAY_BE_GIVEN])),
+        String(
+            validate=OneOf([scope.value for scope in MAY_BE_GIVEN], error="{input!r} is none of {choices}")
+        ),
         load_default=None,
         allow_none=True,
         validate=Length(1, len(MAY_BE_GIVEN)),

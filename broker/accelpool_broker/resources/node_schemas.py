@@ -144,6 +144,10 @@ class ReportIn(Schema):
     )
     seen_revision = count_field(load_default=None, allow_none=True)
     wait_s = Float(load_default=0.0, validate=Range(0, 10))
+    leaving = Truth(
+        load_default=False,
+        metadata=about("whether this is the agent's last word: the node is lost from now on, and its leases"),
+    )
 
 
 class WorkShare(Schema):

@@ -130,4 +130,5 @@ def _report(data: dict[str, Any]) -> Report:
         },
         busy_s=data["busy_s"],
         seen_revision=data["seen_revision"],
+        is_leaving=data["leaving"],
     )

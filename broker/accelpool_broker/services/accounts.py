@@ -42,7 +42,10 @@ class Accounts:
         check_tenants(role, tenants)
         with self._pool.change() as change:
             if change.tx.account(name) is not None:
-                raise Conflict(f"there is an account {name} already", instance=f"/accounts/{name}")
+                raise Conflict(
+                    f"there is an account {name} already: `accelpool account change {name}` changes it",
+                    instance=f"/accounts/{name}",
+                )
             account = Account(
                 name=name,
                 kind=kind,

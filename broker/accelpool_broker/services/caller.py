@@ -152,6 +152,7 @@ class Caller:
             return wanted or default
         tenant = wanted or (self.tenants[0] if self.tenants else default)
         if not any(own in self.tenants for own in path(tenant)):
-            has = f"it has {', '.join(self.tenants)}" if self.tenants else "it has none"
+            remedy = f"`accelpool account change {self.account} --tenant TENANT` of an admin gives it one"
+            has = f"it has {', '.join(self.tenants)}" if self.tenants else f"it has none; {remedy}"
             raise Forbidden(f"account {self.account} may not ask for devices for tenant {tenant}: {has}")
         return tenant

@@ -81,6 +81,7 @@ class Report:
     loaded_images: dict[str, LoadedImage] = field(default_factory=dict)
     busy_s: dict[str, float] = field(default_factory=dict)
     seen_revision: int | None = None
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ class Nodes:
                 node = Node(name=name, revision=0, sequence=-1)
                 change.tx.add(node)
             elif node.boot_id != registration.boot_id:
-                self._lose_leases(change, node)
+                self._lose_leases(change, node, "restarted")
                 node.sequence = -1
                 change.tx.replace_sessions(name, ())
             node.host, node.port = registration.host, registration.port
@@ -202,13 +203,16 @@ class Nodes:
                     instance=f"/nodes/{name}",
                 )
             node.last_seen_at = change.now
-            if node.state == NodeState.LOST:
+            is_news = report.sequence > node.sequence
+            if node.state == NodeState.LOST and is_news:  # else it was sent before the agent took its leave
                 node.state = NodeState.READY
                 change.needs_scheduling = True
                 log.info("node %s answers again", name)
-            if report.sequence > node.sequence:
+            if is_news:
                 node.sequence = report.sequence
                 self._take_state(change, name, report)
+                if report.is_leaving:
+                    self._take_leave(change, node)
 
     def _take_state(self, change: Change, name: str, report: Report) -> None:
         change.tx.replace_sessions(name, report.sessions)
@@ -232,6 +236,15 @@ class Nodes:
             if lease.state == LeaseState.ACTIVE and not change.tx.sessions_of(lease.id):
                 self._pool.end(change, lease, LeaseState.RELEASED, CLIENT_LEFT[ended.cause])
 
+    def _take_leave(self, change: Change, node: Node) -> None:
+        """Count a node as lost whose agent was stopped: it may come back, and need not be waited for."""
+        change.tx.flush()
+        self._lose_leases(change, node, "was stopped")
+        node.state = NodeState.LOST
+        change.nodes.add(node.name)
+        change.needs_scheduling = True
+        log.info("node %s has taken its leave", node.name)
+
     def _work(self, name: str) -> Work:
         with self._pool.store.read() as tx:
             node = tx.node(name)
@@ -239,10 +252,10 @@ class Nodes:
                 raise Conflict(f"node {name} is not registered: register it", instance=f"/nodes/{name}")
             return Work(node=name, revision=node.revision, leases=tuple(tx.leases_on(name)))
 
-    def _lose_leases(self, change: Change, node: Node) -> None:
+    def _lose_leases(self, change: Change, node: Node, what: str) -> None:
         for lease in change.tx.leases_on(node.name):
             nodes = {share.device.node_name for share in lease.shares}
-            self._pool.end(change, lease, LeaseState.LOST, loss(node.name, "restarted", nodes))
+            self._pool.end(change, lease, LeaseState.LOST, loss(node.name, what, nodes))
         for device in change.tx.devices_of(node.name):
             device.epoch += 1
             _note_image(device, None)  # the machine may have been restarted, too

@@ -19,7 +19,8 @@ from accelpool_node.agent.contract import (
     Whoami,
     Work,
 )
-from accelpool_wire.errors import ConnectError, ProblemError, ReadError, Unavailable, problem
+from accelpool_wire.broker_tls import mistake
+from accelpool_wire.errors import ConnectError, Invalid, ProblemError, ReadError, Unavailable, problem
 
 T = TypeVar("T")
 
@@ -42,6 +43,8 @@ class Bearer(AuthBase):
 class Broker:
     """One connection to the broker, for one thread at a time.
 
+    All calls raise `Invalid` where what this agent was started with cannot lead to the broker.
+
     Args:
         url: Where the broker answers.
         name: The node's name.
@@ -50,9 +53,10 @@ class Broker:
     """
 
     def __init__(self, url: str, name: str, token: str, ca: Path | None = None) -> None:
-        self._whoami = f"{url.rstrip('/')}/whoami"
-        self._node = f"{url.rstrip('/')}/nodes/{quote(name, safe='')}"
-        self._verify = True if ca is None else str(ca)
+        self._url, self._ca = url.rstrip("/"), "" if ca is None else str(ca)
+        self._whoami = f"{self._url}/whoami"
+        self._node = f"{self._url}/nodes/{quote(name, safe='')}"
+        self._verify = self._ca or True
         self._http = requests.Session()
         self._http.auth = Bearer(token)
 
@@ -109,6 +113,9 @@ class Broker:
                 verify=self._verify,
             )
         except (requests.RequestException, OSError) as error:  # OSError: there is no such file of authorities
+            wrong = mistake(error, url=self._url, ca=self._ca, setting="--ca")
+            if wrong is not None:
+                raise (Invalid if wrong.is_callers else ConnectError)(str(wrong)) from error
             raise ConnectError(f"the broker does not answer at {url}: {error}") from error
         if not response.ok or response.is_redirect:
             raise refusal(response.status_code, response.content)

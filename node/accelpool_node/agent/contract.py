@@ -110,6 +110,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         device_faults: Of every device, "" for a healthy one.
         loaded_images: Of the devices of which it is known.
         busy_s: By lease, how long it had commands on devices since it was first served here.
+        leaving: Whether this is the last word of this start of the agent.
     """
 
     boot_id: str
@@ -121,6 +122,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     busy_s: dict[str, float]
     seen_revision: int | None
     wait_s: float
+    leaving: bool = False
 
 
 class GrantedShare(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,14 @@ from typing import Protocol, TypeVar
 
 from accelpool_node.agent.background import call_in_thread
 from accelpool_node.agent.state_dir import StateDir
-from accelpool_wire.errors import Invalid, TooManyRequests, TransportError, Unauthorized, Unavailable
+from accelpool_wire.errors import (
+    Forbidden,
+    Invalid,
+    TooManyRequests,
+    TransportError,
+    Unauthorized,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +44,12 @@ class EnrolmentCalls(Protocol):
 
 
 async def node_token(
-    connect: Callable[[str], EnrolmentCalls], state: StateDir, *, given: str, join_token: str
+    connect: Callable[[str], EnrolmentCalls],
+    state: StateDir,
+    *,
+    given: str,
+    join_token: str,
+    join_source: str = "",
 ) -> str:
     """Return the node's token; one that is new is kept in the state directory.
 
@@ -46,6 +58,7 @@ async def node_token(
         state: The agent's directory.
         given: The token that the agent was started with, or "".
         join_token: The join token that it was started with, or "".
+        join_source: Where that came from.
 
     Raises:
         Forbidden, Unauthorized: The join token does not let this node in.
@@ -61,7 +74,10 @@ async def node_token(
     if not join_token:
         raise Invalid("this node has no token yet: it needs a join token")
     made = state.new_token()
-    await _persist(lambda: connect(join_token).enrol(hashlib.sha256(made.encode()).hexdigest()))
+    try:
+        await _persist(lambda: connect(join_token).enrol(hashlib.sha256(made.encode()).hexdigest()))
+    except (Forbidden, Unauthorized) as error:
+        raise type(error)(f"the join token of {join_source} does not let this node in: {error}") from error
     state.keep_token()
     log.info("enrolled: the node has a token of its own, in %s", state.path)
     return made

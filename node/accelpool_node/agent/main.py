@@ -27,6 +27,7 @@ from accelpool_node import drivers
 from accelpool_node.agent.arrangement import arrange
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.confinement import narrowed
+from accelpool_node.agent.devices import Devices
 from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.enclosure import enclose
 from accelpool_node.agent.enrolment import node_token
@@ -179,8 +180,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
             f"--backend is auto, opencl, cuda, null:COUNT or null-cuda:COUNT, not {options.backend}"
         )
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
-    token = "" if options.discover else _read_token(options.token_file, environ.get(TOKEN_VARIABLE))
-    join_token = "" if options.discover else _read_token(options.join_token_file, environ.get(JOIN_VARIABLE))
+    token = join_token = ""
+    if not options.discover:
+        token = _read_token(options.token_file, TOKEN_VARIABLE, "token", environ)
+        join_token = _read_token(options.join_token_file, JOIN_VARIABLE, "join token", environ)
     if not (token or join_token or options.discover or (state_dir / TOKEN).exists()):
         raise Invalid(
             "a node token is needed, or a join token to get one: --join-token-file FILE, or "
@@ -192,6 +195,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         state_dir=state_dir,
         token=token,
         join_token=join_token,
+        join_source=str(options.join_token_file or JOIN_VARIABLE),
         token_files=tuple(file for file in (options.token_file, options.join_token_file) if file),
         backend=options.backend,
         listen=listen_at,
@@ -264,16 +268,15 @@ def _default_environments(environ: Mapping[str, str]) -> Path | None:
     return file if file.exists() else None
 
 
-def _read_token(file: Path | None, variable: str | None) -> str:
+def _read_token(file: Path | None, variable: str, what: str, environ: Mapping[str, str]) -> str:
     """Return the token of a file, else of a variable, else ""."""
     try:
-        token = (file.read_text() if file else variable or "").strip()
+        token = (file.read_text() if file else environ.get(variable, "")).strip()
     except (OSError, ValueError) as error:
-        raise Invalid(f"the token file {file} cannot be read: {error}") from error
+        told = error.strerror if isinstance(error, OSError) else error
+        raise Invalid(f"the {what} file {file} cannot be read: {told}") from error
     if not token.isascii() or not token.isprintable() or (file and not token):
-        raise Invalid(
-            f"{file or 'the variable'} holds no token: one line of printable characters is expected"
-        )
+        raise Invalid(f"{file or variable} holds no {what}: one line of printable characters is expected")
     return token
 
 
@@ -305,23 +308,21 @@ async def _work(
     *,
     is_discovery_only: bool,
 ) -> None:
-    token = ""
-    if not is_discovery_only:
+    if is_discovery_only:
+        devices = await _discover(settings, prepared, discovery)
+        _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
+        return
+    certificate = _certificate(settings)
+    with listen(settings.listen) as stream:  # first of all: a join token is good for one start only
         token = await node_token(
             lambda token: Broker(settings.broker_url, settings.name, token, settings.ca),
             state,
             given=settings.token,
             join_token=settings.join_token,
+            join_source=settings.join_source,
         )
-    if settings.sandbox is Mode.REQUIRE or settings.bubblewrap:
-        await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
-    devices = await discovery.find_devices(list(prepared.values()))
-    if is_discovery_only:
-        _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
-        return
-    prepared = {name: narrowed(environment, devices.of(name)) for name, environment in prepared.items()}
-    certificate = _certificate(settings)
-    with listen(settings.listen) as stream:
+        devices = await _discover(settings, prepared, discovery)
+        prepared = {name: narrowed(environment, devices.of(name)) for name, environment in prepared.items()}
         agent = Agent(
             settings,
             prepared,
@@ -336,6 +337,15 @@ async def _work(
             await agent.run(_announce)
         finally:
             await agent.shut_down()
+
+
+async def _discover(
+    settings: Settings, prepared: Mapping[str, drivers.DriverEnvironment], discovery: Discovery
+) -> Devices:
+    """Return the devices, once it is tried whether children can be confined, where they have to be."""
+    if settings.sandbox is Mode.REQUIRE or settings.bubblewrap:
+        await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
+    return await discovery.find_devices(list(prepared.values()))
 
 
 def _certificate(settings: Settings) -> Certificate | None:

@@ -40,6 +40,7 @@ class Reporter:
         *,
         seen_revision: int | None,
         wait_s: float,
+        is_last: bool = False,
     ) -> Report:
         """Return what is so now, with the next number."""
         self._sequence += 1
@@ -61,6 +62,7 @@ class Reporter:
             busy_s=dict(busy_s),
             seen_revision=seen_revision,
             wait_s=wait_s,
+            leaving=is_last,
         )
 
     def acknowledge(self, report: Report) -> None:

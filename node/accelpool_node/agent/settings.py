@@ -19,6 +19,7 @@ class Settings:
         state_dir: The agent's own directory; one agent at a time.
         token: The node's token that the broker knows; "" if it is to be found in the state directory.
         join_token: What gets it one there, "" if there should be one.
+        join_source: Where that came from: a file, or a variable.
         token_files: The files that these came from, if any.
         backend: "auto" for whatever there is, "opencl" or "cuda" for one of them, or "null:COUNT" for
             devices that need nothing.
@@ -53,6 +54,7 @@ class Settings:
     state_dir: Path
     token: str = field(repr=False)
     join_token: str = field(default="", repr=False)
+    join_source: str = ""
     token_files: tuple[Path, ...] = ()
     backend: str = "auto"
     listen: tuple[str, int] = ("127.0.0.1", 0)

@@ -179,11 +179,7 @@ class Agent:
             log.warning("%d workers do not end", len(self._sessions.running))
         await self._processes.kill_all(KILL_LIMIT_S)
         if self._verify is not None:
-            faults = dict.fromkeys(self._devices.faults, SHUTTING_DOWN)
-            running = self._sessions.running.values()
-            busy_s = self._activity.busy_s()
-            report = self._reporter.report(running, faults, {}, busy_s, seen_revision=None, wait_s=0.0)
-            await self._link.say_farewell(report)
+            await self._link.say_farewell(self._report(None, 0.0, is_last=True))
 
     # ---- clients ---------------------------------------------------------------------------------
 
@@ -256,7 +252,7 @@ class Agent:
             devices=self._devices.reports(),
         )
 
-    def _report(self, seen_revision: int | None, wait_s: float) -> Report:
+    def _report(self, seen_revision: int | None, wait_s: float, *, is_last: bool = False) -> Report:
         return self._reporter.report(
             self._sessions.running.values(),
             self._devices.faults,
@@ -264,6 +260,7 @@ class Agent:
             self._activity.busy_s(),
             seen_revision=seen_revision,
             wait_s=wait_s,
+            is_last=is_last,
         )
 
     def _registered(self, registered: Registered) -> None:

@@ -15,16 +15,17 @@ from accelpool.settings import Settings
 
 
 def credentials(url: Url = None, json: Json = False) -> None:
-    """Show the pool's URL and token, for a shell: `eval "$(accelpool credentials)"`.
+    """Show the pool's URL, token and authorities for a shell: `eval "$(accelpool credentials)"`.
 
     The token opens the pool to whoever reads it: not for logs.
     """
     found = pool_credentials(url)
     output = Output(json)
-    output.document({"url": found.url, "token": found.token})
+    output.document({"url": found.url, "token": found.token, "ca": found.ca})
     output.text(
         f"export ACCELPOOL_URL={shlex.quote(found.url)}",
         f"export ACCELPOOL_TOKEN={shlex.quote(found.token)}",
+        *([f"export ACCELPOOL_CA={shlex.quote(found.ca)}"] if found.ca else []),
     )
 
 

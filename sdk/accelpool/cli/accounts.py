@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -10,6 +11,10 @@ import typer
 from accelpool.cli.access import client
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
+from accelpool.errors import AccelpoolError
+from accelpool.rest import RestClient
+
+DEFAULT_TENANT = "default"  # the broker's, where nobody made tenants
 
 Record = dict[str, Any]
 AccountName = Annotated[
@@ -52,7 +57,10 @@ def create(
         "role": role,
         "tenants": tenant or [],
     }
-    _show(client(url).request("POST", "/accounts", json=wanted).body, json)
+    rest = client(url)
+    made = rest.request("POST", "/accounts", json=wanted).body
+    _show(made, json)
+    _warn(rest, made)
 
 
 @app.command()
@@ -93,7 +101,11 @@ def whoami(url: Url = None, json: Json = False) -> None:
 
 
 def _change(name: str, wanted: Record, url: str | None, json: bool) -> None:
-    _show(client(url).request("PATCH", f"/accounts/{quote(name, safe='')}", json=wanted).body, json)
+    rest = client(url)
+    changed = rest.request("PATCH", f"/accounts/{quote(name, safe='')}", json=wanted).body
+    _show(changed, json)
+    if "tenants" in wanted:
+        _warn(rest, changed)
 
 
 def _show(account: Record, json: bool) -> None:
@@ -101,6 +113,21 @@ def _show(account: Record, json: bool) -> None:
     output.document({"account": account})
     tenants = f", tenants {', '.join(account['tenants'])}" if account["tenants"] else ""
     output.text(f"Account {account['name']} is {_state(account)}: role {account['role']}{tenants}.")
+
+
+def _warn(rest: RestClient, account: Record) -> None:
+    """Say what an account's tenants will not do for it."""
+    output, name = Output(), account["name"]
+    if account["role"] == "member" and not account["tenants"]:
+        remedy = f"`accelpool account change {name} --tenant TENANT` gives it one"
+        output.note(f"Account {name} may not ask for devices, as it has no tenant: {remedy}.")
+    known: set[str] = {DEFAULT_TENANT}
+    with contextlib.suppress(AccelpoolError):  # the token may be for accounts alone
+        known |= {tenant["name"] for tenant in rest.pages("/tenants")}
+        for tenant in account["tenants"]:
+            if tenant not in known:
+                made = f"`accelpool tenant {tenant}` makes it, with rules of its own"
+                output.note(f"There is no tenant {tenant} yet: {made}. Is it spelt right?")
 
 
 def _state(account: Record) -> str:

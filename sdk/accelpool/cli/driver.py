@@ -43,9 +43,9 @@ def find(given: str | None) -> Path:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise NotInstalled(
-            "the native OpenCL driver (libaccelpool.so) is not installed here: build it with "
-            "`pip install ziglang && python -m accelpool_icd.build`, install a wheel of accelpool for this "
-            "platform, or let ACCELPOOL_DRIVER_PATH name it"
+            "the native OpenCL driver (libaccelpool.so) is not installed here: build it with `make driver` "
+            "in a clone, elsewhere with `pip install ziglang && python -m accelpool_icd.build`, install a "
+            "wheel of accelpool for this platform, or let ACCELPOOL_DRIVER_PATH name it"
         )
     return found
 

@@ -17,6 +17,7 @@ code  meaning
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import Any
 
@@ -106,6 +107,9 @@ class NoCommand(CannotRun):
     kind = "no-command"
 
 
+MEMBER = re.compile(r"(?<!\S)json\.([a-z_]+)(?:\.\d+)?:")  # as the broker's errors begin
+OPTIONS = {"scopes": "scope", "tenants": "tenant", "lifetime_s": "minutes", "quota_devices": "devices"}
+
 OF_LEASES: dict[type[AccelpoolError], ExitCode] = {
     LeaseTimeout: ExitCode.LEASE_TIMEOUT,
     Unsatisfiable: ExitCode.UNSATISFIABLE,
@@ -135,8 +139,12 @@ def describe(error: AccelpoolError) -> dict[str, Any]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return what an error says, on one line; what the broker says of a member, of the option for it."""
+    return MEMBER.sub(_option, " ".join(str(error).split())) or type(error).__name__
+
+
+def _option(member: re.Match[str]) -> str:
+    return f"--{OPTIONS.get(member[1]) or member[1].replace('_', '-')}:"
 
 
 def _name(error: AccelpoolError) -> str:

@@ -43,6 +43,8 @@ def create(
     output.note(f"Join token {made['id']}, for {whom}, once, until {made['expires_at']}.")
     if file is None:
         output.text(made["token"])
+    else:
+        output.note(f"It is in {file}.")
 
 
 @app.command("list")

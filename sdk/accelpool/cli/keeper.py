@@ -19,6 +19,7 @@ import contextlib
 import os
 import select
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ from accelpool.errors import ProblemError
 from accelpool.lease import Lease, LeaseKeeper, OnNotice
 from accelpool.records import LeaseRecord, NoticeRecord
 from accelpool.rest import RestClient
+from accelpool.settings import token_now
 
 READY = b"ready\n"
 
@@ -74,7 +76,9 @@ def main() -> None:
 def keep(orders: Orders) -> ExitCode:
     """Keep a lease until its holder ends, SIGTERM comes or it is lost."""
     folder = Path(orders.folder)
-    keeper = LeaseKeeper(RestClient(orders.pool.url, orders.pool.token, orders.pool.ca))
+    pool = orders.pool
+    reread = partial(token_now, pool.url)
+    keeper = LeaseKeeper(RestClient(pool.url, pool.token, pool.ca, reread=reread))
     lease = keeper.adopt(orders.lease, _NoSession())
     lease.on_notice = _tell_notice(lease)
     try:

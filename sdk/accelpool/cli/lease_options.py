@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,10 +19,31 @@ from accelpool.lease_request import LeaseRequest
 
 def _instant(text: str) -> float:
     """Return an instant in seconds since the Unix epoch; one without a zone is one of here."""
-    try:
-        return float(text)
-    except ValueError:
+    with _expected("an instant, such as 2027-01-15T08:00, or seconds since the Unix epoch", text):
+        with contextlib.suppress(ValueError):
+            return float(text)
         return datetime.fromisoformat(text).timestamp()
+
+
+def _seconds(text: str | float) -> float:
+    with _expected("a number of seconds", text):
+        return float(text)
+
+
+def _part(text: str | float) -> float:
+    """Return a part as a fraction."""
+    with _expected("a part, such as 0.25 or 25%", text):
+        whole, percent, rest = str(text).partition("%")
+        return float(whole + rest) / (100 if percent else 1)
+
+
+@contextlib.contextmanager
+def _expected(what: str, text: object) -> Iterator[None]:
+    """Say what was expected of an option where it was given something else."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(f"it is {what}, not {text!r}") from error
 
 
 Instant = Annotated[float | None, typer.Option(parser=_instant, metavar="TIME", show_default=False)]
@@ -36,7 +58,10 @@ def lease_request(
     memory: Annotated[
         str | None, typer.Option(help="Memory on each: 2GiB, 25%; without it, and compute, whole devices.")
     ] = None,
-    compute: Annotated[float | None, typer.Option(help="The part of each device's time: 0.25.")] = None,
+    compute: Annotated[
+        float | None,
+        typer.Option(parser=_part, metavar="PART", help="The part of each device's time: 0.25, 25%."),
+    ] = None,
     exclusive: Annotated[bool, typer.Option("--exclusive", help="Whole devices in any case.")] = False,
     where: Annotated[str, typer.Option(metavar="EXPR", help="CEL that holds for each device.")] = "",
     placement: Annotated[str, typer.Option(help="near, same_node, spread, pack.")] = "near",
@@ -53,15 +78,21 @@ def lease_request(
         bool, typer.Option("--preemptible", help="It may be ended for others, after a notice.")
     ] = False,
     max_duration: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long it lasts at most.")
+        float | None, typer.Option(parser=_seconds, metavar="SECONDS", help="How long it lasts at most.")
     ] = None,
     starts_at: Instant = None,
     ends_at: Instant = None,
     wait: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="How long to wait for it; without it as long as it takes."),
+        typer.Option(
+            parser=_seconds,
+            metavar="SECONDS",
+            help="How long to wait for it; without it as long as it takes.",
+        ),
     ] = None,
-    ttl: Annotated[float, typer.Option(metavar="SECONDS", help="How long it outlives a crash.")] = 60.0,
+    ttl: Annotated[
+        float, typer.Option(parser=_seconds, metavar="SECONDS", help="How long it outlives a crash.")
+    ] = 60.0,
 ) -> LeaseRequest:
     """Return the request for these options: of a lease that processes share, one after the other, too.
 

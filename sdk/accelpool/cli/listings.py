@@ -19,6 +19,7 @@ from accelpool_kernels.description import OPENCL
 
 Record = dict[str, Any]
 LONGEST_FAULT = 60
+PARTIAL = "partial"  # a sandbox that lacks something
 
 
 def devices(url: Url = None, json: Json = False) -> None:
@@ -71,6 +72,9 @@ def nodes(url: Url = None, json: Json = False) -> None:
         [_node_row(node) for node in found],
         "The pool has no nodes: start an agent with `accelpool node`.",
     )
+    if not json and any(one.get("level") == PARTIAL for node in found for one in node["sandbox"]):
+        where = "`accelpool nodes --json` says why, `accelpool doctor` on the node what mends it"
+        output.note(f"{PARTIAL}: {where}.")
 
 
 def kernels(

@@ -22,7 +22,7 @@ def tenants(url: Url = None, json: Json = False) -> None:
     output.table(
         ["tenant", "weight", "active", "queued", "devices", "memory", "device-hours", "idle after"],
         [_tenant_row(tenant) for tenant in found],
-        "No tenants: everybody is charged as `default`.",
+        "None that this account may see. A pool without tenants charges everybody as `default`.",
     )
 
 

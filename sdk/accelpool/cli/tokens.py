@@ -22,7 +22,16 @@ TokenId = Annotated[
 Account = Annotated[
     str | None, typer.Option(metavar="ACCOUNT", help="Another account than one's own; for admins.")
 ]
-Days = Annotated[float | None, typer.Option("--days", min=0, help="For how long it lets in.")]
+
+
+def _check_days(days: float | None) -> float | None:
+    """Refuse a token that would let nobody in."""
+    if days is not None and not days > 0:
+        raise typer.BadParameter(f"it is more than 0, not {days:g}")
+    return days
+
+
+Days = Annotated[float | None, typer.Option("--days", callback=_check_days, help="For how long it lets in.")]
 
 app = typer.Typer(
     name="token", help="Tokens of accounts.", no_args_is_help=True, pretty_exceptions_enable=False
