@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from accelpool_broker.database_session import Database
 from accelpool_broker.models import Account, AuditEntry, JoinToken, Token
@@ -108,8 +108,8 @@ class AccountQueries:
             query = query.where(AuditEntry.at < until)
         if before is not None:
             its_time = select(AuditEntry.at).where(AuditEntry.number == before).scalar_subquery()
-            is_alike = and_(AuditEntry.at == its_time, AuditEntry.number < before)
-            query = query.where(or_(AuditEntry.at < its_time, is_alike))
+            query = query.where(AuditEntry.at <= its_time)  # by the index
+            query = query.where(or_(AuditEntry.at < its_time, AuditEntry.number < before))
         return self._database.scalars(query).all()
 
     def prune_audit(self, *, before: float) -> None:

@@ -125,11 +125,12 @@ class RestClient:
         """
         began_at, pause_s = self.clock(), PAUSE_S
         while True:
+            sent = self._headers
             try:
                 return self._once(method, path, json, form, params, headers, timeout_s + wait_s)
             except Unauthorized:
                 headers_now = _headers(self.reread())
-                if len(headers_now) < 2 or headers_now == self._headers:
+                if len(headers_now) < 2 or headers_now == sent:
                     raise
                 self._headers = headers_now
             except (TransportError, Unavailable, TooManyRequests) as error:

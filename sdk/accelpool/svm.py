@@ -212,6 +212,7 @@ class SVMAllocation(SVMPointer):
         self._size = size
         self._memory = allocate(context, flags, size, alignment) if size else None
         self._content = np.empty(0, np.uint8) if self._memory is None else self._memory.content
+        self._has_arrays = False
 
     @property
     def svm_ptr(self) -> int:
@@ -225,10 +226,17 @@ class SVMAllocation(SVMPointer):
 
     @property
     def buf(self) -> Array:
-        """The memory here, as uint8; its base is this allocation."""
+        """The memory here, as uint8; its base is this allocation.
+
+        Raises:
+            LogicError: INVALID_VALUE: it is released.
+        """
+        if self._size:
+            self._held("SVMAllocation.buf")
         return self._array((self._size,), np.dtype(np.uint8), "C")
 
     def _array(self, shape: tuple[int, ...], dtype: np.dtype[Any], order: str) -> Array:
+        self._has_arrays = True
         return array_over(self, self._content, shape, dtype, order)
 
     def release(self) -> None:
@@ -238,8 +246,8 @@ class SVMAllocation(SVMPointer):
             LogicError: INVALID_VALUE: it is released already.
         """
         if self._size:
-            self._held("SVMAllocation.release").buffer.release()
-        self._memory = self._bound = None
+            self._let_go(self._held("SVMAllocation.release"))
+        self._bound = None
 
     def enqueue_release(self, queue: CommandQueue | None = None, wait_for: WaitList = None) -> Event:
         """Give the memory back after the queue's commands; return the event.
@@ -258,9 +266,15 @@ class SVMAllocation(SVMPointer):
         event = enqueue_marker(queue, wait_for)
         if memory is not None:
             event._type = command_type.SVM_FREE
-            memory.buffer.release()
-        self._memory = None
+            self._let_go(memory)
         return event
+
+    def _let_go(self, memory: SharedMemory) -> None:
+        """Give memory back. Its address, which the node may tell again, stays taken if there are arrays."""
+        self._memory = None
+        if not self._has_arrays:
+            self._content = np.empty(0, np.uint8)
+        memory.buffer.release()
 
     def _held(self, routine: str) -> SharedMemory:
         if self._memory is None:

@@ -13,6 +13,7 @@ import http.client
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 MOST_LINKS = 64
 ALERT = "\x15\x03"  # how a TLS record of an alert begins: RFC 8446, section 5.1
@@ -81,7 +82,9 @@ def _callers(text: str) -> Mistake:
 
 
 def _unusable(ca: str) -> str:
-    """Return why a file of authorities is of no use, "" if it is of use."""
+    """Return why a file of authorities is of no use, "" if it is of use, as a folder of such files is."""
+    if Path(ca).is_dir():
+        return ""
     try:
         ssl.create_default_context(cafile=ca)
     except ssl.SSLError:

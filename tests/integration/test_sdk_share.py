@@ -28,6 +28,7 @@ TAKERS = {
     "buffer": lambda ctx: cl.Buffer(ctx, MF.READ_WRITE, MOST),
     "buffer with content": lambda ctx: cl.Buffer(ctx, MF.COPY_HOST_PTR, hostbuf=np.zeros(MOST, np.uint8)),
     "image": image,
+    "shared virtual memory": lambda ctx: cl.SVMAllocation(ctx, MOST, 0, cl.svm_mem_flags.READ_WRITE),
 }
 
 

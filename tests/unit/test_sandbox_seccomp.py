@@ -160,7 +160,9 @@ def test_a_connection_does_not_connect_elsewhere(worker):
 
 
 def test_a_gpus_driver_listens_at_a_unix_socket_and_connects_nowhere(worker, architecture):
-    gpu = Filter(architecture, Policy(is_cpu=False))
+    gpu = Filter(architecture, Policy(is_cpu=False, devices=["/dev/nvidia0"]))
+    other = Filter(architecture, Policy(is_cpu=False, devices=["/dev/dri/renderD128"]))
+    assert [other(call) for call in ("socket", "bind", "listen")] == [REFUSE] * 3
     assert gpu("socket", rules.AF_UNIX, rules.SOCK_SEQPACKET | 0x80000) == ALLOW
     assert gpu("socket", rules.AF_UNIX, 1) == REFUSE
     assert gpu("socket", 2, rules.SOCK_SEQPACKET) == REFUSE

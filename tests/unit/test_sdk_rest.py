@@ -124,6 +124,21 @@ def test_a_token_that_is_refused_is_read_again_and_a_new_one_tried_once():
     assert len(adapter.requests) == 3
 
 
+def test_a_token_that_another_thread_read_again_meanwhile_is_tried_too():
+    rest, adapter, _ = client(
+        problem(401, "unauthorized"), ok({"b": 2}), problem(401, "unauthorized"), ok({"a": 1})
+    )
+    rest.reread, send = lambda: "new", adapter.send
+
+    def send_after_another(request, **options):
+        adapter.send = send
+        assert rest.request("GET", "/devices").body == {"b": 2}  # as from another thread, by both tokens
+        return send(request, **options)
+
+    adapter.send = send_after_another
+    assert rest.request("PATCH", "/leases/L").body == {"a": 1}
+
+
 def test_an_unknown_problem_keeps_its_name_and_status():
     rest, _, _ = client(problem(418, "teapot"))
     with pytest.raises(errors.ProblemError) as caught:

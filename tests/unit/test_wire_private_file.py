@@ -52,6 +52,13 @@ def test_a_draft_that_is_there_is_not_written_to(file: Path) -> None:
     assert not file.is_symlink()
 
 
+def test_what_cannot_take_its_place_is_not_left_beside_it(file: Path) -> None:
+    file.mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        replace_file(file, b"mine")
+    assert list(file.parent.iterdir()) == [file]
+
+
 def test_where_nothing_can_be_written_the_old_file_stays(file: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         replace_file(file.parent / "missing" / "secret", b"mine")

@@ -122,7 +122,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     busy_s: dict[str, float]
     seen_revision: int | None
     wait_s: float
-    leaving: bool = False
+    leaving: bool | msgspec.UnsetType = msgspec.UNSET  # brokers of before it refuse what they do not know
 
 
 class GrantedShare(msgspec.Struct, frozen=True, kw_only=True):

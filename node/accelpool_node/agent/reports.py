@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from accelpool_node.agent.contract import EndedReport, LoadedImage, Report, SessionReport
 from accelpool_node.agent.outcomes import Outcome, Session
 
@@ -62,7 +64,7 @@ class Reporter:
             busy_s=dict(busy_s),
             seen_revision=seen_revision,
             wait_s=wait_s,
-            leaving=is_last,
+            leaving=is_last or msgspec.UNSET,
         )
 
     def acknowledge(self, report: Report) -> None:

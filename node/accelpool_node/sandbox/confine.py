@@ -124,13 +124,18 @@ def grants_of(policy: Policy, readable: Iterable[str]) -> dict[int, list[str]]:
     """Return Landlock's grants: paths by the rights to what is at or below them.
 
     CUDA's driver names its threads, by a file of each, and does not start if it may not. Of all that can be
-    written there, the kernel lets who is hidden write names alone.
+    written there, the kernel lets who is hidden write names alone. It lets root write more: one that starts
+    others gets none of it.
 
     Args:
         policy: What the process may do.
         readable: What it may read besides devices.
     """
-    named = [] if policy.is_cpu else [paths.ALL_PROCESSES if policy.is_parent else paths.OWN_THREADS]
+    named = []
+    if policy.has_nvidia and not policy.is_parent:
+        named = [paths.OWN_THREADS]
+    elif policy.has_nvidia and _who(policy) is not User.ROOT:
+        named = [paths.ALL_PROCESSES]
     return {
         landlock.READ: [*readable, *paths.RANDOM, *paths.DEVICE_FOLDERS],
         landlock.EXECUTE: [*policy.programs, *(paths.LOADERS if policy.programs else ())],

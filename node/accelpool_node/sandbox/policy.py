@@ -55,6 +55,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wrapper: str = ""
     lacks: dict[str, str] = {}
 
+    @property
+    def has_nvidia(self) -> bool:
+        """Whether it may use NVIDIA's GPUs, whose driver needs more than others to start."""
+        return any(device.startswith("/dev/nvidia") for device in self.devices)
+
     def encoded(self) -> str:
         """Return it as JSON, for a command line."""
         return msgspec.json.encode(self).decode()

@@ -83,6 +83,7 @@ def rules_of(policy: Policy, pid: int) -> dict[str, Rule]:
         rules["mmap"] = _unless(3, (both,), both)  # it would not be counted
     else:
         rules |= {"mmap": Rule(), "memfd_create": Rule()}
+    if policy.has_nvidia:
         # As it starts, CUDA listens at the socket @cuda-uvmfd-NAMESPACE-PID, and gives up if it cannot.
         # It hands other processes a descriptor there; without accept and connect nobody gets one.
         # Source: snapd's interface cuda-support; docs/cuda.md has all of them.

@@ -31,7 +31,8 @@ from accelpool.cli.process_reference import ProcessReference
 from accelpool.cli.signals import ignore_ending_signals, interrupt_on_ending_signals
 from accelpool.cli.tunnel import Tunnels
 from accelpool.credentials import Credentials
-from accelpool.errors import ProblemError
+from accelpool.endpoint_security import check_endpoints
+from accelpool.errors import InsecureEndpoint, ProblemError
 from accelpool.lease import Lease, LeaseKeeper, OnNotice
 from accelpool.records import LeaseRecord, NoticeRecord
 from accelpool.rest import RestClient
@@ -83,7 +84,7 @@ def keep(orders: Orders) -> ExitCode:
     lease.on_notice = _tell_notice(lease)
     try:
         interrupt_on_ending_signals()
-        _stay(keeper, lease, folder, orders.holder.open())
+        _stay(keeper, lease, folder, orders.holder.open(), pool)
     except (KeyboardInterrupt, ProcessLookupError, BrokenPipeError):
         pass  # nobody has any use for it
     finally:
@@ -98,7 +99,7 @@ def keep(orders: Orders) -> ExitCode:
     return ExitCode.LEASE_LOST
 
 
-def _stay(keeper: LeaseKeeper, lease: Lease, folder: Path, holder: int) -> None:
+def _stay(keeper: LeaseKeeper, lease: Lease, folder: Path, holder: int, pool: Credentials) -> None:
     """Renew a lease, and write what it is then, until its holder ends or it is lost."""
     poller = select.poll()
     poller.register(holder, select.POLLIN)
@@ -110,18 +111,25 @@ def _stay(keeper: LeaseKeeper, lease: Lease, folder: Path, holder: int) -> None:
         sleep_s = keeper.renew_due()
         if lease.is_over:
             return
-        if lease.latest is not written and _is_written(folder, lease.latest, myself, tunnels):
+        if lease.latest is not written and _is_written(folder, lease.latest, myself, tunnels, pool):
             written = lease.latest
         if poller.poll(sleep_s * 1000):
             return
 
 
-def _is_written(folder: Path, record: LeaseRecord, myself: ProcessReference, tunnels: Tunnels) -> bool:
+def _is_written(
+    folder: Path, record: LeaseRecord, myself: ProcessReference, tunnels: Tunnels, pool: Credentials
+) -> bool:
     """Write the lease file and return whether that went well; else it is tried again."""
     try:
+        if not pool.is_insecure:
+            check_endpoints(record, pool.url)
         lease_file.write(folder, record, myself, tunnels.port_to)
     except OSError as error:
         _say(f"{folder} cannot be written: {error.strerror}")
+        return False
+    except InsecureEndpoint as error:
+        _say(one_line(error))
         return False
     return True
 

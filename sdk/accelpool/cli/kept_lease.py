@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from accelpool.credentials import Credentials
 from accelpool.lease_request import LeaseRequest
 from accelpool.records import LeaseRecord
 from accelpool.rest import RestClient
+from accelpool.settings import token_now
 
 SAY_AFTER_S = 1.0
 END_LIMIT_S = 15.0  # it may be in the midst of a renewal, and gives the lease back then
@@ -107,7 +109,9 @@ def take(
         AccelpoolError: No lease was granted: as `acquire` does.
     """
     acquisition = Acquisition(
-        rest=RestClient(credentials.url, credentials.token, credentials.ca),
+        rest=RestClient(
+            credentials.url, credentials.token, credentials.ca, reread=partial(token_now, credentials.url)
+        ),
         request=request,
         is_insecure=credentials.is_insecure,
         say=say,

@@ -38,7 +38,11 @@ class Events:
         """Return the four times; the host's clock and the device's are the same to some microseconds."""
         if event.started is None or event.status != COMPLETE:
             return None
-        return _times(event)
+        try:
+            return _times(event)
+        except FAILURES as error:  # the context broke since: what uses it next is told
+            translate("clGetEventProfilingInfo", error, event.context)
+            return None
 
     def wait(self, event: CudaEvent) -> int:
         """Look for a moment, then block, with the interpreter free for other threads."""

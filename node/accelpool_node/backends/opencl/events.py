@@ -46,7 +46,7 @@ class Events:
         """Block, with the interpreter free for other threads."""
         outcome = _outcome(event)
         try:
-            return int(event.get_info(STATUS)) or outcome
+            return min(int(event.get_info(STATUS)), outcome)
         except cl.Error as error:
             return int(error.code)
 
