@@ -28,6 +28,8 @@ NOT_SAID = {
     m.CreateProgramWithBuiltInKernels,  # no device here has any
     m.SetKernelArgs,  # arguments go with the launch
     m.UnloadPlatformCompiler,  # a hint
+    m.CreateVariableBuffer,  # CUDA's
+    m.GetBufferAddress,
     m.Sync,  # each queue is finished by itself
     m.Goodbye,  # a session ends with its process
 }
