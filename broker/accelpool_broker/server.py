@@ -11,6 +11,7 @@ has been asked, and goes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -60,14 +61,13 @@ class TlsFiles:
         Raises:
             CertificateError: They cannot.
         """
-        for file in (self.cert, self.key):
-            try:
-                file.read_bytes()
-            except OSError as error:
-                raise CertificateError(f"{file} cannot be read: {error.strerror}") from error
         try:
             server_context(str(self.cert), str(self.key))
         except OSError as error:
+            for file in (self.cert, self.key):
+                if not os.access(file, os.R_OK):
+                    why = os.strerror(errno.EACCES if file.exists() else errno.ENOENT)
+                    raise CertificateError(f"{file} cannot be read: {why}") from error
             what = f"{self.cert} and {self.key} are no certificate and its key"
             raise CertificateError(f"{what}: {error.strerror or error}") from error
 
