@@ -157,7 +157,8 @@ class QueueObject:
     `gate` is that of all commands so far, `barrier` the part of it that all later ones share: that of the
     barriers, in order that of all but the loose transfers.
     `cause` is that of an in-order queue's transfers between nodes, with which all later commands fail, and
-    `loose` those that these have yet to be held back for. `told` is the event last told to have failed.
+    `loose` those that these have yet to be held back for. `told` is the event last told to have failed, and
+    `over` the newest known to be complete or failed.
     `on_read` is told when a read is in flight.
     """
 
@@ -177,6 +178,7 @@ class QueueObject:
     cause: Gate | None = None
     loose: list[LooseTransfer] = field(default_factory=list)
     told: Any = None
+    over: Any = None
     on_read: Callable[[Any], None] | None = None
     is_released: bool = False
 

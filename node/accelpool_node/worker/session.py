@@ -371,6 +371,7 @@ class Session:
         newest = self._user_events.gated(message, queue, newest)
 
         def answer(status: int) -> None:
+            queue.over = newest
             if status < 0 and newest is not queue.told and not isinstance(newest, TransferEvent):
                 queue.told = newest  # once is enough
                 queue.failure = queue.failure or run_failure(number, "clFinish", status)

@@ -378,7 +378,9 @@ class Transfers:
     def _is_idle(self, queue: QueueObject, wait_for: Sequence[Any] | None) -> bool:
         """Whether a write could run at once, so that waiting for its mapping holds nobody up."""
         status = self._completion.status
-        if not self._completion.may_wait_here() or (queue.newest is not None and status(queue.newest) > 0):
+        if not self._completion.may_wait_here():
+            return False
+        if queue.newest is not queue.over and status(queue.newest) > 0:
             return False
         return not wait_for or all(status(event) <= 0 for event in wait_for)
 
