@@ -209,7 +209,7 @@ def test_a_terminated_agent_ends_its_sessions_and_leaves_no_process(broker, tmp_
         assert time.monotonic() - started < 5
         assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
         assert broker.wait_for_end(welcome.session)["cause"] == "ended"
-        last = broker.wait_for_report(lambda report: report["leaving"])
+        last = broker.wait_for_report(lambda report: report.get("leaving", False))
         assert set(last["device_faults"].values()) == {""}
         assert list((tmp_path / "state" / "children").iterdir()) == []
 
