@@ -66,7 +66,7 @@ def finish(spec: Any) -> Any:
     spec["security"] = [{"bearer": []}]
     for path, method in OPEN:
         spec["paths"][path][method]["security"] = []
-    _describe_raw_bodies(spec["paths"])
+    _describe_bodies(spec["paths"])
     spec["components"]["responses"] = {name: _response(status) for status, (name, _) in FAILURES.items()}
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
@@ -78,12 +78,14 @@ def finish(spec: Any) -> Any:
     return spec
 
 
-def _describe_raw_bodies(paths: Any) -> None:
+def _describe_bodies(paths: Any) -> None:
     content = paths["/leases/{id}/buffers/{buffer}/content"]["put"]
     content["requestBody"] = {"required": False, "content": {OCTETS: _binary()}}  # nothing is no bytes
     program = paths["/leases/{id}/programs"]["post"]["requestBody"]
     program["required"] = True
     program["content"][OCTETS] = _binary()
+    exchange, method = EXCHANGE
+    paths[exchange][method]["requestBody"]["required"] = True  # no bytes are no form
 
 
 def _binary() -> dict[str, Any]:
