@@ -17,6 +17,7 @@ from accelpool_broker.testing import BrokerInProcess
 from accelpool_wire.errors import SessionLost
 
 from ..conftest import wait_until
+from ..sockets import end_writing
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json"}
@@ -71,7 +72,7 @@ def test_the_timer_is_set_to_the_expiry_of_a_lease_just_granted() -> None:
 
 def test_an_upload_that_ends_early_is_refused(client: Client, content: str) -> None:
     with client.begin("PUT", content, {**OCTETS, "Content-Length": "10"}, b"12345") as stream:
-        stream.shutdown(socket.SHUT_WR)
+        end_writing(stream)
         head, _, body = stream.makefile("rb").read().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 422")
     assert "after 5 of the 10 bytes" in json.loads(body)["detail"]

@@ -22,6 +22,7 @@ from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
 from accelpool_wire.testing import frame
 
+from ..sockets import end_writing
 from .wire_client import Client
 
 PROGRAM = str(Path(sys.executable).parent / "accelpool")
@@ -133,7 +134,7 @@ def test_nonsense_goes_nowhere(way, said):
     with socket.create_connection(way) as stream:
         stream.settimeout(10)
         stream.sendall(said)
-        stream.shutdown(socket.SHUT_WR)
+        end_writing(stream)
         with contextlib.suppress(ConnectionResetError):
             assert stream.recv(100) == b""
 

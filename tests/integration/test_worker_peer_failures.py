@@ -15,6 +15,7 @@ from accelpool_wire.errors import Error
 from accelpool_wire.frames import PREFIX
 from accelpool_wire.testing import frame
 
+from ..sockets import end_writing
 from .peer_rig import SIZE, Peer, ends, new_ticket, peer_targets, two_peers
 from .raw_client import RawClient
 from .worker_rig import NULL_TARGET, Worker
@@ -222,7 +223,7 @@ def test_a_receiver_that_breaks_the_rules_fails_the_send(answer: bytes, text: st
                 head = stream.recv(1000)
                 assert head == frame(m.Deliver("ses_x", ticket), bytes(5))[:-5]
                 stream.sendall(answer)
-                stream.shutdown(socket.SHUT_WR)
+                end_writing(stream)
                 done, _ = client.receive()
             assert isinstance(done, m.EventDone)
             assert (done.status, text in str(done.failure)) == (ErrorCode.OUT_OF_RESOURCES, True), done
@@ -272,7 +273,7 @@ def test_a_delivery_cut_short_fails_the_reception(peers: tuple[Peer, Peer], coun
         near.settimeout(10)
         assert near.recv(100) == frame(m.Awaited())
         near.sendall(bytes(count))
-        near.shutdown(socket.SHUT_WR)
+        end_writing(near)
         done = two.end_of(received)
     assert f"it closed after {count} of 100 bytes" in str(done.failure)
     two.client.failures()

@@ -14,6 +14,7 @@ from accelpool_wire.frames import PREFIX, PREFIX_BYTES
 from accelpool_wire.handshake import why_ended
 from accelpool_wire.testing import frame
 
+from ..sockets import end_writing
 from .sessions import Tenant, tenant
 
 SECRET = b"the victim's own" * 64
@@ -139,7 +140,7 @@ def test_a_delivery_with_a_guessed_ticket_is_turned_away(victim: Tenant, ticket:
     with socket.create_connection((victim.endpoint["host"], victim.endpoint["port"]), 10) as stream:
         body = frame(deliver)[PREFIX_BYTES:]
         stream.sendall(PREFIX.pack(len(body), 16) + body)
-        stream.shutdown(socket.SHUT_WR)
+        end_writing(stream)
         stream.settimeout(3)
         try:
             said = stream.recv(65536)

@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from accelpool_wire import messages as m
 from accelpool_wire.testing import ScriptedWorker
 
+from ..sockets import end_writing
+
 PATIENCE_S = 5.0
 WELCOME = m.Welcome(1, [], "ses_1", m.Limits(pending=7), [m.Device("cpu", {}, {0x1000: 2})])
 
@@ -32,7 +34,7 @@ class Node:
                 stream.sendall(content)
                 return first
             finally:
-                stream.shutdown(socket.SHUT_WR)
+                end_writing(stream)
                 worker.close()
 
         return self._threads.submit(serve)
