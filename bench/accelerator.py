@@ -197,14 +197,14 @@ class CudaAccelerator(Accelerator):
         return CudaQueue(self._driver)
 
 
-def pool_accelerator(api: str, url: str, token: str, device: str) -> Accelerator:
+def pool_accelerator(url: str, token: str, device: str, api: str = OPENCL) -> Accelerator:
     """Return a device of a pool.
 
     Args:
-        api: "opencl" or "cuda".
         url: The broker's URL.
         token: A user token.
         device: The device's id.
+        api: "opencl" or "cuda".
     """
     import accelpool
 

@@ -29,15 +29,23 @@ class SideProcess:
         name: "pool", "local" or "floor".
         parameters: What it works on.
         variables: Its environment.
+        python: What runs it; its modules are found as they are here, unless `variables` say where.
     """
 
-    def __init__(self, name: str, parameters: dict[str, str], variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        parameters: Mapping[str, str],
+        variables: Mapping[str, str],
+        *,
+        python: str = sys.executable,
+    ) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.side", name, json.dumps(parameters)],
+            [python, "-P", "-m", "bench.side", name, json.dumps(parameters)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**variables, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables},
         )
         self._unread = b""
 

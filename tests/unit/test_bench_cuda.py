@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from accelpool_kernels.description import CUDA, OPENCL
 
-ROOT = Path(__file__).parents[2]
+from .bench_modules import module
+
 APIS = (OPENCL, CUDA)
-
-
-def module(name: str) -> ModuleType:
-    """Return a module of the bench, which is not installed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        return importlib.import_module(f"bench.{name}")
-
-
 accelerator, main = module("accelerator"), module("__main__").main
 groups, metrics = module("plan").groups, module("metrics").metrics
 
