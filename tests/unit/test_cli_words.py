@@ -66,6 +66,11 @@ def test_devices_that_cannot_be_used_are_told_apart() -> None:
     assert told == "2 devices, and 1 that cannot be used (see `accelpool doctor`),"
 
 
+def test_faces_of_the_same_hardware_are_one_piece() -> None:
+    faces = [{"id": "d1", "hardware": "n1/card"}, {"id": "d2", "hardware": "n1/card"}, {"id": "d3"}]
+    assert output.pieces_of(faces) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "code", "kind"),
     [

@@ -12,7 +12,7 @@ from accelpool.cli import kept_lease
 from accelpool.cli.access import client, pool
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
-from accelpool.cli.output import Output, human_bytes, shortened
+from accelpool.cli.output import Output, human_bytes, pieces_of, plural, shortened
 from accelpool.cli.settings import CliSettings
 from accelpool_kernels import KernelLibraryError, entry, names, source
 from accelpool_kernels.description import OPENCL
@@ -35,9 +35,10 @@ def devices(url: Url = None, json: Json = False) -> None:
     )
     if not json and any(len(device.get("fault") or "") > LONGEST_FAULT for device in found):
         output.note("... is where a fault was cut short: `accelpool devices --json` has all of it.")
-    pieces = len({device.get("hardware") or device["id"] for device in found})
+    pieces = pieces_of(found)
     if not json and pieces < len(found):
-        output.note(f"These are {pieces} pieces of hardware: what two APIs show is lent once, by either.")
+        told = plural(pieces, "piece")
+        output.note(f"These are {told} of hardware: what two APIs show is lent once, by either.")
 
 
 def leases(
