@@ -93,7 +93,7 @@ class Shares:
                 if granted is None:
                     registry.remove_lease(lease)  # later, if it has sessions: their end is under way
                 elif registry.set_limits(lease, *_limits(granted, *registry.limits(lease))):
-                    log.info("lease %s has now %s of device %s", lease, registry.limits(lease), hardware)
+                    log.info("lease %s has now %s of %s", lease, registry.limits(lease), hardware)
 
 
 def _limits(granted: GrantedShare | None, memory_bytes: int, compute: float) -> tuple[int, float]:
