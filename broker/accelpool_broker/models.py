@@ -7,14 +7,14 @@
     audit      who did what: rows are added, and go when they are old
     signing_keys  the key that signs lease tokens, if several brokers may share the database: one row, or none
     nodes      machines with devices; `revision` counts the changes of what a node should run
-    devices    devices of nodes; `epoch` counts their grants
+    devices    devices of nodes; those with the same `hardware` are lent together, `epoch` counts their grants
     leases     requests and leases; `number` is the order of arrival
     shares     which lease has, or had, which part of which device
     sessions   live sessions, as the agents last reported them
     tenants    who is charged: weight, quota, what was used
 
-No device can be over-committed: triggers on `shares` keep `used_memory_bytes` and `used_compute_ppm` of
-`devices`, and checks there hold them within what the device has.
+No hardware can be over-committed: triggers on `shares` keep `used_memory_bytes` and `used_compute_ppm` of
+`devices`, of all faces of the hardware alike, and checks there hold them within what the device has.
 
 Instants are seconds since the Unix epoch, sizes bytes, parts of a device millionths of it. This module
 imports nothing of ours.
@@ -250,18 +250,21 @@ class Node(Base):
 class Device(Base):
     """A device of a node; `is_present` is False once its node no longer reports it.
 
+    `hardware` is what of it is lent: NODE/PLACE if it has several faces, its own id if it is the only one.
+
     `loaded_sha256` is the SHA-256 of the binary that was loaded on it last, `loaded_at` when that was; both
-    are None if nobody knows. What active leases have of it is kept by the database: it is only read here.
+    are None if nobody knows. What active leases have of its hardware the database keeps: it is only read.
     """
 
     __tablename__ = "devices"
-    __table_args__ = (UniqueConstraint("node_name", "name"),)
+    __table_args__ = (UniqueConstraint("node_name", "name"), Index("devices_by_hardware", "hardware"))
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(32), unique=True)
     node_name: Mapped[str] = mapped_column(ForeignKey("nodes.name"))
     name: Mapped[str] = mapped_column(String(255))
     environment: Mapped[str] = mapped_column(String(64))
+    hardware: Mapped[str] = mapped_column(String(160), default=lambda it: it.get_current_parameters()["id"])
     kind: Mapped[str] = mapped_column(String(16))
     api: Mapped[str] = mapped_column(String(16))
     attributes: Mapped[dict[str, Any]]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import cast
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, inspect, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, aliased, joinedload, selectinload
 from sqlalchemy.orm.util import identity_key
 
 from accelpool_broker.account_queries import AccountQueries
@@ -52,9 +52,12 @@ LEASE = (
     .where(Lease.id == bindparam("id"))
     .options(joinedload(Lease.shares).joinedload(Share.device).joinedload(Device.node))
 )
-DEVICES = (
+WITH_FACES = (
     select(Device)
-    .where(Device.is_present, Device.id.in_(bindparam("ids", expanding=True)))
+    .where(
+        Device.is_present,
+        Device.hardware.in_(select(Device.hardware).where(Device.id.in_(bindparam("ids", expanding=True)))),
+    )
     .options(joinedload(Device.node))
     .order_by(Device.number)
 )
@@ -176,9 +179,9 @@ class Transaction(AccountQueries, TrustQueries):
         ).all()
 
     def device_counts(self, nodes: Iterable[str]) -> dict[str, int]:
-        """Return how many devices each node has."""
+        """Return how many devices each node has; faces of the same hardware count once."""
         rows = self._database.execute(
-            select(Device.node_name, func.count())
+            select(Device.node_name, func.count(Device.hardware.distinct()))
             .where(Device.node_name.in_(list(nodes)), Device.is_present)
             .group_by(Device.node_name)
         )
@@ -195,9 +198,9 @@ class Transaction(AccountQueries, TrustQueries):
             select(Device).where(Device.node_name == node).order_by(Device.number)
         ).all()
 
-    def devices(self, ids: Collection[str]) -> Sequence[Device]:
-        """Return those of these devices that their nodes report, with their nodes."""
-        return self._database.scalars(DEVICES, {"ids": list(ids)}).all()
+    def with_faces(self, ids: Collection[str]) -> Sequence[Device]:
+        """Return all reported devices that are the same hardware as one of these, with their nodes."""
+        return self._database.scalars(WITH_FACES, {"ids": list(ids)}).all()
 
     def device_rows(self) -> Sequence[Device]:
         """Return the columns of all devices that their nodes report: much quicker than the records."""
@@ -306,15 +309,19 @@ class Transaction(AccountQueries, TrustQueries):
     def leases_of_devices(
         self, devices: Iterable[str], *, within: Collection[str] | None = None
     ) -> dict[str, list[str]]:
-        """Return, by device, the ids of the leases that have parts of it now, the oldest first.
+        """Return, by device, the ids of the leases that have parts of its hardware now, the oldest first.
 
         Args:
             devices: The devices' ids.
             within: Tenants whose leases count, with those below them; None for all.
         """
         found: dict[str, list[str]] = {}
-        query = select(Share.device_id, Share.lease_id).where(
-            Share.device_id.in_(list(devices)), Share.is_active
+        face = aliased(Device)
+        query = (
+            select(face.id, Share.lease_id)
+            .join(Device, Device.hardware == face.hardware)
+            .join(Share, Share.device_id == Device.id)
+            .where(face.id.in_(list(devices)), Share.is_active)
         )
         if within is not None:
             query = query.join(Lease, Lease.id == Share.lease_id).where(_is_within(Lease.tenant, within))

@@ -86,7 +86,7 @@ class BrokerInProcess:
     def register(
         self, name: str = "n1", *devices: str, boot_id: str = "boot-1", **address: Any
     ) -> dict[str, Any]:
-        """Register a node with devices, each given as `KIND` or `KIND:NAME`."""
+        """Register a node with devices, each given as `device` takes it."""
         return cast(
             dict[str, Any],
             self.json(
@@ -112,7 +112,7 @@ class BrokerInProcess:
 def registration(
     *devices: str, boot_id: str = "boot-1", host: str = "127.0.0.1", port: int = 7000
 ) -> dict[str, Any]:
-    """Return the body that registers a node with devices, each given as `KIND` or `KIND:NAME`."""
+    """Return the body that registers a node with devices, each given as `device` takes it."""
     return {
         "address": {"host": host, "port": port},
         "version": "0.1.0",
@@ -122,13 +122,14 @@ def registration(
 
 
 def device(text: str, memory_bytes: int = 8 * GIB) -> dict[str, Any]:
-    """Return a device as a node describes it, given as `KIND` or `KIND:NAME`."""
-    kind, _, name = text.partition(":")
+    """Return a device as a node describes it, given as `KIND`, `KIND:NAME` or `KIND:NAME:API:HARDWARE`."""
+    kind, name, api, hardware = [*text.split(":"), *[""] * 3][:4]
     return {
         "name": name or f"{kind}-0",
-        "environment": "opencl",
+        "environment": api or "opencl",
         "kind": kind,
-        "api": "opencl",
+        "api": api or "opencl",
+        "hardware": hardware,
         "attributes": {"vendor": "nobody", "driver_version": "1"},
         "capacity": {"memory_bytes": memory_bytes, "compute_units": 4},
         "fault": "",

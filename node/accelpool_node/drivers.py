@@ -45,7 +45,7 @@ class DriverEnvironment:
 
     Attributes:
         name: Unique on the node; device names begin with it.
-        backend: What the child is told to load: "opencl", "cuda" or "null:COUNT".
+        backend: What the child is told to load: "opencl", "cuda", "null:COUNT" or "null-cuda:COUNT".
         variables: All the variables of the child.
         python: The Python that runs the child.
         expected: The driver that the operator expects in it; "" if it was found, and may show no device.
@@ -163,10 +163,16 @@ def cuda_environment(variables: Mapping[str, str], *, is_expected: bool) -> Driv
     )
 
 
-def null_environment(backend: str, variables: Mapping[str, str]) -> DriverEnvironment:
-    """Return the environment of devices that need no driver; `backend` is "null:COUNT"."""
+def null_environment(backend: str, variables: Mapping[str, str], name: str = NULL) -> DriverEnvironment:
+    """Return the environment of devices that need no driver.
+
+    Args:
+        backend: "null:COUNT" or "null-cuda:COUNT".
+        variables: As `child_variables` returns them.
+        name: The environment's.
+    """
     return DriverEnvironment(
-        name=NULL, backend=backend, variables=dict(variables), nodes=(), links=False, is_cpu=True
+        name=name, backend=backend, variables=dict(variables), nodes=(), links=False, is_cpu=True
     )
 
 

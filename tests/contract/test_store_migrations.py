@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
 from accelpool_broker.models import Base
 from accelpool_broker.scheduler import WHOLE, Demand
@@ -81,7 +81,7 @@ def test_what_the_first_version_wrote_is_kept(url: str, engine: Engine) -> None:
             "l1", "active", "default", 3
         )  # fmt: skip
         assert read_demand(lease.alternatives[0]) == Demand()
-        [device] = tx.devices(["d1"])
+        device = tx.device("d1")
         assert (device.attributes, device.memory_bytes, device.loaded_sha256) == ({"a": [1]}, 1 << 40, None)
         assert (device.used_memory_bytes, device.used_compute_ppm) == (1, WHOLE)
         assert [session.id for session in tx.sessions_of("l1")] == ["s1"]
@@ -153,6 +153,31 @@ def test_requests_that_have_not_begun_are_forgotten_on_the_way_down(url: str, en
         )
         command.downgrade(config(connection), "0004")
         assert connection.execute(text("SELECT id FROM leases")).scalars().all() == ["l1"]
+
+
+def test_leases_by_two_faces_are_counted_for_each_device_on_the_way_down(url: str, engine: Engine) -> None:
+    fill_first_version(engine)
+    upgrade(engine)
+    half = WHOLE // 2
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE shares SET compute_ppm = {half}"))
+        connection.execute(
+            text(
+                "INSERT INTO devices (id, node_name, name, environment, kind, api, attributes, memory_bytes,"
+                " compute_units, fault, is_present, epoch, hardware)"
+                " VALUES ('d2', 'n1', 'd2', 'e', 'gpu', 'cuda', '{}', 1099511627776, 1, '', true, 0, 'd1')"
+            )
+        )
+        assert _used(connection) == [("d1", half), ("d2", half)]
+        command.downgrade(config(connection), "0011")
+        assert _used(connection) == [("d1", half), ("d2", 0)]
+        connection.execute(text("UPDATE shares SET is_active = false"))
+        assert _used(connection) == [("d1", 0), ("d2", 0)]
+
+
+def _used(connection: Connection) -> list[tuple[str, int]]:
+    rows = connection.execute(text("SELECT id, used_compute_ppm FROM devices ORDER BY id"))
+    return [(row.id, row.used_compute_ppm) for row in rows]
 
 
 def test_all_the_way_down_nothing_is_left(engine: Engine) -> None:

@@ -121,7 +121,7 @@ class FakeBroker:
             self.epoch += 1
             shares = [
                 {
-                    "name": f"null/null-{name}",
+                    "name": name if "/" in name else f"null/null-{name}",
                     "epoch": epoch or self.epoch,
                     "memory_bytes": memory_bytes,
                     "compute": compute,

@@ -1,7 +1,8 @@
 """A broker under any sequence of requests, ends, failures and operators: what always holds.
 
-Never over-committed; all devices of a request together or none; every lease in one state, and on its way;
-quotas kept; what is reserved is had at its time, not before and not after, unless its devices dropped out.
+Never over-committed, by whatever face of a GPU; all devices of a request together or none; every lease in one
+state, and on its way; quotas kept; what is reserved is had at its time, not before and not after, unless its
+devices dropped out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from accelpool_broker.testing import GIB, BrokerInProcess, FakeClock
 
 from ..postgres_rig import Postgres
 
-NODES = {"n1": ("gpu:a", "gpu:b", "cpu:c"), "n2": ("gpu:d", "accelerator:e")}
+NODES = {
+    "n1": ("gpu:a", "gpu:b:opencl:card", "gpu:b2:cuda:card", "cpu:c"),
+    "n2": ("gpu:d:opencl:card", "gpu:d2:cuda:card", "accelerator:e"),
+}
 TENANTS = ("default", "org", "org/team")
 QUOTA = 2.0
 ENDS = {
@@ -41,6 +45,7 @@ ENDS = {
 demands = st.fixed_dictionaries(
     {"kind": st.sampled_from(["any", "gpu", "cpu"]), "count": st.integers(1, 3)},
     optional={
+        "api": st.sampled_from(["opencl", "cuda"]),
         "compute": st.sampled_from([0.25, 0.5, 1.0]),
         "memory_bytes": st.sampled_from([GIB, 4 * GIB, 8 * GIB]),
         "placement": st.sampled_from(["near", "same_node", "spread", "pack"]),
@@ -184,21 +189,23 @@ class Pool(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_over_committed_and_quotas_are_kept(self) -> None:
+        devices = self.broker.json("GET", "/devices")["items"]
+        hardware = {device["id"]: device["hardware"] for device in devices}
         memory: Counter[str] = Counter()
         compute: Counter[str] = Counter()
         of_org = 0
         for lease in self.active():
             for share in lease["shares"]:
-                memory[share["device"]] += share["memory_bytes"]
-                compute[share["device"]] += round(share["compute"] * WHOLE)
+                memory[hardware[share["device"]]] += share["memory_bytes"]
+                compute[hardware[share["device"]]] += round(share["compute"] * WHOLE)
                 of_org += round(share["compute"] * WHOLE) * lease["tenant"].startswith("org")
         assert all(used <= 8 * GIB for used in memory.values())
         assert all(used <= WHOLE for used in compute.values())
         assert of_org <= QUOTA * WHOLE
-        for device in self.broker.json("GET", "/devices")["items"]:
+        for device in devices:
             if device["state"] in ("free", "leased"):
-                assert device["free"]["memory_bytes"] == 8 * GIB - memory[device["id"]]
-                assert round(device["free"]["compute"] * WHOLE) == WHOLE - compute[device["id"]]
+                assert device["free"]["memory_bytes"] == 8 * GIB - memory[device["hardware"]]
+                assert round(device["free"]["compute"] * WHOLE) == WHOLE - compute[device["hardware"]]
 
     @invariant()
     def a_lease_has_all_its_devices_or_none_in_its_time_and_its_state_follows(self) -> None:

@@ -47,6 +47,7 @@ def test_a_registered_node_and_its_devices_are_listed(broker: BrokerInProcess) -
         "environment": "opencl",
         "kind": "gpu",
         "api": "opencl",
+        "hardware": gpu["id"],
         "attributes": {"vendor": "nobody", "driver_version": "1"},
         "capacity": {"memory_bytes": 8 * GIB, "compute_units": 4},
         "state": "free",

@@ -22,7 +22,7 @@ from .wire_client import Client
 from .worker_rig import NULL_TARGET, Worker
 
 SHARE = 1_000_003
-SOURCE = f"kernel void {PAUSE}(ulong ns) {{}} kernel void nothing() {{}}"
+SOURCE = f"__kernel void {PAUSE}(ulong ns) {{}} __kernel void nothing() {{}}"
 MS = 1_000_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from accelpool_node.agent import devices as d
@@ -51,6 +52,35 @@ def test_a_device_is_named_by_environment_and_backend_name():
     assert (device.name, device.backend_name) == ("intel/EPYC", "EPYC")
     assert (device.report.capacity.memory_bytes, device.report.capacity.compute_units) == (1 << 30, 4)
     assert len(device.report.fault) == d.MAX_FAULT
+
+
+def test_hardware_is_told_by_its_place_on_the_bus():
+    assert d.place_of(listed(x4008=0x19, x4009=3 << 3, x400A=1)) == "0001:19:03"
+    assert d.place_of(listed(x4008=0x19, x4009=3 << 3)) == "0000:19:03"
+    assert d.place_of(listed()) == ""
+
+
+def test_devices_at_one_place_are_faces_of_the_same_hardware():
+    found = d.Devices([
+        d.describe("nvidia", listed("a", x4008=1, x4009=0), ""),
+        d.describe("nvidia", listed("b", x4008=2, x4009=0), ""),
+        d.describe("bundled", listed("cpu"), ""),
+        d.describe("intel", listed("cpu"), ""),
+        d.describe("cuda", listed("a", x4008=1, x4009=0), "no driver"),
+    ])  # fmt: skip
+    names = ("nvidia/a", "cuda/a", "nvidia/b", "bundled/cpu", "intel/cpu", "unknown")
+    assert [found.hardware(name) for name in names] == ["0000:01:00", "0000:01:00", *names[2:]]
+    assert (len(found), found.pieces) == (5, 4)
+
+
+def test_only_of_faces_the_broker_is_told_the_hardware():
+    one, other = listed("a", x4008=1, x4009=0), listed("b", x4008=2, x4009=0)
+    found = d.Devices(
+        [d.describe("nvidia", one, ""), d.describe("nvidia", other, ""), d.describe("cuda", one, "")]
+    )
+    told = [msgspec.to_builtins(report) for report in found.reports()]
+    assert [report.get("hardware") for report in told] == ["0000:01:00", None, "0000:01:00"]
+    assert [report["attributes"]["hardware"] for report in told] == ["0000:01:00", "0000:02:00", "0000:01:00"]
 
 
 def test_an_environment_with_a_healthy_device_is_in_use():

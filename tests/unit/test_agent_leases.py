@@ -154,3 +154,18 @@ def test_ended_leases_are_remembered_to_a_bound(table):
     table.check(claims("L0", device="d0"), NOW)
     with pytest.raises(LeaseRevoked):
         table.check(claims("L10", device="d10"), NOW)
+
+
+def test_grants_of_all_faces_of_hardware_are_one_series():
+    table = LeaseTable({"ocl": "card", "cuda": "card", "other": "other"}.__getitem__)
+    update(table, granted(lease="L2", epoch=6, device="cuda"))
+    assert table.is_doubtful(claims(lease="L1", epoch=5, device="ocl"))
+    with pytest.raises(StaleEpoch, match="the node knows 6"):
+        table.check(claims(lease="L1", epoch=5, device="ocl"), NOW)
+    table.check(claims(lease="L3", epoch=5, device="other"), NOW)
+
+
+def test_a_lease_of_one_face_holds_though_the_other_was_granted_later():
+    table = LeaseTable({"ocl": "card", "cuda": "card"}.__getitem__)
+    update(table, granted(lease="L1", epoch=5, device="ocl"), granted(lease="L2", epoch=6, device="cuda"))
+    table.check(claims(lease="L1", epoch=5, device="ocl"), NOW)

@@ -66,6 +66,11 @@ def test_devices_that_cannot_be_used_are_told_apart() -> None:
     assert told == "2 devices, and 1 that cannot be used (see `accelpool doctor`),"
 
 
+def test_faces_of_the_same_hardware_are_one_piece() -> None:
+    faces = [{"id": "d1", "hardware": "n1/card"}, {"id": "d2", "hardware": "n1/card"}, {"id": "d3"}]
+    assert output.pieces_of(faces) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "code", "kind"),
     [
@@ -124,17 +129,18 @@ def test_settings_without_xdg_variables_are_below_the_home() -> None:
     assert dict(settings.variables) == {"HOME": "/h", "PATH": "/bin"}
 
 
-def test_the_demo_prefers_a_gpu_that_works() -> None:
+def test_the_demo_prefers_a_gpu_that_works_and_takes_opencl() -> None:
     devices = [
+        {"kind": "gpu", "state": "free", "name": "g by CUDA", "api": "cuda"},
         {"kind": "cpu", "state": "free", "name": "c"},
         {"kind": "gpu", "state": "faulty", "fault": "no", "name": "f"},
         {"kind": "gpu", "state": "free", "name": "g"},
     ]
     assert best_device(devices)["name"] == "g"
     with pytest.raises(CommandFailed, match=r"f: no.*accelpool doctor"):
-        best_device(devices[1:2])
+        best_device(devices[2:3])
     with pytest.raises(CommandFailed, match="works here: `ld` not found: install binutils"):
-        best_device(devices[1:2], "`ld` not found: install binutils")
+        best_device(devices[2:3], "`ld` not found: install binutils")
 
 
 @pytest.mark.parametrize(

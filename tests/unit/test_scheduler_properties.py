@@ -39,6 +39,7 @@ parts = st.sampled_from([None, None, WHOLE // 4, WHOLE // 2, WHOLE])
 demands = st.builds(
     Demand,
     kind=st.sampled_from((*KINDS, "any", "any")),
+    api=st.sampled_from(["", "", "opencl", "cuda"]),
     count=st.integers(1, 3),
     memory_bytes=st.sampled_from([None, None, 1, 2, 4]),
     compute_ppm=parts,
@@ -60,18 +61,7 @@ def pools(draw: st.DrawFn) -> dict[str, Any]:
         )
         for name in NODES[: draw(st.integers(1, 3))]
     ]
-    devices = [
-        DeviceView(
-            id=f"d{number}",
-            name=f"name{number % 3}",
-            node=draw(st.sampled_from(nodes)).name,
-            environment=draw(st.sampled_from(["e1", "e2"])),
-            kind=draw(st.sampled_from(KINDS)),
-            memory_bytes=draw(st.sampled_from([4, 8])),
-            fault=draw(st.sampled_from(["", "", "", "hung"])),
-        )
-        for number in range(draw(st.integers(0, 6)))
-    ]
+    devices = [draw(devices_of(nodes, number)) for number in range(draw(st.integers(0, 6)))]
     return {
         "nodes": nodes,
         "devices": devices,
@@ -90,11 +80,37 @@ def pools(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def devices_of(draw: st.DrawFn, nodes: list[NodeView], number: int) -> DeviceView:
+    """Draw a device; some of a node are faces of the same hardware."""
+    node = draw(st.sampled_from(nodes)).name
+    is_face = draw(st.booleans())
+    return DeviceView(
+        id=f"d{number}",
+        name=f"name{number % 3}",
+        node=node,
+        environment=draw(st.sampled_from(["e1", "e2"])),
+        kind=draw(st.sampled_from(KINDS)),
+        api=draw(st.sampled_from(["opencl", "cuda"])),
+        hardware=f"{node}/card" if is_face else "",
+        memory_bytes=8 if is_face else draw(st.sampled_from([4, 8])),
+        fault=draw(st.sampled_from(["", "", "", "hung"])),
+    )
+
+
+def piece(device: DeviceView) -> str:
+    """Return what tells the hardware of a device from all other."""
+    return device.hardware or device.id
+
+
+@st.composite
 def leases_on(draw: st.DrawFn, devices: list[DeviceView]) -> list[LeaseView]:
     """Draw leases of parts that fit, some over two devices."""
+    pieces: dict[str, list[DeviceView]] = {}
+    for device in devices:
+        pieces.setdefault(piece(device), []).append(device)
     parts = [
-        (device, compute_ppm)
-        for device in devices
+        (draw(st.sampled_from(faces)), compute_ppm)
+        for faces in pieces.values()
         for compute_ppm in draw(st.sampled_from([(), (WHOLE,), (WHOLE // 2,), (WHOLE // 4, WHOLE // 2)]))
     ]
     size = draw(st.integers(1, 2))
@@ -153,7 +169,7 @@ def test_the_order_of_the_input_does_not_matter(pool: dict[str, Any], random: Ra
 
 @given(pools())
 @settings(max_examples=100, deadline=None)
-def test_no_device_is_over_committed_and_every_grant_is_what_was_asked_for(pool: dict[str, Any]) -> None:
+def test_no_hardware_is_over_committed_and_every_grant_is_what_was_asked_for(pool: dict[str, Any]) -> None:
     decisions = decisions_of(pool)
     devices = {device.id: device for device in pool["devices"]}
     ended = {end.lease for end in decisions.ends}
@@ -161,9 +177,10 @@ def test_no_device_is_over_committed_and_every_grant_is_what_was_asked_for(pool:
     compute: Counter[str] = Counter()
     running = [lease.shares for lease in pool["leases"] if lease.id not in ended]
     for share in (share for shares in [*running, *(g.shares for g in decisions.grants)] for share in shares):
-        memory[share.device] += share.memory_bytes
-        compute[share.device] += share.compute_ppm
-    assert all(memory[id] <= device.memory_bytes and compute[id] <= WHOLE for id, device in devices.items())
+        memory[piece(devices[share.device])] += share.memory_bytes
+        compute[piece(devices[share.device])] += share.compute_ppm
+    assert all(memory[piece(device)] <= device.memory_bytes for device in devices.values())
+    assert all(used <= WHOLE for used in compute.values())
     requests = {request.id: request for request in pool["queue"]}
     answering = {
         node.name
@@ -173,7 +190,7 @@ def test_no_device_is_over_committed_and_every_grant_is_what_was_asked_for(pool:
     for grant in decisions.grants:
         demand = requests[grant.lease].alternatives[grant.alternative]
         given_out = [devices[share.device] for share in grant.shares]
-        assert len({device.id for device in given_out}) == demand.count
+        assert len({piece(device) for device in given_out}) == len(given_out) == demand.count
         assert all(device.node in answering and not device.fault for device in given_out)
         single = Request(id="", order=0, alternatives=(replace(demand, count=1),))
         assert all(not unfit(single, [device], pool["nodes"]) for device in given_out)
@@ -235,24 +252,27 @@ def test_several_devices_spread_no_further_than_they_have_to(pool: dict[str, Any
     pool["queue"] = near
     decisions = decisions_of(pool)
     ended = {end.lease for end in decisions.ends}
-    taken = {share.device for lease in pool["leases"] if lease.id not in ended for share in lease.shares}
+    pieces = {device.id: piece(device) for device in pool["devices"]}
+    taken = {
+        pieces[share.device] for lease in pool["leases"] if lease.id not in ended for share in lease.shares
+    }
     closed = {node.name for node in pool["nodes"] if node.is_cordoned}
     answering = {n.name for n in pool["nodes"] if n.lost_at is not None and n.lost_at > NOW} - closed
     for grant in decisions.grants:
         alone = replace(near[0], alternatives=(replace(near[0].alternatives[0], count=1),))
-        free = [
-            device
+        free = {
+            piece(device): device.node
             for device in pool["devices"]
             if device.node in answering
-            and device.id not in taken
+            and piece(device) not in taken
             and not unfit(alone, [device], pool["nodes"])
-        ]
-        chosen = {share.device for share in grant.shares}
-        if not chosen <= {device.id for device in free}:
+        }
+        chosen = {pieces[share.device] for share in grant.shares}
+        if not chosen <= free.keys():
             continue  # parts of devices that others have parts of, too
-        rooms = sorted(Counter(device.node for device in free).values(), reverse=True)
+        rooms = sorted(Counter(free.values()).values(), reverse=True)
         needed = next(number for number in range(1, 7) if sum(rooms[:number]) >= len(chosen))
-        assert len({device.node for device in free if device.id in chosen}) == needed
+        assert len({free[one] for one in chosen}) == needed
 
 
 @given(pools())

@@ -68,6 +68,19 @@ def test_halves_share_a_device_but_for_those_who_queue_for_whole_ones(
     assert ends(simulate(jobs, ONE, discipline, NO_LOSS)) == expected
 
 
+@pytest.mark.parametrize(("memory_fraction", "second"), [(None, 200.0), (0.5, 110.0)])
+def test_jobs_of_two_apis_have_one_device_in_turns_or_in_parts(
+    memory_fraction: float | None, second: float
+) -> None:
+    jobs = [
+        job("a", api="opencl", memory_fraction=memory_fraction, busy=0.4),
+        job("b", 10.0, api="cuda", memory_fraction=memory_fraction, busy=0.4),
+    ]
+    both = Pool(devices=1, apis=("opencl", "cuda"))
+    run = simulate(jobs, both, ours(), NO_LOSS)
+    assert (ends(run), run.devices) == ({"a": 100.0, "b": second}, 1)
+
+
 def test_contention_stretches_those_who_want_more_than_there_is() -> None:
     """Both want all of it: each gets half until a has done its 100 s at 200 s; b started at the same time."""
     jobs = [job("a", compute=0.5), job("b", duration_s=150.0, compute=0.5)]
@@ -162,6 +175,7 @@ JOBS = st.builds(
     duration_s=st.integers(1, 300).map(float),
     tenant=st.sampled_from("abc"),
     count=st.sampled_from([1, 1, 1, 2, 3]),
+    api=st.sampled_from(["", "opencl", "cuda"]),
     memory_fraction=st.sampled_from([None, None, 0.25, 0.5]),
     priority=st.sampled_from([0, 0, 1]),
     preemptible=st.booleans(),
@@ -178,8 +192,8 @@ def numbered(jobs: list[Job]) -> list[Job]:
 @given(st.lists(JOBS, min_size=1, max_size=25), st.sampled_from([ours(), exclusive()]))
 def test_each_job_ends_once_and_its_work_is_the_devices_work(jobs: list[Job], discipline: Discipline) -> None:
     jobs = numbered(jobs)
-    pool = Pool(devices=4, per_node=2)
-    run = simulate(jobs, pool, discipline, Options(resumes=True))
+    pool = Pool(devices=4, per_node=2, apis=("opencl", "cuda"))
+    run = simulate(jobs, pool, discipline, Options(resumes=True))  # which sees that no hardware has too much
     assert sorted(outcome.job.id for outcome in run.outcomes) == sorted(found.id for found in jobs)
     assert all(-1e-9 <= sample.allocated <= 4 + 1e-9 for sample in run.samples)
     assert all(-1e-9 <= sample.busy <= 4 + 1e-9 for sample in run.samples)

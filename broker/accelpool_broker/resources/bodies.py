@@ -76,6 +76,7 @@ def device_body(seen: SeenDevice) -> Body:
         "environment": device.environment,
         "kind": device.kind,
         "api": device.api,
+        "hardware": device.hardware,
         "attributes": device.attributes,
         "capacity": {"memory_bytes": device.memory_bytes, "compute_units": device.compute_units},
         "state": seen.state.value,

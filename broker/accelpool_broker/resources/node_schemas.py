@@ -41,6 +41,11 @@ class DeviceIn(Schema):
     api = text_field(16, 1, required=True)
     attributes = Dict(keys=text_field(), values=Raw(allow_none=True), load_default=dict)
     capacity = Nested(Capacity, required=True)
+    hardware = text_field(
+        64,
+        load_default="",
+        metadata=about("the same for devices that are one piece of hardware, as two APIs show it"),
+    )
     fault = text_field(MAX_TEXT, load_default="")
 
 

@@ -107,6 +107,7 @@ def _registration(data: dict[str, Any]) -> Registration:
                 attributes=device["attributes"],
                 memory_bytes=device["capacity"]["memory_bytes"],
                 compute_units=device["capacity"]["compute_units"],
+                hardware=device["hardware"],
                 fault=device["fault"],
             )
             for device in data["devices"]

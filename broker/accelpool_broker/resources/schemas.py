@@ -82,7 +82,7 @@ class NodeOut(Schema):
     address = Nested(Address)
     version = String()
     last_seen_at = instant_field()
-    device_count = Integer()
+    device_count = Integer(metadata=about("those that are one piece of hardware count once"))
     labels = Dict(keys=String(), values=String())
     taints = List(String())
     cordoned = Boolean(metadata=about("whether it takes no new leases"))
@@ -122,12 +122,15 @@ class DeviceOut(Schema):
     environment = String()
     kind = String(validate=OneOf(KINDS))
     api = String()
+    hardware = String(
+        metadata=about("the same for devices that are one piece of hardware, which is lent once, as any")
+    )
     attributes = Dict(keys=String(), values=Raw(allow_none=True))
     capacity = Nested(Capacity)
     state = String(validate=OneOf([state.value for state in DeviceState]))
     fault = String()
     free = Nested(Free)
-    leases = List(String(), metadata=about("the ids of the leases that have parts of it"))
+    leases = List(String(), metadata=about("the ids of the leases that have parts of its hardware"))
     loaded_image = Nested(
         LoadedImageOut,
         allow_none=True,

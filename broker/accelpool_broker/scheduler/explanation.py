@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelpool_broker.scheduler.foresight import earliest_start
-from accelpool_broker.scheduler.reasons import FREE, RESERVED, places_free, what_of
+from accelpool_broker.scheduler.reasons import FREE, LEASED_AS, RESERVED, places_free, what_of
 from accelpool_broker.scheduler.room import Room
 from accelpool_broker.scheduler.stay import stay_of
 from accelpool_broker.scheduler.views import FOREVER, Demand, Request
@@ -78,6 +78,8 @@ def _verdict(
     device = room.inventory.devices[place]
     mismatch = room.inventory.mismatch(demand, place)
     doing = "" if mismatch else what_of(request, demand, place, room, free)
+    if doing.startswith(LEASED_AS):
+        doing = _lent_as(place, room)
     kept_for, kept_from = room.kept_for.get(place, ""), None
     if kept_for == request.id and doing == FREE:
         doing = "kept for it until it has all that it needs"
@@ -97,3 +99,11 @@ def _verdict(
         kept_from=kept_from,
         leases=tuple(lease.id for lease in room.leases.get(place, ())),
     )
+
+
+def _lent_as(place: int, room: Room) -> str:
+    """Return by which of its other faces a device's hardware is lent."""
+    other = room.lent_as(place)
+    assert other is not None
+    device = room.inventory.devices[other]
+    return f"its hardware is lent as {device.name} ({device.api})"

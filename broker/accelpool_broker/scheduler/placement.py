@@ -168,7 +168,8 @@ class Chooser:
 
     def _use_of_node(self, place: int) -> int:
         on_node = self._inventory.on_node[self._inventory.devices[place].node]
-        return sum(WHOLE - self._room.compute_ppm[other] for other in on_node)
+        firsts = (other for other in on_node if self._inventory.is_first(other))
+        return sum(WHOLE - self._room.compute_ppm[other] for other in firsts)
 
     def _share(self, demand: Demand, place: int) -> Share:
         memory_bytes, compute_ppm = fitness.part_of(demand, self._inventory.memory_bytes[place])

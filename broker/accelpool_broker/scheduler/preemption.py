@@ -117,15 +117,13 @@ class Preemption:
         if lacks_bytes <= 0 and lacks_ppm <= 0:
             return None  # it has room: it is among the free ones
         chosen: list[LeaseView] = []
-        device = room.inventory.devices[place].id
         for lease in self._yielding(room.leases[place], request, demand):
             if lacks_bytes <= 0 and lacks_ppm <= 0:
                 break
             chosen.append(lease)
-            for share in lease.shares:
-                if share.device == device:
-                    lacks_bytes -= share.memory_bytes
-                    lacks_ppm -= share.compute_ppm
+            for share in room.inventory.shares_of(place, lease.shares):
+                lacks_bytes -= share.memory_bytes
+                lacks_ppm -= share.compute_ppm
         return Sacrifice(place=place, leases=tuple(chosen)) if lacks_bytes <= 0 and lacks_ppm <= 0 else None
 
     def _yielding(self, leases: Sequence[LeaseView], request: Request, demand: Demand) -> list[LeaseView]:

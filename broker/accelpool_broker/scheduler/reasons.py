@@ -25,6 +25,7 @@ from accelpool_broker.scheduler.views import (
 FREE, LEASED, KEPT, RESERVED = "free", "leased", "kept for earlier requests", "reserved"
 CORDONED, SILENT = "cordoned", "on a node that does not answer"
 DOING = (FREE, LEASED, KEPT, RESERVED, CORDONED, SILENT)
+LEASED_AS = "leased as "  # and the API of the face by which the hardware is lent
 
 
 def unfit(request: Request, devices: Iterable[DeviceView], nodes: Iterable[NodeView] = ()) -> dict[str, str]:
@@ -104,7 +105,8 @@ def _why_waiting(request: Request, demand: Demand, room: Room) -> str:
         return f"{len(suitable)} {noun} would do at present{wanted}"
     free = places_free(demand, room)
     doing = Counter(what_of(request, demand, place, room, free) for place in suitable)
-    parts = [f"{doing[what]} {what}" for what in DOING if doing[what]]
+    as_others = sorted(what for what in doing if what.startswith(LEASED_AS))
+    parts = [f"{doing[what]} {what}" for what in (*DOING[:2], *as_others, *DOING[2:]) if doing[what]]
     return f"{len(suitable)} {noun} would do: {', '.join(parts)}{wanted}"
 
 
@@ -114,12 +116,13 @@ def places_free(demand: Demand, room: Room) -> frozenset[int]:
 
 
 def what_of(request: Request, demand: Demand, place: int, room: Room, free: Collection[int]) -> str:
-    """Return what a suitable device is doing, as a request sees it: one of `DOING`."""
+    """Return what a suitable device is doing, as a request sees it: one of `DOING`, or `LEASED_AS` an API."""
     if not room.is_open[place]:
         node = room.inventory.nodes.get(room.inventory.devices[place].node)
         return CORDONED if node is not None and node.is_cordoned else SILENT
     if place not in free:
-        return LEASED
+        other = room.lent_as(place)
+        return LEASED if other is None else f"{LEASED_AS}{room.inventory.devices[other].api}"
     if room.kept_for.get(place, request.id) != request.id:
         return KEPT
     leaves_at = stay_of(request, room.policy, room.now).leaves_at

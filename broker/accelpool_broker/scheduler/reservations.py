@@ -98,7 +98,6 @@ class Reservations:
     def _in_the_way(self, place: int, at: float, going: Iterable[str]) -> Iterator[LeaseView]:
         """Yield as many preemptible leases as there is too little room for on a device at an instant."""
         room = self._room
-        device = room.inventory.devices[place].id
         used_bytes, used_ppm = peak(room.holds(place, warning_s=FOREVER), at, nextafter(at, inf))
         yielding = [
             lease for lease in room.leases.get(place, ()) if lease.is_preemptible and end_of(lease) > at
@@ -106,8 +105,9 @@ class Reservations:
         for lease in sorted(yielding, key=lambda one: (one.id not in going, _cost(one))):
             if used_bytes <= room.inventory.memory_bytes[place] and used_ppm <= WHOLE:
                 return
-            used_bytes -= sum(share.memory_bytes for share in lease.shares if share.device == device)
-            used_ppm -= sum(share.compute_ppm for share in lease.shares if share.device == device)
+            shares = room.inventory.shares_of(place, lease.shares)
+            used_bytes -= sum(share.memory_bytes for share in shares)
+            used_ppm -= sum(share.compute_ppm for share in shares)
             yield lease
 
     def settle(self) -> Kept:

@@ -1,4 +1,8 @@
-"""What is free on each device while decisions are made: it only ever shrinks within one pass."""
+"""What is free on each device while decisions are made: it only ever shrinks within one pass.
+
+What is had of one face of a piece of hardware is noted for all of them: whoever looks at a device sees what
+is left of its hardware.
+"""
 
 from __future__ import annotations
 
@@ -69,15 +73,22 @@ class Room:
             place = self.inventory.places.get(share.device)
             if place is not None:
                 self.use(place, share)
-                self.leases.setdefault(place, []).append(lease)
+                for face in self.inventory.faces[place]:
+                    self.leases.setdefault(face, []).append(lease)
 
     def take(self, place: int, share: Share, lease: str, leaves_at: float = FOREVER) -> None:
         """Take a share of a device for a lease that leaves it by an instant."""
         self.use(place, share)
-        self._granted.setdefault(place, []).append(hold_of(lease, [share], ends_at=leaves_at))
+        hold = hold_of(lease, [share], ends_at=leaves_at)
+        for face in self.inventory.faces[place]:
+            self._granted.setdefault(face, []).append(hold)
 
     def use(self, place: int, share: Share) -> None:
         """Take a share of a device, whoever has it."""
+        for face in self.inventory.faces[place]:
+            self._use(face, share)
+
+    def _use(self, place: int, share: Share) -> None:
         self.whole.pop(place, None)
         self.memory_bytes[place] -= share.memory_bytes
         self.compute_ppm[place] -= share.compute_ppm
@@ -90,20 +101,24 @@ class Room:
 
     def keep(self, places: Iterable[int], request: str, starts_at: float) -> None:
         """Keep devices for a request that has to wait, and can start at that instant at the earliest."""
-        for place in places:
-            self.kept_for[place] = request
-            self.kept_from[place] = starts_at
+        for face in (face for place in places for face in self.inventory.faces[place]):
+            self.kept_for[face] = request
+            self.kept_from[face] = starts_at
 
     def reserve(self, place: int, share: Share, request: str, starts_at: float, ends_at: float) -> None:
         """Reserve a share of a device from one instant to another."""
         hold = hold_of(request, [share], starts_at=starts_at, ends_at=ends_at)
-        self.reserved.setdefault(place, []).append(hold)
+        for face in self.inventory.faces[place]:
+            self.reserved.setdefault(face, []).append(hold)
 
     def release(self, place: int, request: str) -> None:
         """Reserve no longer what is reserved of a device for a request."""
-        left = [hold for hold in self.reserved.pop(place, ()) if hold.id != request]
-        if left:
-            self.reserved[place] = left
+        left = [hold for hold in self.reserved.get(place, ()) if hold.id != request]
+        for face in self.inventory.faces[place]:
+            if left:
+                self.reserved[face] = list(left)
+            else:
+                self.reserved.pop(face, None)
 
     def holds(self, place: int, warning_s: float | None = None) -> list[Hold]:
         """Return who has what of a device, now and later.
@@ -120,9 +135,8 @@ class Room:
         return [*known, *self._granted.get(place, ()), *self.reserved.get(place, ())]
 
     def _of_leases(self, place: int, warning_s: float) -> Iterator[Hold]:
-        device = self.inventory.devices[place].id
         for lease in self.leases.get(place, ()):
-            shares = [share for share in lease.shares if share.device == device]
+            shares = self.inventory.shares_of(place, lease.shares)
             yield hold_of(lease.id, shares, ends_at=self._gone_at(lease, warning_s))
 
     def _gone_at(self, lease: LeaseView, warning_s: float) -> float:
@@ -147,8 +161,16 @@ class Room:
         return fits and most_ppm + compute_ppm <= WHOLE
 
     def used_places(self) -> set[int]:
-        """Return the places of devices of which somebody has something, now or later."""
-        return {*self.leases, *self._granted, *self.reserved}
+        """Return the first face of each piece of hardware of which somebody has something, now or later."""
+        used = {*self.leases, *self._granted, *self.reserved}
+        return {place for place in used if self.inventory.is_first(place)}
+
+    def lent_as(self, place: int) -> int | None:
+        """Return the face by which a device's hardware is lent; None if it is not, or the device is, too."""
+        devices = self.inventory.devices
+        lent = {share.device for lease in self.leases.get(place, ()) for share in lease.shares}
+        faces = [face for face in self.inventory.faces[place] if devices[face].id in lent]
+        return faces[0] if faces and place not in faces else None
 
     def reserved_before(self, place: int, leaves_at: float) -> Hold | None:
         """Return the first reservation of a device that begins before an instant, None if none does."""
@@ -170,7 +192,6 @@ class Room:
         """Return when so much of a device is free by the ends that leases have; FOREVER if never."""
         if not self.is_open[place]:
             return FOREVER
-        device = self.inventory.devices[place].id
         lacks_bytes = memory_bytes - self.memory_bytes[place]
         lacks_ppm = compute_ppm - self.compute_ppm[place]
         at = now
@@ -178,10 +199,9 @@ class Room:
             if lacks_bytes <= 0 and lacks_ppm <= 0:
                 break
             at = end_of(lease)
-            for share in lease.shares:
-                if share.device == device:
-                    lacks_bytes -= share.memory_bytes
-                    lacks_ppm -= share.compute_ppm
+            for share in self.inventory.shares_of(place, lease.shares):
+                lacks_bytes -= share.memory_bytes
+                lacks_ppm -= share.compute_ppm
         return at if lacks_bytes <= 0 and lacks_ppm <= 0 else FOREVER
 
     def tightest(self, compute_ppm: int, fits: Callable[[int], bool]) -> int | None:

@@ -172,7 +172,7 @@ class Server:
                 starts_at = earliest_start(request, demand, self._room, self._now)
                 self._room.keep(places, request.id, starts_at)
             if len(places) < demand.count:
-                self._room.awaited.append(candidates.members)
+                self._room.awaited.append(candidates.faces)
             return
 
     def _sacrificed(self, request: Request, demand: Demand) -> list[int]:

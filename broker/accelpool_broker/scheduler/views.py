@@ -65,6 +65,8 @@ class DeviceView:
 
     Attributes:
         api: What its sessions speak: "opencl", "cuda", ...
+        hardware: What of it is lent: the same for devices that are faces of one piece; "" for one that is
+            the only face of its own.
         attributes: What its driver says of it; expressions may ask.
         fault: Why it cannot be used, "" if it can.
         loaded_image: The SHA-256 of the binary that was loaded on it last, "" if unknown.
@@ -78,6 +80,7 @@ class DeviceView:
     memory_bytes: int
     compute_units: int = 1
     api: str = OPENCL
+    hardware: str = ""
     attributes: Mapping[str, object] = field(default_factory=dict)
     fault: str = ""
     loaded_image: str = ""

@@ -16,6 +16,7 @@ from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
 from accelpool_broker.scheduler import DeviceView, loss
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
+from accelpool_broker.services.faces import level_memory
 from accelpool_broker.services.idleness import Idleness
 from accelpool_broker.services.pool import Pool
 from accelpool_wire.errors import Conflict, NotFound
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceReport:
-    """A device as its node describes it."""
+    """A device as its node describes it; those of a node with the same `hardware` are one piece of it."""
 
     name: str
     environment: str
@@ -37,6 +38,7 @@ class DeviceReport:
     attributes: dict[str, Any]
     memory_bytes: int
     compute_units: int
+    hardware: str = ""
     fault: str = ""
 
 
@@ -283,7 +285,10 @@ def _update_devices(change: Change, node: str, reports: Sequence[DeviceReport]) 
         device = known.get(report.name) or Device(
             id=f"dev_{secrets.token_urlsafe(8)}", node_name=node, name=report.name, epoch=0
         )
+        known[report.name] = device
         device.environment, device.kind, device.api = report.environment, report.kind, report.api
         device.attributes, device.fault, device.is_present = report.attributes, report.fault, True
         device.memory_bytes, device.compute_units = report.memory_bytes, report.compute_units
+        device.hardware = f"{node}/{report.hardware}" if report.hardware else device.id
         change.tx.add(device)
+    level_memory(known.values())

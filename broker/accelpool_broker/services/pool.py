@@ -12,10 +12,11 @@ from contextlib import AbstractContextManager, contextmanager
 
 from accelpool_broker import scheduler
 from accelpool_broker.clock import Clock
-from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, NodeState, Share
+from accelpool_broker.models import TRANSITIONS, Lease, LeaseState, NodeState, Share
 from accelpool_broker.news import News
 from accelpool_broker.services import charges
 from accelpool_broker.services.changes import Change, Changes
+from accelpool_broker.services.faces import Faces
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.services.recent import Recent
 from accelpool_broker.services.views import write_booking
@@ -194,9 +195,9 @@ class Pool:
         change.tx.flush()  # devices are free in the database before they are granted again
         if decisions.grants:
             wanted = [share.device for grant in decisions.grants for share in grant.shares]
-            devices = {device.id: device for device in change.tx.devices(wanted)}
+            faces = Faces(change.tx.with_faces(wanted))
             for grant in decisions.grants:
-                self._grant(change, grant, devices)
+                self._grant(change, grant, faces)
 
     def _tell(self, change: Change, decisions: scheduler.Decisions) -> None:
         for notice in decisions.notices:
@@ -210,7 +211,7 @@ class Pool:
             lease.notice_why, lease.notice_reason, lease.revoke_at = "", "", None
             change.leases.add(lease.id)
 
-    def _grant(self, change: Change, grant: scheduler.Grant, devices: dict[str, Device]) -> None:
+    def _grant(self, change: Change, grant: scheduler.Grant, faces: Faces) -> None:
         lease = _lease(change, grant.lease)
         _move(lease, LeaseState.ACTIVE)
         lease.reason = ""
@@ -221,8 +222,7 @@ class Pool:
             lease.ends_at = change.now + lease.max_duration_s
         change.wake_at = min(at for at in (change.wake_at, lease.expires_at, lease.ends_at) if at is not None)
         for share in grant.shares:
-            device = devices[share.device]
-            device.epoch += 1
+            device = faces.next_epoch(share.device)
             change.nodes.add(device.node_name)
             lease.shares.append(
                 Share(

@@ -34,6 +34,7 @@ def device_view(device: Device) -> scheduler.DeviceView:
         environment=device.environment,
         kind=device.kind,
         api=device.api,
+        hardware="" if device.hardware == device.id else device.hardware,
         memory_bytes=device.memory_bytes,
         compute_units=device.compute_units,
         attributes=device.attributes,

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from accelpool_broker.scheduler import CUDA, OPENCL
 from accelpool_broker.simulator import report
 from accelpool_broker.simulator.disciplines import Discipline, exclusive, ours
 from accelpool_broker.simulator.engine import Options, simulate
@@ -46,8 +47,12 @@ def _run(given: argparse.Namespace) -> None:
         require_plotting(given.plot)
     jobs = _jobs(given)
     pool = Pool(
-        devices=given.devices, per_node=given.per_node, memory_bytes=given.memory, kind=given.kind
-    )  # fmt: skip
+        devices=given.devices,
+        per_node=given.per_node,
+        memory_bytes=given.memory,
+        kind=given.kind,
+        apis=(OPENCL, CUDA) if given.both_apis else (OPENCL,),
+    )
     options = Options(resumes=given.preempted == "resume", switching_loss=given.switching_loss)
     runs = [
         simulate(jobs, _pool(pool, plan), _discipline(plan, given), options)

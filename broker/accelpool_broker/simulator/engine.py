@@ -79,6 +79,7 @@ class _Simulation:
         self._floor = Floor(self._inventory, options.switching_loss)
         self._ledger = Ledger(discipline.weights, discipline.policy.half_life_s)
         self._queue = Waiting(pool, discipline.policy)
+        self._devices = pool.devices
         self._total_ppm = pool.devices * WHOLE
         self._by_id = {job.id: job for job in jobs}
         self._progress: dict[str, _Progress] = {}
@@ -102,7 +103,7 @@ class _Simulation:
         assert len(self._queue) == 0, "jobs wait, and nothing happens any more"
         return Run(
             name=self._discipline.name,
-            devices=len(self._inventory.devices),
+            devices=self._devices,
             outcomes=self._outcomes,
             samples=self._samples,
             backlogs=self._ledger.backlogs,

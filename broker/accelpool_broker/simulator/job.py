@@ -29,6 +29,7 @@ class Job(
         duration_s: How long it runs where nobody shares its devices.
         tenant: Who is charged.
         kind: What kind of device it asks for.
+        api: What its programs are written for, where devices have a face for each API.
         count: How many devices.
         memory_bytes: Memory that it asks for on each.
         memory_fraction: The same as a part of the device's memory.
@@ -46,6 +47,7 @@ class Job(
     duration_s: Seconds
     tenant: Name = "default"
     kind: Literal["any", "gpu", "cpu", "accelerator", "custom"] = "any"
+    api: Literal["", "opencl", "cuda"] = ""
     count: Annotated[int, Meta(ge=1, le=256)] = 1
     memory_bytes: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)] | None = None
     memory_fraction: Fraction | None = None
@@ -62,6 +64,7 @@ class Job(
         """What it asks for, in the scheduler's words."""
         return Demand(
             kind=self.kind,
+            api=self.api,
             count=self.count,
             memory_bytes=self.memory_bytes,
             memory_ppm=None if self.memory_fraction is None else _ppm(self.memory_fraction),

@@ -76,6 +76,9 @@ def _add_pool(group: argparse._ArgumentGroup) -> None:
         "--kind", choices=("gpu", "cpu", "accelerator", "custom"), default="gpu", help="of all"
     )
     group.add_argument(
+        "--both-apis", action="store_true", help="each is there for OpenCL and for CUDA, and lent once"
+    )
+    group.add_argument(
         "--switching-loss",
         type=_number(0.0, 0.9),
         default=0.05,

@@ -11,7 +11,7 @@ from accelpool_broker.scheduler import WHOLE, Inventory, LeaseView
 from accelpool_broker.simulator.job import Job
 from accelpool_broker.simulator.sharing import speeds
 
-EPSILON_S = 1e-6
+EPSILON = EPSILON_S = 1e-6
 
 
 @dataclass(kw_only=True)
@@ -21,7 +21,7 @@ class Running:
     Attributes:
         lease: What it was granted.
         size: How many devices that is, parts as parts.
-        places: Its devices.
+        places: Its devices, each by the first face of its hardware.
         parts: Its share of compute on each, in the same order.
         left_s: How long it would still run alone.
         since_s: As of when.
@@ -77,7 +77,8 @@ class Floor:
 
     def start(self, job: Job, lease: LeaseView, size: float, left_s: float, now: float) -> None:
         """Let a job run on what it was granted."""
-        places = tuple(self._inventory.places[share.device] for share in lease.shares)
+        inventory = self._inventory
+        places = tuple(inventory.faces[inventory.places[share.device]][0] for share in lease.shares)
         parts = tuple(share.compute_ppm / WHOLE for share in lease.shares)
         running = Running(
             job=job, lease=lease, size=size, places=places, parts=parts, left_s=left_s, since_s=now
@@ -89,6 +90,7 @@ class Floor:
         self._foresee(running)
         for place, part in zip(places, parts, strict=True):
             self._on[place][job.id] = part
+            assert sum(self._on[place].values()) < 1 + EPSILON, "hardware is over-committed"
         self._change(places, now)
 
     def stop(self, id: str, now: float) -> Running:

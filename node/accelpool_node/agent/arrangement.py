@@ -108,6 +108,12 @@ def environments_of(settings: Settings, home: Path) -> Environments:
     variables = settings.variables
     if settings.backend == "cuda":
         found = [drivers.cuda_environment(variables, is_expected=True)]
+    elif settings.backend.startswith("null-both:"):
+        count = settings.backend.removeprefix("null-both:")
+        found = [
+            drivers.null_environment(f"null:{count}", variables),
+            drivers.null_environment(f"null-cuda:{count}", variables, "null-cuda"),
+        ]
     elif settings.backend.startswith("null"):
         found = [drivers.null_environment(settings.backend, variables)]
     else:

@@ -33,7 +33,12 @@ AttributeValue = int | str | bool | list[int] | list[str] | dict[str, int | str 
 
 
 class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A device of the node."""
+    """A device of the node.
+
+    Attributes:
+        hardware: The same for devices that are faces of one piece of hardware; it is told of these alone.
+            Brokers of before it refuse the node then: they would lend the hardware twice.
+    """
 
     name: str
     environment: str
@@ -41,6 +46,7 @@ class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
     api: str
     attributes: dict[str, AttributeValue]
     capacity: Capacity
+    hardware: str | msgspec.UnsetType = msgspec.UNSET
     fault: str = ""
 
 

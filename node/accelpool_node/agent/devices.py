@@ -1,25 +1,29 @@
 """The node's devices: what was found, under which names and attributes, and what works. No I/O.
 
 A device's name on the node is its environment and its backend's name for it ("intel/AMD EPYC"): unique, and
-the same after a restart.
+the same after a restart. A GPU that OpenCL and CUDA both show is two devices, its faces: what is lent of
+either, and whose turn it is, goes by the hardware.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport, LoadedImage
 from accelpool_node.discover import NO_SANDBOX, Listed
-from accelpool_node.drivers import BUNDLED, CUDA
+from accelpool_node.drivers import BUNDLED
 from accelpool_node.sandbox.policy import Sandbox
 from accelpool_wire.messages import InfoValue
 
 MAX_FAULT = 500
 MAX_NAME = 255
+HARDWARE = "hardware"
 GLOBAL_MEM_SIZE, MAX_COMPUTE_UNITS, EXTENSIONS = 0x101F, 0x1002, 0x1030
 PCI_BUS, PCI_SLOT, PCI_DOMAIN = 0x4008, 0x4009, 0x400A  # cl_nv_device_attribute_query
 PLATFORM_VERSION, PLATFORM_NAME, PLATFORM_VENDOR = 0x0901, 0x0902, 0x0903
@@ -101,16 +105,27 @@ class Devices:
     """
 
     def __init__(self, devices: Iterable[NodeDevice] = ()) -> None:
-        self._devices = {device.name: device for device in devices}
+        self._devices = {device.name: device for device in with_faces(tuple(devices))}
         self.faults = {device.name: device.report.fault for device in self._devices.values()}
         self.loaded_images: dict[str, LoadedImage] = {}
 
     def __len__(self) -> int:
         return len(self._devices)
 
+    @property
+    def pieces(self) -> int:
+        """How many pieces of hardware they are."""
+        return len({self.hardware(name) for name in self._devices})
+
     def get(self, name: str) -> NodeDevice | None:
         """Return a device by its name on the node."""
         return self._devices.get(name)
+
+    def hardware(self, name: str) -> str:
+        """Return what is lent of a device: the same for all faces of it; of the only face its own name."""
+        device = self._devices.get(name)
+        told = None if device is None else device.report.hardware
+        return told if isinstance(told, str) else name
 
     def of(self, environment: str) -> list[NodeDevice]:
         """Return the devices of an environment."""
@@ -185,20 +200,19 @@ def without_bundled(listed: Mapping[str, list[Listed]]) -> dict[str, list[Listed
     }
 
 
-def without_second_faces(listed: Mapping[str, list[Listed]]) -> dict[str, list[Listed]]:
-    """Return what each environment found, less what CUDA shows too: hardware is lent under one name.
+def with_faces(devices: Sequence[NodeDevice]) -> list[NodeDevice]:
+    """Return devices that say which of them are faces of the same hardware: those at the same place."""
+    places = [str(device.report.attributes.get(HARDWARE, "")) for device in devices]
+    shown = Counter(places)
+    return [
+        replace(device, report=structs.replace(device.report, hardware=place))
+        if place and shown[place] > 1
+        else device
+        for device, place in zip(devices, places, strict=True)
+    ]
 
-    Args:
-        listed: Devices by environment.
-    """
-    faces = {hardware(device) for device in listed.get(CUDA, ())} - {""}
-    return {
-        environment: [device for device in devices if environment == CUDA or hardware(device) not in faces]
-        for environment, devices in listed.items()
-    }
 
-
-def hardware(device: Listed) -> str:
+def place_of(device: Listed) -> str:
     """Return what tells a piece of hardware from all others on the node, "" where nobody says.
 
     It is the place on the PCI bus, as NVIDIA's OpenCL and CUDA both tell it.
@@ -258,9 +272,9 @@ def attributes(device: Listed) -> dict[str, AttributeValue]:
             value = infos.get(number)
             if value is not None:
                 found[name] = _readable(name, value)
-    place = hardware(device)
+    place = place_of(device)
     if place:
-        found["hardware"] = place
+        found[HARDWARE] = place
     capability = device.info.get(CAPABILITY_MAJOR), device.info.get(CAPABILITY_MINOR)
     if None not in capability:
         found["compute_capability"] = f"{capability[0]}.{capability[1]}"

@@ -19,7 +19,6 @@ from accelpool_node.agent.devices import (
     describe,
     describe_broken,
     without_bundled,
-    without_second_faces,
 )
 from accelpool_node.agent.processes import Processes
 from accelpool_node.discover import Line, Listed, Listing, Probed, Probing, parse
@@ -71,7 +70,7 @@ class Discovery:
             else:
                 listed[environment.name] = listing.devices
                 sandboxes[environment.name] = listing.sandbox
-        kept = without_second_faces(without_bundled(listed))
+        kept = without_bundled(listed)
         by_name = {environment.name: environment for environment in environments}
         broken |= {name: fault for name in kept if (fault := _lack(by_name[name], kept[name]))}
         found = await asyncio.gather(

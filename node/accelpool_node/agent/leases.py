@@ -19,7 +19,7 @@ question and answer came after its first session.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from accelpool_node.agent.contract import GrantedLease
 from accelpool_wire.errors import LeaseExpired, LeaseRevoked, ProblemError, StaleEpoch, problem
@@ -31,11 +31,15 @@ MAX_ENDED = 4096
 class LeaseTable:
     """What the node knows of leases.
 
+    Args:
+        hardware: Returns what of a device is granted: grants of all its faces are numbered in one series.
+
     Attributes:
         is_known: Whether the broker has said anything yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hardware: Callable[[str], str] = str) -> None:
+        self._hardware = hardware
         self.is_known = False
         self._granted: dict[str, GrantedLease] = {}
         self._ended: OrderedDict[str, ProblemError] = OrderedDict()
@@ -69,13 +73,16 @@ class LeaseTable:
     def is_doubtful(self, claims: LeaseClaims) -> bool:
         """Whether only the broker can tell a token with these claims from one of an earlier grant."""
         is_unknown = claims.lease not in self._granted and claims.lease not in self._ended
-        return is_unknown and any(share.epoch < self._newest.get(share.device, 0) for share in claims.shares)
+        return is_unknown and any(share.epoch < self._newest_of(share.device) for share in claims.shares)
 
     def _needed_epoch(self, share: ShareClaim, granted: GrantedLease | None) -> int:
         for of_lease in granted.devices if granted else ():
             if of_lease.name == share.device:
                 return of_lease.epoch
-        return self._newest.get(share.device, 0)
+        return self._newest_of(share.device)
+
+    def _newest_of(self, device: str) -> int:
+        return self._newest.get(self._hardware(device), 0)
 
     def note(self, claims: LeaseClaims) -> None:
         """Take into account that a token was accepted."""
@@ -109,7 +116,7 @@ class LeaseTable:
 
     def _note_epochs(self, epochs: Iterable[tuple[str, int]]) -> None:
         for device, epoch in epochs:
-            self._newest[device] = max(epoch, self._newest.get(device, 0))
+            self._newest[self._hardware(device)] = max(epoch, self._newest_of(device))
 
 
 def _ending(id: str, granted: GrantedLease | None, now: float) -> ProblemError:

@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--backend",
         default="auto",
-        help="auto, opencl, cuda; null:COUNT or null-cuda:COUNT for devices that need nothing",
+        help="auto, opencl, cuda; null:COUNT, null-cuda:COUNT, null-both:COUNT for devices that need nothing",
     )
     add(
         "--environments",
@@ -175,9 +175,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         raise Invalid(f"--warm is 0 or more, not {options.warm}")
     if not 0 < options.disk < math.inf:
         raise Invalid(f"--disk is more than 0, not {options.disk:g}")
-    if not re.fullmatch(r"auto|opencl|cuda|null(-cuda)?:[0-9]{1,3}", options.backend):
+    if not re.fullmatch(r"auto|opencl|cuda|null(-cuda|-both)?:[0-9]{1,3}", options.backend):
         raise Invalid(
-            f"--backend is auto, opencl, cuda, null:COUNT or null-cuda:COUNT, not {options.backend}"
+            "--backend is auto, opencl, cuda, null:COUNT, null-cuda:COUNT or null-both:COUNT, "
+            f"not {options.backend}"
         )
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
     token = join_token = ""

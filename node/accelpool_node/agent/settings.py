@@ -21,8 +21,8 @@ class Settings:
         join_token: What gets it one there, "" if there should be one.
         join_source: Where that came from: a file, or a variable.
         token_files: The files that these came from, if any.
-        backend: "auto" for whatever there is, "opencl" or "cuda" for one of them, or "null:COUNT" for
-            devices that need nothing.
+        backend: "auto" for whatever there is, "opencl" or "cuda" for one of them, or "null:COUNT",
+            "null-cuda:COUNT" or "null-both:COUNT" for devices that need nothing.
         listen: Host and port of the data plane; port 0 for any.
         advertise: The host and port that clients are told; port 0 for the one listened on.
         is_secure: Whether clients and other nodes come over TLS.

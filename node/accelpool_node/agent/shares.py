@@ -1,6 +1,7 @@
 """The ledgers of the node's devices: who has which share now, written where the workers read it.
 
-A device gets its ledger with its first session. A lease's entry holds what the broker said last, or what the
+A device gets its ledger with its first session, and shares it with the other faces of its hardware: sessions
+of all of them take turns, by whatever driver. A lease's entry holds what the broker said last, or what the
 token says while the broker has said nothing; it is kept until the broker no longer names the lease, so that
 what was charged to a lease stays with it from one session to the next.
 """
@@ -8,7 +9,7 @@ what was charged to a lease stays with it from one session to the next.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from accelpool_node.agent.contract import GrantedLease, GrantedShare
@@ -26,20 +27,25 @@ class Seat:
     """A session's place in the ledger of one of its devices.
 
     Attributes:
-        device: The device's name on the node.
+        hardware: Of the device.
         share: What the worker is told.
         descriptor: Of the ledger.
     """
 
-    device: str
+    hardware: str
     share: SessionShare
     descriptor: int
 
 
 class Shares:
-    """All ledgers of the node."""
+    """All ledgers of the node, by hardware.
 
-    def __init__(self) -> None:
+    Args:
+        hardware: Returns which hardware a device is, by its name on the node.
+    """
+
+    def __init__(self, hardware: Callable[[str], str] = str) -> None:
+        self._hardware = hardware
         self._registries: dict[str, ledger.Registry] = {}
         self._granted: dict[tuple[str, str], GrantedShare] = {}
 
@@ -59,32 +65,35 @@ class Shares:
         return seats
 
     def _seat(self, lease: str, claim: ShareClaim, share: SessionShare) -> Seat:
-        registry = self._registries.get(claim.device)
+        hardware = self._hardware(claim.device)
+        registry = self._registries.get(hardware)
         if registry is None:
-            registry = self._registries[claim.device] = ledger.Registry(ledger.create())
-        granted = self._granted.get((claim.device, lease))
+            registry = self._registries[hardware] = ledger.Registry(ledger.create())
+        granted = self._granted.get((hardware, lease))
         memory_bytes, compute = _limits(granted, claim.memory_bytes, claim.compute)
         registry.set_limits(lease, memory_bytes, compute)
         slot = registry.add_session(lease)
         told = SessionShare(device=share.device, memory_bytes=memory_bytes, slot=slot)
-        return Seat(device=claim.device, share=told, descriptor=registry.ledger.descriptor)
+        return Seat(hardware=hardware, share=told, descriptor=registry.ledger.descriptor)
 
     def leave(self, seats: Sequence[Seat]) -> None:
         """Clear the places of a session whose process has ended, or never had them."""
         for seat in seats:
             assert seat.share.slot is not None, "a seat is a slot"
-            self._registries[seat.device].remove_session(seat.share.slot)
+            self._registries[seat.hardware].remove_session(seat.share.slot)
 
     def update(self, leases: Iterable[GrantedLease]) -> None:
         """Take the broker's word: new limits hold at once, for sessions that run, too."""
-        self._granted = {(share.name, lease.id): share for lease in leases for share in lease.devices}
-        for device, registry in self._registries.items():
+        self._granted = {
+            (self._hardware(share.name), lease.id): share for lease in leases for share in lease.devices
+        }
+        for hardware, registry in self._registries.items():
             for lease in registry.leases():
-                granted = self._granted.get((device, lease))
+                granted = self._granted.get((hardware, lease))
                 if granted is None:
                     registry.remove_lease(lease)  # later, if it has sessions: their end is under way
                 elif registry.set_limits(lease, *_limits(granted, *registry.limits(lease))):
-                    log.info("lease %s has now %s of device %s", lease, registry.limits(lease), device)
+                    log.info("lease %s has now %s of %s", lease, registry.limits(lease), hardware)
 
 
 def _limits(granted: GrantedShare | None, memory_bytes: int, compute: float) -> tuple[int, float]:

@@ -92,8 +92,8 @@ class Agent:
         self._stream = stream
         self._verify: Verify | None = None
         self._is_open = True
-        self._leases = LeaseTable()
-        self._shares = Shares()
+        self._leases = LeaseTable(devices.hardware)
+        self._shares = Shares(devices.hardware)
         self._activity = Activity()
         self._reporter = Reporter(secrets.token_hex(8))
         self._pools = {
@@ -153,7 +153,7 @@ class Agent:
                 Ready(
                     host=address.host,
                     port=address.port,
-                    devices=len(self._devices),
+                    devices=self._devices.pieces,
                     certificate_sha256=address.certificate_sha256,
                 )
             )

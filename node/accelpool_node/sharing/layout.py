@@ -1,4 +1,4 @@
-"""The shared memory of one device: where which number is, and who writes it.
+"""The shared memory of one device, with all faces of its hardware: where which number is, and who writes it.
 
 Every number is a word of 8 bytes in the machine's own order. The agent makes the memory (a memfd whose size
 is sealed) and hands its descriptor to workers with `Serve`.

@@ -22,6 +22,7 @@ from accelpool.cli.output import Output, human_bytes
 from accelpool.cli.pool import LocalPool, PoolOptions
 from accelpool.cli.settings import CliSettings
 from accelpool.cli.signals import interrupt_on_ending_signals
+from accelpool.pool_devices import CUDA
 
 if TYPE_CHECKING:
     from accelpool.cli.filters import Filtered, UInt8s
@@ -125,7 +126,7 @@ def _lacking(settings: CliSettings) -> str:
 
 
 def best_device(devices: list[dict[str, Any]], lacking: str = "") -> dict[str, Any]:
-    """Return a healthy device that computes: a GPU if there is one, else an accelerator, else a CPU.
+    """Return a healthy device for OpenCL C: a GPU if there is one, else an accelerator, else a CPU.
 
     Args:
         devices: As the broker tells of them.
@@ -135,7 +136,7 @@ def best_device(devices: list[dict[str, Any]], lacking: str = "") -> dict[str, A
         CommandFailed: There is none; the message says what to do.
     """
     for kind in ("gpu", "accelerator", "cpu"):
-        for device in devices:
+        for device in (one for one in devices if one.get("api") != CUDA):
             if device["kind"] == kind and device["state"] == "free" and not device.get("fault"):
                 return device
     if lacking:

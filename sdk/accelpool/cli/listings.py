@@ -12,7 +12,7 @@ from accelpool.cli import kept_lease
 from accelpool.cli.access import client, pool
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
-from accelpool.cli.output import Output, human_bytes, shortened
+from accelpool.cli.output import Output, human_bytes, pieces_of, plural, shortened
 from accelpool.cli.settings import CliSettings
 from accelpool_kernels import KernelLibraryError, entry, names, source
 from accelpool_kernels.description import OPENCL
@@ -29,12 +29,16 @@ def devices(url: Url = None, json: Json = False) -> None:
     output = Output(json)
     output.document({"devices": found})
     output.table(
-        ["device", "node", "kind", "name", "memory", "units", "state", "leases or fault"],
+        ["device", "node", "kind", "api", "name", "memory", "units", "state", "leases or fault"],
         [_device_row(device) for device in found],
         "The pool has no devices: start an agent with `accelpool node`, or ask `accelpool doctor` why.",
     )
     if not json and any(len(device.get("fault") or "") > LONGEST_FAULT for device in found):
         output.note("... is where a fault was cut short: `accelpool devices --json` has all of it.")
+    pieces = pieces_of(found)
+    if not json and pieces < len(found):
+        told = plural(pieces, "piece")
+        output.note(f"These are {told} of hardware: what two APIs show is lent once, by either.")
 
 
 def leases(
@@ -135,6 +139,7 @@ def _device_row(device: Record) -> tuple[object, ...]:
         device["id"],
         device["node"],
         device["kind"],
+        device.get("api", ""),
         device["name"],
         human_bytes(capacity.get("memory_bytes", 0)),
         capacity.get("compute_units", 0),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 JSON_KEY = "accelpool.json"
-BACKEND = re.compile(r"auto|opencl|cuda|null(?:-cuda)?:[0-9]{1,3}")
+BACKEND = re.compile(r"auto|opencl|cuda|null(?:-cuda|-both)?:[0-9]{1,3}")
 
 
 def _note_json(context: typer.Context, value: bool) -> bool:
@@ -26,7 +26,8 @@ def wants_json(context: typer.Context) -> bool:
 def _check_backend(value: str | None) -> str | None:
     """Refuse a backend that no agent knows before anything is started."""
     if value is not None and not BACKEND.fullmatch(value):
-        raise typer.BadParameter(f"it is auto, opencl, cuda, null:COUNT or null-cuda:COUNT, not {value}")
+        known = "auto, opencl, cuda, null:COUNT, null-cuda:COUNT or null-both:COUNT"
+        raise typer.BadParameter(f"it is {known}, not {value}")
     return value
 
 

@@ -97,6 +97,11 @@ def shortened(text: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 4].rstrip() + " ..."
 
 
+def pieces_of(devices: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many pieces of hardware some devices are, as a broker lists them."""
+    return len({device.get("hardware") or device["id"] for device in devices})
+
+
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun: "1 device", "2 devices"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -11,7 +11,7 @@ from accelpool import connect
 from accelpool.cli import extras
 from accelpool.cli.credentials_file import write_credentials
 from accelpool.cli.options import Backend, Json, StateDir
-from accelpool.cli.output import Output, plural
+from accelpool.cli.output import Output, pieces_of, plural
 from accelpool.cli.pool import DEFAULT_PORT, LocalPool, PoolOptions
 from accelpool.cli.settings import CliSettings
 from accelpool.cli.signals import interrupt_on_ending_signals
@@ -71,8 +71,8 @@ def _start(pool: LocalPool, output: Output, credentials_path: Path) -> None:
 def _announce(pool: LocalPool, output: Output, credentials_path: Path) -> None:
     with connect(pool.url, pool.token) as broker:
         own = [device for device in broker.devices() if device["node"] == pool.node_name]
-    faults = [bool(device["fault"]) for device in own]
-    healthy, faulty = faults.count(False), faults.count(True)
+    working = [device for device in own if not device["fault"]]
+    healthy, faulty = pieces_of(working), len(own) - len(working)
     output.document(
         {
             "url": pool.url,

@@ -1,7 +1,8 @@
 """Null devices that look like CUDA's to a session: the path of CUDA programs without a GPU.
 
 Memory is host memory at its own address, and so are the variables of a program; a launch takes all its
-parameters in one piece and does nothing.
+parameters in one piece and does nothing. Each is at the place of the null device with its number: where a
+node has both, they are faces of the same hardware.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 from accelpool_node.backends.base.types import BackendDevice, LocalSize
 from accelpool_node.backends.null import NullBackend
-from accelpool_node.backends.null.devices import INFO
+from accelpool_node.backends.null.devices import INFO, place
 from accelpool_node.backends.null.objects import (
     MAX_GROUP,
     NullBuffer,
@@ -60,7 +61,14 @@ class NullCudaBackend(NullBackend):
             BackendDevice(
                 name=f"null-cuda-{index}",
                 platform=dict(PLATFORM),
-                info={**INFO, **told, **capability, 0x102B: f"null-cuda-{index}", 0x102F: "CUDA 7.5 null"},
+                info={
+                    **INFO,
+                    **told,
+                    **capability,
+                    **place(index),
+                    0x102B: f"null-cuda-{index}",
+                    0x102F: "CUDA 7.5 null",
+                },
                 kind="custom",
                 api="cuda",
             )

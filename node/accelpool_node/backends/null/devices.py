@@ -47,6 +47,11 @@ PLATFORM: dict[int, InfoValue] = {
 }
 
 
+def place(index: int) -> dict[int, InfoValue]:
+    """Return the infos that say at which place on the PCI bus a null device is: that of all its faces."""
+    return {0x4008: index & 0xFF, 0x4009: 0, 0x400A: index >> 8}
+
+
 class Devices:
     """Devices that compute nothing."""
 
@@ -59,7 +64,7 @@ class Devices:
             BackendDevice(
                 name=f"null-{index}",
                 platform=dict(PLATFORM),
-                info={**INFO, 0x102B: f"null-{index}"},
+                info={**INFO, **place(index), 0x102B: f"null-{index}"},
                 kind="custom",
                 api="null",
             )
