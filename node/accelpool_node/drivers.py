@@ -27,6 +27,8 @@ BUNDLED = "bundled"
 INTEL = "intel"
 CUDA = "cuda"
 NULL = "null"
+NVIDIA = "nvidia"
+NVIDIA_NODES = ("/dev/nvidia", "/dev/dxg")  # the latter under Windows
 VENDORS = Path("/etc/OpenCL/vendors")
 INTEL_LIBRARY = "lib/libintelocl.so"
 MAX_ICD_BYTES = 4096
@@ -161,6 +163,16 @@ def cuda_environment(variables: Mapping[str, str], *, is_expected: bool) -> Driv
         expected="CUDA" if is_expected else "",
         links=False,
     )
+
+
+def monitor_environment(variables: Mapping[str, str]) -> DriverEnvironment:
+    """Return the environment of what reads the sensors of NVIDIA's GPUs: it has no devices.
+
+    Args:
+        variables: As `child_variables` returns them.
+    """
+    nodes = [node for node in DEVICES if node.startswith(NVIDIA_NODES)]
+    return DriverEnvironment(name=NVIDIA, backend="", variables=dict(variables), nodes=nodes, links=False)
 
 
 def null_environment(backend: str, variables: Mapping[str, str]) -> DriverEnvironment:

@@ -120,6 +120,10 @@ class Devices:
         """Return what confines those who use an environment's devices, as was told; None without any."""
         return next((device.sandbox for device in self.of(environment)), None)
 
+    def attributes(self) -> dict[str, dict[str, AttributeValue]]:
+        """Return what each device is, by its name on the node."""
+        return {device.name: device.report.attributes for device in self._devices.values()}
+
     def reports(self) -> list[DeviceReport]:
         """Return what the broker is told at registration."""
         return [device.report for device in self._devices.values()]

@@ -32,6 +32,7 @@ from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.enclosure import enclose
 from accelpool_node.agent.enrolment import node_token
 from accelpool_node.agent.listener import listen
+from accelpool_node.agent.monitor import Monitor, is_wanted
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.state_dir import TOKEN, StateDir
@@ -312,7 +313,7 @@ async def _work(
         devices = await _discover(settings, prepared, discovery)
         _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
         return
-    certificate = _certificate(settings)
+    monitor, certificate = _monitor(settings, processes), _certificate(settings)
     with listen(settings.listen) as stream:  # first of all: a join token is good for one start only
         token = await node_token(
             lambda token: Broker(settings.broker_url, settings.name, token, settings.ca),
@@ -332,6 +333,7 @@ async def _work(
             stream,
             lambda: Broker(settings.broker_url, settings.name, token, settings.ca),
             certificate,
+            monitor,
         )
         try:
             await agent.run(_announce)
@@ -346,6 +348,13 @@ async def _discover(
     if settings.sandbox is Mode.REQUIRE or settings.bubblewrap:
         await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
     return await discovery.find_devices(list(prepared.values()))
+
+
+def _monitor(settings: Settings, processes: Processes) -> Monitor | None:
+    if not is_wanted(settings.backend):
+        return None
+    environment = drivers.monitor_environment(settings.variables)
+    return Monitor(processes, environment, settings.discovery_limit_s)
 
 
 def _certificate(settings: Settings) -> Certificate | None:

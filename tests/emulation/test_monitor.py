@@ -1,0 +1,155 @@
+"""The monitor over a management library that is made up (`nvml.c`), loaded by the real `pynvml`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from accelpool_node import drivers
+from accelpool_node.agent.confinement import Confinement
+from accelpool_node.agent.monitor import Monitor
+from accelpool_node.agent.processes import Processes
+from accelpool_node.agent.state_dir import StateDir
+from accelpool_node.gpus import Gpu, Instance, Look, Readings
+from accelpool_node.monitor import ABSENT, FAILED
+from accelpool_node.sandbox.policy import Mode
+
+from ..conftest import coverage_variables
+
+COMPILER = shutil.which("gcc")
+LIMIT_S = 30.0
+GIB = 1 << 30
+BOARD: dict[str, Any] = {"temperature_c": 41.0, "power_w": 245.7, "clock_hz": 1_410_000_000}
+GPUS = [
+    Gpu(
+        uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",
+        place="0000:19:03",
+        readings=Readings(utilization=0.87, memory_utilization=0.12, memory_used_bytes=5 * GIB, **BOARD),
+    ),
+    Gpu(
+        uuid="GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77",
+        place="0001:3b:00",
+        is_parted=True,
+        instances=[
+            Instance(
+                uuid="MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f",
+                profile="1g.5gb",
+                gpu_instance=9,
+                compute_instance=0,
+                readings=Readings(memory_used_bytes=GIB, **BOARD),
+            ),
+            Instance(
+                uuid="MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb",
+                profile="3g.20gb",
+                gpu_instance=2,
+                compute_instance=0,
+                readings=Readings(memory_used_bytes=2 * GIB, **BOARD),
+            ),
+        ],
+        readings=Readings(memory_used_bytes=9 * GIB, **BOARD),
+    ),
+]
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no gcc on the PATH")
+
+
+def made_up(folder: Path, *options: str) -> drivers.DriverEnvironment:
+    """Return the environment of a monitor that finds a library that is made up."""
+    source, library = Path(__file__).parent / "nvml.c", folder / "libnvidia-ml.so.1"
+    command = [str(COMPILER), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *options]
+    subprocess.run([*command, "-o", str(library), str(source)], check=True, timeout=LIMIT_S)
+    variables = drivers.child_variables(os.environ, coverage_variables())
+    return drivers.monitor_environment({**variables, "LD_LIBRARY_PATH": str(folder)})
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> drivers.DriverEnvironment:
+    return made_up(tmp_path_factory.mktemp("nvml"))
+
+
+def look_once(environment: drivers.DriverEnvironment) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "accelpool_node.monitor", "--once"]
+    return subprocess.run(
+        command, env=dict(environment.variables), capture_output=True, timeout=LIMIT_S, check=False
+    )
+
+
+def test_a_look_has_what_each_gpu_tells_and_its_mig_instances(
+    environment: drivers.DriverEnvironment,
+) -> None:
+    done = look_once(environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert msgspec.json.decode(done.stdout, type=Look).gpus == GPUS
+
+
+@pytest.mark.parametrize("code", [9, 12])  # DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND
+def test_without_a_driver_there_is_no_look_and_no_complaint(tmp_path: Path, code: int) -> None:
+    done = look_once(made_up(tmp_path, f"-DFAILS={code}"))
+    assert (done.returncode, done.stdout, done.stderr) == (ABSENT, b"", b"")
+
+
+def test_a_library_that_does_not_start_says_why(tmp_path: Path) -> None:
+    done = look_once(made_up(tmp_path, "-DFAILS=999"))
+    assert (done.returncode, done.stdout) == (FAILED, b"")
+    assert done.stderr.startswith(b"NVIDIA's management library does not start: ")
+
+
+def with_monitor(
+    folder: Path,
+    environment: drivers.DriverEnvironment,
+    what: Callable[[Monitor], Coroutine[Any, Any, Any]],
+) -> Any:
+    """Return what comes of a monitor, whose child is confined as an agent would confine it."""
+
+    async def run() -> Any:
+        with StateDir(folder) as state:
+            processes = Processes(state, Confinement(Mode.AUTO, folder / "work"))
+            try:
+                return await what(Monitor(processes, environment, LIMIT_S))
+            finally:
+                await processes.kill_all(LIMIT_S)
+
+    return asyncio.run(run())
+
+
+def test_an_agent_is_told_which_gpus_there_are(
+    tmp_path: Path, environment: drivers.DriverEnvironment
+) -> None:
+    assert with_monitor(tmp_path, environment, lambda monitor: monitor.look()) == GPUS
+
+
+def test_an_agent_has_the_readings_of_its_devices(
+    tmp_path: Path, environment: drivers.DriverEnvironment
+) -> None:
+    devices = {"opencl/H100": {"hardware": "0000:19:03"}, "pocl/cpu": {"name": "cpu"}}
+
+    async def listen(monitor: Monitor) -> dict[str, Readings]:
+        listening = asyncio.create_task(monitor.run())
+        async with asyncio.timeout(LIMIT_S):
+            while not monitor.readings(devices):
+                await asyncio.sleep(0.02)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        return monitor.readings(devices)
+
+    assert with_monitor(tmp_path, environment, listen) == {"opencl/H100": GPUS[0].readings}
+
+
+def test_an_agent_does_not_ask_again_where_there_is_no_driver(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def listen(monitor: Monitor) -> None:
+        async with asyncio.timeout(LIMIT_S):
+            await monitor.run()
+
+    with_monitor(tmp_path / "state", made_up(tmp_path, "-DFAILS=9"), listen)
+    assert caplog.messages == []
