@@ -7,6 +7,7 @@ Drivers that do not get on in one process get a process each. On a Linux machine
     NAME      one for each NAME.icd of the system's vendors directory (pocl, nvidia, ...)
     NAME      one for each that the operator describes: see `environments`
     cuda      NVIDIA's own, where PyCUDA is installed beside this Python
+    cuda-mig-UUID   the same, for one instance of a GPU that is in MIG mode: see `mig`
 
 An environment's `OCL_ICD_VENDORS` is a directory of ours with at most one .icd file. PyOpenCL's loader adds
 the bundled PoCL to every environment; `agent.devices` drops it there again.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelpool_node.sandbox.paths import DEVICES
@@ -26,6 +27,7 @@ from accelpool_wire.private_file import PRIVATE_DIR
 BUNDLED = "bundled"
 INTEL = "intel"
 CUDA = "cuda"
+MIG_PREFIX = "cuda-mig-"
 NULL = "null"
 NVIDIA = "nvidia"
 NVIDIA_NODES = ("/dev/nvidia", "/dev/dxg")  # the latter under Windows
@@ -55,6 +57,8 @@ class DriverEnvironment:
         nodes: The nodes of devices that a child may use, with wildcards.
         links: Whether a child may run the linker.
         is_cpu: Whether all its devices are CPUs, as far as is known.
+        known: Attributes of all its devices that its driver does not tell, or tells otherwise.
+        memory_parts: Among how many environments the memory that its devices show is divided.
     """
 
     name: str
@@ -66,6 +70,8 @@ class DriverEnvironment:
     nodes: Sequence[str] = DEVICES
     links: bool = True
     is_cpu: bool = False
+    known: Mapping[str, str] = field(default_factory=dict)
+    memory_parts: int = 1
 
 
 def find_icds(prefix: Path, vendors: Path = VENDORS) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from accelpool_wire.messages import InfoValue
 
 MAX_FAULT = 500
 MAX_NAME = 255
+NOTHING: Mapping[str, str] = MappingProxyType({})
 GLOBAL_MEM_SIZE, MAX_COMPUTE_UNITS, EXTENSIONS = 0x101F, 0x1002, 0x1030
 PCI_BUS, PCI_SLOT, PCI_DOMAIN = 0x4008, 0x4009, 0x400A  # cl_nv_device_attribute_query
 PLATFORM_VERSION, PLATFORM_NAME, PLATFORM_VENDOR = 0x0901, 0x0902, 0x0903
@@ -202,6 +204,22 @@ def without_second_faces(listed: Mapping[str, list[Listed]]) -> dict[str, list[L
     }
 
 
+def without_parted(listed: Mapping[str, list[Listed]], parents: Mapping[str, str]) -> dict[str, list[Listed]]:
+    """Return what each environment found, less GPUs whose MIG instances have environments of their own.
+
+    Args:
+        listed: Devices by environment.
+        parents: The environments of instances, and the places of their GPUs, where drivers show an instance.
+    """
+    places = set(parents.values())
+    return {
+        environment: [
+            device for device in devices if environment in parents or hardware(device) not in places
+        ]
+        for environment, devices in listed.items()
+    }
+
+
 def hardware(device: Listed) -> str:
     """Return what tells a piece of hardware from all others on the node, "" where nobody says.
 
@@ -218,8 +236,25 @@ def _platform_of(device: Listed) -> tuple[InfoValue, InfoValue]:
     return device.platform.get(PLATFORM_NAME), device.platform.get(PLATFORM_VERSION)
 
 
-def describe(environment: str, device: Listed, fault: str, sandbox: Sandbox = NO_SANDBOX) -> NodeDevice:
-    """Return a device found in an environment, whose children are confined by a sandbox."""
+def describe(
+    environment: str,
+    device: Listed,
+    fault: str,
+    sandbox: Sandbox = NO_SANDBOX,
+    *,
+    known: Mapping[str, str] = NOTHING,
+    memory_parts: int = 1,
+) -> NodeDevice:
+    """Return a device found in an environment.
+
+    Args:
+        environment: Its name.
+        device: As its driver tells it.
+        fault: What is wrong with it, "" if nothing.
+        sandbox: What confines the environment's children.
+        known: Attributes that come before the driver's; see `DriverEnvironment`.
+        memory_parts: See there.
+    """
     name = f"{environment}/{device.name}"[:MAX_NAME]
     memory_bytes, compute_units = device.info.get(GLOBAL_MEM_SIZE), device.info.get(MAX_COMPUTE_UNITS)
     report = DeviceReport(
@@ -227,9 +262,9 @@ def describe(environment: str, device: Listed, fault: str, sandbox: Sandbox = NO
         environment=environment,
         kind=device.kind,
         api=device.api,
-        attributes={**attributes(device), "sandbox": msgspec.to_builtins(sandbox)},
+        attributes={**attributes(device), **known, "sandbox": msgspec.to_builtins(sandbox)},
         capacity=Capacity(
-            memory_bytes=memory_bytes if isinstance(memory_bytes, int) else 0,
+            memory_bytes=memory_bytes // memory_parts if isinstance(memory_bytes, int) else 0,
             compute_units=compute_units if isinstance(compute_units, int) else 0,
         ),
         fault=fault[:MAX_FAULT],

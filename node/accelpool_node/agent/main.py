@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from accelpool_node import drivers
-from accelpool_node.agent.arrangement import arrange
+from accelpool_node.agent.arrangement import Environments, arrange
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.confinement import narrowed
 from accelpool_node.agent.devices import Devices
@@ -38,6 +38,7 @@ from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.state_dir import TOKEN, StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
 from accelpool_node.certificate import Certificate
+from accelpool_node.mig import with_instances
 from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import AccelpoolError, Invalid
 from accelpool_wire.tls import is_loopback
@@ -309,11 +310,12 @@ async def _work(
     *,
     is_discovery_only: bool,
 ) -> None:
+    monitor = _monitor(settings, processes)
     if is_discovery_only:
-        devices = await _discover(settings, prepared, discovery)
+        _, devices = await _discover(settings, prepared, discovery, monitor)
         _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
         return
-    monitor, certificate = _monitor(settings, processes), _certificate(settings)
+    certificate = _certificate(settings)
     with listen(settings.listen) as stream:  # first of all: a join token is good for one start only
         token = await node_token(
             lambda token: Broker(settings.broker_url, settings.name, token, settings.ca),
@@ -322,7 +324,7 @@ async def _work(
             join_token=settings.join_token,
             join_source=settings.join_source,
         )
-        devices = await _discover(settings, prepared, discovery)
+        prepared, devices = await _discover(settings, prepared, discovery, monitor)
         prepared = {name: narrowed(environment, devices.of(name)) for name, environment in prepared.items()}
         agent = Agent(
             settings,
@@ -342,12 +344,17 @@ async def _work(
 
 
 async def _discover(
-    settings: Settings, prepared: Mapping[str, drivers.DriverEnvironment], discovery: Discovery
-) -> Devices:
-    """Return the devices, once it is tried whether children can be confined, where they have to be."""
+    settings: Settings, prepared: Environments, discovery: Discovery, monitor: Monitor | None
+) -> tuple[Environments, Devices]:
+    """Return the environments with those of MIG instances, and the devices.
+
+    Where children have to be confined it is tried first whether they can be.
+    """
     if settings.sandbox is Mode.REQUIRE or settings.bubblewrap:
         await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
-    return await discovery.find_devices(list(prepared.values()))
+    if monitor:
+        prepared = with_instances(prepared, await monitor.look())
+    return prepared, await discovery.find_devices(list(prepared.values()))
 
 
 def _monitor(settings: Settings, processes: Processes) -> Monitor | None:
