@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelpool_node import mps
 from accelpool_node.sandbox.paths import DEVICES
 from accelpool_wire.private_file import PRIVATE_DIR
 
@@ -59,6 +60,7 @@ class DriverEnvironment:
         is_cpu: Whether all its devices are CPUs, as far as is known.
         known: Attributes of all its devices that its driver does not tell, or tells otherwise.
         memory_parts: Among how many environments the memory that its devices show is divided.
+        pipe: Where children find MPS's daemon, "" if they go without; see `mps`.
     """
 
     name: str
@@ -72,6 +74,7 @@ class DriverEnvironment:
     is_cpu: bool = False
     known: Mapping[str, str] = field(default_factory=dict)
     memory_parts: int = 1
+    pipe: str = ""
 
 
 def find_icds(prefix: Path, vendors: Path = VENDORS) -> dict[str, str]:
@@ -155,17 +158,20 @@ def opencl_environment(
     return DriverEnvironment(name=name, backend="opencl", variables={**variables, **own})
 
 
-def cuda_environment(variables: Mapping[str, str], *, is_expected: bool) -> DriverEnvironment:
+def cuda_environment(variables: Mapping[str, str], *, is_expected: bool, pipe: str = "") -> DriverEnvironment:
     """Return the environment of NVIDIA's driver.
 
     Args:
         variables: As `child_variables` returns them.
         is_expected: Whether the operator asked for it, and there has to be a device.
+        pipe: Where MPS's daemon is, "" to go without.
     """
     return DriverEnvironment(
         name=CUDA,
         backend=CUDA,
-        variables=dict(variables),
+        variables={**variables, **mps.variables(pipe)},
+        known={"compute_shares": mps.ComputeShares.MPS.value} if pipe else {},
+        pipe=pipe,
         expected="CUDA" if is_expected else "",
         links=False,
     )

@@ -28,7 +28,7 @@ def with_instances(
     """Return a node's environments by name, with those in place of CUDA's that show all that it could.
 
     Where the operator's CUDA_VISIBLE_DEVICES has names these alone are shown; where it has numbers, which
-    name no instance, it is left to CUDA.
+    name no instance, it is left to CUDA, and to MPS's daemon where there is one: it serves a single instance.
 
     Args:
         environments: Those that were found, by name.
@@ -43,7 +43,7 @@ def with_instances(
 def _in_place_of(cuda: DriverEnvironment, gpus: Iterable[Gpu]) -> list[DriverEnvironment]:
     gpus = [gpu for gpu in gpus if gpu.is_parted or _is_visible(gpu.uuid, cuda.variables)]
     instances = [one for gpu in gpus if gpu.is_parted for one in _of_instances(cuda, gpu)]
-    if not instances or not _are_names(cuda.variables):
+    if not instances or not _are_names(cuda.variables) or cuda.pipe:
         return [cuda]
     whole = [gpu.uuid for gpu in gpus if not gpu.is_parted]
     return [*([_showing(cuda, ",".join(whole))] if whole else []), *instances]

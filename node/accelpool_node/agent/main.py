@@ -39,6 +39,7 @@ from accelpool_node.agent.state_dir import TOKEN, StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
 from accelpool_node.certificate import Certificate
 from accelpool_node.mig import with_instances
+from accelpool_node.mps import ComputeShares, find_pipe
 from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import AccelpoolError, Invalid
 from accelpool_wire.tls import is_loopback
@@ -155,6 +156,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PROGRAM",
         help="start workers inside bubblewrap (default: bwrap, as found on the PATH)",
     )
+    add(
+        "--compute-shares",
+        type=ComputeShares,
+        choices=tuple(ComputeShares),
+        default=ComputeShares.TURNS,
+        help="how sessions share a CUDA device: by turns, or side by side, through a running MPS daemon",
+    )
     add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
@@ -212,6 +220,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         worker_user=options.worker_user,
         cgroup=options.cgroup,
         bubblewrap=options.bubblewrap,
+        mps_pipe=find_pipe(options.compute_shares, environ, options.sandbox, options.bubblewrap),
         disk_bytes=int(options.disk * (1 << 30)),
         variables=drivers.child_variables(environ, options.pass_env),
     )
