@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from accelpool_icd.build import zig
 from accelpool_node import drivers
 from accelpool_node.agent.confinement import Confinement
 from accelpool_node.agent.monitor import Monitor
@@ -24,8 +24,8 @@ from accelpool_node.monitor import ABSENT, FAILED
 from accelpool_node.sandbox.policy import Mode
 
 from ..conftest import coverage_variables
+from ..integration.agent_rig import FakeBroker, Node
 
-COMPILER = shutil.which("gcc")
 LIMIT_S = 30.0
 GIB = 1 << 30
 BOARD: dict[str, Any] = {"temperature_c": 41.0, "power_w": 245.7, "clock_hz": 1_410_000_000}
@@ -59,13 +59,11 @@ GPUS = [
     ),
 ]
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no gcc on the PATH")
-
 
 def made_up(folder: Path, *options: str) -> drivers.DriverEnvironment:
     """Return the environment of a monitor that finds a library that is made up."""
     source, library = Path(__file__).parent / "nvml.c", folder / "libnvidia-ml.so.1"
-    command = [str(COMPILER), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *options]
+    command = [*zig(), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *options]
     subprocess.run([*command, "-o", str(library), str(source)], check=True, timeout=LIMIT_S)
     variables = drivers.child_variables(os.environ, coverage_variables())
     return drivers.monitor_environment({**variables, "LD_LIBRARY_PATH": str(folder)})
@@ -153,3 +151,19 @@ def test_an_agent_does_not_ask_again_where_there_is_no_driver(
 
     with_monitor(tmp_path / "state", made_up(tmp_path, "-DFAILS=9"), listen)
     assert caplog.messages == []
+
+
+def test_an_agent_reports_what_its_devices_measure(
+    tmp_path: Path, environment: drivers.DriverEnvironment
+) -> None:
+    expected = {"null/null-0": msgspec.to_builtins(GPUS[0].readings)}
+    with FakeBroker() as broker:
+        node = Node(
+            broker,
+            tmp_path / "state",
+            "--backend=null:1",
+            module="tests.emulation.agent_with_gpu",
+            variables={"LD_LIBRARY_PATH": environment.variables["LD_LIBRARY_PATH"]},
+        )
+        with node:
+            broker.wait_for_report(lambda report: report.get("readings") == expected)
