@@ -1,14 +1,12 @@
 /* NVIDIA's management library as `pynvml` loads it, over a machine that is made up: a GPU that tells everything,
  * one in MIG mode with two instances, and one that has fallen off its bus.
  *
- * Source: NVML API reference guide; nvml.h. Built with -DFAILS=CODE, nvmlInit fails with that.
+ * Where the variable NVML_FAILS has a code, nvmlInit fails with that. Source: NVML API reference guide; nvml.h.
  */
+#include <stdlib.h>
 #include <string.h>
 
 enum { SUCCESS = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, GPU_IS_LOST = 15 };
-#ifndef FAILS
-#define FAILS SUCCESS
-#endif
 
 typedef struct { const char *uuid, *name; unsigned domain, bus, device; unsigned long long used; int gi, ci; } Thing;
 typedef const Thing *Handle;
@@ -22,7 +20,11 @@ static const Thing INSTANCES[] = {
     {"MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb", "NVIDIA A100 MIG 3g.20gb", 1, 0x3b, 0, 2ull << 30, 2, 0},
 };
 
-int nvmlInitWithFlags(unsigned flags) { (void)flags; return FAILS; }
+int nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    const char *code = getenv("NVML_FAILS");
+    return code ? atoi(code) : SUCCESS;
+}
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { (void)code; return "as made up"; }
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = 3; return SUCCESS; }

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from accelpool_node.sandbox.policy import Mode
 from ..conftest import coverage_variables
 from ..integration.agent_rig import FakeBroker, Node
 
-LIMIT_S = 30.0
+SOURCE = Path(__file__).parent / "nvml.c"
+LIMIT_S = 60.0
 GIB = 1 << 30
 BOARD: dict[str, Any] = {"temperature_c": 41.0, "power_w": 245.7, "clock_hz": 1_410_000_000}
 GPUS = [
@@ -60,18 +62,19 @@ GPUS = [
 ]
 
 
-def made_up(folder: Path, *options: str) -> drivers.DriverEnvironment:
-    """Return the environment of a monitor that finds a library that is made up."""
-    source, library = Path(__file__).parent / "nvml.c", folder / "libnvidia-ml.so.1"
-    command = [*zig(), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *options]
-    subprocess.run([*command, "-o", str(library), str(source)], check=True, timeout=LIMIT_S)
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> drivers.DriverEnvironment:
+    """The environment of a monitor that finds a library that is made up."""
+    folder = tmp_path_factory.mktemp("nvml")
+    command = [*zig(), "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", str(SOURCE)]
+    subprocess.run([*command, "-o", str(folder / "libnvidia-ml.so.1")], check=True, timeout=LIMIT_S)
     variables = drivers.child_variables(os.environ, coverage_variables())
     return drivers.monitor_environment({**variables, "LD_LIBRARY_PATH": str(folder)})
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> drivers.DriverEnvironment:
-    return made_up(tmp_path_factory.mktemp("nvml"))
+def failing(environment: drivers.DriverEnvironment, code: int) -> drivers.DriverEnvironment:
+    """Return an environment whose library does not start."""
+    return replace(environment, variables={**environment.variables, "NVML_FAILS": str(code)})
 
 
 def look_once(environment: drivers.DriverEnvironment) -> subprocess.CompletedProcess[bytes]:
@@ -90,13 +93,15 @@ def test_a_look_has_what_each_gpu_tells_and_its_mig_instances(
 
 
 @pytest.mark.parametrize("code", [9, 12])  # DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND
-def test_without_a_driver_there_is_no_look_and_no_complaint(tmp_path: Path, code: int) -> None:
-    done = look_once(made_up(tmp_path, f"-DFAILS={code}"))
+def test_without_a_driver_there_is_no_look_and_no_complaint(
+    environment: drivers.DriverEnvironment, code: int
+) -> None:
+    done = look_once(failing(environment, code))
     assert (done.returncode, done.stdout, done.stderr) == (ABSENT, b"", b"")
 
 
-def test_a_library_that_does_not_start_says_why(tmp_path: Path) -> None:
-    done = look_once(made_up(tmp_path, "-DFAILS=999"))
+def test_a_library_that_does_not_start_says_why(environment: drivers.DriverEnvironment) -> None:
+    done = look_once(failing(environment, 999))
     assert (done.returncode, done.stdout) == (FAILED, b"")
     assert done.stderr.startswith(b"NVIDIA's management library does not start: ")
 
@@ -143,13 +148,13 @@ def test_an_agent_has_the_readings_of_its_devices(
 
 
 def test_an_agent_does_not_ask_again_where_there_is_no_driver(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, environment: drivers.DriverEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def listen(monitor: Monitor) -> None:
         async with asyncio.timeout(LIMIT_S):
             await monitor.run()
 
-    with_monitor(tmp_path / "state", made_up(tmp_path, "-DFAILS=9"), listen)
+    with_monitor(tmp_path, failing(environment, 9), listen)
     assert caplog.messages == []
 
 
@@ -162,6 +167,7 @@ def test_an_agent_reports_what_its_devices_measure(
             broker,
             tmp_path / "state",
             "--backend=null:1",
+            "--worker-user=none",  # pytest's folders are for who runs it
             module="tests.emulation.agent_with_gpu",
             variables={"LD_LIBRARY_PATH": environment.variables["LD_LIBRARY_PATH"]},
         )
