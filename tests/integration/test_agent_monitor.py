@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from accelpool_node.agent import monitor as m
+from accelpool_node.monitor import ABSENT
 
 from .stub_rig import run, stubs
 
@@ -83,3 +84,18 @@ def test_readings_that_are_old_are_no_readings(bench):
     assert watched.readings(DEVICES)["a"].power_w == 70.5
     clock.now += 1
     assert watched.readings(DEVICES) == {}
+
+
+@pytest.mark.parametrize(
+    ("behave", "told"),
+    [
+        ("sys.exit(0)", []),
+        (f"sys.exit({ABSENT})", []),
+        ("sys.exit(1)", ["whether GPUs are parted is not known: the monitor of GPUs exited with status 1"]),
+    ],
+)
+def test_an_agent_that_cannot_be_told_how_gpus_are_parted_says_so_and_goes_on(bench, caplog, behave, told):
+    bench.child(behave)
+    watched = m.Monitor(bench.processes, bench.environment, 10.0)
+    assert run(bench, watched.look) == []
+    assert [record.getMessage() for record in caplog.records if record.name == m.log.name] == told

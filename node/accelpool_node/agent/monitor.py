@@ -25,7 +25,7 @@ MAX_LINE = 1 << 20
 STALE_S = 30.0
 EXIT_LIMIT_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 10.0, 3600.0
-NONE_THERE = describe_exit(ABSENT)
+EXITED_WELL, NONE_THERE = describe_exit(0), describe_exit(ABSENT)
 
 _decoder = msgspec.json.Decoder(Look)
 
@@ -61,7 +61,9 @@ class Monitor:
     async def look(self) -> list[Gpu]:
         """Return the GPUs that there are now; none where nothing tells of them."""
         found: list[Gpu] = []
-        await self._listen(["--once"], found.extend)
+        ending = await self._listen(["--once"], found.extend)
+        if ending not in (EXITED_WELL, NONE_THERE):
+            log.warning("whether GPUs are parted is not known: the monitor of GPUs %s", ending)
         return found
 
     async def run(self) -> None:
