@@ -99,3 +99,12 @@ def test_an_agent_that_cannot_be_told_how_gpus_are_parted_says_so_and_goes_on(be
     watched = m.Monitor(bench.processes, bench.environment, 10.0)
     assert run(bench, watched.look) == []
     assert [record.getMessage() for record in caplog.records if record.name == m.log.name] == told
+
+
+def test_one_that_cannot_be_started_is_tried_later(bench, caplog, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise BlockingIOError("every user that is there for workers has one")
+
+    monkeypatch.setattr(bench.processes, "start", refuse)
+    told = trouble_of(bench, caplog, "")
+    assert told.startswith("the monitor of GPUs could not be started: every user that is there")

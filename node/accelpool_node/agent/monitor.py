@@ -13,7 +13,7 @@ from typing import IO
 import msgspec
 
 from accelpool_node import cuda_toolkit
-from accelpool_node.agent.processes import Processes, describe_exit
+from accelpool_node.agent.processes import Child, Processes, describe_exit
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_node.gpus import Gpu, Look, Readings, readings_of
 from accelpool_node.monitor import ABSENT
@@ -70,9 +70,12 @@ class Monitor:
         """Keep listening; return where there is nothing to listen to, and try again later where it ends."""
         pause_s = FIRST_PAUSE_S
         while True:
+            before = self._last
             ending = await self._listen([], self._take)
             if ending == NONE_THERE:
                 return
+            if self._last is not before:
+                pause_s = FIRST_PAUSE_S
             log.warning("the monitor of GPUs %s; next try in %g s", ending, pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -93,28 +96,41 @@ class Monitor:
     async def _listen(self, arguments: Sequence[str], on_look: Callable[[list[Gpu]], None]) -> str:
         """Hear a child until it ends, is silent for too long or talks nonsense, and return how it ended."""
         ended = asyncio.Event()
-        out, into = os.pipe2(os.O_CLOEXEC)
-        with os.fdopen(out, "rb", buffering=0) as output:
-            try:
-                child = self._processes.start(self._environment, MODULE, arguments, ended.set, stdout=into)
-            except OSError as error:
-                return f"could not be started: {error}"
-            finally:
-                os.close(into)
-            why = ""
-            try:
-                why = await self._hear(output, on_look)
-                if not why:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(EXIT_LIMIT_S):
-                            await ended.wait()
-            finally:
-                child.kill(why)
+        try:
+            child, output = self._start(arguments, ended.set)
+        except OSError as error:
+            return f"could not be started: {error}"
+        why = ""
+        try:
+            why = await self._hear(output, on_look)
+            if not why:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(EXIT_LIMIT_S):
+                        await ended.wait()
+        finally:
+            child.kill(why)
         await ended.wait()
         return child.ending
 
+    def _start(self, arguments: Sequence[str], on_end: Callable[[], None]) -> tuple[Child, IO[bytes]]:
+        """Return a child, and the end of a pipe where its output comes.
+
+        Raises:
+            OSError: There is no room for it.
+        """
+        out, into = os.pipe2(os.O_CLOEXEC)
+        output = os.fdopen(out, "rb", buffering=0)
+        try:
+            child = self._processes.start(self._environment, MODULE, arguments, on_end, stdout=into)
+        except OSError:
+            output.close()
+            raise
+        finally:
+            os.close(into)
+        return child, output
+
     async def _hear(self, output: IO[bytes], on_look: Callable[[list[Gpu]], None]) -> str:
-        """Take what comes, until nothing does any more; return what is wrong with it, "" if nothing."""
+        """Take what comes until nothing does any more, close it, and return what is wrong, "" if nothing."""
         reader = asyncio.StreamReader(limit=MAX_LINE)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), output
