@@ -226,7 +226,8 @@ class SigningKey(Base):
 class Node(Base):
     """A machine with devices; its operator may close it to new leases, and say when old ones have to end.
 
-    `certificate_sha256` tells the certificate of its data plane; it is empty for one without TLS.
+    `certificate_sha256` tells the certificate of its data plane; it is empty for one without TLS. `readings`
+    is what its devices measured last, by their names: here, since each report writes this row anyway.
     """
 
     __tablename__ = "nodes"
@@ -245,6 +246,7 @@ class Node(Base):
     taints: Mapped[list[str]] = mapped_column(default=list)
     is_cordoned: Mapped[bool] = mapped_column(default=False)
     drain_at: Mapped[float | None] = mapped_column(default=None)
+    readings: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class Device(Base):

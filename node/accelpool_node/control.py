@@ -82,6 +82,8 @@ class Serve(msgspec.Struct, frozen=True, tag="serve"):
         hello: The client's whole Hello frame, already checked by the agent.
         peers: The addresses to which the session may send buffers, from its verified token.
         secret: What comes first from the client; empty without TLS.
+        thread_percentage: How much of a device's threads it may have at once, in percent, through MPS; None
+            where sessions take turns.
     """
 
     session: str
@@ -89,6 +91,7 @@ class Serve(msgspec.Struct, frozen=True, tag="serve"):
     hello: bytes
     peers: tuple[str, ...] = ()
     secret: bytes = b""
+    thread_percentage: int | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, tag="delivery"):

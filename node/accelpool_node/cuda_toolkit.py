@@ -26,6 +26,11 @@ def has_pycuda() -> bool:
     return importlib.util.find_spec("pycuda") is not None
 
 
+def has_nvml() -> bool:
+    """Whether NVIDIA's management library has its binding beside this Python; it is not imported."""
+    return importlib.util.find_spec("pynvml") is not None
+
+
 def nvrtc_libraries(variables: Mapping[str, str]) -> dict[str, int]:
     """Return the NVRTC libraries that there are, with their major versions, in no particular order.
 

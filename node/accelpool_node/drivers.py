@@ -7,6 +7,7 @@ Drivers that do not get on in one process get a process each. On a Linux machine
     NAME      one for each NAME.icd of the system's vendors directory (pocl, nvidia, ...)
     NAME      one for each that the operator describes: see `environments`
     cuda      NVIDIA's own, where PyCUDA is installed beside this Python
+    cuda-mig-UUID   the same, for one instance of a GPU that is in MIG mode: see `mig`
 
 An environment's `OCL_ICD_VENDORS` is a directory of ours with at most one .icd file. PyOpenCL's loader adds
 the bundled PoCL to every environment; `agent.devices` drops it there again.
@@ -17,16 +18,20 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelpool_node import mps
 from accelpool_node.sandbox.paths import DEVICES
 from accelpool_wire.private_file import PRIVATE_DIR
 
 BUNDLED = "bundled"
 INTEL = "intel"
 CUDA = "cuda"
+MIG_PREFIX = "cuda-mig-"
 NULL = "null"
+NVIDIA = "nvidia"
+NVIDIA_NODES = ("/dev/nvidia", "/dev/dxg")  # the latter under Windows
 VENDORS = Path("/etc/OpenCL/vendors")
 INTEL_LIBRARY = "lib/libintelocl.so"
 MAX_ICD_BYTES = 4096
@@ -53,6 +58,9 @@ class DriverEnvironment:
         nodes: The nodes of devices that a child may use, with wildcards.
         links: Whether a child may run the linker.
         is_cpu: Whether all its devices are CPUs, as far as is known.
+        known: Attributes of all its devices that its driver does not tell, or tells otherwise.
+        memory_parts: Among how many environments the memory that its devices show is divided.
+        pipe: Where children find MPS's daemon, "" if they go without; see `mps`.
     """
 
     name: str
@@ -64,6 +72,9 @@ class DriverEnvironment:
     nodes: Sequence[str] = DEVICES
     links: bool = True
     is_cpu: bool = False
+    known: Mapping[str, str] = field(default_factory=dict)
+    memory_parts: int = 1
+    pipe: str = ""
 
 
 def find_icds(prefix: Path, vendors: Path = VENDORS) -> dict[str, str]:
@@ -147,20 +158,33 @@ def opencl_environment(
     return DriverEnvironment(name=name, backend="opencl", variables={**variables, **own})
 
 
-def cuda_environment(variables: Mapping[str, str], *, is_expected: bool) -> DriverEnvironment:
+def cuda_environment(variables: Mapping[str, str], *, is_expected: bool, pipe: str = "") -> DriverEnvironment:
     """Return the environment of NVIDIA's driver.
 
     Args:
         variables: As `child_variables` returns them.
         is_expected: Whether the operator asked for it, and there has to be a device.
+        pipe: Where MPS's daemon is, "" to go without.
     """
     return DriverEnvironment(
         name=CUDA,
         backend=CUDA,
-        variables=dict(variables),
+        variables={**variables, **mps.variables(pipe)},
+        known={"compute_shares": mps.ComputeShares.MPS.value} if pipe else {},
+        pipe=pipe,
         expected="CUDA" if is_expected else "",
         links=False,
     )
+
+
+def monitor_environment(variables: Mapping[str, str]) -> DriverEnvironment:
+    """Return the environment of what reads the sensors of NVIDIA's GPUs: it has no devices.
+
+    Args:
+        variables: As `child_variables` returns them.
+    """
+    nodes = [node for node in DEVICES if node.startswith(NVIDIA_NODES)]
+    return DriverEnvironment(name=NVIDIA, backend="", variables=dict(variables), nodes=nodes, links=False)
 
 
 def null_environment(backend: str, variables: Mapping[str, str], name: str = NULL) -> DriverEnvironment:

@@ -26,6 +26,7 @@ import msgspec
 from accelpool_node.drivers import (
     BUNDLED,
     CUDA,
+    MIG_PREFIX,
     NULL,
     SECRET_PREFIX,
     DriverEnvironment,
@@ -115,8 +116,8 @@ def parse(content: bytes) -> list[Environment]:
 def _check(environment: Environment) -> None:
     """Raise what is wrong with an entry."""
     name = environment.name
-    if not NAME.fullmatch(name) or name in (NULL, CUDA):
-        taken = f"neither {NULL!r} nor {CUDA!r}"
+    if not NAME.fullmatch(name) or name in (NULL, CUDA) or name.startswith(MIG_PREFIX):
+        taken = f"neither {NULL!r} nor {CUDA!r} nor {MIG_PREFIX}..."
         raise Invalid(f"an environment's name is 1 to 40 of A-Z a-z 0-9 . _ - and {taken}: {name!r}")
     if environment.icd and environment.vendors:
         raise Invalid(f"{name} has icd and vendors; it is one of them")

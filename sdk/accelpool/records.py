@@ -32,6 +32,7 @@ class ShareRecord(Record, frozen=True, kw_only=True):
     compute: float = 1.0
     epoch: int = 0
     attributes: dict[str, Any] = {}
+    readings: ReadingsRecord | None = None
 
 
 class EndpointRecord(Record, frozen=True, kw_only=True):
@@ -99,6 +100,26 @@ class CapacityRecord(Record, frozen=True, kw_only=True):
     compute_units: int = 0
 
 
+class ReadingsRecord(Record, frozen=True, kw_only=True):
+    """What a device measured a few seconds ago, whoever uses it; None is what it does not tell.
+
+    Attributes:
+        utilization: The part of the last moment, of up to a second, in which kernels ran.
+        memory_utilization: The part of it in which device memory was read or written.
+        memory_used_bytes: Device memory in use, by all processes and by the driver.
+        temperature_c: In degrees Celsius.
+        power_w: What the board takes.
+        clock_hz: Of its compute units.
+    """
+
+    utilization: float | None = None
+    memory_utilization: float | None = None
+    memory_used_bytes: int | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+    clock_hz: int | None = None
+
+
 class DeviceRecord(Record, frozen=True, kw_only=True):
     """A device of the pool.
 
@@ -107,6 +128,7 @@ class DeviceRecord(Record, frozen=True, kw_only=True):
         name: Its name on its node.
         state: "free", "leased", "faulty" or "lost".
         attributes: What its node tells of it, by name.
+        readings: What it measures, None if its node does not tell.
     """
 
     id: str

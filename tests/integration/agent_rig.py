@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -189,9 +190,15 @@ class Node:
     """An agent as a process."""
 
     def __init__(
-        self, broker: FakeBroker, state: Path, *arguments: str, python: str = sys.executable
+        self,
+        broker: FakeBroker,
+        state: Path,
+        *arguments: str,
+        python: str = sys.executable,
+        module: str = "accelpool_node",
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        command = [python, "-m", "accelpool_node", "--broker", broker.url, "--name", "n1"]
+        command = [python, "-m", module, "--broker", broker.url, "--name", "n1"]
         command += ["--state-dir", str(state), "--backend", "null:4", *arguments]
         command += [f"--pass-env={name}" for name in coverage_variables()]
         self.broker = broker
@@ -199,7 +206,7 @@ class Node:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 command,
-                env={**os.environ, "ACCELPOOL_NODE_TOKEN": "node-token"},
+                env={**os.environ, "ACCELPOOL_NODE_TOKEN": "node-token", **variables},
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,12 @@ def test_a_device_whose_probe_crashes_the_driver_is_the_only_faulty_one(bench):
         "x/last": "",
     }
     assert found.environments_in_use() == {"x"}
+
+
+def test_what_is_known_of_an_environment_beforehand_is_told_of_its_devices(bench):
+    bench.environment = replace(bench.environment, known={"mig_profile": "1g.5gb"}, memory_parts=2)
+    found = find_devices(bench, "for name in to_probe: tell(Probed(name, ''))")
+    assert {report.attributes["mig_profile"] for report in found.reports()} == {"1g.5gb"}
 
 
 def test_a_probe_that_hangs_is_a_fault(bench):

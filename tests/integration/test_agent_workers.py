@@ -35,27 +35,27 @@ def make_settings(bench, **limits):
     return Settings(broker_url="", name="n", state_dir=bench.state.path, token="", **limits)
 
 
-async def run_session(bench, during=None, memory_bytes=(), **limits):
+async def run_session(bench, during=None, memory_bytes=(), environment="x", compute=1.0, **limits):
     """Open a session on a stub worker and return how it ended."""
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     pool = make_pool(bench)
     sessions = Sessions(
         make_settings(bench, **limits),
-        {"x": pool},
-        NO_BUILDER,
+        {environment: pool},
+        {environment: NO_BUILDER["x"]},
         check=lambda admission: None,
         on_change=lambda: None,
         on_end=lambda session, outcome: over.set_result(outcome),
     )
     names = [f"x/{number}" for number in range(len(memory_bytes))]
     told = tuple(
-        ShareClaim(device=name, epoch=1, memory_bytes=size, compute=1.0)
+        ShareClaim(device=name, epoch=1, memory_bytes=size, compute=compute)
         for name, size in zip(names, memory_bytes, strict=True)
     )
     shares = tuple(control.SessionShare(device=name, memory_bytes=0) for name in names)
     claims = LeaseClaims(lease="L", node="n", shares=told, expires_at=0.0)
-    admission = Admission(claims=claims, environment="x", devices=("x/a",), shares=shares)
+    admission = Admission(claims=claims, environment=environment, devices=("x/a",), shares=shares)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         session = await sessions.open(admission, b"hello", PlainVisitor(theirs))
@@ -78,6 +78,23 @@ def test_a_session_has_its_shares_of_memory_in_its_control_group(bench, monkeypa
     outcome = run(bench, lambda: run_session(bench, memory_bytes=(1000, 500)))
     assert outcome.cause == "goodbye"
     assert [share_bytes for _, share_bytes in bounded] == [1500]
+
+
+@pytest.mark.parametrize(
+    ("environment", "mps_pipe", "told"), [("cuda", "/mps", "25"), ("x", "/mps", "None"), ("cuda", "", "None")]
+)
+def test_a_session_on_cuda_is_told_its_part_of_the_threads_where_mps_shares_them_out(
+    bench, environment, mps_pipe, told
+):
+    bench.worker(
+        """
+        order, _ = ready()
+        control.send(agent, control.Ended(control.Cause.GOODBYE, f"{order.thread_percentage}"))
+        """
+    )
+    scenario = {"environment": environment, "mps_pipe": mps_pipe, "memory_bytes": (1000,), "compute": 0.25}
+    outcome = run(bench, lambda: run_session(bench, **scenario))
+    assert outcome.detail.endswith(f"ended (goodbye: {told})")
 
 
 SILENT = "ready()\ncontrol.send(agent, control.Alive(0.0, may_be_silent=True))\n"

@@ -26,6 +26,14 @@ def test_devices_and_nodes_are_those_of_the_pool(cli: Cli, null_pool) -> None:
     assert "1.0 GiB" in text
 
 
+def test_what_devices_measure_is_shown_where_it_is_asked_for(cli: Cli, null_pool) -> None:
+    assert "TEMPERATURE" not in cli.call("devices", pool=null_pool).stdout
+    heading, first, *_ = cli.call("devices", "--wide", pool=null_pool).stdout.splitlines()
+    assert heading.split()[-6:] == ["LOAD", "MEMORY", "USED", "TEMPERATURE", "POWER", "CLOCK"]
+    assert first.split()[-5:] == ["-"] * 5  # null devices have no sensors
+    assert cli.json("devices", pool=null_pool)["devices"][0]["readings"] is None
+
+
 def test_a_lease_is_shown_while_it_lasts_and_can_be_released(cli: Cli, null_pool) -> None:
     with accelpool.connect(null_pool.url, null_pool.token) as broker, broker.acquire() as context:
         (lease,) = (

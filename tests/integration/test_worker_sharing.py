@@ -68,11 +68,13 @@ class SharedDevice:
         self.registry = ledger.Registry(ledger.create())
         self._stack = stack
 
-    def join(self, lease="L1", compute=1.0):
+    def join(self, lease="L1", compute=1.0, thread_percentage=None):
         if lease not in self.registry.leases():
             self.registry.set_limits(lease, SHARE, compute)
         slot = self.registry.add_session(lease)
-        worker = self._stack.enter_context(Worker(NULL_TARGET, seat=(self.registry.ledger, slot)))
+        seat = self.registry.ledger, slot
+        worker = Worker(NULL_TARGET, seat=seat, thread_percentage=thread_percentage)
+        self._stack.enter_context(worker)
         return Member(worker, slot, Client(self._stack.enter_context(worker.connect(SHARE))))
 
     def kill(self, member):
@@ -160,6 +162,17 @@ def test_a_share_is_changed_while_sessions_run(device):
 
 
 # ---- time -------------------------------------------------------------------------------------------
+
+
+def test_under_mps_a_session_computes_beside_another_ones_command(device):
+    one, other = (device.join(lease, 0.5, thread_percentage=50) for lease in ("L1", "L2"))
+    one.pause(20_000)
+    began = time.monotonic()
+    other.pause(1)
+    other.client.finish(other.queue)
+    assert time.monotonic() - began < 10, "it waited for the other one's command to end, as in turns"
+    assert other.can_take(SHARE)
+    assert not other.can_take(SHARE + 1)
 
 
 def keep_busy(members, until):

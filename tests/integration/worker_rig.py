@@ -146,6 +146,7 @@ class Worker:
         jail: Its folder and what it may do.
         connect_builder: Returns a connection to a builder when it wants one, or None.
         seat: Its place in its device's ledger: the ledger and the slot, if it has one.
+        thread_percentage: Its part of its device through MPS, if it does not take turns.
     """
 
     target: Target
@@ -155,6 +156,7 @@ class Worker:
     heard: list[control.ToAgent] = field(default_factory=list)
     connect_builder: Callable[[], socket.socket | None] = lambda: None
     seat: tuple[DeviceLedger, int] | None = None
+    thread_percentage: int | None = None
     ready: control.Ready = field(init=False)
     jail: Jail = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
@@ -221,7 +223,8 @@ class Worker:
             control.SessionShare(device=name, memory_bytes=memory_bytes, slot=self.seat and self.seat[1])
             for name in devices or [self.target.device]
         ]
-        order = control.Serve(self.session, shares, hello, self.peers)
+        percentage = self.thread_percentage
+        order = control.Serve(self.session, shares, hello, self.peers, thread_percentage=percentage)
         ledgers = (self.seat[0].descriptor,) if self.seat else ()
         control.send(self.agent, order, (stream.fileno(), *ledgers))
 

@@ -37,6 +37,8 @@ def main() -> None:
         "make a stream": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM),
         "serve": lambda: _listen().accept(),
         "connect": lambda: _socket().connect(_listen().getsockname()),
+        "go through MPS": lambda: _socket().connect(f"{policy.pipe}/control"),
+        "write MPS's pipe": lambda: os.open(f"{policy.pipe}/log", os.O_RDWR),
         "save itself from the OOM killer": lambda: _write(threading.get_native_id(), "oom_score_adj", b"-1"),
         "start a program": lambda: os.posix_spawn("/bin/true", ["true"], {}),
     }

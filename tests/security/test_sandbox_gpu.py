@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def user() -> int:
     return USER if may_become else 0
 
 
-def outcomes(folder: Path, *, is_cpu: bool, has_parent: bool = False) -> dict[str, str]:
+def outcomes(folder: Path, *, is_cpu: bool, has_parent: bool = False, pipe: str = "") -> dict[str, str]:
     folders.make(folder, user())
     policy = Policy(
         folder=str(folder),
@@ -36,6 +37,7 @@ def outcomes(folder: Path, *, is_cpu: bool, has_parent: bool = False) -> dict[st
         devices=[] if is_cpu else ["/dev/nvidia0"],
         user=user(),
         is_cpu=is_cpu,
+        pipe=pipe,
     )
     policies = [policy.of_parent(sys.executable), policy] if has_parent else [policy]
     command = [sys.executable, "-m", "tests.security.driver_start", *(one.encoded() for one in policies)]
@@ -63,6 +65,25 @@ def test_a_gpus_driver_can_start_in_a_compiler_that_is_confined_within_its_build
 def test_a_gpus_worker_serves_nobody_and_reaches_nobody(gpu: dict[str, str]) -> None:
     refused = {"make a stream", "serve", "connect", "start a program"}
     assert {name: gpu[name] for name in refused} == dict.fromkeys(refused, "EPERM")
+
+
+def test_a_gpus_worker_goes_through_mps_where_its_agent_wants_that(tmp_path: Path) -> None:
+    pipe = tmp_path / "mps"
+    folders.make(pipe, user())
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as daemon:
+        daemon.bind(str(pipe / "control"))
+        daemon.listen()
+        (pipe / "log").touch()
+        for file in pipe.iterdir():
+            file.chmod(0o666)
+        through = outcomes(tmp_path / "through", is_cpu=False, pipe=str(pipe))
+    expected = {
+        "go through MPS": "done",
+        "write MPS's pipe": "done",
+        "make a stream": "EPERM",
+        "serve": "EPERM",
+    }
+    assert {name: through[name] for name in expected} == expected
 
 
 @pytest.mark.skipif(not landlock.abi(), reason="this machine has no Landlock, which refuses it")

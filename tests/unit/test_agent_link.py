@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from accelpool_node import control
@@ -14,6 +15,7 @@ from accelpool_node.agent.broker_link import BrokerLink, Freshness
 from accelpool_node.agent.contract import Address, LoadedImage, Registered, Registration, Work
 from accelpool_node.agent.outcomes import Outcome, Session, conclude
 from accelpool_node.agent.reports import Reporter
+from accelpool_node.gpus import Readings
 from accelpool_wire.errors import (
     Conflict,
     ConnectError,
@@ -82,7 +84,10 @@ def test_a_report_says_what_runs_and_repeats_what_ended_until_it_is_heard():
     assert [one.id for one in first.ended] == ["S1"]
     reporter.add(outcome("S2"))
     reporter.acknowledge(first)
-    second = reporter.report([], {}, {}, {}, seen_revision=3, wait_s=5.0)
+    assert first.readings is msgspec.UNSET
+    told = {"x/a": Readings(power_w=70.5)}
+    second = reporter.report([], {}, {}, {}, seen_revision=3, wait_s=5.0, readings=told)
+    assert msgspec.to_builtins(second)["readings"] == {"x/a": {"power_w": 70.5}}
     assert [one.id for one in second.ended] == ["S2"]
     assert second.sequence > first.sequence
     assert (second.seen_revision, second.wait_s) == (3, 5.0)

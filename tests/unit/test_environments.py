@@ -55,6 +55,7 @@ def test_an_empty_file_has_no_environments():
         ("[[environment]]\nname = ''", "1 to 40"),
         ("[[environment]]\nname = '../x'", "1 to 40"),
         ("[[environment]]\nname = 'null'\nicd = '/x'", "1 to 40"),
+        ("[[environment]]\nname = 'cuda-mig-1'\nicd = '/x'", "1 to 40"),
         ("[[environment]]\nname = 'bundled'\nicd = '/x'", "another name"),
         ("[[environment]]\nname = 'x'\nicd = 'lib.so'", "absolute"),
         ("[[environment]]\nname = 'x'\nicd = \"/a\\n/b\"", "absolute"),

@@ -172,6 +172,16 @@ def test_a_gpus_driver_listens_at_a_unix_socket_and_connects_nowhere(worker, arc
     assert {verdict(gpu.program, arch, number) for number in SERVING[architecture]} == {REFUSE}
 
 
+def test_what_goes_through_mps_connects_to_unix_sockets_of_packets_and_serves_nobody(architecture):
+    client = Filter(architecture, Policy(is_cpu=False, devices=["/dev/nvidia0"], pipe="/tmp/nvidia-mps"))
+    assert client("connect") == ALLOW
+    assert client("socket", rules.AF_UNIX, rules.SOCK_SEQPACKET) == ALLOW
+    assert client("socket", rules.AF_UNIX, 1) == REFUSE
+    assert client("socket", 2, rules.SOCK_SEQPACKET) == REFUSE
+    arch, (_, *accepting) = seccomp.AUDIT_ARCH[architecture], SERVING[architecture]
+    assert {verdict(client.program, arch, number) for number in accepting} == {REFUSE}
+
+
 def test_limits_and_places_of_other_processes_stay(worker):
     assert worker("prlimit64", 0, 7) == ALLOW
     assert worker("prlimit64", 1, 7) == REFUSE

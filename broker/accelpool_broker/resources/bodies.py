@@ -84,6 +84,7 @@ def device_body(seen: SeenDevice) -> Body:
         "free": {"memory_bytes": seen.free_memory_bytes, "compute": seen.free_compute},
         "leases": list(seen.leases),
         "loaded_image": _image_body(device) if seen.is_image_known else None,
+        "readings": seen.readings,
     }
 
 

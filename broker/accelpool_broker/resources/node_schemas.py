@@ -21,7 +21,7 @@ from accelpool_broker.resources.fields import (
     text_field,
 )
 from accelpool_broker.resources.lease_schemas import MAX_TAINTS
-from accelpool_broker.resources.schemas import KINDS, Address, Capacity
+from accelpool_broker.resources.schemas import KINDS, Address, Capacity, Readings
 
 CAUSES = ("goodbye", "disconnected", "refused", "ended", "crashed", "hung")
 MAX_SESSIONS = 4096
@@ -146,6 +146,13 @@ class ReportIn(Schema):
         load_default=dict,
         validate=Length(0, MAX_SESSIONS),
         metadata=about("by lease: seconds with commands on devices since it was first served there"),
+    )
+    readings = Dict(
+        keys=text_field(255, 1),
+        values=Nested(Readings),
+        load_default=dict,
+        validate=Length(0, MAX_DEVICES),
+        metadata=about("by device; those that are not named do not tell"),
     )
     seen_revision = count_field(load_default=None, allow_none=True)
     wait_s = Float(load_default=0.0, validate=Range(0, 10))

@@ -130,6 +130,7 @@ def _report(data: dict[str, Any]) -> Report:
             for device, image in data["loaded_images"].items()
         },
         busy_s=data["busy_s"],
+        readings=data["readings"],
         seen_revision=data["seen_revision"],
         is_leaving=data["leaving"],
     )

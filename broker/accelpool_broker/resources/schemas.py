@@ -113,6 +113,38 @@ class LoadedImageOut(Schema):
     since = instant_field()
 
 
+class Readings(Schema):
+    """What a device measures, whoever uses it; null is what it does not tell."""
+
+    utilization = Float(
+        load_default=None,
+        allow_none=True,
+        validate=Range(0, 1),
+        metadata=about("the part of the last moment, of up to a second, in which kernels ran"),
+    )
+    memory_utilization = Float(
+        load_default=None,
+        allow_none=True,
+        validate=Range(0, 1),
+        metadata=about("the part of it in which device memory was read or written"),
+    )
+    memory_used_bytes = count_field(
+        load_default=None,
+        allow_none=True,
+        metadata=about("device memory in use, by all processes and by the driver"),
+    )
+    temperature_c = Float(
+        load_default=None, allow_none=True, validate=Range(-300, 1000), metadata=about("in degrees Celsius")
+    )
+    power_w = Float(
+        load_default=None,
+        allow_none=True,
+        validate=Range(0, 1e6),
+        metadata=about("what the board takes, in watts"),
+    )
+    clock_hz = count_field(load_default=None, allow_none=True, metadata=about("of its compute units"))
+
+
 class DeviceOut(Schema):
     """A device, and what it is doing."""
 
@@ -135,6 +167,11 @@ class DeviceOut(Schema):
         LoadedImageOut,
         allow_none=True,
         metadata=about("what was loaded from a binary last; null if unknown"),
+    )
+    readings = Nested(
+        Readings,
+        allow_none=True,
+        metadata=about("a few seconds old; null if its node does not tell"),
     )
 
 

@@ -43,6 +43,13 @@ class SeenDevice:
         return is_known and self.device.loaded_sha256 is not None
 
     @property
+    def readings(self) -> dict[str, float | None] | None:
+        """What it measured a few seconds ago; None if its node does not tell."""
+        if self.state is DeviceState.LOST:
+            return None
+        return self.device.node.readings.get(self.device.name)
+
+    @property
     def free_compute(self) -> float:
         """What part of its compute can be leased now."""
         free = (WHOLE - self.device.used_compute_ppm) / WHOLE

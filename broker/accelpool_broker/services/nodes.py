@@ -82,6 +82,7 @@ class Report:
     device_faults: dict[str, str] = field(default_factory=dict)
     loaded_images: dict[str, LoadedImage] = field(default_factory=dict)
     busy_s: dict[str, float] = field(default_factory=dict)
+    readings: dict[str, dict[str, float | None]] = field(default_factory=dict)
     seen_revision: int | None = None
     is_leaving: bool = False
 
@@ -128,7 +129,7 @@ class Nodes:
                 change.tx.add(node)
             elif node.boot_id != registration.boot_id:
                 self._lose_leases(change, node, "restarted")
-                node.sequence = -1
+                node.sequence, node.readings = -1, {}
                 change.tx.replace_sessions(name, ())
             node.host, node.port = registration.host, registration.port
             node.certificate_sha256 = registration.certificate_sha256
@@ -211,7 +212,7 @@ class Nodes:
                 change.needs_scheduling = True
                 log.info("node %s answers again", name)
             if is_news:
-                node.sequence = report.sequence
+                node.sequence, node.readings = report.sequence, report.readings
                 self._take_state(change, name, report)
                 if report.is_leaving:
                     self._take_leave(change, node)

@@ -20,6 +20,7 @@ from accelpool_node.agent.confinement import Confinement
 from accelpool_node.agent.enclosure import Enclosure
 from accelpool_node.agent.settings import Settings
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.mps import OPTION
 from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import Invalid
 
@@ -46,6 +47,9 @@ def arrange(settings: Settings, state: Path, enclosure: Enclosure) -> tuple[Conf
         if wanted:
             raise Invalid("--worker-user needs an agent that is root")
         return _arranged(settings, state, enclosure, users.Users())
+    if settings.mps_pipe and wanted != () and settings.sandbox is not Mode.OFF:
+        one = "MPS serves one user at a time: start the agent as an ordinary one, or with --worker-user none"
+        raise Invalid(f"{OPTION}: {one}")
     if settings.sandbox is Mode.OFF or wanted == ():
         return _arranged(settings, state, enclosure, users.Users(why_none="no user for it is wanted"))
     arranged = _with_users(settings, state, enclosure, users.DEFAULT if wanted is None else wanted)
@@ -105,9 +109,9 @@ def environments_of(settings: Settings, home: Path) -> Environments:
     Raises:
         Invalid: The operator's file cannot be used.
     """
-    variables = settings.variables
+    variables, pipe = settings.variables, settings.mps_pipe
     if settings.backend == "cuda":
-        found = [drivers.cuda_environment(variables, is_expected=True)]
+        found = [drivers.cuda_environment(variables, is_expected=True, pipe=pipe)]
     elif settings.backend.startswith("null-both:"):
         count = settings.backend.removeprefix("null-both:")
         found = [
@@ -121,7 +125,9 @@ def environments_of(settings: Settings, home: Path) -> Environments:
         configured = environments.read(settings.environments) if settings.environments else []
         found = environments.prepare(home, icds, configured, variables)
         if settings.backend == "auto" and cuda_toolkit.has_driver() and cuda_toolkit.has_pycuda():
-            found.append(drivers.cuda_environment(variables, is_expected=False))
+            found.append(drivers.cuda_environment(variables, is_expected=False, pipe=pipe))
+    if pipe and not any(environment.pipe for environment in found):
+        raise Invalid(f"{OPTION}: there is no CUDA here, whose devices could be shared so")
     return {environment.name: environment for environment in found}
 
 

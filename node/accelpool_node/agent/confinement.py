@@ -16,6 +16,7 @@ from accelpool_node.agent.background import call_in_thread
 from accelpool_node.agent.devices import NodeDevice
 from accelpool_node.agent.enclosure import NOTHING, Enclosure
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.mps import LACK
 from accelpool_node.sandbox import folders, paths
 from accelpool_node.sandbox.bubblewrap import Bubblewrap
 from accelpool_node.sandbox.cgroups import Group
@@ -158,7 +159,8 @@ class Confinement:
             group=group.path.name if group else "",
             bounds=list(group.bounds) if group else [],
             wrapper=self._enclosure.bubblewrap.name if self._enclosure.bubblewrap else "",
-            lacks=dict(self._enclosure.lacks),
+            pipe=environment.pipe,
+            lacks={**self._enclosure.lacks, **({"mps": LACK} if environment.pipe else {})},
         )
 
 

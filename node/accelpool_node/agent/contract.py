@@ -13,6 +13,8 @@ from datetime import datetime
 
 import msgspec
 
+from accelpool_node.gpus import Readings
+
 
 class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where clients reach the node's data plane, and the SHA-256 of its certificate if it does TLS."""
@@ -117,6 +119,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         loaded_images: Of the devices of which it is known.
         busy_s: By lease, how long it had commands on devices since it was first served here.
         leaving: Whether this is the last word of this start of the agent.
+        readings: What devices measure, of those of which it is known.
     """
 
     boot_id: str
@@ -129,6 +132,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seen_revision: int | None
     wait_s: float
     leaving: bool | msgspec.UnsetType = msgspec.UNSET  # brokers of before it refuse what they do not know
+    readings: dict[str, Readings] | msgspec.UnsetType = msgspec.UNSET  # likewise
 
 
 class GrantedShare(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from accelpool_wire.messages import InfoValue
 MAX_FAULT = 500
 MAX_NAME = 255
 HARDWARE = "hardware"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 GLOBAL_MEM_SIZE, MAX_COMPUTE_UNITS, EXTENSIONS = 0x101F, 0x1002, 0x1030
 PCI_BUS, PCI_SLOT, PCI_DOMAIN = 0x4008, 0x4009, 0x400A  # cl_nv_device_attribute_query
 PLATFORM_VERSION, PLATFORM_NAME, PLATFORM_VENDOR = 0x0901, 0x0902, 0x0903
@@ -135,6 +137,10 @@ class Devices:
         """Return what confines those who use an environment's devices, as was told; None without any."""
         return next((device.sandbox for device in self.of(environment)), None)
 
+    def attributes(self) -> dict[str, dict[str, AttributeValue]]:
+        """Return what each device is, by its name on the node."""
+        return {device.name: device.report.attributes for device in self._devices.values()}
+
     def reports(self) -> list[DeviceReport]:
         """Return what the broker is told at registration."""
         return [device.report for device in self._devices.values()]
@@ -212,6 +218,22 @@ def with_faces(devices: Sequence[NodeDevice]) -> list[NodeDevice]:
     ]
 
 
+def without_parted(listed: Mapping[str, list[Listed]], parents: Mapping[str, str]) -> dict[str, list[Listed]]:
+    """Return what each environment found, less GPUs whose MIG instances have environments of their own.
+
+    Args:
+        listed: Devices by environment.
+        parents: The environments of instances, and the places of their GPUs, where drivers show an instance.
+    """
+    places = set(parents.values())
+    return {
+        environment: [
+            device for device in devices if environment in parents or place_of(device) not in places
+        ]
+        for environment, devices in listed.items()
+    }
+
+
 def place_of(device: Listed) -> str:
     """Return what tells a piece of hardware from all others on the node, "" where nobody says.
 
@@ -228,8 +250,25 @@ def _platform_of(device: Listed) -> tuple[InfoValue, InfoValue]:
     return device.platform.get(PLATFORM_NAME), device.platform.get(PLATFORM_VERSION)
 
 
-def describe(environment: str, device: Listed, fault: str, sandbox: Sandbox = NO_SANDBOX) -> NodeDevice:
-    """Return a device found in an environment, whose children are confined by a sandbox."""
+def describe(
+    environment: str,
+    device: Listed,
+    fault: str,
+    sandbox: Sandbox = NO_SANDBOX,
+    *,
+    known: Mapping[str, str] = NOTHING,
+    memory_parts: int = 1,
+) -> NodeDevice:
+    """Return a device found in an environment.
+
+    Args:
+        environment: Its name.
+        device: As its driver tells it.
+        fault: What is wrong with it, "" if nothing.
+        sandbox: What confines the environment's children.
+        known: Attributes that come before the driver's; see `DriverEnvironment`.
+        memory_parts: See there.
+    """
     name = f"{environment}/{device.name}"[:MAX_NAME]
     memory_bytes, compute_units = device.info.get(GLOBAL_MEM_SIZE), device.info.get(MAX_COMPUTE_UNITS)
     report = DeviceReport(
@@ -237,9 +276,9 @@ def describe(environment: str, device: Listed, fault: str, sandbox: Sandbox = NO
         environment=environment,
         kind=device.kind,
         api=device.api,
-        attributes={**attributes(device), "sandbox": msgspec.to_builtins(sandbox)},
+        attributes={**attributes(device), **known, "sandbox": msgspec.to_builtins(sandbox)},
         capacity=Capacity(
-            memory_bytes=memory_bytes if isinstance(memory_bytes, int) else 0,
+            memory_bytes=memory_bytes // memory_parts if isinstance(memory_bytes, int) else 0,
             compute_units=compute_units if isinstance(compute_units, int) else 0,
         ),
         fault=fault[:MAX_FAULT],

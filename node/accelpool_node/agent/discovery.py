@@ -19,10 +19,12 @@ from accelpool_node.agent.devices import (
     describe,
     describe_broken,
     without_bundled,
+    without_parted,
 )
 from accelpool_node.agent.processes import Processes
 from accelpool_node.discover import Line, Listed, Listing, Probed, Probing, parse
 from accelpool_node.drivers import DriverEnvironment
+from accelpool_node.mig import parents_of
 from accelpool_node.sandbox.policy import Sandbox
 from accelpool_wire.errors import Unavailable
 
@@ -70,7 +72,7 @@ class Discovery:
             else:
                 listed[environment.name] = listing.devices
                 sandboxes[environment.name] = listing.sandbox
-        kept = without_bundled(listed)
+        kept = without_parted(without_bundled(listed), parents_of(environments))
         by_name = {environment.name: environment for environment in environments}
         broken |= {name: fault for name in kept if (fault := _lack(by_name[name], kept[name]))}
         found = await asyncio.gather(
@@ -111,7 +113,17 @@ class Discovery:
         for name, fault in faults.items():
             if fault:
                 log.error("device %s/%s does not work: %s", environment.name, name, fault)
-        return [describe(environment.name, device, faults[device.name], sandbox) for device in devices]
+        return [
+            describe(
+                environment.name,
+                device,
+                faults[device.name],
+                sandbox,
+                known=environment.known,
+                memory_parts=environment.memory_parts,
+            )
+            for device in devices
+        ]
 
     async def _ask(self, environment: DriverEnvironment, arguments: Sequence[str]) -> tuple[list[Line], str]:
         """Return what a child printed, and what went wrong with it, or ""."""

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from accelpool_node import drivers
-from accelpool_node.agent.arrangement import arrange
+from accelpool_node.agent.arrangement import Environments, arrange
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.confinement import narrowed
 from accelpool_node.agent.devices import Devices
@@ -32,11 +32,14 @@ from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.enclosure import enclose
 from accelpool_node.agent.enrolment import node_token
 from accelpool_node.agent.listener import listen
+from accelpool_node.agent.monitor import Monitor, is_wanted
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.state_dir import TOKEN, StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
 from accelpool_node.certificate import Certificate
+from accelpool_node.mig import with_instances
+from accelpool_node.mps import ComputeShares, find_pipe
 from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import AccelpoolError, Invalid
 from accelpool_wire.tls import is_loopback
@@ -153,6 +156,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PROGRAM",
         help="start workers inside bubblewrap (default: bwrap, as found on the PATH)",
     )
+    add(
+        "--compute-shares",
+        type=ComputeShares,
+        choices=tuple(ComputeShares),
+        default=ComputeShares.TURNS,
+        help="how sessions share a CUDA device: by turns, or side by side, through a running MPS daemon",
+    )
     add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
@@ -211,6 +221,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         worker_user=options.worker_user,
         cgroup=options.cgroup,
         bubblewrap=options.bubblewrap,
+        mps_pipe=find_pipe(options.compute_shares, environ, options.sandbox, options.bubblewrap),
         disk_bytes=int(options.disk * (1 << 30)),
         variables=drivers.child_variables(environ, options.pass_env),
     )
@@ -309,8 +320,9 @@ async def _work(
     *,
     is_discovery_only: bool,
 ) -> None:
+    monitor = _monitor(settings, processes)
     if is_discovery_only:
-        devices = await _discover(settings, prepared, discovery)
+        _, devices = await _discover(settings, prepared, discovery, monitor)
         _say({"devices": [msgspec.to_builtins(report) for report in devices.reports()]})
         return
     certificate = _certificate(settings)
@@ -322,7 +334,7 @@ async def _work(
             join_token=settings.join_token,
             join_source=settings.join_source,
         )
-        devices = await _discover(settings, prepared, discovery)
+        prepared, devices = await _discover(settings, prepared, discovery, monitor)
         prepared = {name: narrowed(environment, devices.of(name)) for name, environment in prepared.items()}
         agent = Agent(
             settings,
@@ -333,6 +345,7 @@ async def _work(
             stream,
             lambda: Broker(settings.broker_url, settings.name, token, settings.ca),
             certificate,
+            monitor,
         )
         try:
             await agent.run(_announce)
@@ -341,12 +354,24 @@ async def _work(
 
 
 async def _discover(
-    settings: Settings, prepared: Mapping[str, drivers.DriverEnvironment], discovery: Discovery
-) -> Devices:
-    """Return the devices, once it is tried whether children can be confined, where they have to be."""
+    settings: Settings, prepared: Environments, discovery: Discovery, monitor: Monitor | None
+) -> tuple[Environments, Devices]:
+    """Return the environments with those of MIG instances, and the devices.
+
+    Where children have to be confined it is tried first whether they can be.
+    """
     if settings.sandbox is Mode.REQUIRE or settings.bubblewrap:
         await discovery.try_sandbox(drivers.null_environment("null:1", settings.variables))
-    return await discovery.find_devices(list(prepared.values()))
+    if monitor:
+        prepared = with_instances(prepared, await monitor.look())
+    return prepared, await discovery.find_devices(list(prepared.values()))
+
+
+def _monitor(settings: Settings, processes: Processes) -> Monitor | None:
+    if not is_wanted(settings.backend):
+        return None
+    environment = drivers.monitor_environment(settings.variables)
+    return Monitor(processes, environment, settings.discovery_limit_s)
 
 
 def _certificate(settings: Settings) -> Certificate | None:

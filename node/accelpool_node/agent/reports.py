@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
 from accelpool_node.agent.contract import EndedReport, LoadedImage, Report, SessionReport
 from accelpool_node.agent.outcomes import Outcome, Session
+from accelpool_node.gpus import Readings
 
 MAX_ENDED = 4096
+NOTHING: Mapping[str, Readings] = MappingProxyType({})
 
 
 class Reporter:
@@ -42,6 +45,7 @@ class Reporter:
         *,
         seen_revision: int | None,
         wait_s: float,
+        readings: Mapping[str, Readings] = NOTHING,
         is_last: bool = False,
     ) -> Report:
         """Return what is so now, with the next number."""
@@ -65,6 +69,7 @@ class Reporter:
             seen_revision=seen_revision,
             wait_s=wait_s,
             leaving=is_last or msgspec.UNSET,
+            readings=dict(readings) or msgspec.UNSET,
         )
 
     def acknowledge(self, report: Report) -> None:

@@ -21,6 +21,8 @@ from accelpool_node.agent.shares import Shares
 from accelpool_node.agent.visitor import Visitor
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.agent.workers import Worker
+from accelpool_node.drivers import CUDA
+from accelpool_node.mps import thread_percentage
 from accelpool_wire.errors import NotFound, ProblemError, QuotaExceeded, Unavailable, problem
 
 log = logging.getLogger(__name__)
@@ -128,6 +130,7 @@ class Sessions:
             hello=frame,
             peers=admission.claims.peers,
             secret=secret,
+            thread_percentage=self._thread_percentage(admission),
         )
         try:
             client.stream.setblocking(True)
@@ -145,6 +148,12 @@ class Sessions:
         log.info("session %s of lease %s runs in worker %d", session.id, session.lease, worker.pid)
         self._on_change()
         return session
+
+    def _thread_percentage(self, admission: Admission) -> int | None:
+        """Return what MPS is told of a session; it is one number for all its devices."""
+        if not self._settings.mps_pipe or admission.environment != CUDA:
+            return None
+        return thread_percentage(min((claim.compute for claim in admission.claims.shares), default=1.0))
 
     def deliver(self, id: str, frame: bytes, sender: Visitor) -> None:
         """Hand another node's connection to the worker of a session.

@@ -27,6 +27,7 @@ from accelpool_node.agent.handshake import Admission, First, Verify, admit, read
 from accelpool_node.agent.health import Health
 from accelpool_node.agent.leases import LeaseTable
 from accelpool_node.agent.listener import Listener
+from accelpool_node.agent.monitor import Monitor
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.reports import Reporter
@@ -72,6 +73,7 @@ class Agent:
         stream: The data plane's listening socket.
         connect: Returns a new connection to the broker.
         certificate: The node's; None to do without TLS.
+        monitor: Tells what devices measure; None where nothing does.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Agent:
         stream: socket.socket,
         connect: Callable[[], BrokerCalls],
         certificate: Certificate | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self._settings = settings
+        self._monitor = monitor
         self._certificate = certificate
         self._devices = devices
         self._processes = processes
@@ -157,7 +161,10 @@ class Agent:
                     certificate_sha256=address.certificate_sha256,
                 )
             )
-            await asyncio.gather(listening, self._link.run(), self._health.run(), self._watch.run())
+            monitored = [self._monitor.run()] if self._monitor else []
+            await asyncio.gather(
+                listening, self._link.run(), self._health.run(), self._watch.run(), *monitored
+            )
         finally:
             listening.cancel()
 
@@ -260,6 +267,7 @@ class Agent:
             self._activity.busy_s(),
             seen_revision=seen_revision,
             wait_s=wait_s,
+            readings=self._monitor.readings(self._devices.attributes()) if self._monitor else {},
             is_last=is_last,
         )
 

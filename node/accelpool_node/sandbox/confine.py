@@ -139,7 +139,7 @@ def grants_of(policy: Policy, readable: Iterable[str]) -> dict[int, list[str]]:
     return {
         landlock.READ: [*readable, *paths.RANDOM, *paths.DEVICE_FOLDERS],
         landlock.EXECUTE: [*policy.programs, *(paths.LOADERS if policy.programs else ())],
-        landlock.DEVICE: [*paths.ALWAYS_THERE, *policy.devices],
+        landlock.DEVICE: [*paths.ALWAYS_THERE, *policy.devices, *([policy.pipe] if policy.pipe else [])],
         landlock.PRIVATE: [policy.folder] if policy.folder else [],
         landlock.WRITE: named,
     }

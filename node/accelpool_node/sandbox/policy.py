@@ -36,6 +36,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         group: The control group that its agent put it into; "" for none.
         bounds: What that bounds.
         wrapper: The first process of its namespace, bubblewrap's, by name; "" if it has no namespace.
+        pipe: The directory of MPS's daemon, to whose socket it may connect; "" for none.
         lacks: What of its sandbox its agent could not give it, and why, by name.
     """
 
@@ -53,6 +54,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str = ""
     bounds: list[str] = []
     wrapper: str = ""
+    pipe: str = ""
     lacks: dict[str, str] = {}
 
     @property

@@ -91,6 +91,8 @@ def rules_of(policy: Policy, pid: int) -> dict[str, Rule]:
         is_packets = Test(argument=1, mask=SOCK_TYPES, values=(SOCK_SEQPACKET,))
         rules["socket"] = Rule(tests=(is_unix, is_packets))
         rules |= {name: Rule() for name in ("bind", "listen")}
+    if policy.pipe:
+        rules["connect"] = Rule()  # where to is behind a pointer
     if policy.programs:
         rules |= {"execve": Rule(), "vfork": Rule()}
     if not policy.is_parent:

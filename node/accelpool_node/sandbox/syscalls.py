@@ -24,6 +24,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {  # on x86-64, on arm64
     "clone3": (435, 435),
     "close": (3, 57),
     "close_range": (436, 436),
+    "connect": (42, 203),
     "copy_file_range": (326, 285),
     "creat": (85, None),
     "dup": (32, 23),

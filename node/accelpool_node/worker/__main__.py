@@ -21,6 +21,7 @@ from accelpool_node import control
 from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.certificate import Certificate, door
 from accelpool_node.discover import load_backend
+from accelpool_node.mps import limit_threads
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.limits import bound_memory
 from accelpool_node.sandbox.policy import Mode, Policy, decode
@@ -70,6 +71,8 @@ def main() -> NoReturn:
         agent.exit(0)
     if policy.is_cpu and policy.mode is not Mode.OFF:
         bound_memory(sum(share.memory_bytes for share in order.shares))
+    if order.thread_percentage is not None:
+        limit_threads(order.thread_percentage)
     stream = socket.socket(fileno=descriptors[0])
     stream.set_inheritable(False)
     agent.leave(_serve(agent, backend, devices, order, stream, descriptors[1:], certificate))
@@ -115,7 +118,8 @@ def _serve(
         addresses=order.peers,
         connect=outgoing.connect,
     )
-    sharing = Sharing(session, shares, backend, service.go_on)
+    has_turns = order.thread_percentage is None
+    sharing = Sharing(session, shares, backend, service.go_on, has_turns=has_turns)
     threading.Thread(
         target=_obey, args=(agent, service, session, builder, outgoing, certificate), daemon=True
     ).start()

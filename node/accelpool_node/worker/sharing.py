@@ -47,6 +47,7 @@ class Sharing:
         backend: Waits for commands.
         on_turn: Called when the session's thread had to wait for a command, and goes on.
         clock: A monotonic clock, in seconds.
+        has_turns: Whether sessions take turns on devices, and do not compute side by side.
     """
 
     def __init__(
@@ -56,7 +57,10 @@ class Sharing:
         backend: Backend,
         on_turn: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        has_turns: bool = True,
     ) -> None:
+        self._has_turns = has_turns
         self._session = session
         self._activity = Activity(session.completion, clock)
         slots = {share.device.name: share.slot for share in shares if share.slot is not None}
@@ -86,5 +90,5 @@ class Sharing:
 
         Not the other way round: a turn that is passed on when asked for costs next to nothing.
         """
-        if self._session.turns is None and any(slot.is_fraction for slot in self._slots):
+        if self._has_turns and self._session.turns is None and any(slot.is_fraction for slot in self._slots):
             self._session.turns = self._turn_taking

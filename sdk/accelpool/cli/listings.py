@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -19,18 +19,25 @@ from accelpool_kernels.description import OPENCL
 
 Record = dict[str, Any]
 LONGEST_FAULT = 60
+DEVICE_COLUMNS = ("device", "node", "kind", "api", "name", "memory", "units", "state", "leases or fault")
+READING_COLUMNS = ("load", "memory used", "temperature", "power", "clock")
+MHZ = 1e6
 PARTIAL = "partial"  # a sandbox that lacks something
 
 
-def devices(url: Url = None, json: Json = False) -> None:
+def devices(
+    url: Url = None,
+    json: Json = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Show what they measure, too.")] = False,
+) -> None:
     """Show the pool's devices, and what of them is free."""
     with pool(url) as broker:
         found = broker.devices()
     output = Output(json)
     output.document({"devices": found})
     output.table(
-        ["device", "node", "kind", "api", "name", "memory", "units", "state", "leases or fault"],
-        [_device_row(device) for device in found],
+        [*DEVICE_COLUMNS, *(READING_COLUMNS if wide else ())],
+        [(*_device_row(device), *(reading_cells(device) if wide else ())) for device in found],
         "The pool has no devices: start an agent with `accelpool node`, or ask `accelpool doctor` why.",
     )
     if not json and any(len(device.get("fault") or "") > LONGEST_FAULT for device in found):
@@ -145,6 +152,22 @@ def _device_row(device: Record) -> tuple[object, ...]:
         capacity.get("compute_units", 0),
         device["state"],
         shortened(device.get("fault") or "", LONGEST_FAULT) or ", ".join(device.get("leases", ())),
+    )
+
+
+def reading_cells(device: Record) -> tuple[str, ...]:
+    """Return what a device measures, in the order of the columns, "" for what it does not tell."""
+    told = device.get("readings") or {}
+
+    def cell(name: str, write: Callable[[Any], str]) -> str:
+        return "" if told.get(name) is None else write(told[name])
+
+    return (
+        cell("utilization", "{:.0%}".format),
+        cell("memory_used_bytes", human_bytes),
+        cell("temperature_c", "{:.0f} C".format),
+        cell("power_w", "{:.0f} W".format),
+        cell("clock_hz", lambda hz: f"{hz / MHZ:.0f} MHz"),
     )
 
 
