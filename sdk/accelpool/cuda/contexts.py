@@ -70,6 +70,13 @@ class Context(ProcessBound):
         self._lower.release()
 
     @staticmethod
+    def attach(flags: int = 0) -> Context:  # noqa: ARG004 - of no effect here
+        """Return the current context, current once more in this thread: `pop` takes that back."""
+        context = current("cuCtxAttach")
+        context.push()
+        return context
+
+    @staticmethod
     def pop() -> None:
         """Let the context that was current before be current in this thread again.
 

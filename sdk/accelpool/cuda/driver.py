@@ -1,7 +1,7 @@
 """The names of `pycuda.driver`, over the pool's devices.
 
-`docs/sdk-cuda.md` says what differs. Names of PyCUDA that are not here need what a pool has not: textures,
-OpenGL, memory shared with the device, CUDA graphs, the profiler.
+`docs/sdk-cuda.md` says what differs. Names of PyCUDA that are not here need what a pool has not, as `missing`
+says of each.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ from accelpool.cuda.constants import (
     func_cache,
     function_attribute,
     host_alloc_flags,
+    jit_fallback,
     jit_option,
+    jit_target,
     limit,
     mem_host_register_flags,
     memory_type,
+    pointer_attribute,
     shared_config,
 )
 from accelpool.cuda.contexts import Context, current, driver_version
@@ -94,6 +97,7 @@ from accelpool.cuda.memory_pools import (
     PageLockedAllocator,
     PageLockedMemoryPool,
     PooledDeviceAllocation,
+    PooledHostAllocation,
     bitlog2,
 )
 from accelpool.cuda.missing import why_missing
@@ -215,6 +219,7 @@ __all__ = [
     "PagelockedHostAllocation",
     "PointerHolderBase",
     "PooledDeviceAllocation",
+    "PooledHostAllocation",
     "RegisteredHostMemory",
     "RuntimeError",
     "Stream",
@@ -243,7 +248,9 @@ __all__ = [
     "have_gl_ext",
     "host_alloc_flags",
     "init",
+    "jit_fallback",
     "jit_option",
+    "jit_target",
     "limit",
     "managed_empty",
     "mem_alloc",
@@ -277,6 +284,7 @@ __all__ = [
     "pagelocked_empty_like",
     "pagelocked_zeros",
     "pagelocked_zeros_like",
+    "pointer_attribute",
     "register_host_memory",
     "set_debugging",
     "shared_config",
