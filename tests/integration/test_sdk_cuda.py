@@ -87,6 +87,18 @@ def test_a_module_launches_and_tells_its_attributes(context):
     cuda.Context.synchronize()
 
 
+def test_attributes_of_a_function_are_set_or_refused_at_once(context):
+    scale = SourceModule(SOURCE).get_function("scale")
+    scale.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 65536)
+    assert scale.max_dynamic_shared_size_bytes == 65536
+    with pytest.raises(cuda.LogicError, match="invalid value"):
+        scale.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 65537)
+    with pytest.raises(cuda.LogicError, match="invalid value"):
+        scale.set_attribute(cuda.function_attribute.NUM_REGS, 8)
+    scale.set_cache_config(cuda.func_cache.PREFER_SHARED)
+    assert scale.max_dynamic_shared_size_bytes == 65536
+
+
 def test_a_launch_with_too_few_parameters_is_told_later_as_cudas_error(context):
     scale = SourceModule(SOURCE).get_function("scale")
     scale(block=(1, 1, 1))

@@ -37,6 +37,7 @@ class FakeCuda(FakeConnection):
             m.GetBufferAddress: lambda message: m.Address(0, self.address(message.buffer), 0),
             m.CreateVariableBuffer: lambda message: m.Address(0, self.address(message.buffer), 256),
             m.BuildProgram: built(kernel("scale"), kernel("nothing")),
+            m.SetKernelAttribute: m.Done(0),
             m.GetInfo: lambda message: m.Info(0, message.name % ATTRIBUTES + 100),
         }
 

@@ -21,6 +21,7 @@ from accelpool.cuda.packing import format_of, layout, packed
 from accelpool.cuda.streams import Event, Stream
 from accelpool.objects import SessionObject
 from accelpool_wire import messages as m
+from accelpool_wire.conversation import ATTRIBUTES as FEATURE
 
 if TYPE_CHECKING:
     from accelpool.cuda.modules import Module
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 AXES = 3
 LAUNCH = "cuLaunchKernel"
 REMEMBERED_SHAPES = 64
+CACHE_PREFERENCE = 0x100
+"""By which a node knows it; it is no attribute of CUDA's."""
 
 
 class Function(SessionObject):
@@ -160,16 +163,26 @@ class Function(SessionObject):
         return value
 
     def set_attribute(self, attr: int, value: int, /) -> None:
-        """Take an attribute and ignore it: nodes raise the limit of shared memory where a launch needs it."""
-        function_attribute(attr)
-        operator.index(value)
+        """Set a `function_attribute`, for all functions of this name in the module: one round trip.
+
+        More than 48 KiB of dynamic shared memory need not be asked for: nodes do that where a launch has it.
+
+        Args:
+            attr: MAX_DYNAMIC_SHARED_SIZE_BYTES, or PREFERRED_SHARED_MEMORY_CARVEOUT.
+            value: Bytes; percent, or -1 for what the driver thinks best.
+
+        Raises:
+            LogicError: CUDA_ERROR_INVALID_VALUE: it cannot be set, or not to that.
+        """
+        number = int(function_attribute(attr))
+        self._set("cuFuncSetAttribute", number, operator.index(value))
 
     def set_cache_config(self, config: int, /) -> None:
-        """Take a `func_cache`, a hint, and ignore it."""
-        func_cache(config)
+        """Say which it prefers, shared memory or cache, by a `func_cache`: one round trip."""
+        self._set("cuFuncSetCacheConfig", CACHE_PREFERENCE, func_cache(config))
 
     def set_shared_config(self, config: int, /) -> None:
-        """Take a `shared_config`, a hint, and ignore it."""
+        """Take a `shared_config`, and ignore it: no device of CUDA 12 has banks of another width."""
         shared_config(config)
 
     def param_set_texref(self, texref: object, /) -> None:
@@ -179,6 +192,14 @@ class Function(SessionObject):
             LogicError: CUDA_ERROR_NOT_SUPPORTED, always.
         """
         self._check_textures([texref])
+
+    def _set(self, routine: str, number: int, value: int) -> None:
+        """Set an attribute; a node that knows nothing of that goes by itself."""
+        if FEATURE not in self._session.connection.features:
+            return
+        self._attributes.pop(number, None)
+        with calling(routine):
+            self._session.ask(m.SetKernelAttribute(self._handle, ATTRIBUTES + number, value), m.Done)
 
     def __getattr__(self, name: str) -> int:
         """Return an attribute by its name in lower case: `function.num_regs`."""

@@ -8,7 +8,7 @@ from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.cuda import driver, streams
 from accelpool_node.backends.cuda.core import in_context, refused
 from accelpool_node.backends.cuda.enqueueing import enqueue
-from accelpool_node.backends.cuda.launching import Sizes, check_launch, sizes_of
+from accelpool_node.backends.cuda.launching import Sizes, check_launch, lacks_shared, sizes_of
 from accelpool_node.backends.cuda.objects import (
     SUBMITTED,
     CudaBuffer,
@@ -21,7 +21,6 @@ from accelpool_node.backends.cuda.transfers import bring, fill, pinned_for, regi
 from accelpool_wire.codes import ErrorCode
 
 MAP_WRITE, MAP_WRITE_INVALIDATE = 1 << 1, 1 << 2
-PLAIN_SHARED_BYTES = 48 << 10  # more has to be asked for
 PATTERN_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -44,11 +43,11 @@ class Commands:
             raise refused("clEnqueueNDRangeKernel", ErrorCode.INVALID_KERNEL_ARGS, what)
         if 0 in global_size:
             return enqueue(queue, wait_for, _nothing)
-        function, shared = kernel.function.handle, kernel.shared
+        function, shared = kernel.function, kernel.shared
         grid, block = _sizes(kernel, global_size, local_size, offset)
-        if shared + kernel.function.shared > PLAIN_SHARED_BYTES and shared > kernel.allowed:
-            driver.allow_shared(function, shared)
-            kernel.allowed = shared
+        if lacks_shared(function.shared, shared, function.allowed):
+            driver.set_attribute(function.handle, driver.MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+            function.allowed = shared
         launcher, parameters, kept = (
             kernel.launcher,
             bytes(kernel.block),

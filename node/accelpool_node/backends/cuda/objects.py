@@ -165,9 +165,9 @@ def _unload(module: int) -> None:
     driver.unload(module)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Function:
-    """A kernel of a module.
+    """A kernel of a module: the driver's, which all kernels of that name are launches of.
 
     Attributes:
         name: Its name.
@@ -175,6 +175,7 @@ class Function:
         parameters: Where its parameters lie in their block.
         most_threads: Of a block.
         shared: Bytes of shared memory that it has itself.
+        allowed: Bytes of dynamic shared memory that launches may have, as the driver was told; 0 before.
     """
 
     name: str
@@ -182,6 +183,7 @@ class Function:
     parameters: list[driver.Parameter]
     most_threads: int
     shared: int
+    allowed: int = 0
 
     @property
     def block_bytes(self) -> int:
@@ -225,7 +227,6 @@ class CudaKernel:
         unset: Places of the parameters that are not set.
         shared: Bytes of dynamic shared memory.
         launcher: Launches it.
-        allowed: Bytes of it that launches may have, as the driver was told.
         sized: The sizes that the last launch asked for, and the grid and the block that they are.
         owners: What keeps the memory of the arguments that are buffers; the kernel does not.
     """
@@ -237,6 +238,5 @@ class CudaKernel:
     unset: set[int]
     launcher: driver.Launcher
     shared: int = 0
-    allowed: int = 0
     sized: tuple[object, Any] = (None, None)
     owners: dict[int, weakref.ref[Any]] = field(default_factory=dict)
