@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from accelpool.acquire_options import AcquireOptions
 from accelpool.broker import Broker, default_broker
@@ -23,6 +23,10 @@ from accelpool.demand import Demand, invalid
 from accelpool.device import Device as PoolDevice
 from accelpool.process_bound import ProcessBound
 from accelpool.records import LeaseRecord
+
+if TYPE_CHECKING:
+    from accelpool.cuda.kernels import KernelLibrary
+    from accelpool.cuda.launches import NodeKernel
 
 CUDA = "cuda"
 
@@ -44,7 +48,16 @@ class Context(ProcessBound):
     the last reference to it and to what was made in it.
     """
 
-    __slots__ = ("__weakref__", "_addresses", "_allocated_bytes", "_device", "_hints", "_lanes", "_lower")
+    __slots__ = (
+        "__weakref__",
+        "_addresses",
+        "_allocated_bytes",
+        "_device",
+        "_hints",
+        "_lanes",
+        "_library",
+        "_lower",
+    )
 
     def __init__(self, lower: LowerContext) -> None:
         self._lower = lower
@@ -53,6 +66,7 @@ class Context(ProcessBound):
         self._addresses = AddressMap()
         self._allocated_bytes = 0
         self._hints: dict[int, int] = {}
+        self._library: dict[str, NodeKernel] = {}
 
     # ---- PyCUDA's ----------------------------------------------------------------------------------------
 
@@ -155,6 +169,13 @@ class Context(ProcessBound):
     def round_trips(self) -> int:
         """How often this context's session has waited for an answer from its node so far."""
         return self._lower.round_trips
+
+    @property
+    def kernels(self) -> KernelLibrary:
+        """The kernel library, each kernel built on its first use: `ctx.kernels.saxpy(n, a, x, y)`."""
+        from accelpool.cuda.kernels import KernelLibrary
+
+        return KernelLibrary(self)
 
     @property
     def lease(self) -> LeaseRecord:

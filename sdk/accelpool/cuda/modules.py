@@ -46,7 +46,7 @@ class Module(ProcessBound):
             raise failed(
                 "cuModuleGetFunction", "NOT_FOUND", f"no kernel {name!r} in the module; it has {known}"
             )
-        return Function(self, name, info)
+        return Function(self, info)
 
     def get_global(self, name: str) -> tuple[int, int]:
         """Return the address and the size of a variable in device or constant memory: one round trip, once.
