@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from accelpool.cuda import upper_layer
-from accelpool.cuda.contexts import acquire, over
+from accelpool.cuda.contexts import acquire, acquire_all, over
 
 VERSION = (2026, 1)
 """PyCUDA's, whose names these are."""
@@ -40,4 +40,4 @@ if not TYPE_CHECKING:  # to a type checker any name would be there
 
 upper_layer.LAYER.install()
 
-__all__ = ["VERSION", "VERSION_STATUS", "VERSION_TEXT", "acquire", "over"]
+__all__ = ["VERSION", "VERSION_STATUS", "VERSION_TEXT", "acquire", "acquire_all", "over"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from accelpool.acquire_options import AcquireOptions
 from accelpool.broker import Broker, default_broker
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from accelpool.cuda.kernels import KernelLibrary
     from accelpool.cuda.launches import NodeKernel
 
-CUDA = "cuda"
+CUDA, SAME_NODE = "cuda", "same_node"
 
 
 class _Thread(threading.local):
@@ -154,6 +154,25 @@ class Context(ProcessBound):
         current("cuCtxSetSharedMemConfig")
         shared_config(config)
 
+    @staticmethod
+    def enable_peer_access(peer: Context, flags: int = 0, /) -> NoReturn:  # noqa: ARG004 - whichever
+        """Refuse: kernels of a device do not reach another's memory; `memcpy_peer` does without.
+
+        Raises:
+            LogicError: CUDA_ERROR_PEER_ACCESS_UNSUPPORTED, always; as `Device.can_access_peer` says.
+        """
+        what = f"{peer!r}: copy with memcpy_peer"
+        raise failed("cuCtxEnablePeerAccess", "PEER_ACCESS_UNSUPPORTED", what)
+
+    @staticmethod
+    def disable_peer_access(peer: Context, /) -> NoReturn:
+        """Refuse: it cannot have been enabled.
+
+        Raises:
+            LogicError: CUDA_ERROR_PEER_ACCESS_NOT_ENABLED, always.
+        """
+        raise failed("cuCtxDisablePeerAccess", "PEER_ACCESS_NOT_ENABLED", repr(peer))
+
     def get_api_version(self) -> int:
         """Return the version of CUDA that the node's driver has, such as 12040."""
         return driver_version(self)
@@ -259,8 +278,45 @@ def acquire(
     if api != CUDA:
         raise invalid("api", f"{CUDA!r} for a context of CUDA", api)
     if count != 1:
-        raise invalid("count", "1 for a context of CUDA: make one for each device", count)
+        raise invalid("count", "1 for a context of CUDA; acquire_all returns several", count)
     return over((broker or default_broker(url, token)).acquire(kind, **options))
+
+
+def acquire_all(
+    kind: str | Demand = "any",
+    *,
+    broker: Broker | None = None,
+    url: str | None = None,
+    token: str | None = None,
+    **options: Unpack[AcquireOptions],
+) -> list[Context]:
+    """Return a context on each of several CUDA devices of one node, under one lease; the first is current.
+
+    The lease is given back with the last of them. Between them `memcpy_peer` goes by no other machine.
+
+    Args:
+        kind: The kind of device, or a `Demand` with `api="cuda"` and `placement="same_node"`.
+        broker: As of `acquire`, and so are `url` and `token`.
+        url: ...
+        token: ...
+        **options: As of `accelpool.acquire`: `count` says how many.
+
+    Raises:
+        Unsatisfiable, Invalid, LeaseTimeout, Unauthorized, TransportError: As of `acquire`.
+    """
+    if isinstance(kind, Demand):
+        api, placement, count = kind.api, kind.placement, len(kind.devices) or kind.count
+    else:
+        api, placement = options.setdefault("api", CUDA), options.setdefault("placement", SAME_NODE)
+        count = len(options.get("devices", ())) or options.get("count", 1)
+    if api != CUDA:
+        raise invalid("api", f"{CUDA!r} for contexts of CUDA", api)
+    if count > 1 and placement != SAME_NODE:
+        raise invalid("placement", f"{SAME_NODE!r} for contexts of CUDA under one lease", placement)
+    session = (broker or default_broker(url, token))._acquire_session(kind, **options)
+    contexts = [Context(LowerContext([device])) for device in session.devices]
+    contexts[0].push()
+    return contexts
 
 
 def over(lower: LowerContext) -> Context:

@@ -102,6 +102,7 @@ from accelpool.cuda.memory_pools import (
 )
 from accelpool.cuda.missing import why_missing
 from accelpool.cuda.modules import Module, module_from_buffer, module_from_file
+from accelpool.cuda.peer_copies import Memcpy3DPeer, memcpy_peer, memcpy_peer_async
 from accelpool.cuda.rectangle_copies import Memcpy2D, Memcpy3D
 from accelpool.cuda.streams import Event, Stream
 
@@ -211,6 +212,7 @@ __all__ = [
     "LogicError",
     "Memcpy2D",
     "Memcpy3D",
+    "Memcpy3DPeer",
     "MemoryError",
     "Module",
     "Out",
@@ -265,6 +267,8 @@ __all__ = [
     "memcpy_dtoh_async",
     "memcpy_htod",
     "memcpy_htod_async",
+    "memcpy_peer",
+    "memcpy_peer_async",
     "memory_type",
     "memset_d2d8",
     "memset_d2d8_async",

@@ -65,12 +65,10 @@ ABSENT: tuple[Absence, ...] = (
         refused=("Event.from_ipc_handle", "Event.ipc_handle"),
     ),
     Absence(
-        what="peer copies",
-        why="a context has one device",
-        names=(
-            "Context.disable_peer_access", "Context.enable_peer_access", "Memcpy3DPeer", "memcpy_peer",
-            "memcpy_peer_async",
-        ),
+        what="access to peers' memory",
+        why="kernels of a device reach no other one's; `memcpy_peer` does without",
+        names=(),
+        refused=("Context.disable_peer_access", "Context.enable_peer_access"),
     ),
     Absence(
         what="linking",

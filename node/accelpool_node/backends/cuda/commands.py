@@ -99,7 +99,7 @@ class Commands:
         size: int,
         wait_for: Sequence[CudaEvent] | None,
     ) -> CudaEvent:
-        """Copy between buffers."""
+        """Copy between buffers, perhaps of two contexts: those of a session are all of one process."""
         routine = "clEnqueueCopyBuffer"
         first = region_of(routine, source, source_offset, size)
         second = region_of(routine, target, target_offset, size)
@@ -108,7 +108,11 @@ class Commands:
         kept = [source, target]
 
         def issue(event: CudaEvent) -> None:
-            streams.on_device(second, first, size, queue.stream)
+            if source.context is target.context:
+                streams.on_device(second, first, size, queue.stream)
+            else:
+                places = (second, target.context.handle, first, source.context.handle)
+                streams.between_devices(*places, size, queue.stream)
             kept.clear()
 
         return enqueue(queue, wait_for, issue)
