@@ -47,7 +47,9 @@ SPOILT_FROM = 254  # of the 256 values of a byte
 MOST_ARRIVALS = 2000
 PATIENCE_S = 8.0
 NOWHERE = "127.0.0.1:1"  # nobody listens there
-HELLO = msgspec.msgpack.encode(m.Hello([VERSION], ["svm", "addresses", "attributes", "peer-copies"], "token"))
+HELLO = msgspec.msgpack.encode(
+    m.Hello([VERSION], ["svm", "addresses", "attributes", "context-copies"], "token")
+)
 SETUP = (
     m.CreateContext(1, [0]),
     m.CreateCommandQueue(1, 1, 0),

@@ -41,7 +41,7 @@ def test_welcome_opens_the_session(node: Node) -> None:
     heard = node.answer(frame(WELCOME))
     with Connection.open(node.address, "token", client="test") as connection:
         assert heard.result(PATIENCE_S) == m.Hello(
-            [1], ["svm", "addresses", "attributes", "peer-copies"], "token", "test"
+            [1], ["svm", "addresses", "attributes", "context-copies"], "token", "test"
         )
         assert (connection.session, connection.devices, connection.limits) == (
             "ses_1",

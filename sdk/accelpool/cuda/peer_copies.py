@@ -22,7 +22,7 @@ from accelpool.cuda.errors import calling, failed
 from accelpool.cuda.rectangle_copies import Memcpy3D
 from accelpool.cuda.streams import Stream
 from accelpool_wire import messages as m
-from accelpool_wire.conversation import PEER_COPIES
+from accelpool_wire.conversation import CONTEXT_COPIES
 
 ROUTINE = "cuMemcpyPeer"
 BAND_BYTES = 64 << 20  # of a copy by way of this process, at a time
@@ -140,7 +140,7 @@ def _within(context: Context) -> Iterator[None]:
 def _share_a_node(one: Context, other: Context) -> bool:
     """Whether one session has both, and its node copies between contexts."""
     session = one._lower._session
-    return session is other._lower._session and PEER_COPIES in session.connection.features
+    return session is other._lower._session and CONTEXT_COPIES in session.connection.features
 
 
 def _copy_there(
