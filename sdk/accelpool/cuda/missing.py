@@ -72,7 +72,7 @@ ABSENT: tuple[Absence, ...] = (
     ),
     Absence(
         what="linking",
-        why="nodes compile a source, or load code, as a whole",
+        why="not built: nodes compile a source, or load code, as a whole",
         names=("Linker", "compiler.DynamicModule", "compiler.DynamicSourceModule", "jit_input_type"),
     ),
     Absence(
