@@ -113,6 +113,9 @@ class Commands:
             else:
                 places = (second, target.context.handle, first, source.context.handle)
                 streams.between_devices(*places, size, queue.stream)
+                for buffer in (source, target):
+                    if buffer.context is not queue.context:
+                        buffer.owner.used_elsewhere(event)
             kept.clear()
 
         return enqueue(queue, wait_for, issue)
