@@ -53,8 +53,8 @@ def test_a_module_is_executed_from_where_pycuda_is(tmp_path, monkeypatch):
     monkeypatch.setattr(upper_layer, "pycuda_folder", lambda: tmp_path)
     monkeypatch.delitem(sys.modules, "accelpool.cuda.scan", raising=False)
     module = importlib.import_module("accelpool.cuda.scan")
-    monkeypatch.delitem(sys.modules, "accelpool.cuda.scan")
-    monkeypatch.delattr(accelpool.cuda, "scan")
+    del sys.modules["accelpool.cuda.scan"]  # not by monkeypatch, which would put it back
+    vars(accelpool.cuda).pop("scan", None)
     assert module.found is accelpool.cuda.driver.mem_alloc
     assert module.__file__ == str(tmp_path / "scan.py")
 

@@ -98,9 +98,10 @@ ABSENT: tuple[Absence, ...] = (
 
 
 def why_missing(name: str, module: str = "driver") -> str:
-    """Return what to say of a name that a module of `accelpool.cuda` has not."""
-    known = name if module == "driver" else f"{module}.{name}"
+    """Return what to say of a name that a module of `accelpool.cuda`, or with "" that package, has not."""
+    known = {"driver": name, "": f"{name}."}.get(module, f"{module}.{name}")
+    where = f"accelpool.cuda.{module}".rstrip(".")
     for absence in ABSENT:
         if known in absence.names:
-            return f"accelpool.cuda.{module} has no {name} ({absence.what}): {absence.why}"
-    return f"module 'accelpool.cuda.{module}' has no attribute {name!r}"
+            return f"{where} has no {name} ({absence.what}): {absence.why}"
+    return f"module {where!r} has no attribute {name!r}"
