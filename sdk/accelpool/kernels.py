@@ -5,7 +5,6 @@ The catalogue knows each kernel's arguments and NDRange; a kernel is built on it
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from inspect import Parameter, Signature
 from typing import Any
@@ -15,10 +14,11 @@ from accelpool.context import Context
 from accelpool.errors import LogicError
 from accelpool.event import Event, WaitList
 from accelpool.kernel_core import KernelCore
+from accelpool.kernel_docs import Told, description
 from accelpool.memory import MemoryObjectHolder
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
-from accelpool_kernels import Argument, Entry, InvalidArgument, UnknownKernel, entry, names, source
+from accelpool_kernels import Entry, InvalidArgument, UnknownKernel, entry, names, source
 from accelpool_wire.codes import ErrorCode
 
 
@@ -51,21 +51,7 @@ def _usage(entry: Entry) -> str:
 
 @cache
 def _description(name: str) -> str:
-    """Return a kernel's docstring: what it computes, its arguments with types and shapes, its source."""
-    found = entry(name)
-    lines = [found.summary, "", "Args:", "    queue: The queue to enqueue to."]
-    for argument in found.parameters:
-        shape = f"{_shape(argument)} " if argument.role.is_buffer else ""
-        kind = f"{shape}{argument.type}, {argument.role.value}"
-        lines.append(f"    {argument.name}: {kind}{': ' if argument.summary else ''}{argument.summary}.")
-    lines += ["    wait_for: Events to wait for.", ""]
-    lines += [f"Launched over {found.rule.words}.", f"Tolerance: {found.tolerance.words}."]
-    return "\n".join([*lines, "", f"Source: {found.source}."])
-
-
-def _shape(argument: Argument) -> str:
-    dimensions = ", ".join(map(str, argument.shape))
-    return f"({dimensions}{',' if len(argument.shape) == 1 else ''})"
+    return description(name, "queue: The queue to enqueue to.", "wait_for: Events to wait for.")
 
 
 @cache
@@ -74,17 +60,6 @@ def _signature(name: str) -> Signature:
     parameters = [Parameter(each, Parameter.POSITIONAL_ONLY) for each in names]
     wait_for = Parameter("wait_for", Parameter.KEYWORD_ONLY, default=None)
     return Signature([*parameters, wait_for])
-
-
-class _Told:
-    """An attribute of each kernel, made from its entry when it is asked for; the class has its own."""
-
-    def __init__(self, tell: Callable[[str], Any], of_class: str | None = None) -> None:
-        self._tell = tell
-        self._of_class = of_class
-
-    def __get__(self, kernel: LibraryKernel | None, kind: type[Any] | None = None) -> Any:
-        return self._of_class if kernel is None else self._tell(kernel.entry.name)
 
 
 class LibraryKernel:
@@ -96,8 +71,8 @@ class LibraryKernel:
 
     __slots__ = ("_context", "entry")
 
-    __doc__ = _Told(_description, __doc__)  # pyright: ignore[reportAssignmentType] - a str, when asked
-    __signature__ = _Told(_signature)
+    __doc__ = Told(_description, __doc__)  # pyright: ignore[reportAssignmentType] - a str, when asked
+    __signature__ = Told(_signature)
 
     def __init__(self, context: Context, entry: Entry) -> None:
         self._context = context

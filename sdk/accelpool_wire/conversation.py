@@ -27,8 +27,8 @@ from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, ProtocolErr
 from accelpool_wire.frames import PREFIX
 
 VERSION = 1
-SVM, ADDRESSES = "svm", "addresses"
-FEATURES: tuple[str, ...] = (SVM, ADDRESSES)
+SVM, ADDRESSES, ATTRIBUTES, CONTEXT_COPIES = "svm", "addresses", "attributes", "context-copies"
+FEATURES: tuple[str, ...] = (SVM, ADDRESSES, ATTRIBUTES, CONTEXT_COPIES)
 
 
 class Role(Enum):

@@ -21,6 +21,7 @@ READ_WRITE = 1
 MAP_READ, MAP_WRITE = 1, 2
 SOURCE = "__kernel void twice(__global int *a, __local int *scratch, int b) { a[get_global_id(0)] *= 2; }"
 COMPLETE = 0
+SHARED_ALLOWED, CACHE_PREFERENCE = 0x20000 + 8, 0x20000 + 0x100
 
 
 @dataclass
@@ -77,6 +78,18 @@ def variables_are_buffers_or_refused(bench: Bench) -> None:
     table, size = bench.backend.program_variable(program, "table")
     assert (size, bench.content(table, 8)) == (16, struct.pack("<2i", 5, 6))
     assert raises(lambda: bench.backend.program_variable(program, "chair"))
+
+
+def attributes_of_kernels_are_set_or_refused(bench: Bench) -> None:
+    kernel = bench.backend.create_kernel(bench.built(SOURCE), "twice")
+    if not bench.is_cuda:
+        assert raises(lambda: bench.backend.set_kernel_attribute(kernel, SHARED_ALLOWED, 1024))
+        return
+    bench.backend.set_kernel_attribute(kernel, SHARED_ALLOWED, 50_000)
+    assert bench.backend.work_group_info(kernel, bench.device, SHARED_ALLOWED) == 50_000
+    bench.backend.set_kernel_attribute(kernel, CACHE_PREFERENCE, 1)
+    for name, value in ((SHARED_ALLOWED, 1 << 30), (0x20000 + 4, 1), (0x2FFFF, 1), (SHARED_ALLOWED, 1 << 40)):
+        assert raises(lambda name=name, value=value: bench.backend.set_kernel_attribute(kernel, name, value))
 
 
 def nothing_is_lost(bench: Bench) -> None:
@@ -218,7 +231,8 @@ CHECKS = [
     queues_without_profiling_have_no_times, kernels_take_every_kind_of_argument,
     programs_are_built_again_and_from_binaries, programs_are_linked_of_compiled_ones,
     what_a_device_lacks_is_an_opencl_error, programs_tell_what_they_are, mistakes_are_opencl_errors,
-    addresses_are_told_or_refused, variables_are_buffers_or_refused, nothing_is_lost,
+    addresses_are_told_or_refused, variables_are_buffers_or_refused,
+    attributes_of_kernels_are_set_or_refused, nothing_is_lost,
 ]  # fmt: skip
 NAMES = [check.__name__ for check in CHECKS]
 

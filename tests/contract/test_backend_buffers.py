@@ -8,6 +8,7 @@ from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import Error, LogicError
 
 from ..integration.wire_client import OUT_OF_ORDER, Client
+from ..integration.worker_rig import Target
 
 PATTERN = bytes(range(256))
 
@@ -53,6 +54,20 @@ def test_copies_within_a_buffer_move_regions_that_do_not_overlap(
     buffer = client.buffer(context, content=PATTERN)
     client.copy(queue, buffer, buffer, 128, source_offset=128)
     assert client.read(queue, buffer, 256) == PATTERN[128:] * 2
+
+
+def test_copies_between_contexts_are_cudas_alone(client: Client, context: int, target: Target) -> None:
+    other, third = client.context(), client.context()
+    source, copied = client.buffer(context, content=b"content!"), client.buffer(other, content=bytes(8))
+    queues = [client.queue(each) for each in (context, other, third)]
+    for queue in queues if not target.is_cuda else queues[2:]:
+        client.copy(queue, source, copied, 4)
+        assert client.failure().code == ErrorCode.INVALID_CONTEXT
+    if target.is_cuda:
+        client.copy(queues[0], source, copied, 4, target_offset=4)
+        client.finish(queues[0])
+        client.copy(queues[1], source, copied, 4)
+        assert client.read(queues[1], copied, 8) == b"contcont"
 
 
 def test_copies_onto_themselves_are_refused(client: Client, context: int, queue: int) -> None:

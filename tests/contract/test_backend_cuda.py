@@ -17,6 +17,7 @@ from ..integration.worker_rig import Target
 
 ATTRIBUTE = 0x20000
 MAX_THREADS, NUM_REGS, SHARED_BYTES = ATTRIBUTE + 0, ATTRIBUTE + 4, ATTRIBUTE + 1
+SHARED_ALLOWED, CACHE_PREFERENCE = 8, 0x100
 TRAP = "__kernel void trap(__global int *a) { if (a) __trap(); }"
 MIXED = """
 __kernel void mixed(__global long *a, char c, double d, short s, int i) { a[0] = c + (long)d + s + i; }
@@ -124,6 +125,32 @@ def test_more_shared_memory_than_a_launch_has_by_itself_is_given(
     assert client.read(queue, buffer, 8) == struct.pack("2i", 2, 1)
     client.launch(queue, kernel, [2], buffer, m.LocalMemory(most + 1), local=[2])
     assert client.failure().code == ErrorCode.OUT_OF_RESOURCES
+
+
+def test_kernels_of_one_function_take_nothing_of_each_others_shared_memory(
+    client: Client, context: int, program: int, queue: int
+) -> None:
+    most = client.connection.devices[0].info[0x1023]
+    buffer = client.buffer(context, content=struct.pack("2i", 1, 2))
+    large, small = client.kernel(program, "reverse"), client.kernel(program, "reverse")
+    for kernel, size in ((large, most), (small, (48 << 10) + 4), (large, most)):
+        client.launch(queue, kernel, [2], buffer, m.LocalMemory(size), local=[2])
+    assert client.read(queue, buffer, 8) == struct.pack("2i", 2, 1)
+
+
+def test_attributes_of_functions_are_set(client: Client, program: int) -> None:
+    kernel, most = client.kernel(program, "reverse"), client.connection.devices[0].info[0x1023]
+
+    def put(name: int, value: int) -> None:
+        client.connection.ask(m.SetKernelAttribute(kernel, ATTRIBUTE + name, value), m.Done, WAIT_S)
+
+    put(SHARED_ALLOWED, most)
+    assert asked(client, kernel, ATTRIBUTE + SHARED_ALLOWED) == most
+    put(CACHE_PREFERENCE, 2)
+    for name, value in ((SHARED_ALLOWED, most + 1), (4, 8), (250, 1), (CACHE_PREFERENCE, 1 << 40)):
+        with pytest.raises(Error) as caught:
+            put(name, value)
+        assert caught.value.code == ErrorCode.INVALID_VALUE
 
 
 def test_attributes_of_functions_are_told(client: Client, program: int) -> None:

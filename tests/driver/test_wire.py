@@ -30,6 +30,7 @@ NOT_SAID = {
     m.UnloadPlatformCompiler,  # a hint
     m.CreateVariableBuffer,  # CUDA's
     m.GetBufferAddress,
+    m.SetKernelAttribute,
     m.Sync,  # each queue is finished by itself
     m.Goodbye,  # a session ends with its process
 }

@@ -29,7 +29,7 @@ from accelpool_node.worker.peer_line import Patience
 from accelpool_node.worker.service import Service
 from accelpool_node.worker.session import Session
 from accelpool_wire import messages as m
-from accelpool_wire.conversation import VERSION, State
+from accelpool_wire.conversation import FEATURES, VERSION, State
 from accelpool_wire.errors import LocalProtocolError, ReadError
 from accelpool_wire.frames import PREFIX
 
@@ -47,7 +47,7 @@ SPOILT_FROM = 254  # of the 256 values of a byte
 MOST_ARRIVALS = 2000
 PATIENCE_S = 8.0
 NOWHERE = "127.0.0.1:1"  # nobody listens there
-HELLO = msgspec.msgpack.encode(m.Hello([VERSION], ["svm", "addresses"], "token"))
+HELLO = msgspec.msgpack.encode(m.Hello([VERSION], list(FEATURES), "token"))
 SETUP = (
     m.CreateContext(1, [0]),
     m.CreateCommandQueue(1, 1, 0),

@@ -179,6 +179,31 @@ def test_dynamic_shared_memory_is_as_large_as_said(context: Any) -> None:
     np.testing.assert_array_equal(got, x[::-1])
 
 
+def test_more_shared_memory_than_48_kib_is_had_asked_for_or_not(context: Any) -> None:
+    source = """
+    __global__ void last(int *x, int n) {
+        extern __shared__ int held[];
+        for (int i = threadIdx.x; i < n; i += blockDim.x) held[i] = i;
+        __syncthreads();
+        if (threadIdx.x == 0) *x = held[n - 1];
+    }
+    """
+    most = context.get_device().get_attribute(cuda.device_attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+    if most <= 48 << 10:
+        pytest.skip(f"the device has no more than {most} bytes of shared memory for a block")
+    for is_asked in (False, True):
+        last, out = SourceModule(source).get_function("last"), np.zeros(1, np.int32)
+        if is_asked:
+            last.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, most)
+            assert last.max_dynamic_shared_size_bytes == most
+            last.set_attribute(cuda.function_attribute.PREFERRED_SHARED_MEMORY_CARVEOUT, 100)
+            last.set_cache_config(cuda.func_cache.PREFER_SHARED)
+        last(cuda.Out(out), np.int32(most // 4), block=(256, 1, 1), shared=most)
+        assert out[0] == most // 4 - 1
+    with pytest.raises(cuda.LogicError, match="invalid value"):
+        last.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, most + 1)
+
+
 def test_prepared_and_timed_calls(context: Any, axpy: Any) -> None:
     n = 1 << 20
     x, y = cuda.to_device(np.ones(n, np.float32)), cuda.to_device(np.zeros(n, np.float32))

@@ -87,6 +87,18 @@ def test_a_module_launches_and_tells_its_attributes(context):
     cuda.Context.synchronize()
 
 
+def test_attributes_of_a_function_are_set_or_refused_at_once(context):
+    scale = SourceModule(SOURCE).get_function("scale")
+    scale.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 65536)
+    assert scale.max_dynamic_shared_size_bytes == 65536
+    with pytest.raises(cuda.LogicError, match="invalid value"):
+        scale.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 65537)
+    with pytest.raises(cuda.LogicError, match="invalid value"):
+        scale.set_attribute(cuda.function_attribute.NUM_REGS, 8)
+    scale.set_cache_config(cuda.func_cache.PREFER_SHARED)
+    assert scale.max_dynamic_shared_size_bytes == 65536
+
+
 def test_a_launch_with_too_few_parameters_is_told_later_as_cudas_error(context):
     scale = SourceModule(SOURCE).get_function("scale")
     scale(block=(1, 1, 1))
@@ -149,6 +161,46 @@ def test_rectangles_go_and_come_back(context):
     back.height = 8
     back(aligned=True)
     np.testing.assert_array_equal(got, x[5:13, 3:7])
+
+
+def test_devices_of_one_lease_copy_to_each_other_on_their_node(broker):
+    one, other = accelpool.cuda.acquire_all(broker=broker, count=2, wait=20)
+    assert one.lease.id == other.lease.id
+    x = np.arange(1000, dtype=np.float32)
+    source = cuda.to_device(x)
+    other.push()
+    target = cuda.mem_alloc(x.nbytes)
+    other.pop()
+    trips = one.round_trips
+    cuda.memcpy_peer(target, source, x.nbytes, other, one)
+    cuda.memset_d8(source, 0, x.nbytes)
+    assert one.round_trips == trips
+    other.push()
+    np.testing.assert_array_equal(cuda.from_device_like(target, x), x)
+    other.pop()
+    other.detach()
+    assert states(broker)[one.lease.id] == "active"
+    one.detach()
+    assert states(broker)[one.lease.id] == "released"
+
+
+def test_devices_of_two_leases_copy_to_each_other_by_way_of_this_process(broker):
+    with accelpool.cuda.acquire(broker=broker, wait=20) as one:
+        x = np.arange(1000, dtype=np.float32)
+        source = cuda.to_device(x)
+        with accelpool.cuda.acquire(broker=broker, wait=20) as other:
+            target = cuda.mem_alloc(x.nbytes)
+            cuda.memcpy_peer(target, source, x.nbytes, other, one)
+            np.testing.assert_array_equal(cuda.from_device_like(target, x), x)
+        assert cuda.Context.get_current() is one
+
+
+def test_contexts_under_one_lease_are_on_one_node_and_of_cuda(broker):
+    for options in ({"placement": "spread"}, {"api": "opencl"}):
+        with pytest.raises(errors.Invalid, match=next(iter(options))):
+            accelpool.cuda.acquire_all(broker=broker, count=2, **options)
+    with pytest.raises(errors.Invalid, match="acquire_all returns several"):
+        accelpool.cuda.acquire(broker=broker, count=2)
 
 
 def test_freed_memory_of_the_share_is_there_for_the_next(broker):

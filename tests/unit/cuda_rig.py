@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from accelpool.context import Context as LowerContext
 from accelpool.cuda.contexts import Context, over
 from accelpool.cuda.device_attributes import device_attribute
 from accelpool.cuda.devices import ATTRIBUTES
@@ -29,14 +30,19 @@ PLATFORM = {0x0901: "CUDA 12.4", 0x0902: "NVIDIA CUDA", 0x0903: "NVIDIA"}
 
 
 class FakeCuda(FakeConnection):
-    """A connection to a session on a CUDA device: each buffer has an address, far from all others."""
+    """A connection to a session on CUDA devices: each buffer has an address, far from all others.
 
-    def __init__(self) -> None:
-        super().__init__([m.Device("Fake GPU", dict(PLATFORM), dict(INFO))])
+    Args:
+        count: How many devices.
+    """
+
+    def __init__(self, count: int = 1) -> None:
+        super().__init__([m.Device("Fake GPU", dict(PLATFORM), dict(INFO)) for _ in range(count)])
         self.answers |= {
             m.GetBufferAddress: lambda message: m.Address(0, self.address(message.buffer), 0),
             m.CreateVariableBuffer: lambda message: m.Address(0, self.address(message.buffer), 256),
             m.BuildProgram: built(kernel("scale"), kernel("nothing")),
+            m.SetKernelAttribute: m.Done(0),
             m.GetInfo: lambda message: m.Info(0, message.name % ATTRIBUTES + 100),
         }
 
@@ -53,6 +59,12 @@ class FakeCuda(FakeConnection):
 def kernel(name: str, most_threads: int = 512) -> m.KernelInfo:
     """Return what a session says of a CUDA kernel."""
     return m.KernelInfo(name, 1, "", [], [m.WorkGroupInfo(most_threads, [0, 0, 0], 0, 32, 0)])
+
+
+def cuda_contexts(fake: FakeCuda) -> list[Context]:
+    """Return a context on each device of a connection; none is current."""
+    whole = fake_context(fake)  # its session lives with it
+    return [Context(LowerContext([device])) for device in whole._devices]
 
 
 def cuda_context(fake: FakeCuda) -> Context:

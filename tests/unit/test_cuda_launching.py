@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelpool_node.backends.cuda.launching import check_launch, sizes_of
+from accelpool_node.backends.cuda.launching import check_launch, lacks_shared, sizes_of
 from accelpool_wire.codes import ErrorCode
 from accelpool_wire.errors import LogicError
 
@@ -55,3 +55,15 @@ def test_sizes_that_a_device_does_not_have_are_refused(grid, block, code) -> Non
     with pytest.raises(LogicError) as caught:
         check_launch(grid, block, 1024, INFO)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("own", "dynamic", "allowed", "expected"), [
+    (0, 48 << 10, 0, False),
+    (1, 48 << 10, 0, True),
+    (0, (48 << 10) + 1, 0, True),
+    (0, 60_000, 60_000, False),
+    (0, 60_001, 60_000, True),
+    (40_000, 20_000, 30_000, False),
+])  # fmt: skip
+def test_the_driver_is_told_of_more_shared_memory_than_it_allows(own, dynamic, allowed, expected) -> None:
+    assert lacks_shared(own, dynamic, allowed) is expected

@@ -234,3 +234,12 @@ def test_a_failed_synchronize_is_cudas(fake):
         )
         with pytest.raises(cuda.LogicError, match="cuCtxSynchronize failed: invalid value"):
             cuda.Context.synchronize()
+
+
+def test_an_attached_context_is_current_once_more(fake):
+    with cuda_context(fake) as context:
+        assert cuda.Context.attach() is context
+        cuda.Context.pop()
+        assert cuda.Context.get_current() is context
+    with pytest.raises(cuda.LogicError, match="no context is current"):
+        cuda.Context.attach()

@@ -166,11 +166,32 @@ def test_attributes_cost_one_round_trip_once(fake, context, scale):
         scale.ptx_version  # noqa: B018 - it asks
 
 
-def test_hints_are_taken_and_sent_nowhere(fake, scale):
-    before = len(fake.posted)
+def test_attributes_are_set_in_one_round_trip_and_asked_for_anew(fake, context, scale):
+    shared = cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+    assert scale.get_attribute(shared) == 108
+    trips = context.round_trips
+    scale.set_attribute(shared, np.int64(65536))
+    assert fake.asked[-1] == m.SetKernelAttribute(scale._handle, 0x20008, 65536)
+    fake.answers[m.GetInfo] = m.Info(0, 65536)
+    assert scale.max_dynamic_shared_size_bytes == 65536
+    assert context.round_trips == trips + 2
     scale.set_cache_config(cuda.func_cache.PREFER_L1)
-    scale.set_shared_config(cuda.shared_config.FOUR_BYTE_BANK_SIZE)
-    scale.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 65536)
-    assert len(fake.posted) == before
+    assert fake.asked[-1] == m.SetKernelAttribute(scale._handle, 0x20100, 2)
+
+
+def test_an_attribute_that_cannot_be_is_refused_at_once(fake, scale):
+    refusal = LowerLogicError("clSetKernelExecInfo", -30, "CUDA_ERROR_INVALID_VALUE: too much")
+    fake.answers[m.SetKernelAttribute] = refusal
+    with pytest.raises(cuda.LogicError, match="cuFuncSetAttribute failed: invalid value"):
+        scale.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 1 << 30)
     with pytest.raises(ValueError, match="17"):
         scale.set_cache_config(17)
+
+
+def test_a_node_that_knows_nothing_of_attributes_is_not_asked(fake, scale):
+    fake.features = frozenset({"svm", "addresses"})
+    asked = len(fake.asked)
+    scale.set_attribute(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 65536)
+    scale.set_cache_config(cuda.func_cache.PREFER_SHARED)
+    scale.set_shared_config(cuda.shared_config.FOUR_BYTE_BANK_SIZE)
+    assert len(fake.asked) == asked

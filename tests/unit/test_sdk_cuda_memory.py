@@ -266,3 +266,11 @@ def test_what_says_its_address_is_device_memory(fake, memory):
 
     cuda.memcpy_htod(Holder(), b"a")
     assert fake.sent(m.EnqueueWriteBuffer)[-1].offset == 16
+
+
+def test_an_array_of_a_page_locked_pool_knows_how_many_bytes_it_is_over():
+    pool = cuda.PageLockedMemoryPool()
+    memory = pool.allocate((3, 5), np.int16).base
+    assert isinstance(memory, cuda.PooledHostAllocation)
+    assert (len(memory), pool.alloc_size(pool.bin_number(30))) == (30, 30)
+    memory.free()

@@ -182,3 +182,9 @@ def test_textures_and_surfaces_are_refused(context):
     for ask in (module.get_texref, module.get_surfref):
         with pytest.raises(cuda.LogicError, match="not supported"):
             ask("x")
+
+
+def test_a_plain_compilation_adds_nothing_to_the_source(fake, context):
+    source = "__global__ void scale(float *x) {}"
+    assert compiler.compile_plain(source, [], False, "nvcc", None).startswith(b"binary of")
+    assert fake.sent(m.CreateProgramWithSource)[-1].source == source

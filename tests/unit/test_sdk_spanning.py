@@ -254,8 +254,8 @@ def test_where_nothing_is_known_of_arguments_they_are_written_unless_read_only(
 # ---- messages ----------------------------------------------------------------------------------------
 
 OF_CONNECTIONS = {m.Release, m.WatchEvents, m.SendBuffer, m.ReceiveBuffer, m.GetProgramBinaries}
-# Arguments go along with each launch; SVM and addresses need one node.
-NOT_USED = {m.SetKernelArgs, m.CreateSVM, m.GetBufferAddress, m.CreateVariableBuffer}
+# Arguments go along with each launch; SVM, addresses and attributes need one node.
+NOT_USED = {m.SetKernelArgs, m.CreateSVM, m.GetBufferAddress, m.CreateVariableBuffer, m.SetKernelAttribute}
 
 
 def test_every_message_that_the_sdk_sends_has_its_route(ctx):

@@ -40,7 +40,9 @@ def node(threads: ThreadPoolExecutor) -> Iterator[Node]:
 def test_welcome_opens_the_session(node: Node) -> None:
     heard = node.answer(frame(WELCOME))
     with Connection.open(node.address, "token", client="test") as connection:
-        assert heard.result(PATIENCE_S) == m.Hello([1], ["svm", "addresses"], "token", "test")
+        assert heard.result(PATIENCE_S) == m.Hello(
+            [1], ["svm", "addresses", "attributes", "context-copies"], "token", "test"
+        )
         assert (connection.session, connection.devices, connection.limits) == (
             "ses_1",
             WELCOME.devices,

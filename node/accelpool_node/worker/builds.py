@@ -172,6 +172,12 @@ class Builds:
 
     # ---- asking ------------------------------------------------------------------------------------------
 
+    def set_kernel_attribute(self, message: m.SetKernelAttribute, command: int) -> None:
+        """Set an attribute of a kernel, where the backend's have any."""
+        kernel = self._holdings.kernels.get(message.kernel, "clSetKernelExecInfo")
+        self._backend.set_kernel_attribute(kernel.handle, message.name, message.value)
+        self._reply(m.Done(command))
+
     def get_info(self, message: m.GetInfo, command: int) -> None:
         """Answer with a value that only the driver knows."""
         self._reply(m.Info(command, self._info(message)))

@@ -18,6 +18,7 @@ from accelpool_wire.errors import error_for
 MAX_DIMENSIONS = 3
 MIGRATION_FLAGS = 3  # HOST, CONTENT_UNDEFINED
 LOCAL_MEM_SIZE = 0x1023
+CUDA = "cuda"
 
 
 class Commands:
@@ -80,6 +81,7 @@ class Commands:
         target = holdings.buffers.get(message.target, routine)
         check_region(source, message.source_offset, message.size, routine)
         check_region(target, message.target_offset, message.size, routine)
+        _check_contexts(queue, source, target, routine)
         self._claim(message.event, routine)
         event = self._backend.enqueue_copy_buffer(
             queue.handle,
@@ -253,6 +255,14 @@ class Commands:
         queue.newest, queue.newest_command = event, command
         if handle:
             self._holdings.events.items[handle] = event
+
+
+def _check_contexts(queue: QueueObject, source: BufferObject, target: BufferObject, routine: str) -> None:
+    """Refuse a copy between contexts where the device's words know none, or in a queue of a third one."""
+    are_queues = (source.context is queue.context, target.context is queue.context)
+    if not (all(are_queues) or (any(are_queues) and queue.device.api == CUDA)):
+        what = "a buffer of another context than the queue's"
+        raise error_for(routine, ErrorCode.INVALID_CONTEXT, what)
 
 
 def _check_dimensions(message: m.EnqueueNDRangeKernel, routine: str) -> None:

@@ -164,6 +164,7 @@ class Session:
             m.GetProgramBinaries: self._get_program_binaries,
             m.GetSupportedImageFormats: images.get_supported_image_formats,
             m.SetProgramSpecializationConstant: builds.set_specialization_constant,
+            m.SetKernelAttribute: builds.set_kernel_attribute,
             m.GetInfo: builds.get_info,
             m.CreateSubDevices: parting.create_sub_devices,
             m.CreateSVM: SharedVirtualMemory(backend, self._holdings, reply).create_svm,

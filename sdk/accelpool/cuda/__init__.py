@@ -15,7 +15,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from accelpool.cuda import upper_layer
-from accelpool.cuda.contexts import acquire, over
+from accelpool.cuda.contexts import acquire, acquire_all, over
+from accelpool.cuda.missing import why_missing
 
 VERSION = (2026, 1)
 """PyCUDA's, whose names these are."""
@@ -34,10 +35,9 @@ if not TYPE_CHECKING:  # to a type checker any name would be there
             return importlib.import_module(f"{__name__}.{name}")
         if name in upper_layer.PUBLIC:
             return upper_layer.LAYER.attribute(name)
-        what = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(what, name=name, obj=sys.modules[__name__])
+        raise AttributeError(why_missing(name, ""), name=name, obj=sys.modules[__name__])
 
 
 upper_layer.LAYER.install()
 
-__all__ = ["VERSION", "VERSION_STATUS", "VERSION_TEXT", "acquire", "over"]
+__all__ = ["VERSION", "VERSION_STATUS", "VERSION_TEXT", "acquire", "acquire_all", "over"]

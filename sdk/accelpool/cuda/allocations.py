@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import operator
-from typing import Any
+from typing import Any, NoReturn
 
 from accelpool.constants import mem_flags
 from accelpool.cuda.addresses import Region
@@ -57,8 +57,7 @@ class DeviceAllocation(ProcessBound):
         Raises:
             LogicError: CUDA_ERROR_NOT_SUPPORTED, always.
         """
-        what = f"{size} bytes at {offset}: device memory is not seen from here, copy it with memcpy_dtoh"
-        raise failed("DeviceAllocation.as_buffer", "NOT_SUPPORTED", what)
+        return _unseen("DeviceAllocation.as_buffer", size, offset)
 
     def __int__(self) -> int:
         if self._buffer is None:
@@ -86,11 +85,20 @@ class PointerHolderBase:
         """Return the address."""
         raise NotImplementedError(f"{type(self).__name__} says no address in get_pointer")
 
+    def as_buffer(self, size: int, offset: int = 0) -> memoryview:
+        """Refuse, as `DeviceAllocation.as_buffer`."""
+        return _unseen("PointerHolderBase.as_buffer", size, offset)
+
     def __int__(self) -> int:
         return operator.index(self.get_pointer())
 
     def __index__(self) -> int:
         return int(self)
+
+
+def _unseen(routine: str, size: int, offset: int) -> NoReturn:
+    what = f"{size} bytes at {offset}: device memory is not seen from here, copy it with memcpy_dtoh"
+    raise failed(routine, "NOT_SUPPORTED", what)
 
 
 def _give_back(context: Context, buffer: Buffer, address: int) -> None:

@@ -7,14 +7,16 @@ PyCUDA's own headers where it is installed. All other includes are the node's.
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from accelpool.build_options import BuildOptions, compiler_options
 from accelpool.cuda.contexts import Context, current
 from accelpool.cuda.errors import CompileError, cuda_error
 from accelpool.cuda.functions import Function
+from accelpool.cuda.missing import why_missing
 from accelpool.cuda.modules import Module, program_from_source
 from accelpool.cuda.upper_layer import pycuda_folder
 from accelpool.errors import Error as LowerError
@@ -31,6 +33,16 @@ NOT_COMPILED = (
     ErrorCode.INVALID_COMPILER_OPTIONS,
     ErrorCode.COMPILER_NOT_AVAILABLE,
 )
+
+if not TYPE_CHECKING:  # to a type checker any name would be there
+
+    def __getattr__(name: str) -> object:
+        """Say of PyCUDA's other names why they are not here.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(why_missing(name, "compiler"), name=name, obj=sys.modules[__name__])
 
 
 def compile(
@@ -69,7 +81,45 @@ def compile(
     return context._lower._session.fetch_binaries(program._handle)[0]
 
 
-class SourceModule:
+def compile_plain(
+    source: str,
+    options: Sequence[str],
+    keep: bool,
+    nvcc: str,
+    cache_dir: Any,
+    target: str = "cubin",
+) -> bytes:
+    """Return the code of a source as it is, with no options but these; as `compile`."""
+    return compile(source, nvcc, options, keep, True, cache_dir=cache_dir, target=target)
+
+
+class CudaModule:
+    """A module, however it was made.
+
+    Attributes:
+        module: The `Module`.
+    """
+
+    module: Module
+
+    def get_function(self, name: str) -> Function:
+        """Return a kernel; as `Module.get_function`."""
+        return self.module.get_function(name)
+
+    def get_global(self, name: str) -> tuple[int, int]:
+        """Return the address and the size of a variable; as `Module.get_global`."""
+        return self.module.get_global(name)
+
+    def get_texref(self, name: str) -> NoReturn:
+        """Refuse; as `Module.get_texref`."""
+        self.module.get_texref(name)
+
+    def get_surfref(self, name: str) -> NoReturn:
+        """Refuse; as `Module.get_surfref`."""
+        self.module.get_surfref(name)
+
+
+class SourceModule(CudaModule):
     """A module from CUDA C++, compiled by the node of the current context: one round trip.
 
     Args:
@@ -82,9 +132,6 @@ class SourceModule:
         code: ...
         cache_dir: ...
         include_dirs: ...
-
-    Attributes:
-        module: The `Module`.
 
     Raises:
         CompileError: The source does not compile, and why.
@@ -105,13 +152,6 @@ class SourceModule:
         context = current("SourceModule")
         program = _compiled(context, source, nvcc, options, no_extern_c, arch, code, include_dirs)
         self.module = Module(context, program)
-        self.get_global = self.module.get_global
-        self.get_texref = self.module.get_texref
-        self.get_surfref = self.module.get_surfref
-
-    def get_function(self, name: str) -> Function:
-        """Return a kernel; as `Module.get_function`."""
-        return self.module.get_function(name)
 
 
 def _compiled(

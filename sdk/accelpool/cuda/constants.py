@@ -28,6 +28,7 @@ class function_attribute(Named):  # noqa: N801 - PyCUDA's name, as those below
     CACHE_MODE_CA = 7
     MAX_DYNAMIC_SHARED_SIZE_BYTES = 8
     PREFERRED_SHARED_MEMORY_CARVEOUT = 9
+    MAX = 16
 
 
 class ctx_flags(Named):  # noqa: N801
@@ -146,6 +147,44 @@ class jit_option(Named):  # noqa: N801
     TARGET_FROM_CUCONTEXT = 8
     TARGET = 9
     FALLBACK_STRATEGY = 10
+
+
+class jit_target(Named):  # noqa: N801
+    """What `jit_option.TARGET` may be; nodes compile for their device."""
+
+    COMPUTE_30 = 30
+    COMPUTE_32 = 32
+    COMPUTE_35 = 35
+    COMPUTE_37 = 37
+    COMPUTE_50 = 50
+    COMPUTE_52 = 52
+    COMPUTE_53 = 53
+    COMPUTE_60 = 60
+    COMPUTE_61 = 61
+    COMPUTE_62 = 62
+    COMPUTE_70 = 70
+    COMPUTE_72 = 72
+    COMPUTE_75 = 75
+    COMPUTE_80 = 80
+    COMPUTE_86 = 86
+    COMPUTE_90 = 90
+    COMPUTE_90A = 0x10000 + 90
+
+
+class jit_fallback(Named):  # noqa: N801
+    """What `jit_option.FALLBACK_STRATEGY` may be; likewise of no effect."""
+
+    PREFER_PTX = 0
+    PREFER_BINARY = 1
+
+
+class pointer_attribute(Named):  # noqa: N801
+    """What CUDA tells of a pointer; PyCUDA has the names, and nothing that takes them."""
+
+    CONTEXT = 1
+    MEMORY_TYPE = 2
+    DEVICE_POINTER = 3
+    HOST_POINTER = 4
 
 
 TRSA_OVERRIDE_FORMAT = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Unpack
+from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from accelpool.acquire_options import AcquireOptions
 from accelpool.broker import Broker, default_broker
@@ -24,7 +24,11 @@ from accelpool.device import Device as PoolDevice
 from accelpool.process_bound import ProcessBound
 from accelpool.records import LeaseRecord
 
-CUDA = "cuda"
+if TYPE_CHECKING:
+    from accelpool.cuda.kernels import KernelLibrary
+    from accelpool.cuda.launches import NodeKernel
+
+CUDA, SAME_NODE = "cuda", "same_node"
 
 
 class _Thread(threading.local):
@@ -44,7 +48,16 @@ class Context(ProcessBound):
     the last reference to it and to what was made in it.
     """
 
-    __slots__ = ("__weakref__", "_addresses", "_allocated_bytes", "_device", "_hints", "_lanes", "_lower")
+    __slots__ = (
+        "__weakref__",
+        "_addresses",
+        "_allocated_bytes",
+        "_device",
+        "_hints",
+        "_lanes",
+        "_library",
+        "_lower",
+    )
 
     def __init__(self, lower: LowerContext) -> None:
         self._lower = lower
@@ -53,6 +66,7 @@ class Context(ProcessBound):
         self._addresses = AddressMap()
         self._allocated_bytes = 0
         self._hints: dict[int, int] = {}
+        self._library: dict[str, NodeKernel] = {}
 
     # ---- PyCUDA's ----------------------------------------------------------------------------------------
 
@@ -68,6 +82,13 @@ class Context(ProcessBound):
         """
         _thread.contexts = [context for context in _thread.contexts if context is not self]
         self._lower.release()
+
+    @staticmethod
+    def attach(flags: int = 0) -> Context:  # noqa: ARG004 - of no effect here
+        """Return the current context, current once more in this thread: `pop` takes that back."""
+        context = current("cuCtxAttach")
+        context.push()
+        return context
 
     @staticmethod
     def pop() -> None:
@@ -133,6 +154,25 @@ class Context(ProcessBound):
         current("cuCtxSetSharedMemConfig")
         shared_config(config)
 
+    @staticmethod
+    def enable_peer_access(peer: Context, flags: int = 0, /) -> NoReturn:  # noqa: ARG004 - whichever
+        """Refuse: kernels of a device do not reach another's memory; `memcpy_peer` does without.
+
+        Raises:
+            LogicError: CUDA_ERROR_PEER_ACCESS_UNSUPPORTED, always; as `Device.can_access_peer` says.
+        """
+        what = f"{peer!r}: copy with memcpy_peer"
+        raise failed("cuCtxEnablePeerAccess", "PEER_ACCESS_UNSUPPORTED", what)
+
+    @staticmethod
+    def disable_peer_access(peer: Context, /) -> NoReturn:
+        """Refuse: it cannot have been enabled.
+
+        Raises:
+            LogicError: CUDA_ERROR_PEER_ACCESS_NOT_ENABLED, always.
+        """
+        raise failed("cuCtxDisablePeerAccess", "PEER_ACCESS_NOT_ENABLED", repr(peer))
+
     def get_api_version(self) -> int:
         """Return the version of CUDA that the node's driver has, such as 12040."""
         return driver_version(self)
@@ -148,6 +188,13 @@ class Context(ProcessBound):
     def round_trips(self) -> int:
         """How often this context's session has waited for an answer from its node so far."""
         return self._lower.round_trips
+
+    @property
+    def kernels(self) -> KernelLibrary:
+        """The kernel library, each kernel built on its first use: `ctx.kernels.saxpy(n, a, x, y)`."""
+        from accelpool.cuda.kernels import KernelLibrary
+
+        return KernelLibrary(self)
 
     @property
     def lease(self) -> LeaseRecord:
@@ -231,8 +278,45 @@ def acquire(
     if api != CUDA:
         raise invalid("api", f"{CUDA!r} for a context of CUDA", api)
     if count != 1:
-        raise invalid("count", "1 for a context of CUDA: make one for each device", count)
+        raise invalid("count", "1 for a context of CUDA; acquire_all returns several", count)
     return over((broker or default_broker(url, token)).acquire(kind, **options))
+
+
+def acquire_all(
+    kind: str | Demand = "any",
+    *,
+    broker: Broker | None = None,
+    url: str | None = None,
+    token: str | None = None,
+    **options: Unpack[AcquireOptions],
+) -> list[Context]:
+    """Return a context on each of several CUDA devices of one node, under one lease; the first is current.
+
+    The lease is given back with the last of them. Between them `memcpy_peer` goes by no other machine.
+
+    Args:
+        kind: The kind of device, or a `Demand` with `api="cuda"` and `placement="same_node"`.
+        broker: As of `acquire`, and so are `url` and `token`.
+        url: ...
+        token: ...
+        **options: As of `accelpool.acquire`: `count` says how many.
+
+    Raises:
+        Unsatisfiable, Invalid, LeaseTimeout, Unauthorized, TransportError: As of `acquire`.
+    """
+    if isinstance(kind, Demand):
+        api, placement, count = kind.api, kind.placement, len(kind.devices) or kind.count
+    else:
+        api, placement = options.setdefault("api", CUDA), options.setdefault("placement", SAME_NODE)
+        count = len(options.get("devices", ())) or options.get("count", 1)
+    if api != CUDA:
+        raise invalid("api", f"{CUDA!r} for contexts of CUDA", api)
+    if count > 1 and placement != SAME_NODE:
+        raise invalid("placement", f"{SAME_NODE!r} for contexts of CUDA under one lease", placement)
+    session = (broker or default_broker(url, token))._acquire_session(kind, **options)
+    contexts = [Context(LowerContext([device])) for device in session.devices]
+    contexts[0].push()
+    return contexts
 
 
 def over(lower: LowerContext) -> Context:

@@ -148,7 +148,7 @@ class Device:
         return context
 
     def can_access_peer(self, other: Device, /) -> bool:  # noqa: ARG002 - whichever it is
-        """Return False: a context has one device, and no addresses of another's."""
+        """Return False: kernels of a device do not reach another's memory; `memcpy_peer` does without."""
         return False
 
     def __getattr__(self, name: str) -> int:

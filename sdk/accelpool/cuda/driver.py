@@ -1,7 +1,7 @@
 """The names of `pycuda.driver`, over the pool's devices.
 
-`docs/sdk-cuda.md` says what differs. Names of PyCUDA that are not here need what a pool has not: textures,
-OpenGL, memory shared with the device, CUDA graphs, the profiler.
+`docs/sdk-cuda.md` says what differs. Names of PyCUDA that are not here need what a pool has not, as `missing`
+says of each.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ from accelpool.cuda.constants import (
     func_cache,
     function_attribute,
     host_alloc_flags,
+    jit_fallback,
     jit_option,
+    jit_target,
     limit,
     mem_host_register_flags,
     memory_type,
+    pointer_attribute,
     shared_config,
 )
 from accelpool.cuda.contexts import Context, current, driver_version
@@ -94,10 +97,12 @@ from accelpool.cuda.memory_pools import (
     PageLockedAllocator,
     PageLockedMemoryPool,
     PooledDeviceAllocation,
+    PooledHostAllocation,
     bitlog2,
 )
 from accelpool.cuda.missing import why_missing
 from accelpool.cuda.modules import Module, module_from_buffer, module_from_file
+from accelpool.cuda.peer_copies import Memcpy3DPeer, memcpy_peer, memcpy_peer_async
 from accelpool.cuda.rectangle_copies import Memcpy2D, Memcpy3D
 from accelpool.cuda.streams import Event, Stream
 
@@ -207,6 +212,7 @@ __all__ = [
     "LogicError",
     "Memcpy2D",
     "Memcpy3D",
+    "Memcpy3DPeer",
     "MemoryError",
     "Module",
     "Out",
@@ -215,6 +221,7 @@ __all__ = [
     "PagelockedHostAllocation",
     "PointerHolderBase",
     "PooledDeviceAllocation",
+    "PooledHostAllocation",
     "RegisteredHostMemory",
     "RuntimeError",
     "Stream",
@@ -243,7 +250,9 @@ __all__ = [
     "have_gl_ext",
     "host_alloc_flags",
     "init",
+    "jit_fallback",
     "jit_option",
+    "jit_target",
     "limit",
     "managed_empty",
     "mem_alloc",
@@ -258,6 +267,8 @@ __all__ = [
     "memcpy_dtoh_async",
     "memcpy_htod",
     "memcpy_htod_async",
+    "memcpy_peer",
+    "memcpy_peer_async",
     "memory_type",
     "memset_d2d8",
     "memset_d2d8_async",
@@ -277,6 +288,7 @@ __all__ = [
     "pagelocked_empty_like",
     "pagelocked_zeros",
     "pagelocked_zeros_like",
+    "pointer_attribute",
     "register_host_memory",
     "set_debugging",
     "shared_config",

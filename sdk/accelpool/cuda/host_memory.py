@@ -89,8 +89,14 @@ def pagelocked_empty(shape: Shape, dtype: Any, order: Order = "C", mem_flags: in
         order: "C" or "F".
         mem_flags: `host_alloc_flags`, of no effect here.
     """
-    memory = np.empty(_bytes_of(shape, dtype), np.uint8)
-    return PagelockedHostAllocation(memory, mem_flags)._over(shape, dtype, order)
+    return pagelocked_over(PagelockedHostAllocation, shape, dtype, order, mem_flags)
+
+
+def pagelocked_over(
+    kind: type[PagelockedHostAllocation], shape: Shape, dtype: Any, order: Order, mem_flags: int
+) -> AnyArray:
+    """As `pagelocked_empty`, over memory of a kind."""
+    return kind(np.empty(_bytes_of(shape, dtype), np.uint8), mem_flags)._over(shape, dtype, order)
 
 
 def pagelocked_zeros(shape: Shape, dtype: Any, order: Order = "C", mem_flags: int = 0) -> AnyArray:

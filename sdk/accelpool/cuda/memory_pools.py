@@ -10,7 +10,7 @@ from typing import Any
 
 from accelpool.cuda.allocations import DeviceAllocation, mem_alloc
 from accelpool.cuda.errors import MemoryError, failed
-from accelpool.cuda.host_memory import AnyArray, Order, Shape, pagelocked_empty
+from accelpool.cuda.host_memory import AnyArray, Order, PagelockedHostAllocation, Shape, pagelocked_over
 from accelpool.memory_pool import Pool
 from accelpool.process_bound import ProcessBound
 
@@ -88,6 +88,18 @@ class DeviceMemoryPool(Pool[DeviceAllocation]):
             memory.free()
 
 
+class PooledHostAllocation(PagelockedHostAllocation):
+    """Memory that a `PageLockedMemoryPool` made: the base of its array."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return self._memory.nbytes
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class PageLockedAllocator:
     """Makes host memory for a `PageLockedMemoryPool`.
 
@@ -113,7 +125,17 @@ class PageLockedMemoryPool:
 
     def allocate(self, shape: Shape, dtype: Any, order: Order = "C") -> AnyArray:
         """Return an array, as `pagelocked_empty` does."""
-        return pagelocked_empty(shape, dtype, order, self._flags)
+        return pagelocked_over(PooledHostAllocation, shape, dtype, order, self._flags)
+
+    @staticmethod
+    def bin_number(size: int, /) -> int:
+        """Return the size: each one is a bin of its own."""
+        return size
+
+    @staticmethod
+    def alloc_size(bin: int, /) -> int:
+        """Return the size of a bin's memory: its number."""
+        return bin
 
     def free_held(self) -> None:
         """Do nothing: nothing is held."""

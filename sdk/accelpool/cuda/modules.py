@@ -46,7 +46,7 @@ class Module(ProcessBound):
             raise failed(
                 "cuModuleGetFunction", "NOT_FOUND", f"no kernel {name!r} in the module; it has {known}"
             )
-        return Function(self, name, info)
+        return Function(self, info)
 
     def get_global(self, name: str) -> tuple[int, int]:
         """Return the address and the size of a variable in device or constant memory: one round trip, once.
@@ -64,16 +64,16 @@ class Module(ProcessBound):
         return region.address, region.size
 
     def get_texref(self, name: str) -> NoReturn:
-        """Refuse: there are no texture references here, nor in CUDA 12.
+        """Refuse: there are no texture references here, nor any from a compiler of CUDA 12.
 
         Raises:
             LogicError: CUDA_ERROR_NOT_SUPPORTED, always.
         """
-        raise failed("cuModuleGetTexRef", "NOT_SUPPORTED", f"{name}: pass device memory instead")
+        raise _gone("cuModuleGetTexRef", f"the texture reference {name!r}")
 
     def get_surfref(self, name: str) -> NoReturn:
         """Refuse, as `get_texref`."""
-        raise failed("cuModuleGetSurfRef", "NOT_SUPPORTED", f"{name}: pass device memory instead")
+        raise _gone("cuModuleGetSurfRef", f"the surface reference {name!r}")
 
     def _region(self, name: str) -> Region:
         lower = self._context._lower
@@ -91,6 +91,11 @@ class Module(ProcessBound):
 
     def __repr__(self) -> str:
         return f"<accelpool.cuda.Module of {', '.join(self._program._built) or 'no kernels'}>"
+
+
+def _gone(routine: str, what: str) -> Error:
+    why = "no compiler since CUDA 12 makes such references; pass device memory to the kernel instead"
+    return failed(routine, "NOT_SUPPORTED", f"{what}: {why}")
 
 
 def module_from_buffer(

@@ -130,7 +130,10 @@ def packed(args: Sequence[Any]) -> tuple[list[ArgumentHandler], bytes]:
         if isinstance(arg, ArgumentHandler):
             handlers.append(arg)
         codes.append(POINTER)
-        values.append(_address(arg, place))
+        try:
+            values.append(address_of(arg))
+        except TypeError as error:
+            raise TypeError(f"invalid type on parameter #{place} (0-based): {error}") from None
     return handlers, layout("".join(codes)).pack(values)
 
 
@@ -141,7 +144,12 @@ def _content(arg: Any) -> bytes | None:
     return arg.tobytes() if isinstance(arg, np.void) else None
 
 
-def _address(arg: Any, place: int) -> int:
+def address_of(arg: Any) -> int:
+    """Return the address of device memory, or of what has some.
+
+    Raises:
+        TypeError: Which type it is, that has none.
+    """
     if isinstance(arg, ADDRESSES):
         return operator.index(arg)
     if isinstance(arg, ArgumentHandler):
@@ -152,4 +160,4 @@ def _address(arg: Any, place: int) -> int:
     try:
         return operator.index(arg.gpudata)
     except AttributeError:
-        raise TypeError(f"invalid type on parameter #{place} (0-based): {type(arg).__name__}") from None
+        raise TypeError(type(arg).__name__) from None

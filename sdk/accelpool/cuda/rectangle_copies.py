@@ -81,12 +81,12 @@ class Memcpy2D:
     """
 
     routine = "cuMemcpy2D"
+    width_in_bytes = 0
+    height = 0
     depth = 1
 
     def __init__(self) -> None:
         self._source, self._target = Side(), Side()
-        self.width_in_bytes = 0
-        self.height = 0
 
     src_x_in_bytes = _of("_source", "x")
     src_y = _of("_source", "y")
@@ -226,13 +226,11 @@ class Memcpy3D(Memcpy2D):
 
     Attributes:
         depth: How many slices.
+        src_lod, dst_lod: 0.
     """
 
     routine = "cuMemcpy3D"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.depth = 1
+    src_lod = dst_lod = 0
 
     src_z = _of("_source", "z")
     src_height = _of("_source", "height")

@@ -163,6 +163,11 @@ class Event(ProcessBound):
         """
         raise failed("cuIpcGetEventHandle", "NOT_SUPPORTED", "another process needs a context of its own")
 
+    @staticmethod
+    def from_ipc_handle(handle: object, /) -> Event:  # noqa: ARG004 - whatever it is
+        """Refuse, as `ipc_handle`."""
+        raise failed("cuIpcOpenEventHandle", "NOT_SUPPORTED", "a process has the events that it makes itself")
+
 
 def _marker(queue: CommandQueue, waits: list[int] | None) -> LowerEvent:
     """Return the event of a marker that is posted."""

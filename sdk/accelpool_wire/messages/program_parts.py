@@ -82,6 +82,16 @@ class SetProgramSpecializationConstant(Synchronous, frozen=True, tag=49):
     value: bytes
 
 
+class SetKernelAttribute(Synchronous, frozen=True, tag=53):
+    """Set an attribute of a kernel, where a device's kernels have any; answered by Done."""
+
+    answer: ClassVar[type[Reply]] = Done
+
+    kernel: Handle
+    name: int
+    value: int
+
+
 class SubDevices(Reply, frozen=True, tag=72):
     """The devices that CreateSubDevices made; the first one's place in the session is `first`."""
 

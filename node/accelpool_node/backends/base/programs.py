@@ -121,6 +121,15 @@ class Programs(Protocol):
         """
         ...
 
+    def set_kernel_attribute(self, kernel: Kernel, name: int, value: int) -> None:
+        """Set an attribute of a kernel by the number of its info.
+
+        Raises:
+            LogicError: INVALID_VALUE: there is none, or not of this value; INVALID_OPERATION: kernels of this
+                backend have none.
+        """
+        ...
+
     def work_group_info(self, kernel: Kernel, device: BackendDevice, name: int) -> InfoValue:
         """Return the value of a work-group info of a kernel on a device."""
         ...

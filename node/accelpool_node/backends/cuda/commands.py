@@ -8,7 +8,7 @@ from accelpool_node.backends.base.types import Bytes
 from accelpool_node.backends.cuda import driver, streams
 from accelpool_node.backends.cuda.core import in_context, refused
 from accelpool_node.backends.cuda.enqueueing import enqueue
-from accelpool_node.backends.cuda.launching import Sizes, check_launch, sizes_of
+from accelpool_node.backends.cuda.launching import Sizes, check_launch, lacks_shared, sizes_of
 from accelpool_node.backends.cuda.objects import (
     SUBMITTED,
     CudaBuffer,
@@ -21,7 +21,6 @@ from accelpool_node.backends.cuda.transfers import bring, fill, pinned_for, regi
 from accelpool_wire.codes import ErrorCode
 
 MAP_WRITE, MAP_WRITE_INVALIDATE = 1 << 1, 1 << 2
-PLAIN_SHARED_BYTES = 48 << 10  # more has to be asked for
 PATTERN_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -44,11 +43,11 @@ class Commands:
             raise refused("clEnqueueNDRangeKernel", ErrorCode.INVALID_KERNEL_ARGS, what)
         if 0 in global_size:
             return enqueue(queue, wait_for, _nothing)
-        function, shared = kernel.function.handle, kernel.shared
+        function, shared = kernel.function, kernel.shared
         grid, block = _sizes(kernel, global_size, local_size, offset)
-        if shared + kernel.function.shared > PLAIN_SHARED_BYTES and shared > kernel.allowed:
-            driver.allow_shared(function, shared)
-            kernel.allowed = shared
+        if lacks_shared(function.shared, shared, function.allowed):
+            driver.set_attribute(function.handle, driver.MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+            function.allowed = shared
         launcher, parameters, kept = (
             kernel.launcher,
             bytes(kernel.block),
@@ -100,7 +99,7 @@ class Commands:
         size: int,
         wait_for: Sequence[CudaEvent] | None,
     ) -> CudaEvent:
-        """Copy between buffers."""
+        """Copy between buffers, perhaps of two contexts: those of a session are all of one process."""
         routine = "clEnqueueCopyBuffer"
         first = region_of(routine, source, source_offset, size)
         second = region_of(routine, target, target_offset, size)
@@ -109,7 +108,14 @@ class Commands:
         kept = [source, target]
 
         def issue(event: CudaEvent) -> None:
-            streams.on_device(second, first, size, queue.stream)
+            if source.context is target.context:
+                streams.on_device(second, first, size, queue.stream)
+            else:
+                places = (second, target.context.handle, first, source.context.handle)
+                streams.between_devices(*places, size, queue.stream)
+                for buffer in (source, target):
+                    if buffer.context is not queue.context:
+                        buffer.owner.used_elsewhere(event)
             kept.clear()
 
         return enqueue(queue, wait_for, issue)

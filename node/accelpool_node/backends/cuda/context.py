@@ -68,6 +68,11 @@ class CudaContext:
         """Itself."""
         return self
 
+    @property
+    def handle(self) -> int:
+        """The driver's."""
+        return self._handle
+
     def enter(self) -> None:
         """Make it this thread's current one, which it stays until another one is made that."""
         if _current.handle != self._handle:

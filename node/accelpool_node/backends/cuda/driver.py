@@ -219,9 +219,14 @@ def attribute_of(function: int, attribute: int) -> int:
     return value.value
 
 
-def allow_shared(function: int, size: int) -> None:
-    """Let a kernel's launches have so many bytes of dynamic shared memory."""
-    _call("cuFuncSetAttribute", ctypes.c_void_p(function), MAX_DYNAMIC_SHARED_SIZE_BYTES, size)
+def set_attribute(function: int, attribute: int, value: int) -> None:
+    """Set a kernel's attribute by its number; the number and the value have 32 bits."""
+    _call("cuFuncSetAttribute", ctypes.c_void_p(function), attribute, value)
+
+
+def prefer_cache(function: int, preference: int) -> None:
+    """Say which a kernel prefers, shared memory or cache, by a CUfunc_cache."""
+    _call("cuFuncSetCacheConfig", ctypes.c_void_p(function), preference)
 
 
 class Launcher:

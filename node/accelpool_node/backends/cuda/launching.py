@@ -12,6 +12,7 @@ from accelpool_wire.messages import InfoValue
 ROUTINE = "clEnqueueNDRangeKernel"
 ATTRIBUTE = 0x20000
 MAX_BLOCK, MAX_GRID = ATTRIBUTE + 2, ATTRIBUTE + 5  # CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X, ..._GRID_DIM_X
+PLAIN_SHARED_BYTES = 48 << 10  # a launch may have that; more has to be asked for
 FIRST_CHOICE = 256  # threads of a block, where the client leaves the choice to the device
 Sizes = tuple[int, int, int]
 
@@ -44,6 +45,17 @@ def sizes_of(
         raise error_for(ROUTINE, ErrorCode.INVALID_WORK_GROUP_SIZE, what)
     grid = [whole // part for whole, part in zip(global_size, block, strict=True)]
     return _three(grid), _three(block)
+
+
+def lacks_shared(own: int, dynamic: int, allowed: int) -> bool:
+    """Whether the driver has to be told before a launch how much dynamic shared memory it has.
+
+    Args:
+        own: Bytes that the kernel has itself.
+        dynamic: Bytes that the launch adds.
+        allowed: How many launches of the kernel may add, as the driver was told last; 0 if it was not.
+    """
+    return own + dynamic > PLAIN_SHARED_BYTES and dynamic > allowed
 
 
 def check_launch(grid: Sizes, block: Sizes, most_threads: int, info: Mapping[int, InfoValue]) -> None:

@@ -105,7 +105,36 @@ class CudaEvent:
                 self.context.give_event(event, is_timed=is_timed)
 
 
-class Allocation:
+class Owner:
+    """What memory of a context lives with.
+
+    Giving memory back waits for what its own context does with it, but not for another one's copies.
+
+    Args:
+        context: Its context.
+    """
+
+    def __init__(self, context: CudaContext) -> None:
+        self._context = context
+        self._elsewhere: dict[int, CudaEvent] = {}
+
+    def used_elsewhere(self, event: CudaEvent) -> None:
+        """Note that a command of another context uses the memory; the last one of each queue is enough."""
+        self._elsewhere[id(event.queue)] = event
+
+    def _end(self, end: Callable[[], None]) -> None:
+        """Have the memory given back once no other context uses it."""
+        self._context.leave_to(functools.partial(_end_after, list(self._elsewhere.values()), end))
+
+
+def _end_after(users: list[CudaEvent], end: Callable[[], None]) -> None:
+    for event in users:
+        if event.done is not None:
+            event.done.synchronize()
+    end()
+
+
+class Allocation(Owner):
     """Device memory, given back with this object once the device does not use it.
 
     Args:
@@ -114,11 +143,11 @@ class Allocation:
     """
 
     def __init__(self, context: CudaContext, address: int) -> None:
-        self._context = context
+        super().__init__(context)
         self._address = address
 
     def __del__(self) -> None:
-        self._context.leave_to(functools.partial(driver.free, self._address))
+        self._end(functools.partial(driver.free, self._address))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,7 +157,7 @@ class CudaBuffer:
     context: CudaContext
     address: int
     size: int
-    owner: Any
+    owner: Owner
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,7 +172,7 @@ class Mapping:
     block: Any
 
 
-class Module:
+class Module(Owner):
     """A loaded module, given back with this object once the device does not use it.
 
     Args:
@@ -152,11 +181,11 @@ class Module:
     """
 
     def __init__(self, context: CudaContext, handle: int) -> None:
+        super().__init__(context)
         self.handle = handle
-        self._context = context
 
     def __del__(self) -> None:
-        self._context.leave_to(functools.partial(_unload, self.handle))
+        self._end(functools.partial(_unload, self.handle))
 
 
 def _unload(module: int) -> None:
@@ -165,9 +194,9 @@ def _unload(module: int) -> None:
     driver.unload(module)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Function:
-    """A kernel of a module.
+    """A kernel of a module: the driver's, which all kernels of that name are launches of.
 
     Attributes:
         name: Its name.
@@ -175,6 +204,7 @@ class Function:
         parameters: Where its parameters lie in their block.
         most_threads: Of a block.
         shared: Bytes of shared memory that it has itself.
+        allowed: Bytes of dynamic shared memory that launches may have, as the driver was told; 0 before.
     """
 
     name: str
@@ -182,6 +212,7 @@ class Function:
     parameters: list[driver.Parameter]
     most_threads: int
     shared: int
+    allowed: int = 0
 
     @property
     def block_bytes(self) -> int:
@@ -225,7 +256,6 @@ class CudaKernel:
         unset: Places of the parameters that are not set.
         shared: Bytes of dynamic shared memory.
         launcher: Launches it.
-        allowed: Bytes of it that launches may have, as the driver was told.
         sized: The sizes that the last launch asked for, and the grid and the block that they are.
         owners: What keeps the memory of the arguments that are buffers; the kernel does not.
     """
@@ -237,6 +267,5 @@ class CudaKernel:
     unset: set[int]
     launcher: driver.Launcher
     shared: int = 0
-    allowed: int = 0
     sized: tuple[object, Any] = (None, None)
     owners: dict[int, weakref.ref[Any]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from accelpool_wire.messages import InfoValue, KernelInfo, WorkGroupInfo
 
 ATTRIBUTE = 0x20000
 MAX_THREADS, SHARED_BYTES, LOCAL_BYTES = 0, 1, 3  # CUfunction_attribute
+CACHE_PREFERENCE = 0x100  # no attribute of CUDA's, though it is set as one
 WARP = 32
 MAJOR, MINOR = 0x4000, 0x4001
 GROUP_SIZE, COMPILED_SIZE, LOCAL_MEM, MULTIPLE, PRIVATE_MEM = 0x11B0, 0x11B1, 0x11B2, 0x11B3, 0x11B4
@@ -211,6 +212,19 @@ class Programs:
         kernel.owners.pop(index, None)
         if isinstance(value, CudaBuffer):
             kernel.owners[index] = weakref.ref(value.owner)
+
+    @in_context("clSetKernelExecInfo")
+    def set_kernel_attribute(self, kernel: CudaKernel, name: int, value: int) -> None:
+        """Set one of the function's attributes, or which cache it prefers, for all kernels of that name."""
+        function, number = kernel.function, name - ATTRIBUTE
+        if not (0 <= number <= CACHE_PREFERENCE and abs(value) < 1 << 31):
+            raise refused("clSetKernelExecInfo", ErrorCode.INVALID_VALUE, f"{value} for attribute {name:#x}")
+        if number == CACHE_PREFERENCE:
+            driver.prefer_cache(function.handle, value)
+            return
+        driver.set_attribute(function.handle, number, value)
+        if number == driver.MAX_DYNAMIC_SHARED_SIZE_BYTES:
+            function.allowed = value
 
     @in_context("clGetKernelWorkGroupInfo")
     def work_group_info(self, kernel: CudaKernel, device: BackendDevice, name: int) -> InfoValue:

@@ -39,6 +39,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cuMemcpyHtoDAsync_v2": (ADDRESS, POINTER, SIZE, POINTER),
     "cuMemcpyDtoHAsync_v2": (POINTER, ADDRESS, SIZE, POINTER),
     "cuMemcpyDtoDAsync_v2": (ADDRESS, ADDRESS, SIZE, POINTER),
+    "cuMemcpyPeerAsync": (ADDRESS, POINTER, ADDRESS, POINTER, SIZE, POINTER),
     "cuMemcpy2DAsync_v2": (POINTER, POINTER),
     "cuMemsetD8Async": (ADDRESS, ctypes.c_ubyte, SIZE, POINTER),
     "cuMemsetD16Async": (ADDRESS, ctypes.c_ushort, SIZE, POINTER),
@@ -180,6 +181,13 @@ def to_host(block: Any, address: int, stream: Stream) -> None:
 def on_device(target: int, source: int, size: int, stream: Stream) -> None:
     """Put a copy within the device into a stream."""
     call("cuMemcpyDtoDAsync_v2", target, source, size, stream.handle)
+
+
+def between_devices(
+    target: int, target_context: int, source: int, source_context: int, size: int, stream: Stream
+) -> None:
+    """Put a copy from one context's memory to another's into a stream of either."""
+    call("cuMemcpyPeerAsync", target, target_context, source, source_context, size, stream.handle)
 
 
 def set_words(address: int, word: bytes, count: int, stream: Stream) -> None:

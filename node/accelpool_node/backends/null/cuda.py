@@ -40,6 +40,13 @@ TOLD: dict[int, InfoValue] = {
     16: 1,  # MULTIPROCESSOR_COUNT
     75: 7,  # COMPUTE_CAPABILITY_MAJOR
     76: 5,  # COMPUTE_CAPABILITY_MINOR
+    97: 65536,  # MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+}
+# What can be set of a function, and to what.
+SETTABLE = {
+    ATTRIBUTES + 8: range(65537),  # MAX_DYNAMIC_SHARED_SIZE_BYTES
+    ATTRIBUTES + 9: range(-1, 101),  # PREFERRED_SHARED_MEMORY_CARVEOUT, in percent
+    ATTRIBUTES + 0x100: range(4),  # which cache it prefers
 }
 PLATFORM: dict[int, InfoValue] = {0x0901: "CUDA 12.4", 0x0902: "NVIDIA CUDA", 0x0903: "accelpool"}
 
@@ -103,6 +110,13 @@ class NullCudaBackend(NullBackend):
         """Remember the argument: all parameters in one piece, or one, or the shared memory behind them."""
         kernel.args[index] = value
 
+    def set_kernel_attribute(self, kernel: NullKernel, name: int, value: int) -> None:
+        """Remember one that can be set, if it is of a possible value."""
+        if value not in SETTABLE.get(name, ()):
+            what = f"CUDA_ERROR_INVALID_VALUE: {value} for attribute {name - ATTRIBUTES:#x}"
+            raise refused("clSetKernelExecInfo", ErrorCode.INVALID_VALUE, what)
+        kernel.attributes[name] = value
+
     def enqueue_nd_range_kernel(
         self,
         queue: NullQueue,
@@ -117,10 +131,10 @@ class NullCudaBackend(NullBackend):
         return super().enqueue_nd_range_kernel(queue, nothing, global_size, local_size, offset, wait_for)
 
     def work_group_info(self, kernel: NullKernel, device: BackendDevice, name: int) -> InfoValue:
-        """Return a function's attributes: the most threads, else 0."""
+        """Return a function's attributes: the most threads, what was set, else 0."""
         if name < ATTRIBUTES:
             return super().work_group_info(kernel, device, name)
-        return MAX_GROUP if name == ATTRIBUTES else 0
+        return MAX_GROUP if name == ATTRIBUTES else kernel.attributes.get(name, 0)
 
 
 def _count(parameters: str) -> int:

@@ -39,10 +39,11 @@ class NullProgram:
 
 @dataclass(kw_only=True)
 class NullKernel:
-    """A kernel's argument count, which arguments are set, and whether it is `PAUSE`."""
+    """A kernel's argument count, what is set of arguments and attributes, and whether it is `PAUSE`."""
 
     count: int
     args: dict[int, Any] = field(default_factory=dict)
+    attributes: dict[int, int] = field(default_factory=dict)
     is_pause: bool = False
 
 

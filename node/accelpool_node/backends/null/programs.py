@@ -133,6 +133,10 @@ class Programs:
             raise refused("clSetKernelArg", ErrorCode.INVALID_ARG_INDEX, str(index))
         kernel.args[index] = value
 
+    def set_kernel_attribute(self, kernel: NullKernel, name: int, value: int) -> None:
+        """Refuse: kernels have none."""
+        raise refused("clSetKernelExecInfo", ErrorCode.INVALID_OPERATION, hex(name))
+
     def work_group_info(self, kernel: NullKernel, device: BackendDevice, name: int) -> InfoValue:
         """Refuse: only custom kernels have a global size, and these have none."""
         raise refused("clGetKernelWorkGroupInfo", ErrorCode.INVALID_VALUE, hex(name))

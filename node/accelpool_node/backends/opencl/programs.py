@@ -173,6 +173,11 @@ class Programs:
         else:
             kernel.set_arg(index, value)
 
+    def set_kernel_attribute(self, kernel: Any, name: int, value: int) -> None:  # noqa: ARG002 - whichever
+        """Refuse: kernels of OpenCL have none to set."""
+        what = f"kernels of OpenCL have no attribute {name:#x} to set"
+        raise error_for("clSetKernelExecInfo", cl.status_code.INVALID_OPERATION, what)
+
     @translated("clGetKernelWorkGroupInfo")
     def work_group_info(self, kernel: Any, device: BackendDevice, name: int) -> InfoValue:
         """Ask the driver."""
