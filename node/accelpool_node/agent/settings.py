@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelpool_node.agent.metrics_address import MetricsAddress
 from accelpool_node.sandbox.policy import Mode
 
 
@@ -35,6 +36,7 @@ class Settings:
         worker_user: Who children are if the agent is root; see `users.parse`.
         cgroup: A directory for control groups of children, "auto" for one that is the agent's, "" for none.
         bubblewrap: The program that children are started in, by name or path; "" for none.
+        metrics: Where metrics are told, None for nowhere.
         disk_bytes: What children may have on disk, together.
         variables: What child processes see of the agent's environment.
         sessions_per_lease: Sessions that one lease may have open on this node at once.
@@ -69,6 +71,7 @@ class Settings:
     worker_user: str = "auto"
     cgroup: str = ""
     bubblewrap: str = ""
+    metrics: MetricsAddress | None = None
     disk_bytes: int = 8 << 30
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     sessions_per_lease: int = 16
