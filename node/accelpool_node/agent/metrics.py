@@ -30,7 +30,8 @@ class Parts:
     """What of an agent is told.
 
     Attributes:
-        devices: The node's.
+        node: The node's name.
+        devices: Its devices.
         shares: Their ledgers.
         pools: Its workers, by driver environment.
         builders: Its builders, likewise.
@@ -40,6 +41,7 @@ class Parts:
         heard_at: Returns when the broker answered last, in seconds since the Unix epoch.
     """
 
+    node: str
     devices: Devices
     shares: Shares
     pools: Mapping[str, WarmPool]
@@ -66,8 +68,8 @@ class AgentMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics as they are now."""
-        build = InfoMetricFamily(PREFIX + "build", "The agent's version.")
-        build.add_metric((), {"version": __version__})
+        build = InfoMetricFamily(PREFIX + "build", "The agent's version, and its node.")
+        build.add_metric((), {"node": self._parts.node, "version": __version__})
         yield build
         yield from self._of_devices()
         yield from self._of_sessions()

@@ -204,6 +204,7 @@ class Agent:
         from accelpool_node.agent.metrics_server import MetricsServer
 
         parts = Parts(
+            node=self._settings.name,
             devices=self._devices,
             shares=self._shares,
             pools=self._pools,
