@@ -56,7 +56,7 @@ class Bench:
     def __init__(self) -> None:
         self.maker = Maker()
         self.store = Store()
-        self.service = Service(self.maker, self.store)
+        self.service = Service(self.maker, self.store, clock=lambda: 0.0)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def worker(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -13,7 +13,7 @@ blueprint = APIBlueprint("metrics", __name__, tag="Metrics")
 
 
 @blueprint.get("/metrics")
-@blueprint.output(FileSchema(type="string"), content_type="text/plain")
+@blueprint.output(FileSchema(type="string", format="utf-8"), content_type="text/plain")
 @blueprint.doc(summary="Show the pool and this broker in numbers")
 def get_metrics() -> Response:
     """Show all metrics in Prometheus' text format, or as OpenMetrics for whoever accepts that."""

@@ -27,6 +27,8 @@ from accelpool_broker.store_queries import Transaction
 from accelpool_broker.waiters import Waiters
 from accelpool_wire.errors import Unavailable
 
+LOSSES = (scheduler.Ending.NODE_SILENT, scheduler.Ending.NODE_RESTARTED, scheduler.Ending.NODE_STOPPED)
+
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +40,8 @@ class Pool:
         self.store = store
         self.clock = clock
         self.meter = Meter()
+        for ending in LOSSES:  # 0 from the start on: who looks for more than before has a before
+            self.meter.endings.labels(LeaseState.LOST, ending)
         self.lease_waiters = Waiters(settings.max_waiters)
         self.node_waiters = Waiters(settings.max_node_waiters)
         self.meter.waiting.labels("clients").set_function(self.lease_waiters.count)

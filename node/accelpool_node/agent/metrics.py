@@ -13,15 +13,18 @@ from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from accelpool_node import control
 from accelpool_node.agent.activity import Activity
 from accelpool_node.agent.builders import Builder
 from accelpool_node.agent.devices import Devices
+from accelpool_node.agent.outcomes import SUSPICIOUS
 from accelpool_node.agent.shares import Shares
 from accelpool_node.agent.tally import Tally
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_wire.version import __version__
 
 PREFIX = "accelpool_agent_"
+CAUSES = (*control.Cause, *sorted(SUSPICIOUS))
 Samples: TypeAlias = Mapping[Any, float]
 
 
@@ -105,19 +108,19 @@ class AgentMetrics(Collector):
         )
         yield _gauge(
             "device_memory_limit_bytes",
-            "What these leases may allocate on a device.",
+            "The memory of a device that leases with sessions on it may allocate.",
             labels,
             {name: one.memory_bytes for name, one in use.items()},
         )
         yield _gauge(
             "device_memory_allocated_bytes",
-            "What they have allocated.",
+            "The memory of a device that sessions have allocated.",
             labels,
             {name: one.held_bytes for name, one in use.items()},
         )
         yield _gauge(
             "device_compute_limit_ratio",
-            "Their part of a device's compute.",
+            "The part of a device's compute that leases with sessions on it have.",
             labels,
             {name: one.compute for name, one in use.items()},
         )
@@ -140,7 +143,10 @@ class AgentMetrics(Collector):
             {(name,): tally.begun[name] for name in environments},
         )
         yield _counter(
-            "sessions_ended", "Sessions that have ended, by why.", ("environment", "cause"), tally.ended
+            "sessions_ended",
+            "Sessions that have ended, by why.",
+            ("environment", "cause"),
+            {(name, cause): tally.ended[name, cause] for name in environments for cause in CAUSES},
         )
         yield _counter(
             "refusals",
@@ -207,7 +213,7 @@ class AgentMetrics(Collector):
         }
         yield _counter(
             "builds",
-            "Programs that were there, were built, or were left to the worker to build.",
+            "Programs that builders were asked for, and had, made, or left to the worker.",
             ("environment", "outcome"),
             outcomes,
         )
@@ -225,7 +231,7 @@ class AgentMetrics(Collector):
         )
         yield _gauge(
             "build_cache_bytes",
-            "What these take.",
+            "The memory of programs that builders keep.",
             ("environment",),
             {name: one.bytes for name, one in counts.items()},
         )
