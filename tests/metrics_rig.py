@@ -37,9 +37,9 @@ class Exposition:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
-    def has(self, name: str) -> bool:
-        """Return whether there is any sample of this name."""
-        return any(sample.name == name for sample in self.samples)
+    def of(self, name: str) -> list[tuple[dict[str, str], float]]:
+        """Return labels and values of all samples of this name."""
+        return [(sample.labels, sample.value) for sample in self.samples if sample.name == name]
 
     def labels(self, name: str, label: str) -> list[str]:
         """Return the values of a label that a metric has."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from accelpool_broker.services.tenant_metrics import MOST_TENANTS, OTHERS
-from accelpool_broker.testing import GIB, BrokerInProcess
+from accelpool_broker.testing import GIB, BrokerInProcess, FakeClock
 from accelpool_wire.errors import Unavailable
 
 from ..metrics_rig import scraped
@@ -142,7 +143,7 @@ def test_a_reservation_is_not_in_the_queue(broker: BrokerInProcess) -> None:
     told = scraped(broker)
     assert told.value("accelpool_leases", state="reserved") == 1
     assert told.value("accelpool_leases", state="queued") == 0
-    assert not told.has("accelpool_queue_oldest_request_timestamp_seconds")
+    assert told.of("accelpool_queue_oldest_request_timestamp_seconds") == []
 
 
 def test_a_wait_is_counted_when_its_lease_is_granted(broker: BrokerInProcess) -> None:
@@ -195,6 +196,26 @@ def test_a_change_that_fails_counts_nothing(broker: BrokerInProcess, monkeypatch
     assert scraped(broker).value("accelpool_lease_endings_total") == 0
     broker.json("DELETE", f"/leases/{lease}")
     assert scraped(broker).value("accelpool_lease_endings_total") == 1
+
+
+def test_brokers_on_one_postgresql_tell_the_same_of_the_pool_and_each_its_own_work(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    with (
+        BrokerInProcess(tmp_path / "a", clock, database_url=postgres_url) as first,
+        BrokerInProcess(tmp_path / "b", clock, database_url=postgres_url) as second,
+    ):
+        first.register("n1", "gpu")
+        first.lease(tenant="vision", ttl_s=600)
+        second.lease(tenant="vision", ttl_s=600, queue_timeout_s=1)
+        clock.move(10)
+        told, other = scraped(first), scraped(second)
+        for name in ("device_compute_granted_ratio", "leases", "tenant_device_seconds_total", "node_up"):
+            assert told.of(f"accelpool_{name}") == other.of(f"accelpool_{name}") != []
+        assert told.value("accelpool_tenant_device_seconds_total") == 10
+        assert told.value("accelpool_lease_wait_seconds_count") == 1
+        assert other.value("accelpool_lease_wait_seconds_count") == 0
 
 
 # ---- tenants ---------------------------------------------------------------------------------------------
