@@ -131,7 +131,8 @@ class Conversation:
     def retract(self, command: int) -> None:
         """Take back what was sent after `command`: it never left this side."""
         for number in range(command + 1, self.command + 1):
-            self.pending.pop(number, None)
+            if self.pending.pop(number, None) is not None:
+                self.round_trips -= 1
         self.command = command
 
     def receive(self, body: memoryview, payload_bytes: int = 0) -> m.Message:

@@ -99,6 +99,17 @@ def on_bench(test):
 
 
 @on_bench
+async def test_the_time_of_builds_is_counted_those_that_fail_included(bench):
+    times = iter((10.0, 12.5, 20.0, 21.0))
+    bench.service = Service(bench.maker, bench.store, clock=lambda: next(times))
+    await bench.service.try_devices([DEVICE])
+    assert isinstance(await bench.ask(), b.Product)
+    bench.maker.failure = ConnectionError("it crashed")
+    await bench.ask("another source")
+    assert bench.service.counts().build_s == 3.5
+
+
+@on_bench
 async def test_the_second_worker_with_the_same_build_has_nothing_built(bench):
     first = await bench.ask()
     assert isinstance(first, b.Product)
