@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say("pass", ms=_passes())
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ap-")))
-        url = stack.enter_context(_database(options.database, folder))
+        url = stack.enter_context(database(options.database, folder))
         port, tokens = stack.enter_context(_broker(folder, url))
         stack.enter_context(_nodes(port, tokens["user"], options.devices))
         clients = [Client(port, tokens["user"]) for _ in range(options.clients)]
@@ -195,7 +195,8 @@ def _passes() -> list[float]:
 
 
 @contextmanager
-def _database(kind: str, folder: Path) -> Iterator[str]:
+def database(kind: str, folder: Path) -> Iterator[str]:
+    """Give the URL of a new database of a kind."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'broker.sqlite'}"
         return

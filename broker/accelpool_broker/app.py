@@ -15,7 +15,7 @@ from apispec.ext.marshmallow.common import make_schema_key
 from flask import Response, g, request
 from werkzeug.exceptions import BadRequest, LengthRequired, UnsupportedMediaType
 
-from accelpool_broker import api_description, json_body, problems
+from accelpool_broker import api_description, json_body, problems, request_counts
 from accelpool_broker.body_slots import BodySlots
 from accelpool_broker.clock import Clock, SystemClock
 from accelpool_broker.models import Scope
@@ -31,6 +31,7 @@ from accelpool_broker.resources import (
     launches,
     leases,
     login,
+    metrics,
     nodes,
     programs,
     tenants,
@@ -59,6 +60,7 @@ BLUEPRINTS = (
     login.blueprint,
     trust_rules.blueprint,
     audit.blueprint,
+    metrics.blueprint,
     kernels.blueprint,
     programs.blueprint,
     buffers.blueprint,
@@ -108,6 +110,7 @@ def build_app(opened: Services) -> APIFlask:
     app.url_map.merge_slashes = False  # `//` is refused as any other path, not redirected
     app.extensions[EXTENSION] = opened
     app.spec_processor(api_description.finish)
+    request_counts.register(app, opened.pool.meter)
     slots = BodySlots(json=opened.settings.max_bodies, raw=opened.settings.max_uploads)
     app.before_request(partial(_guard, slots))
     app.after_request(_note_refusal)

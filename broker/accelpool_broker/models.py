@@ -86,6 +86,7 @@ class Scope(StrEnum):
     TENANTS = "tenants"
     TOKENS = "tokens"
     AUDIT_READ = "audit:read"
+    METRICS = "metrics"
     ACCOUNTS = "accounts"
     NODE = "node"
     JOIN = "join"

@@ -61,6 +61,7 @@ NEEDS: dict[str, Scope | Need] = {
     "trust_rules.list_trust_rules": Scope.ACCOUNTS,
     "trust_rules.delete_trust_rule": Scope.ACCOUNTS,
     "audit.list_audit": Scope.AUDIT_READ,
+    "metrics.get_metrics": Scope.METRICS,
     "programs.post_program": Scope.COMPUTE,
     "programs.get_program": Scope.COMPUTE,
     "programs.list_programs": Scope.COMPUTE,

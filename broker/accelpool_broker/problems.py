@@ -8,7 +8,7 @@ import secrets
 from typing import Any
 
 from apiflask import APIFlask, HTTPError
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from accelpool_wire.errors import PROBLEM_BASE, ProblemError
@@ -83,6 +83,7 @@ def _of_bug(error: Exception) -> Response:
 def _answer(
     *, type: str, title: str, status: int, detail: str, instance: str = "", **members: Any
 ) -> Response:
+    g.problem = type
     answer = jsonify(
         {name: value for name, value in members.items() if name not in OWN}
         | {

@@ -13,6 +13,7 @@ from sqlalchemy.orm.util import identity_key
 from accelpool_broker.account_queries import AccountQueries
 from accelpool_broker.database_errors import translated
 from accelpool_broker.database_session import Database
+from accelpool_broker.metrics_queries import MetricsQueries
 from accelpool_broker.models import (
     Base,
     Counter,
@@ -63,7 +64,7 @@ WITH_FACES = (
 )
 
 
-class Transaction(AccountQueries, TrustQueries):
+class Transaction(AccountQueries, TrustQueries, MetricsQueries):
     """What can be asked of the store within one transaction; changed records are written at its end.
 
     Attributes:

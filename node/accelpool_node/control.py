@@ -120,13 +120,26 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True, tag="dialled"):
     why: str = ""
 
 
-class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that a session has moved: from and to its client, from and to other nodes."""
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
-    from_client: int = 0
-    to_client: int = 0
-    from_peers: int = 0
-    to_peers: int = 0
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session has moved so far.
+
+    Attributes:
+        from_client: Bytes; so are `to_client`, and `from_peers` and `to_peers` with other nodes.
+        commands: Messages of its client.
+        round_trips: Those of them that wanted an answer.
+        failures: Failures that the client was answered with, by the name of their code.
+    """
+
+    from_client: Count = 0
+    to_client: Count = 0
+    from_peers: Count = 0
+    to_peers: Count = 0
+    commands: Count = 0
+    round_trips: Count = 0
+    failures: dict[str, Count] = {}
 
 
 class Alive(msgspec.Struct, frozen=True, tag="alive"):

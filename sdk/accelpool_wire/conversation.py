@@ -94,6 +94,7 @@ class Conversation:
         limits: What a frame and the pending commands may measure.
         command: The number of the client's message last sent or received; -1 before the first.
         pending: The synchronous commands not yet answered, by number.
+        round_trips: How many synchronous commands there were.
     """
 
     def __init__(self, role: Role, limits: m.Limits | None = None) -> None:
@@ -102,6 +103,7 @@ class Conversation:
         self.limits = limits or m.Limits()
         self.command = -1
         self.pending: dict[int, type[m.Message]] = {}
+        self.round_trips = 0
         self._is_client = role is Role.CLIENT
         self._decoder = _decoders[role]
 
@@ -129,7 +131,8 @@ class Conversation:
     def retract(self, command: int) -> None:
         """Take back what was sent after `command`: it never left this side."""
         for number in range(command + 1, self.command + 1):
-            self.pending.pop(number, None)
+            if self.pending.pop(number, None) is not None:
+                self.round_trips -= 1
         self.command = command
 
     def receive(self, body: memoryview, payload_bytes: int = 0) -> m.Message:
@@ -172,6 +175,7 @@ class Conversation:
         if len(self.pending) >= self.limits.pending:
             raise FrameTooLarge(f"{len(self.pending)} commands await their answers; the limit is that")
         self.pending[self.command + 1] = kind
+        self.round_trips += 1
 
     def _answer(self, kind: type[m.Message], message: m.Message, error: type[ProtocolError]) -> None:
         number: int = message.command  # type: ignore[attr-defined]  # every answer has it

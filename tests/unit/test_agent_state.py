@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from accelpool_node.agent import main, state_dir
+from accelpool_node.agent.addresses import read_address
 from accelpool_node.agent.processes import describe_exit
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_wire.errors import Conflict, Invalid
@@ -168,6 +169,17 @@ def test_a_new_token_is_the_same_until_it_is_kept(tmp_path):
         (["--broker", "http://10.0.0.1:8750"], ENVIRON, "token would pass in the clear to http://10"),
         (["--broker", "http://[::2]:8750"], ENVIRON, "token would pass in the clear"),
         (["--broker", "http://["], ENVIRON, "--broker is a URL"),
+        (["--metrics", "9100"], ENVIRON, "HOST:PORT"),
+        (
+            ["--metrics", "0.0.0.0:9100"],
+            ENVIRON,
+            "metrics would pass in the clear to 0.0.0.0: give --tls-cert",
+        ),
+        (
+            ["--metrics", "10.0.0.1:9100", "--tls-cert", "cert.pem", "--tls-key", "key.pem"],
+            ENVIRON,
+            "whoever reaches 10.0.0.1 could read the metrics: give --metrics-token-file",
+        ),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(arguments, environ, match):
@@ -185,7 +197,7 @@ def test_options_that_cannot_be_used_are_refused(arguments, environ, match):
     ],
 )
 def test_addresses_are_read(text, address):
-    assert main.read_address(text, default_port=0) == address
+    assert read_address(text, default_port=0) == address
 
 
 @pytest.mark.parametrize(
@@ -199,6 +211,25 @@ def test_addresses_are_read(text, address):
 )
 def test_a_token_passes_in_the_clear_within_this_machine_or_where_told(arguments):
     assert main.read_settings(options(*arguments), ENVIRON).broker_url == arguments[1]
+
+
+def test_metrics_are_told_nowhere_unless_asked_for():
+    assert main.read_settings(options(), ENVIRON).metrics is None
+
+
+def test_metrics_for_others_take_a_certificate_and_a_token(tmp_path):
+    (tmp_path / "token").write_text("s3cret")
+    given = ["--metrics", "10.0.0.1:9100", "--metrics-token-file", str(tmp_path / "token")]
+    settings = main.read_settings(options(*given, "--tls-cert", "c.pem", "--tls-key", "k.pem"), ENVIRON)
+    assert (settings.metrics.token, settings.metrics.is_secure) == ("s3cret", True)
+    assert settings.token_files == (tmp_path / "token",)
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_token_for_metrics_that_are_told_nowhere_is_refused(tmp_path):
+    (tmp_path / "token").write_text("s3cret")
+    with pytest.raises(Invalid, match="--metrics HOST:PORT, which is not given"):
+        main.read_settings(options("--metrics-token-file", str(tmp_path / "token")), ENVIRON)
 
 
 def test_the_advertised_address_may_differ():

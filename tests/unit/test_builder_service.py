@@ -56,7 +56,7 @@ class Bench:
     def __init__(self) -> None:
         self.maker = Maker()
         self.store = Store()
-        self.service = Service(self.maker, self.store)
+        self.service = Service(self.maker, self.store, clock=lambda: 0.0)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def worker(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -96,6 +96,17 @@ def on_bench(test):
 
     run.__name__ = test.__name__
     return run
+
+
+@on_bench
+async def test_the_time_of_builds_is_counted_those_that_fail_included(bench):
+    times = iter((10.0, 12.5, 20.0, 21.0))
+    bench.service = Service(bench.maker, bench.store, clock=lambda: next(times))
+    await bench.service.try_devices([DEVICE])
+    assert isinstance(await bench.ask(), b.Product)
+    bench.maker.failure = ConnectionError("it crashed")
+    await bench.ask("another source")
+    assert bench.service.counts().build_s == 3.5
 
 
 @on_bench

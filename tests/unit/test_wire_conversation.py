@@ -179,7 +179,7 @@ def test_what_never_left_is_taken_back() -> None:
     client.send(m.Sync())
     client.send(m.Flush(1))
     client.retract(1)
-    assert (client.command, client.pending) == (1, {1: m.Sync})
+    assert (client.command, client.pending, client.round_trips) == (1, {1: m.Sync}, 1)
 
 
 # ---- limits ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ No clock, no database, no randomness; the order of the input does not matter.
 """
 
 from accelpool_broker.scheduler.decide import Outcome, decide
-from accelpool_broker.scheduler.decisions import Booking, Decisions, End, Grant, Wait
+from accelpool_broker.scheduler.decisions import Booking, Decisions, End, Ending, Grant, Wait
 from accelpool_broker.scheduler.endings import loss
 from accelpool_broker.scheduler.explanation import Explanation, Verdict, explain
 from accelpool_broker.scheduler.inventory import Inventory
@@ -49,6 +49,7 @@ __all__ = [
     "Demand",
     "DeviceView",
     "End",
+    "Ending",
     "Explanation",
     "Grant",
     "Inventory",

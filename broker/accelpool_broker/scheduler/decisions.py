@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from accelpool_broker.models import LeaseState
-from accelpool_broker.scheduler.views import Notice, Share
+from accelpool_broker.scheduler.views import Notice, Share, Why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +24,34 @@ class Grant:
     is_backfill: bool = False
 
 
+class Ending(StrEnum):
+    """Why a lease or a request has ended, in a word: few enough to count by."""
+
+    GIVEN_BACK = "given-back"
+    CLIENT_LEFT = "client-left"
+    NOT_RENEWED = "not-renewed"
+    OVER_ITS_TIME = "over-its-time"
+    PREEMPTED = Why.PREEMPTED
+    IDLE = Why.IDLE
+    DRAINED = Why.DRAINED
+    QUOTA = Why.QUOTA
+    BY_OPERATOR = "by-operator"
+    ACCOUNT_DISABLED = "account-disabled"
+    NODE_SILENT = "node-silent"
+    NODE_RESTARTED = "node-restarted"
+    NODE_STOPPED = "node-stopped"
+    WITHDRAWN = "withdrawn"
+    NOT_GRANTED = "not-granted-in-time"
+    UNREAD = "unread"
+
+
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """The lease ends, in this state and for this reason."""
+    """The lease ends, in this state and for this reason, in a word and in a sentence."""
 
     lease: str
     state: LeaseState
+    ending: Ending
     reason: str
 
 

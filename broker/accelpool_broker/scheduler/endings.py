@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from accelpool_broker.models import LeaseState
-from accelpool_broker.scheduler.decisions import End
+from accelpool_broker.scheduler.decisions import End, Ending
 from accelpool_broker.scheduler.fairness import path
 from accelpool_broker.scheduler.quotas import Quotas
 from accelpool_broker.scheduler.reasons import said
@@ -72,15 +72,19 @@ def _end(lease: LeaseView, lost: frozenset[str], drained: frozenset[str], now: f
     gone = sorted(lost.intersection(lease.nodes)) if lost else []
     if gone:
         reason = loss(gone[0], "stopped answering", lease.nodes)
-        return End(lease=lease.id, state=LeaseState.LOST, reason=reason)
+        return _ended(lease, LeaseState.LOST, Ending.NODE_SILENT, reason)
     if lease.expires_at <= now:
-        return End(lease=lease.id, state=LeaseState.EXPIRED, reason="it was not renewed in time")
+        return _ended(lease, LeaseState.EXPIRED, Ending.NOT_RENEWED, "it was not renewed in time")
     if lease.ends_at is not None and lease.ends_at <= now:
-        return End(lease=lease.id, state=LeaseState.EXPIRED, reason="it has lasted as long as it may")
+        return _ended(lease, LeaseState.EXPIRED, Ending.OVER_ITS_TIME, "it has lasted as long as it may")
     if lease.notice is not None and lease.notice.revoke_at <= now:
-        return End(lease=lease.id, state=LeaseState.REVOKED, reason=lease.notice.reason)
+        return _ended(lease, LeaseState.REVOKED, Ending(lease.notice.why), lease.notice.reason)
     left = sorted(drained.intersection(lease.nodes))
-    return End(lease=lease.id, state=LeaseState.REVOKED, reason=_drain(left[0])) if left else None
+    return _ended(lease, LeaseState.REVOKED, Ending.DRAINED, _drain(left[0])) if left else None
+
+
+def _ended(lease: LeaseView, state: LeaseState, ending: Ending, reason: str) -> End:
+    return End(lease=lease.id, state=state, ending=ending, reason=reason)
 
 
 def _drain(node: str) -> str:
@@ -100,7 +104,8 @@ def withdraw(queue: Iterable[Request], now: float) -> tuple[list[Request], list[
             "its client stopped asking for it" if is_unread else "timeout: not granted in the time allowed"
         )
         state = LeaseState.EXPIRED if is_unread else LeaseState.WITHDRAWN
-        ends.append(End(lease=request.id, state=state, reason=reason))
+        ending = Ending.UNREAD if is_unread else Ending.NOT_GRANTED
+        ends.append(End(lease=request.id, state=state, ending=ending, reason=reason))
     return waiting, ends
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accelpool_broker.models import Account, AccountKind, LeaseState, Role
+from accelpool_broker.scheduler import Ending
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.pool import Pool
@@ -89,7 +90,7 @@ class Accounts:
     def _end_leases(self, change: Change, account: str) -> None:
         for lease in change.tx.leases(states=OPEN, account=account):
             state = LeaseState.REVOKED if lease.state == LeaseState.ACTIVE else LeaseState.WITHDRAWN
-            self._pool.end(change, lease, state, f"account {account} was disabled")
+            self._pool.end(change, lease, state, Ending.ACCOUNT_DISABLED, f"account {account} was disabled")
 
     def get(self, name: str) -> Account:
         """Return an account."""

@@ -1,10 +1,10 @@
 """Who calls, and what that may be for: roles, scopes, tenants.
 
-    role       scopes                                              leases
-    admin      all but the nodes'                                  of all
-    operator   leases, nodes, tenants:read, tokens, audit:read     of all, but may not use them
-    member     leases, compute, nodes:read, tenants:read, tokens   of its tenants
-    node       node                                                none
+    role       scopes                                                      leases
+    admin      all but the nodes'                                          of all
+    operator   leases, nodes, tenants:read, tokens, audit:read, metrics    of all, but may not use them
+    member     leases, compute, nodes:read, tenants:read, tokens           of its tenants
+    node       node                                                        none
 
 A join token has the scope `join`, to let a node in for the first time, and no account.
 
@@ -32,6 +32,7 @@ SCOPES: dict[Role, frozenset[Scope]] = {
             Scope.TENANTS_READ,
             Scope.TOKENS,
             Scope.AUDIT_READ,
+            Scope.METRICS,
         }
     ),
     Role.MEMBER: frozenset(

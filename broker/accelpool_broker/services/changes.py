@@ -17,7 +17,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from accelpool_broker.models import Lease, LeaseState
 from accelpool_broker.news import News
+from accelpool_broker.scheduler import Ending
 from accelpool_broker.services.audit_entry import entry
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.picture import Picture
@@ -38,6 +40,8 @@ class Change:
         before: The pool as it was before what was changed since it was last looked at.
         leases: Ids of leases that changed state: those who wait for them are woken.
         ended: Ids of leases that ended.
+        granted: Leases that were granted.
+        endings: In which state leases and requests ended, and why.
         nodes: Names of nodes that should run something else now.
         accounts: Whether accounts or tokens changed.
         notes: What the audit log is told of it.
@@ -50,6 +54,8 @@ class Change:
     now: float
     leases: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    granted: list[Lease] = field(default_factory=list)
+    endings: list[tuple[LeaseState, Ending]] = field(default_factory=list)
     nodes: set[str] = field(default_factory=set)
     accounts: bool = False
     notes: list[dict[str, Any]] = field(default_factory=list)
@@ -70,6 +76,8 @@ class Change:
         self.before = other.picture()
         self.leases |= other.leases
         self.ended |= other.ended
+        self.granted += other.granted
+        self.endings += other.endings
         self.nodes |= other.nodes
         self.accounts |= other.accounts
         self.notes += other.notes

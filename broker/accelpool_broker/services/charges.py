@@ -27,12 +27,20 @@ def owed(lease: Lease, now: float, half_life_s: float) -> Owed:
         return Owed()
     elapsed_s = max(0.0, now - lease.charged_at)
     active = [share for share in lease.shares if share.is_active]
-    compute = sum(share.compute_ppm for share in active) / WHOLE
+    compute_ppm = sum(share.compute_ppm for share in active)
     size = sum(
         max(share.compute_ppm / WHOLE, share.memory_bytes / (share.device.memory_bytes or 1))
         for share in active
     )
-    return Owed(used_device_s=charge(size, elapsed_s, half_life_s), spent_device_s=compute * elapsed_s)
+    return Owed(
+        used_device_s=charge(size, elapsed_s, half_life_s),
+        spent_device_s=spent_device_s(compute_ppm, lease.charged_at, now),
+    )
+
+
+def spent_device_s(compute_ppm: int, charged_at: float, now: float) -> float:
+    """Return the device-seconds of so many millionths of devices since they were last charged."""
+    return compute_ppm / WHOLE * max(0.0, now - charged_at)
 
 
 def settle(tx: Transaction, lease: Lease, now: float, half_life_s: float) -> None:

@@ -55,6 +55,7 @@ class Compute:
         self._sessions: dict[str, ComputeSession] = {}
         self._waits = threading.Semaphore(pool.settings.max_sessions)
         pool.on_end.append(self.close)
+        pool.meter.sessions.set_function(lambda: len(self._sessions))
 
     @contextmanager
     def session(self, lease_id: str, caller: Caller) -> Iterator[ComputeSession]:

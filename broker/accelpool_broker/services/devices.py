@@ -92,11 +92,15 @@ class Devices:
             return [_see(device, held.get(device.id, ())) for device in devices]
 
 
+def state_of(node_state: str, fault: str, used_compute_ppm: int) -> DeviceState:
+    """Return what a device is doing."""
+    if node_state == NodeState.LOST:
+        return DeviceState.LOST
+    if fault:
+        return DeviceState.FAULTY
+    return DeviceState.LEASED if used_compute_ppm else DeviceState.FREE
+
+
 def _see(device: Device, leases: Sequence[str]) -> SeenDevice:
-    if device.node.state == NodeState.LOST:
-        state = DeviceState.LOST
-    elif device.fault:
-        state = DeviceState.FAULTY
-    else:
-        state = DeviceState.LEASED if device.used_compute_ppm else DeviceState.FREE
+    state = state_of(device.node.state, device.fault, device.used_compute_ppm)
     return SeenDevice(device=device, state=state, leases=tuple(leases))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 
 from accelpool_broker import scheduler
 from accelpool_broker.models import Lease, LeaseState
-from accelpool_broker.scheduler import Demand, Explanation, explain
+from accelpool_broker.scheduler import Demand, Ending, Explanation, explain
 from accelpool_broker.services import charges
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
@@ -218,11 +218,12 @@ class Leases:
                 change.note(caller, f"/leases/{id}")
             who = "its client" if is_own else f"account {caller.account}"
             if lease.state == LeaseState.ACTIVE and is_own:
-                self._pool.end(change, lease, LeaseState.RELEASED, f"{who} gave it back")
+                self._pool.end(change, lease, LeaseState.RELEASED, Ending.GIVEN_BACK, f"{who} gave it back")
             elif lease.state == LeaseState.ACTIVE:
-                self._pool.end(change, lease, LeaseState.REVOKED, f"{who} revoked it")
+                self._pool.end(change, lease, LeaseState.REVOKED, Ending.BY_OPERATOR, f"{who} revoked it")
             elif lease.state == LeaseState.QUEUED:
-                self._pool.end(change, lease, LeaseState.WITHDRAWN, f"{who} withdrew it")
+                ending = Ending.WITHDRAWN if is_own else Ending.BY_OPERATOR
+                self._pool.end(change, lease, LeaseState.WITHDRAWN, ending, f"{who} withdrew it")
         return SeenLease(lease=lease, reason=lease.reason)
 
     def active(self, id: str, caller: Caller) -> Lease:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
-from accelpool_broker.scheduler import DeviceView, loss
+from accelpool_broker.scheduler import DeviceView, Ending, loss
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.faces import level_memory
@@ -22,6 +22,7 @@ from accelpool_broker.services.pool import Pool
 from accelpool_wire.errors import Conflict, NotFound
 
 CLIENT_LEFT = {"goodbye": "its client ended its session", "disconnected": "its client disconnected"}
+LEFT = {Ending.NODE_RESTARTED: "restarted", Ending.NODE_STOPPED: "was stopped"}
 WAIT_MARGIN_S = 2.0  # a report's long-poll ends so long before its node would count as lost
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ class Nodes:
                 node = Node(name=name, revision=0, sequence=-1)
                 change.tx.add(node)
             elif node.boot_id != registration.boot_id:
-                self._lose_leases(change, node, "restarted")
+                self._lose_leases(change, node, Ending.NODE_RESTARTED)
                 node.sequence, node.readings = -1, {}
                 change.tx.replace_sessions(name, ())
             node.host, node.port = registration.host, registration.port
@@ -237,12 +238,14 @@ class Nodes:
             if lease is None or ended.cause not in CLIENT_LEFT or not lease.ends_with_session:
                 continue
             if lease.state == LeaseState.ACTIVE and not change.tx.sessions_of(lease.id):
-                self._pool.end(change, lease, LeaseState.RELEASED, CLIENT_LEFT[ended.cause])
+                self._pool.end(
+                    change, lease, LeaseState.RELEASED, Ending.CLIENT_LEFT, CLIENT_LEFT[ended.cause]
+                )
 
     def _take_leave(self, change: Change, node: Node) -> None:
         """Count a node as lost whose agent was stopped: it may come back, and need not be waited for."""
         change.tx.flush()
-        self._lose_leases(change, node, "was stopped")
+        self._lose_leases(change, node, Ending.NODE_STOPPED)
         node.state = NodeState.LOST
         change.nodes.add(node.name)
         change.needs_scheduling = True
@@ -255,10 +258,11 @@ class Nodes:
                 raise Conflict(f"node {name} is not registered: register it", instance=f"/nodes/{name}")
             return Work(node=name, revision=node.revision, leases=tuple(tx.leases_on(name)))
 
-    def _lose_leases(self, change: Change, node: Node, what: str) -> None:
+    def _lose_leases(self, change: Change, node: Node, ending: Ending) -> None:
         for lease in change.tx.leases_on(node.name):
             nodes = {share.device.node_name for share in lease.shares}
-            self._pool.end(change, lease, LeaseState.LOST, loss(node.name, what, nodes))
+            reason = loss(node.name, LEFT[ending], nodes)
+            self._pool.end(change, lease, LeaseState.LOST, ending, reason)
         for device in change.tx.devices_of(node.name):
             device.epoch += 1
             _note_image(device, None)  # the machine may have been restarted, too

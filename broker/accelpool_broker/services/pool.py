@@ -7,11 +7,13 @@ for a node's work, and sets the timer for the next deadline.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from accelpool_broker import scheduler
 from accelpool_broker.clock import Clock
+from accelpool_broker.meter import Meter
 from accelpool_broker.models import TRANSITIONS, Lease, LeaseState, NodeState, Share
 from accelpool_broker.news import News
 from accelpool_broker.services import charges
@@ -26,6 +28,8 @@ from accelpool_broker.store_queries import Transaction
 from accelpool_broker.waiters import Waiters
 from accelpool_wire.errors import Unavailable
 
+LOSSES = (scheduler.Ending.NODE_SILENT, scheduler.Ending.NODE_RESTARTED, scheduler.Ending.NODE_STOPPED)
+
 log = logging.getLogger(__name__)
 
 
@@ -36,8 +40,13 @@ class Pool:
         self.settings = settings
         self.store = store
         self.clock = clock
+        self.meter = Meter()
+        for ending in LOSSES:  # 0 from the start on: who looks for more than before has a before
+            self.meter.endings.labels(LeaseState.LOST, ending)
         self.lease_waiters = Waiters(settings.max_waiters)
         self.node_waiters = Waiters(settings.max_node_waiters)
+        self.meter.waiting.labels("clients").set_function(self.lease_waiters.count)
+        self.meter.waiting.labels("nodes").set_function(self.node_waiters.count)
         self.on_deadline: Callable[[float], None] = lambda _: None
         self.on_end: list[Callable[[str], None]] = []
         self.on_accounts: Callable[[], None] = lambda: None
@@ -56,6 +65,7 @@ class Pool:
     @contextmanager
     def _begin(self) -> Iterator[Change]:
         """Give the change of a whole transaction, which the scheduler has its say in before it commits."""
+        began_at = time.monotonic()
         try:
             with self.store.write() as tx:
                 change = Change(tx=tx, now=self.clock.now(), before=self._picture_before(tx))
@@ -74,8 +84,18 @@ class Pool:
             raise
         self._was_away = False
         self._known = (tx.writes(), after)
+        self._count(change, time.monotonic() - began_at)
         if change.needs_scheduling:
             self._recent.forget()
+
+    def _count(self, change: Change, took_s: float) -> None:
+        """Count what a change has brought that was committed."""
+        for lease in change.granted:
+            assert lease.granted_at is not None
+            since = lease.created_at if lease.starts_at is None else lease.starts_at
+            self.meter.grant(lease.shares[0].device.kind, lease.granted_at - since, took_s)
+        for state, ending in change.endings:
+            self.meter.endings.labels(state, ending).inc()
 
     def _picture_before(self, tx: Transaction) -> Picture:
         """Return the pool as it was before a transaction that writes."""
@@ -125,8 +145,10 @@ class Pool:
         with self.change() as change:
             change.needs_scheduling = True
 
-    def end(self, change: Change, lease: Lease, state: LeaseState, reason: str) -> None:
-        """End a lease, or withdraw a request."""
+    def end(
+        self, change: Change, lease: Lease, state: LeaseState, ending: scheduler.Ending, reason: str
+    ) -> None:
+        """End a lease, or withdraw a request, for a reason in a word and in a sentence."""
         charges.settle(change.tx, lease, change.now, self.settings.policy.half_life_s)
         _move(lease, state)
         lease.reason = reason
@@ -136,6 +158,7 @@ class Pool:
             change.nodes.add(share.device.node_name)
         change.leases.add(lease.id)
         change.ended.add(lease.id)
+        change.endings.append((state, ending))
         change.needs_scheduling = True
 
     def look(
@@ -180,7 +203,8 @@ class Pool:
 
     def _schedule(self, change: Change) -> None:
         change.now = self.clock.now()
-        decisions = self.look(change.picture(), change.now).decisions
+        with self.meter.looks.time():
+            decisions = self.look(change.picture(), change.now).decisions
         change.wake_at = decisions.wake_at
         for name in decisions.lost_nodes:
             node = change.tx.node(name)
@@ -188,7 +212,7 @@ class Pool:
             node.state = NodeState.LOST
             change.nodes.add(name)
         for end in decisions.ends:
-            self.end(change, _lease(change, end.lease), end.state, end.reason)
+            self.end(change, _lease(change, end.lease), end.state, end.ending, end.reason)
         for booking in decisions.bookings:
             write_booking(_lease(change, booking.lease), booking)
         self._tell(change, decisions)
@@ -234,6 +258,7 @@ class Pool:
                 )
             )
         change.leases.add(lease.id)
+        change.granted.append(lease)
 
 
 def _lease(change: Change, id: str) -> Lease:

@@ -19,6 +19,7 @@ from accelpool_broker.services.issuers import Issuers
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.services.pool_metrics import PoolMetrics
 from accelpool_broker.services.rates import RequestRates
 from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
@@ -81,6 +82,7 @@ def open_services(settings: Settings, clock: Clock) -> Services:
     access = Access(store, signing_key(store, directory, clock.now()), clock)
     access.admit(tokens)
     pool = Pool(settings=settings, store=store, clock=clock)
+    pool.meter.registry.register(PoolMetrics(pool))
     pool.on_accounts = access.credentials.forget
     audit = Audit(pool)
     pool.on_tick = lambda change: _tick(access, audit, change)

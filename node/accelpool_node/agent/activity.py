@@ -13,9 +13,14 @@ class _Lease:
 
 
 class Activity:
-    """Adds up the sessions of leases: never faster than the clock, however many are at work at once."""
+    """Adds up the sessions of leases: never faster than the clock, however many are at work at once.
+
+    Attributes:
+        total_s: How long leases have been at work, one as the other, those that have ended included.
+    """
 
     def __init__(self) -> None:
+        self.total_s = 0.0
         self._leases: dict[str, _Lease] = {}
         self._sessions: dict[str, float] = {}
 
@@ -30,7 +35,9 @@ class Activity:
             return
         more_s = worked_s - self._sessions.get(session, 0.0)
         self._sessions[session] = max(worked_s, self._sessions.get(session, 0.0))
-        known.busy_s += min(max(0.0, more_s), now - known.counted_at)
+        counted_s = min(max(0.0, more_s), now - known.counted_at)
+        known.busy_s += counted_s
+        self.total_s += counted_s
         known.counted_at = now
 
     def end(self, session: str) -> None:

@@ -75,6 +75,9 @@ class BrokerLink:
         on_registered: Called with the broker's answer to a registration.
         on_heard: Called with a report that the broker has heard.
         on_work: Called with what should run, and when (monotonic) that was asked.
+
+    Attributes:
+        heard_at: When the broker answered a report last, in seconds since the Unix epoch; 0 for never.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class BrokerLink:
         on_heard: Callable[[Report], None],
         on_work: Callable[[Work, float], None],
     ) -> None:
+        self.heard_at = 0.0
         self._polling = connect()
         self._reporting = connect()
         self._registration = registration
@@ -164,6 +168,7 @@ class BrokerLink:
             log.warning("registering again: %s", error)
             await self._register(broker, registrations)
             raise
+        self.heard_at = time.time()
         self._on_heard(report)
         if self._freshness.take(work.revision, asked_at=asked_at, answered_at=time.monotonic()):
             self._on_work(work, asked_at)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -59,11 +60,15 @@ class Listener:
             the call, so that only a duplicate lives on. A `ProblemError` raised is told to the client.
         limit_s: A client's frame must be here by then.
         certificate: The node's; None to do without TLS.
+
+    Attributes:
+        refusals: How many were refused, by the name of the problem that they were told.
     """
 
     def __init__(
         self, stream: socket.socket, serve: Serve, limit_s: float, certificate: Certificate | None = None
     ) -> None:
+        self.refusals: Counter[str] = Counter()
         self._certificate = certificate
         self._stream = stream
         self._serve = serve
@@ -106,6 +111,7 @@ class Listener:
                 first = read_first(frame)
                 await self._serve(first, frame, guest)
             except ProblemError as error:
+                self.refusals[error.type] += 1
                 await _refuse(guest, error, FAREWELL_S if len(self._tasks) < CROWD else 0.0)
             except (OSError, ReadError) as error:
                 log.debug("a client went away in its handshake: %s", error)

@@ -19,11 +19,11 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from accelpool_node import drivers
+from accelpool_node.agent.addresses import check_way, is_secure, read_address
 from accelpool_node.agent.arrangement import Environments, arrange
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.confinement import narrowed
@@ -32,6 +32,7 @@ from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.enclosure import enclose
 from accelpool_node.agent.enrolment import node_token
 from accelpool_node.agent.listener import listen
+from accelpool_node.agent.metrics_address import read_metrics_address
 from accelpool_node.agent.monitor import Monitor, is_wanted
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
@@ -42,7 +43,6 @@ from accelpool_node.mig import with_instances
 from accelpool_node.mps import ComputeShares, find_pipe
 from accelpool_node.sandbox.policy import Mode
 from accelpool_wire.errors import AccelpoolError, Invalid
-from accelpool_wire.tls import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +163,13 @@ def _parser() -> argparse.ArgumentParser:
         default=ComputeShares.TURNS,
         help="how sessions share a CUDA device: by turns, or side by side, through a running MPS daemon",
     )
+    add("--metrics", metavar="HOST:PORT", help="where Prometheus reads the node's metrics (default: nowhere)")
+    add(
+        "--metrics-token-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the bearer token that it has to show there",
+    )
     add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
@@ -191,8 +198,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
             f"not {options.backend}"
         )
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
-    token = join_token = ""
+    token = join_token = metrics_token = ""
     if not options.discover:
+        if options.metrics_token_file:
+            metrics_token = _read_token(options.metrics_token_file, "", "token", environ)
         token = _read_token(options.token_file, TOKEN_VARIABLE, "token", environ)
         join_token = _read_token(options.join_token_file, JOIN_VARIABLE, "join token", environ)
     if not (token or join_token or options.discover or (state_dir / TOKEN).exists()):
@@ -207,7 +216,9 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         token=token,
         join_token=join_token,
         join_source=str(options.join_token_file or JOIN_VARIABLE),
-        token_files=tuple(file for file in (options.token_file, options.join_token_file) if file),
+        token_files=tuple(
+            file for file in (options.token_file, options.join_token_file, options.metrics_token_file) if file
+        ),
         backend=options.backend,
         listen=listen_at,
         advertise=advertise,
@@ -222,51 +233,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         cgroup=options.cgroup,
         bubblewrap=options.bubblewrap,
         mps_pipe=find_pipe(options.compute_shares, environ, options.sandbox, options.bubblewrap),
+        metrics=read_metrics_address(options, metrics_token),
         disk_bytes=int(options.disk * (1 << 30)),
         variables=drivers.child_variables(environ, options.pass_env),
     )
-
-
-def check_way(url: str, *, is_insecure: bool) -> None:
-    """Make sure that nobody can read the node's token on its way to the broker, unless told not to care.
-
-    Raises:
-        Invalid: Somebody can, or the URL is none.
-    """
-    try:
-        split = urlsplit(url)
-    except ValueError as error:
-        raise Invalid(f"--broker is a URL, not {url}: {error}") from error
-    if split.scheme == "http" and not is_insecure and not is_loopback(split.hostname or ""):
-        raise Invalid(f"the node's token would pass in the clear to {url}: say https, or --insecure")
-
-
-def is_secure(options: argparse.Namespace, *hosts: str) -> bool:
-    """Return whether the data plane does TLS: where anything is not on loopback, unless told otherwise.
-
-    Raises:
-        Invalid: The options contradict each other.
-    """
-    wants = options.tls or options.tls_cert is not None
-    if (options.tls_cert is None) is not (options.tls_key is None):
-        raise Invalid("--tls-cert and --tls-key belong together")
-    if wants and options.insecure:
-        raise Invalid("--insecure does without TLS, --tls and --tls-cert do not")
-    return wants or not (options.insecure or all(map(is_loopback, hosts)))
-
-
-def read_address(text: str, default_port: int | None = None) -> tuple[str, int]:
-    """Return host and port of "HOST:PORT", or of "HOST" if there is a default port; IPv6 in brackets.
-
-    Raises:
-        Invalid: It is not of that form.
-    """
-    host, colon, port = text.rpartition(":")
-    if default_port is not None and (not colon or text.endswith("]")):
-        host, port = text, str(default_port)
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise Invalid(f"an address is HOST:PORT, not {text!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _default_state_dir(name: str, environ: Mapping[str, str]) -> Path:
@@ -388,6 +358,8 @@ def _announce(ready: Ready) -> None:
     told: dict[str, object] = {"host": ready.host, "port": ready.port, "devices": ready.devices}
     if ready.certificate_sha256:
         told["certificate_sha256"] = ready.certificate_sha256
+    if ready.metrics_port is not None:
+        told["metrics_port"] = ready.metrics_port
     _say({"ready": told})
     how = (
         f"over TLS, by certificate {ready.certificate_sha256}" if ready.certificate_sha256 else "without TLS"

@@ -18,6 +18,7 @@ from accelpool_node.agent.handshake import Admission
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session, conclude, describe_traffic
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.shares import Shares
+from accelpool_node.agent.tally import Tally
 from accelpool_node.agent.visitor import Visitor
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.agent.workers import Worker
@@ -44,6 +45,7 @@ class Sessions:
         on_loaded: Called when a session has loaded a device with a binary.
         shares: The ledgers of the devices.
         activity: Told how long sessions had commands on devices.
+        tally: Told what sessions have done.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Sessions:
         on_loaded: Callable[[Session, control.Loaded], None] = lambda _session, _loaded: None,
         shares: Shares | None = None,
         activity: Activity | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self.running: dict[str, Session] = {}
         self._settings = settings
@@ -69,6 +72,7 @@ class Sessions:
         self._on_loaded = on_loaded
         self._shares = shares or Shares()
         self._activity = activity or Activity()
+        self._tally = tally or Tally()
         self._opening: Counter[str] = Counter()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
 
@@ -144,6 +148,7 @@ class Sessions:
         worker.on_end = lambda _: self._over(session)
         self.running[session.id] = session
         self._activity.begin(session.lease, now)
+        self._tally.begun[admission.environment] += 1
         self._watch(session)
         log.info("session %s of lease %s runs in worker %d", session.id, session.lease, worker.pid)
         self._on_change()
@@ -221,6 +226,7 @@ class Sessions:
         session.has_begun = True
         session.settled.set()
         if isinstance(message, (control.Alive, control.Ended)):
+            self._tally.hear(session.traffic, message.traffic)
             session.traffic = message.traffic
             self._activity.hear(session.lease, session.id, message.worked_s, session.heard_at)
         if isinstance(message, control.Alive):
@@ -284,6 +290,7 @@ class Sessions:
             session.dialer.close()
         self._shares.leave(session.seats)
         self._activity.end(session.id)
+        self._tally.ended[session.admission.environment, outcome.cause] += 1
         self._outcomes[session.id] = outcome
         while len(self._outcomes) > MAX_OUTCOMES:
             self._outcomes.popitem(last=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelpool_node.agent.metrics_address import MetricsAddress
 from accelpool_node.sandbox.policy import Mode
 
 
@@ -36,6 +37,7 @@ class Settings:
         cgroup: A directory for control groups of children, "auto" for one that is the agent's, "" for none.
         bubblewrap: The program that children are started in, by name or path; "" for none.
         mps_pipe: Where MPS's daemon is, which shares out CUDA devices; "" to have sessions take turns.
+        metrics: Where metrics are told, None for nowhere.
         disk_bytes: What children may have on disk, together.
         variables: What child processes see of the agent's environment.
         sessions_per_lease: Sessions that one lease may have open on this node at once.
@@ -71,6 +73,7 @@ class Settings:
     cgroup: str = ""
     bubblewrap: str = ""
     mps_pipe: str = ""
+    metrics: MetricsAddress | None = None
     disk_bytes: int = 8 << 30
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     sessions_per_lease: int = 16

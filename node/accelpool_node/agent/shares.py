@@ -37,6 +37,25 @@ class Seat:
     descriptor: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeviceShares:
+    """What the leases that had sessions on a device may have of it, and have.
+
+    Attributes:
+        leases: How many they are.
+        waiting: Sessions of theirs that wait for their turn.
+        memory_bytes: What they may allocate together.
+        held_bytes: What they have allocated.
+        compute: Their parts together.
+    """
+
+    leases: int = 0
+    waiting: int = 0
+    memory_bytes: int = 0
+    held_bytes: int = 0
+    compute: float = 0.0
+
+
 class Shares:
     """All ledgers of the node, by hardware.
 
@@ -75,6 +94,20 @@ class Shares:
         slot = registry.add_session(lease)
         told = SessionShare(device=share.device, memory_bytes=memory_bytes, slot=slot)
         return Seat(hardware=hardware, share=told, descriptor=registry.ledger.descriptor)
+
+    def of_device(self, device: str) -> DeviceShares:
+        """Return what leases have of a device now."""
+        registry = self._registries.get(device)
+        if registry is None:
+            return DeviceShares()
+        limits = [registry.limits(lease) for lease in registry.leases()]
+        return DeviceShares(
+            leases=len(limits),
+            waiting=len(registry.ledger.contenders()),
+            memory_bytes=sum(memory_bytes for memory_bytes, _ in limits),
+            held_bytes=registry.held_bytes(),
+            compute=sum(compute for _, compute in limits),
+        )
 
     def leave(self, seats: Sequence[Seat]) -> None:
         """Clear the places of a session whose process has ended, or never had them."""

@@ -14,7 +14,9 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from accelpool_node import control
 from accelpool_node.agent.activity import Activity
@@ -34,6 +36,7 @@ from accelpool_node.agent.reports import Reporter
 from accelpool_node.agent.sessions import Sessions
 from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.shares import Shares
+from accelpool_node.agent.tally import Tally
 from accelpool_node.agent.visitor import Visitor
 from accelpool_node.agent.warm_pool import WarmPool
 from accelpool_node.agent.watch import Watch, bounds_of
@@ -42,6 +45,9 @@ from accelpool_node.drivers import DriverEnvironment
 from accelpool_wire.errors import Unavailable
 from accelpool_wire.messages import Deliver, SessionQuery
 from accelpool_wire.version import __version__
+
+if TYPE_CHECKING:
+    from accelpool_node.agent.metrics_server import MetricsServer
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +65,7 @@ class Ready:
     port: int
     devices: int
     certificate_sha256: str = ""
+    metrics_port: int | None = None
 
 
 class Agent:
@@ -99,6 +106,7 @@ class Agent:
         self._leases = LeaseTable(devices.hardware)
         self._shares = Shares(devices.hardware)
         self._activity = Activity()
+        self._tally = Tally()
         self._reporter = Reporter(secrets.token_hex(8))
         self._pools = {
             name: WarmPool(
@@ -126,6 +134,7 @@ class Agent:
             on_loaded=self._loaded,
             shares=self._shares,
             activity=self._activity,
+            tally=self._tally,
         )
         self._health = Health(devices, environments, discovery, settings.reprobe_s, self._health_changed)
         self._watch = Watch(processes, bounds_of(settings.disk_bytes))
@@ -149,6 +158,10 @@ class Agent:
             Unauthorized, Forbidden, Invalid: The broker refuses the node.
         """
         self._size_pools()
+        async with self._metrics_server() as metrics:
+            await self._serve_clients(announce, metrics.port if metrics else None)
+
+    async def _serve_clients(self, announce: Callable[[Ready], None], metrics_port: int | None) -> None:
         listening = asyncio.create_task(self._listener.run())
         try:
             await self._link.start()
@@ -159,6 +172,7 @@ class Agent:
                     port=address.port,
                     devices=self._devices.pieces,
                     certificate_sha256=address.certificate_sha256,
+                    metrics_port=metrics_port,
                 )
             )
             monitored = [self._monitor.run()] if self._monitor else []
@@ -187,6 +201,28 @@ class Agent:
         await self._processes.kill_all(KILL_LIMIT_S)
         if self._verify is not None:
             await self._link.say_farewell(self._report(None, 0.0, is_last=True))
+
+    def _metrics_server(self) -> AbstractAsyncContextManager[MetricsServer | None]:
+        """Return what tells metrics while it is entered, if that is wanted."""
+        address = self._settings.metrics
+        if address is None:
+            return nullcontext()
+        from accelpool_node.agent.metrics import Parts, registry_of  # slow to load
+        from accelpool_node.agent.metrics_server import MetricsServer
+
+        parts = Parts(
+            node=self._settings.name,
+            devices=self._devices,
+            shares=self._shares,
+            pools=self._pools,
+            builders=self._builders,
+            activity=self._activity,
+            tally=self._tally,
+            refusals=self._listener.refusals,
+            heard_at=lambda: self._link.heard_at,
+        )
+        context = self._certificate.context if self._certificate and address.is_secure else None
+        return MetricsServer(address, registry_of(parts), context)
 
     # ---- clients ---------------------------------------------------------------------------------
 

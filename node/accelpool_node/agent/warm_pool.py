@@ -32,6 +32,10 @@ class WarmPool:
         start_limit_s: How long one may take to be ready.
         exit_limit_s: How long one may take to exit.
         is_secure: Whether they do TLS with whom they serve.
+
+    Attributes:
+        starts: How many were started.
+        failures: How many could not be started, or ended before they were ready.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class WarmPool:
         sandbox: Sandbox | None = None,
         is_secure: bool = False,
     ) -> None:
+        self.starts = self.failures = 0
         self._is_secure = is_secure
         self._environment = environment
         self._processes = processes
@@ -59,6 +64,16 @@ class WarmPool:
         self._trouble = ""
         self._pause_s = FIRST_PAUSE_S
         self._retry: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> int:
+        """How many are ready."""
+        return len(self._idle)
+
+    @property
+    def starting(self) -> int:
+        """How many are about to be."""
+        return len(self._starting)
 
     def resize(self, size: int) -> None:
         """Keep so many idle workers from now on."""
@@ -125,6 +140,7 @@ class WarmPool:
         except OSError as error:
             self._pause(f"no worker of {self._environment.name} could be started: {error}")
             return
+        self.starts += 1
         timer = asyncio.get_running_loop().call_later(self._start_limit_s, worker.kill)
         self._starting[worker] = timer
 
@@ -166,6 +182,7 @@ class WarmPool:
         """Start nothing for a while; whoever waits is told."""
         if not self._is_open:
             return
+        self.failures += 1
         log.error("%s; next try in %g s", trouble, self._pause_s)
         self._trouble = trouble
         self._disappoint(trouble)

@@ -40,6 +40,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, tag="counts"):
     Attributes:
         hits: Builds answered with a product that was there, or was being made.
         misses: Builds that were made and succeeded.
+        build_s: How long it has built, failures included, in seconds.
         declined: Builds left to the worker: not eligible, failed, or too many at once.
         entries: Products kept.
         bytes: What they take.
@@ -47,6 +48,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, tag="counts"):
 
     hits: int = 0
     misses: int = 0
+    build_s: float = 0.0
     declined: int = 0
     entries: int = 0
     bytes: int = 0

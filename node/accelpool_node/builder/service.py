@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
@@ -34,14 +35,21 @@ class Service:
             Unbuildable if it always would.
         store: The products that are kept.
         at_once: How many builds may be under way; whoever comes later builds for himself.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
-        self, make: Callable[[bytes], Awaitable[bytes]], store: Store, at_once: int = MAX_AT_ONCE
+        self,
+        make: Callable[[bytes], Awaitable[bytes]],
+        store: Store,
+        at_once: int = MAX_AT_ONCE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make = make
         self._store = store
         self._at_once = at_once
+        self._clock = clock
+        self._build_s = 0.0
         self._able: frozenset[b.DeviceId] = frozenset()
         self._dear: frozenset[b.DeviceId] = frozenset()
         self._making: dict[bytes, asyncio.Task[bytes]] = {}
@@ -50,7 +58,9 @@ class Service:
 
     def counts(self) -> Counts:
         """Return what was done, and what is kept."""
-        return msgspec.structs.replace(self._counts, entries=len(self._store), bytes=self._store.bytes)
+        return msgspec.structs.replace(
+            self._counts, entries=len(self._store), bytes=self._store.bytes, build_s=self._build_s
+        )
 
     async def try_devices(self, devices: Iterable[b.DeviceId]) -> list[str]:
         """See which devices' drivers make programs from binaries; only for these is anything built.
@@ -132,6 +142,7 @@ class Service:
 
     async def _make_and_keep(self, key: bytes, build: b.Build) -> bytes:
         """Return the product of a build; it is made though whoever asked first is gone."""
+        began_at = self._clock()
         try:
             product = await self._make(b.encode(build))
             self._store.put(key, product)
@@ -141,6 +152,7 @@ class Service:
             self._refused.put(key, str(error)[: b.MAX_WHY].encode())
             raise
         finally:
+            self._build_s += self._clock() - began_at
             del self._making[key]
 
     def _decline(self, why: str) -> bytes:

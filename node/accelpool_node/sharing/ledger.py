@@ -146,6 +146,10 @@ class Registry:
         weight = words[layout.lease_word(entry, layout.WEIGHT)]
         return words[layout.lease_word(entry, layout.MEMORY_BYTES)], weight / policy.WHOLE
 
+    def held_bytes(self) -> int:
+        """Return the memory that all sessions hold together."""
+        return sum(self.ledger.used_bytes(entry) for entry in self._leases.values())
+
     def set_limits(self, lease: str, memory_bytes: int, compute: float) -> bool:
         """Set what a lease may have, making its entry if there is none; whether that changed anything.
 

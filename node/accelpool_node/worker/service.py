@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeAlias
@@ -18,6 +19,7 @@ from accelpool_node.worker.session import Session
 from accelpool_node.worker.transfers import Pieces
 from accelpool_wire import messages as m
 from accelpool_wire.channel import prepare
+from accelpool_wire.codes import error_name
 from accelpool_wire.conversation import CLOSED, FEATURES, VERSION, Conversation, Role, State
 from accelpool_wire.errors import LocalProtocolError, ProtocolError, ReadError, TransportError, WriteError
 from accelpool_wire.frames import PREFIX_BYTES, FrameReader
@@ -49,6 +51,7 @@ class Service:
         reader = FrameReader(body_limit=limits.body_bytes, payload_limit=limits.payload_bytes)
         self._channel = channel_over(stream, reader)
         self._sending = threading.Lock()
+        self._failures: Counter[str] = Counter()
         self._ended: Ended | None = None
         self._handling_since = 0.0
         self._handler = 0
@@ -62,6 +65,8 @@ class Service:
         with self._sending:
             if self._is_closed():
                 return
+            if type(message) is m.Failed:
+                self._failures[error_name(message.code)] += 1
             size = _size(payload)
             try:
                 head = self._conversation.send(message, size)
@@ -103,12 +108,15 @@ class Service:
         return self._conversation.state is CLOSED
 
     def traffic(self, peers: Peers) -> Traffic:
-        """Return the bytes moved so far: here with the client, and with other nodes."""
+        """Return what was moved so far: here with the client, and with other nodes."""
         return Traffic(
             from_client=self._channel.bytes_received,
             to_client=self._channel.bytes_sent,
             from_peers=peers.bytes_received,
             to_peers=peers.bytes_sent,
+            commands=self._conversation.command,
+            round_trips=self._conversation.round_trips,
+            failures=dict(self._failures),
         )
 
     def busy_s(self) -> float:

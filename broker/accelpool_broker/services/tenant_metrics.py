@@ -1,0 +1,154 @@
+"""What tenants have, wait for, may have and have used, in numbers.
+
+Clients may make tenants up below their own, so only so many have series of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from accelpool_broker.metrics_queries import Holding, OpenLeases
+from accelpool_broker.models import LeaseState, Tenant
+from accelpool_broker.scheduler import WHOLE
+from accelpool_broker.scheduler.fairness import path
+from accelpool_broker.scheduler.quotas import HOUR_S
+from accelpool_broker.services.charges import spent_device_s
+
+MOST_TENANTS = 500
+OTHERS = "(others)"  # no tenant can have this name
+RESERVED = "reserved"
+STATES = (LeaseState.QUEUED, RESERVED, LeaseState.ACTIVE)
+
+
+@dataclass(kw_only=True)
+class _Use:
+    """What a tenant has now, and what it has used in all."""
+
+    devices: float = 0.0
+    memory_bytes: int = 0
+    device_s: float = 0.0
+
+    def add(self, other: _Use) -> None:
+        self.devices += other.devices
+        self.memory_bytes += other.memory_bytes
+        self.device_s += other.device_s
+
+
+class TenantMetrics:
+    """Tells of tenants; remembers what was told last, so that counters do not go back by a little."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def collect(
+        self,
+        tenants: Sequence[Tenant],
+        leases: Iterable[OpenLeases],
+        holdings: Iterable[Holding],
+        now: float,
+    ) -> Iterator[Metric]:
+        """Yield the metrics of tenants."""
+        use = _use_of(tenants, holdings, now)
+        names = _names(tenants, [*use, *(one.tenant for one in leases)])
+        yield _of_leases(leases, names)
+        shown: defaultdict[str, _Use] = defaultdict(_Use)
+        for tenant, own in use.items():
+            shown[names[tenant]].add(own)
+        yield from _of_grants(shown)
+        yield self._of_use(shown)
+        yield _of_quotas([one for one in tenants if names[one.name] != OTHERS], use)
+
+    def _of_use(self, shown: Mapping[str, _Use]) -> Metric:
+        """Return the device-seconds, which fall when they are set to zero.
+
+        By no less: a change under way when they were read may charge a lease up to an earlier instant, and
+        Prometheus would take a counter that falls by a little for one that began anew.
+        """
+        spent = CounterMetricFamily(
+            "accelpool_tenant_device_seconds",
+            "Devices times seconds that a tenant has had, running leases included; parts count as parts.",
+            labels=["tenant"],
+        )
+        for tenant, use in shown.items():
+            before = self._told.get(tenant, 0.0)
+            self._told[tenant] = max(before, use.device_s) if use.device_s > before / 2 else use.device_s
+            spent.add_metric([tenant], self._told[tenant])
+        return spent
+
+
+def _use_of(tenants: Iterable[Tenant], holdings: Iterable[Holding], now: float) -> dict[str, _Use]:
+    """Return what each tenant has and has used, without those below it."""
+    use = {tenant.name: _Use(device_s=tenant.spent_device_s) for tenant in tenants}
+    for held in holdings:
+        spent_s = spent_device_s(held.compute_ppm, held.charged_at, now)
+        part = _Use(devices=held.compute_ppm / WHOLE, memory_bytes=held.memory_bytes, device_s=spent_s)
+        use.setdefault(held.tenant, _Use()).add(part)
+    return use
+
+
+def _names(tenants: Iterable[Tenant], others: Iterable[str]) -> dict[str, str]:
+    """Return by tenant what it is called here: the oldest have their names."""
+    known = [tenant.name for tenant in sorted(tenants, key=lambda one: (one.created_at, one.name))]
+    ordered = dict.fromkeys([*known, *sorted(others)])
+    return {name: name if place < MOST_TENANTS else OTHERS for place, name in enumerate(ordered)}
+
+
+def _of_leases(leases: Iterable[OpenLeases], names: Mapping[str, str]) -> Metric:
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in leases:
+        is_reserved = one.is_reserved and one.state == LeaseState.QUEUED
+        counts[names[one.tenant], RESERVED if is_reserved else one.state] += one.count
+    total = GaugeMetricFamily(
+        "accelpool_leases",
+        "Leases that wait in the queue, are reserved for later, or are active.",
+        labels=["tenant", "state"],
+    )
+    for tenant in sorted(set(names.values())):
+        for state in STATES:
+            total.add_metric([tenant, state], counts[tenant, state])
+    return total
+
+
+def _of_grants(shown: Mapping[str, _Use]) -> Iterator[Metric]:
+    devices = GaugeMetricFamily(
+        "accelpool_tenant_devices_granted",
+        "Devices that a tenant has, without those below it; parts count as parts.",
+        labels=["tenant"],
+    )
+    memory = GaugeMetricFamily(
+        "accelpool_tenant_memory_granted_bytes",
+        "Device memory that a tenant has, without those below it.",
+        labels=["tenant"],
+    )
+    for tenant, use in shown.items():
+        devices.add_metric([tenant], use.devices)
+        memory.add_metric([tenant], use.memory_bytes)
+    yield from (devices, memory)
+
+
+def _of_quotas(tenants: Iterable[Tenant], use: Mapping[str, _Use]) -> Metric:
+    """Return how much of their quotas tenants have used, with all tenants below them."""
+    total: defaultdict[str, _Use] = defaultdict(_Use)
+    for name, own in use.items():
+        for above in path(name):
+            total[above].add(own)
+    ratio = GaugeMetricFamily(
+        "accelpool_tenant_quota_used_ratio",
+        "How much of a quota a tenant has used, with all tenants below it.",
+        labels=["tenant", "quota"],
+    )
+    for tenant in tenants:
+        has = total[tenant.name]
+        for quota, used, limit in (
+            ("devices", has.devices, tenant.quota_devices),
+            ("memory", has.memory_bytes, tenant.quota_memory_bytes),
+            ("device-hours", has.device_s / HOUR_S, tenant.quota_device_hours),
+        ):
+            if limit is not None:
+                ratio.add_metric([tenant.name, quota], used / limit if limit else 1.0)
+    return ratio

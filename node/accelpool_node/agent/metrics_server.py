@@ -1,0 +1,148 @@
+"""GET /metrics of an agent, over HTTP/1.1, one request a connection.
+
+It runs on the agent's loop, so what it tells is of one moment; who asks is bounded in bytes, time and number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import http.client
+import io
+import logging
+import socket
+import ssl
+from http import HTTPStatus
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from accelpool_node.agent.listener import ACCEPT_PAUSE_S, listen
+from accelpool_node.agent.metrics_address import MetricsAddress
+from accelpool_wire.errors import Invalid
+
+log = logging.getLogger(__name__)
+
+MAX_HEAD_BYTES = 8 * 1024
+MAX_CONNECTIONS = 16
+LIMIT_S = 5.0
+END_OF_HEAD = b"\r\n\r\n"
+PLAIN = "text/plain; charset=utf-8"
+FIXED_HEADERS = "Connection: close\r\nCache-Control: no-store\r\n"
+
+
+class MetricsServer:
+    """Tells metrics to whoever may read them, as an asynchronous context manager.
+
+    Args:
+        address: Where, and to whom.
+        registry: What is told.
+        context: For TLS; None to do without.
+
+    Attributes:
+        port: Where it listens, from when it is entered.
+    """
+
+    def __init__(
+        self, address: MetricsAddress, registry: CollectorRegistry, context: ssl.SSLContext | None = None
+    ) -> None:
+        self.port = 0
+        self._address = address
+        self._registry = registry
+        self._context = context
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> MetricsServer:
+        stream = listen((self._address.host, self._address.port))
+        self.port = stream.getsockname()[1]
+        log.info("metrics at %s, port %d", self._address.host, self.port)
+        self._accepting = asyncio.create_task(self._accept(stream))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in (self._accepting, *self._tasks):
+            task.cancel()
+
+    async def _accept(self, stream: socket.socket) -> None:
+        """Take connections, as long as there is room; one too many is closed."""
+        loop = asyncio.get_running_loop()
+        with stream:
+            while True:
+                try:
+                    client, _ = await loop.sock_accept(stream)
+                except OSError as error:
+                    log.warning("cannot accept who asks for metrics: %s", error)
+                    await asyncio.sleep(ACCEPT_PAUSE_S)
+                    continue
+                if len(self._tasks) >= MAX_CONNECTIONS:
+                    client.close()
+                    continue
+                task = loop.create_task(self._serve(client))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        """Answer one request."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(MAX_HEAD_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        with client, contextlib.suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(LIMIT_S):
+                transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=self._context)
+                try:
+                    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+                    writer.write(await self._answer(reader))
+                    writer.close()
+                    await writer.wait_closed()
+                finally:
+                    transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            method, path, headers = _parse(await reader.readuntil(END_OF_HEAD))
+        except (asyncio.LimitOverrunError, Invalid):
+            return _response(HTTPStatus.BAD_REQUEST)
+        if not self._may_read(headers.get("Authorization", "")):
+            return _response(HTTPStatus.UNAUTHORIZED, "WWW-Authenticate: Bearer\r\n")
+        if path.partition("?")[0] != "/metrics":
+            return _response(HTTPStatus.NOT_FOUND)
+        if method != "GET":
+            return _response(HTTPStatus.METHOD_NOT_ALLOWED, "Allow: GET\r\n")
+        encode, content_type = choose_encoder(headers.get("Accept", ""))
+        return _response(HTTPStatus.OK, content_type=content_type, body=encode(self._registry))
+
+    def _may_read(self, authorization: str) -> bool:
+        token = self._address.token
+        if not token:
+            return True
+        scheme, _, shown = authorization.partition(" ")
+        is_right = hmac.compare_digest(shown.strip().encode(errors="replace"), token.encode())
+        return scheme.lower() == "bearer" and is_right
+
+
+def _parse(head: bytes) -> tuple[str, str, http.client.HTTPMessage]:
+    """Return method, path and headers.
+
+    Raises:
+        Invalid: It is no request.
+    """
+    line, _, rest = head.partition(b"\r\n")
+    words = line.decode("latin-1").split(" ")
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        raise Invalid("this is no request of HTTP/1.1")
+    try:
+        return words[0], words[1], http.client.parse_headers(io.BytesIO(rest))
+    except http.client.HTTPException as error:
+        raise Invalid(f"its headers are none: {error}") from error
+
+
+def _response(
+    status: HTTPStatus, headers: str = "", *, content_type: str = PLAIN, body: bytes | None = None
+) -> bytes:
+    content = f"{status.phrase}\n".encode() if body is None else body
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(content)}\r\n{FIXED_HEADERS}{headers}\r\n"
+    )
+    return head.encode() + content
