@@ -155,6 +155,11 @@ class Context(ProcessBound):
         return stats.migrated_bytes if isinstance(stats, SpanningStats) else 0
 
     @property
+    def is_open(self) -> bool:
+        """Whether it can still be used, as far as is known without asking: neither released nor lost."""
+        return not self._is_released and self._session.is_open
+
+    @property
     def lease(self) -> LeaseRecord:
         """The lease that the context stands on, as it was granted: its id, its shares."""
         return self._session.lease.record
