@@ -52,7 +52,7 @@ log = logging.getLogger("accelpool")
 
 @dataclass(kw_only=True)
 class Acquisition:
-    """One lease being asked for.
+    """One lease being asked for; once it is granted, `waited_s` is how long that took.
 
     `say` is told why it waits, once it has for `say_after_s`. With `is_insecure` nodes need no TLS, though
     the broker has it.
@@ -66,6 +66,7 @@ class Acquisition:
     say: Callable[[str], object] = log.warning
     say_after_s: float = SAY_AFTER_S
     is_insecure: bool = False
+    waited_s: float = 0.0
     _said: str | None = None
     _since: float = 0.0
 
@@ -126,6 +127,7 @@ class Acquisition:
         record = self._take(answer)
         if record.state != "active":
             raise ended(record)
+        self.waited_s = clock() - self._since
         if not self.is_insecure:
             check_endpoints(record, self.rest.url)
         return record

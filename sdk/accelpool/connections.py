@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from accelpool.errors import ProblemError
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead
+from accelpool_wire.inbox import Waits
 from accelpool_wire.pending import PendingRead
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
@@ -20,6 +21,31 @@ class ConnectionStats(Protocol):
     @property
     def round_trips(self) -> int:
         """How often somebody waited for a worker."""
+        ...
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent so."""
+        ...
+
+    @property
+    def network_s(self) -> float:
+        """Seconds of these that the network took, at least, as far as the system knows."""
+        ...
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes sent to the workers."""
+        ...
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes received from them."""
+        ...
+
+    @property
+    def by_call(self) -> Mapping[str, Waits]:
+        """How often, and how long, for which call."""
         ...
 
 

@@ -20,9 +20,11 @@ from accelpool.constants import (
     device_info,
     device_type,
 )
-from accelpool.device import Device, Platform
+from accelpool.context_stats import ContextStats
+from accelpool.device import DEVICE_HEAD, Device, Platform
 from accelpool.errors import LogicError, RuntimeError, Unsatisfiable
 from accelpool.info import Info
+from accelpool.notebook import table
 from accelpool.process_bound import ProcessBound
 from accelpool.records import LeaseRecord
 from accelpool.session import Session
@@ -138,6 +140,11 @@ class Context(ProcessBound):
         return KernelLibrary(self)
 
     @property
+    def stats(self) -> ContextStats:
+        """What this context's session has cost its client so far: round trips, bytes, seconds, by call."""
+        return ContextStats.of(self._session.connection.stats)
+
+    @property
     def round_trips(self) -> int:
         """How often this context's session has waited for an answer from its nodes so far."""
         return self._session.connection.stats.round_trips
@@ -153,6 +160,11 @@ class Context(ProcessBound):
         """How many bytes that were; they go from node to node, not by way of this process."""
         stats = self._session.connection.stats
         return stats.migrated_bytes if isinstance(stats, SpanningStats) else 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be used, as far as is known without asking: neither released nor lost."""
+        return not self._is_released and self._session.is_open
 
     @property
     def lease(self) -> LeaseRecord:
@@ -210,6 +222,11 @@ class Context(ProcessBound):
 
     def __repr__(self) -> str:
         return f"<accelpool.Context on {', '.join(map(repr, self._devices))}>"
+
+    def _repr_html_(self) -> str:
+        state = "open" if self.is_open else "closed"
+        rows = [device._row() for device in self._devices]
+        return table(f"Context under lease {self.lease.id}, {state}", DEVICE_HEAD, rows)
 
     def _get_cl_version(self) -> tuple[int, int]:
         return self._devices[0].platform._get_cl_version()

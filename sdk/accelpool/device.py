@@ -17,6 +17,7 @@ from accelpool.device_properties import DeviceProperties
 from accelpool.device_values import NameVersion, shown
 from accelpool.errors import LogicError
 from accelpool.info import Info
+from accelpool.notebook import table
 from accelpool.process_bound import ProcessBound
 from accelpool.svm_mirror import IS_POSSIBLE
 from accelpool_wire import messages as m
@@ -26,6 +27,8 @@ from accelpool_wire.conversation import SVM
 if TYPE_CHECKING:
     from accelpool.broker import Broker
     from accelpool.session import Session
+
+DEVICE_HEAD = ("device", "node", "type", "memory", "compute units")
 
 DeviceKey = tuple[str, str, str]
 """What makes devices the same: node, environment, name on the node."""
@@ -211,6 +214,21 @@ class Device(DeviceProperties, ProcessBound):
     def __repr__(self) -> str:
         name = str(self._info.get(device_info.NAME, self._key[2])).strip()
         return f"<accelpool.Device {name!r} on node {self.node!r}>"
+
+    def _row(self) -> tuple[object, ...]:
+        """Return what a table says of it, under `DEVICE_HEAD`; what is not known is left empty."""
+        info = self._info
+        kind = info.get(device_info.TYPE)
+        return (
+            str(info.get(device_info.NAME, self._key[2])).strip(),
+            self.node,
+            "" if kind is None else device_type.to_string(kind, "%d"),
+            f"{info[device_info.GLOBAL_MEM_SIZE]:,} bytes" if device_info.GLOBAL_MEM_SIZE in info else "",
+            info.get(device_info.MAX_COMPUTE_UNITS, ""),
+        )
+
+    def _repr_html_(self) -> str:
+        return table(f"Device {self.pool_id}".strip(), DEVICE_HEAD, [self._row()])
 
 
 def _honoured(info: Mapping[int, Any], session: Session | None) -> dict[int, int]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from accelpool.notebook import table
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The base of the broker's records."""
@@ -91,6 +93,14 @@ class LeaseRecord(Record, frozen=True, kw_only=True):
     notice: NoticeRecord | None = None
     shares: list[ShareRecord] = []
     endpoints: list[EndpointRecord] = []
+
+    def _repr_html_(self) -> str:
+        shares = [
+            (share.name, share.node, f"{share.memory_bytes:,} bytes", f"{share.compute:.0%}")
+            for share in self.shares
+        ]
+        until = f" until {self.expires_at}" if self.expires_at else ""
+        return table(f"Lease {self.id}, {self.state}{until}", ("device", "node", "memory", "time"), shares)
 
 
 class CapacityRecord(Record, frozen=True, kw_only=True):

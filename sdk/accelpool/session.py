@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from accelpool.acquisition import ended, lease_record
 from accelpool.connections import SessionConnection
+from accelpool.context_stats import ContextStats, advice
 from accelpool.device import Device
 from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
@@ -23,6 +26,8 @@ from accelpool_wire.pending import Once, PendingRead
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
 ASK_TIMEOUT_S = 3.0
+
+log = logging.getLogger("accelpool")
 
 
 class Session:
@@ -40,8 +45,9 @@ class Session:
     """
 
     __slots__ = (
-        "__weakref__", "_keeper", "_parting", "_reason", "_rest", "connection", "contexts", "deferred",
-        "devices", "is_closed", "lease", "new_handle", "reads", "release", "shared_memories", "unset_events",
+        "__weakref__", "_keeper", "_opened_at", "_parting", "_reason", "_rest", "connection", "contexts",
+        "deferred", "devices", "is_closed", "lease", "new_handle", "reads", "release", "shared_memories",
+        "unset_events",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +68,7 @@ class Session:
         self._keeper = keeper
         self._rest = rest
         self._reason: ProblemError | None = None
+        self._opened_at = time.monotonic()
 
     @property
     def is_open(self) -> bool:
@@ -184,11 +191,18 @@ class Session:
         """End the session and give the lease back. Closing twice is closing once."""
         if not self.is_closed:
             self.is_closed = True
+            self._advise()
             self._keeper.end(self.lease)
 
     def __del__(self) -> None:
         if not getattr(self, "is_closed", True):
             self._keeper.drop(self.lease)
+
+    def _advise(self) -> None:
+        """Say so if most of the session's time went by on the network."""
+        stats = ContextStats.of(self.connection.stats)
+        if (found := advice(stats, time.monotonic() - self._opened_at)) is not None:
+            log.warning("lease %s: %s", self.lease.record.id, found)
 
     def _raise_why(self, lost: SessionLost) -> NoReturn:
         """Raise why the session is over; that it was closed when its lease had failed is no reason."""

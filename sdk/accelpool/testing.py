@@ -24,6 +24,7 @@ from accelpool.spanning import spanning
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead, Connection, PendingRead
 from accelpool_wire.conversation import FEATURES
+from accelpool_wire.inbox import Waits
 
 PLATFORM: dict[int, m.InfoValue] = {
     platform_info.NAME: "Fake platform",
@@ -66,8 +67,10 @@ class FakeStats:
     def __init__(self) -> None:
         self.round_trips = 0
         self.waited_s = 0.0
+        self.network_s = 0.0
         self.bytes_sent = 0
         self.bytes_received = 0
+        self.by_call: dict[str, Waits] = {}
 
 
 class FakeRead:

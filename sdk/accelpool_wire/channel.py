@@ -26,10 +26,13 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 5, 2, 4
 DEAD_PEER_S = 10.0
 LOOK_EVERY_S = 2.5
 
-# Fields of struct tcp_info (linux/tcp.h): segments unacknowledged; ms since the newest acknowledgement.
+# Fields of struct tcp_info (linux/tcp.h): segments unacknowledged; ms since the newest acknowledgement;
+# the shortest round trip, in microseconds.
 TCP_INFO_BYTES = 104
 UNACKED = struct.Struct("=24xI")
 LAST_ACK_RECEIVED = struct.Struct("=56xI")
+MIN_RTT = struct.Struct("=148xI")
+NO_RTT = 0xFFFFFFFF
 
 
 def connect(address: tuple[str, int], timeout_s: float) -> socket.socket:
@@ -101,6 +104,20 @@ def silence_s(stream: socket.socket) -> float:
     return LAST_ACK_RECEIVED.unpack_from(info)[0] / 1000 if unacked else 0.0
 
 
+def shortest_round_trip_s(stream: socket.socket) -> float:
+    """Return how long a packet and its acknowledgement took at the least, in seconds; 0 if nobody knows."""
+    if stream.family not in (socket.AF_INET, socket.AF_INET6):
+        return 0.0
+    try:
+        info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, MIN_RTT.size)
+    except OSError:  # closed
+        return 0.0
+    if len(info) < MIN_RTT.size:  # an older system
+        return 0.0
+    (found_us,) = MIN_RTT.unpack(info)
+    return 0.0 if found_us == NO_RTT else float(found_us) / 1e6
+
+
 class Channel:
     """One connected stream, and the reader of its incoming frames.
 
@@ -122,6 +139,10 @@ class Channel:
     def fileno(self) -> int:
         """The stream's descriptor, -1 once closed."""
         return self._stream.fileno()
+
+    def shortest_round_trip_s(self) -> float:
+        """Return how long the network's round trip took at the least, in seconds; 0 if nobody knows."""
+        return shortest_round_trip_s(self._stream)
 
     def send(
         self, parts: Sequence[bytes | bytearray | memoryview], while_full: Callable[[], None] | None = None

@@ -187,7 +187,7 @@ class Connection:
             inbox.answers[number] = pending  # before it leaves: another thread may receive the answer
             self._transmit()
         try:
-            inbox.wait_until(lambda: pending.answer is not None, timeout_s)
+            inbox.wait_until(lambda: pending.answer is not None, timeout_s, type(message).__name__)
         except BaseException:
             inbox.answers.pop(number, None)
             raise
@@ -257,7 +257,7 @@ class Connection:
         handles = list(events)
         watched = self._watch(handles)
         self.flush()
-        self._inbox.wait_until(lambda: all(event.done for event in watched.values()), timeout_s)
+        self._inbox.wait_until(lambda: all(event.done for event in watched.values()), timeout_s, "WaitEvents")
         return [done for handle in handles if (done := watched[handle].done) is not None]
 
     def event_state(self, event: int) -> m.EventDone | None:

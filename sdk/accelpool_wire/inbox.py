@@ -35,18 +35,41 @@ TURN_S = 0.001
 BINARIES_LIMIT_BYTES = 1 << 30
 
 
+class Waits:
+    """How often somebody waited for the worker, and for how many seconds."""
+
+    __slots__ = ("round_trips", "waited_s")
+
+    def __init__(self, round_trips: int = 0, waited_s: float = 0.0) -> None:
+        self.round_trips = round_trips
+        self.waited_s = waited_s
+
+
 class Stats:
     """What a connection has cost so far.
 
     Attributes:
-        round_trips: How often somebody waited for the worker.
-        waited_s: Seconds spent so.
+        by_call: How often, and how long, for which call: a message's name, "Read" or "WaitEvents".
     """
 
     def __init__(self, channel: Channel) -> None:
-        self.round_trips = 0
-        self.waited_s = 0.0
+        self.by_call: dict[str, Waits] = {}
         self._channel = channel
+
+    @property
+    def round_trips(self) -> int:
+        """How often somebody waited for the worker."""
+        return sum(waits.round_trips for waits in list(self.by_call.values()))
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent so."""
+        return sum(waits.waited_s for waits in list(self.by_call.values()))
+
+    @property
+    def network_s(self) -> float:
+        """Seconds of these that the network took, at least, as far as the system knows; else 0."""
+        return min(self.waited_s, self.round_trips * self._channel.shortest_round_trip_s())
 
     @property
     def bytes_sent(self) -> int:
@@ -92,8 +115,10 @@ class Inbox:
 
     # ---- waiting -----------------------------------------------------------------------------------------
 
-    def wait_until(self, is_ready: Callable[[], bool], timeout_s: float | None = None) -> None:
-        """Receive, or let another thread receive, until something is so.
+    def wait_until(
+        self, is_ready: Callable[[], bool], timeout_s: float | None = None, call: str = "other"
+    ) -> None:
+        """Receive, or let another thread receive, until something is so: for a call, as statistics name it.
 
         Raises:
             ProblemError: The session ended before that: `SessionLost`, or how its lease ended.
@@ -103,7 +128,8 @@ class Inbox:
             return
         started = time.perf_counter()
         deadline = None if timeout_s is None else started + timeout_s
-        self.stats.round_trips += 1
+        waits = self.stats.by_call.get(call) or self.stats.by_call.setdefault(call, Waits())
+        waits.round_trips += 1
         try:
             while not is_ready():
                 if self.end is not None:
@@ -114,7 +140,7 @@ class Inbox:
                     self._follow(is_ready, deadline)
         except Timeout:
             raise Timeout(f"no answer came from the session within {timeout_s:g} s") from None
-        self.stats.waited_s += time.perf_counter() - started
+        waits.waited_s += time.perf_counter() - started
 
     def _lead(self, is_ready: Callable[[], bool], deadline: float | None) -> None:
         """Receive for everybody; the receiving lock is held, and given up at the end."""

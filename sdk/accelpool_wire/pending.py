@@ -13,7 +13,9 @@ from accelpool_wire.errors import error_for
 class Waiting(Protocol):
     """Waits until something is so."""
 
-    def wait_until(self, is_ready: Callable[[], bool], timeout_s: float | None = None) -> None:
+    def wait_until(
+        self, is_ready: Callable[[], bool], timeout_s: float | None = None, call: str = "other"
+    ) -> None:
         """Return once it is so."""
         ...
 
@@ -86,7 +88,7 @@ class PendingRead(PendingAnswer):
             SessionLost: The session ended.
             Timeout: Not in place within `timeout_s` seconds; they may still come.
         """
-        self._inbox.wait_until(lambda: self.answer is not None, timeout_s)
+        self._inbox.wait_until(lambda: self.answer is not None, timeout_s, "Read")
         data = self.result()
         assert isinstance(data, m.Data)
         if self.then is not None:

@@ -22,11 +22,13 @@ def acquiring() -> None:
         kept.withdraw()
         listed: list[dict[str, Any]] = broker.devices()
     trips: int = ctx.round_trips
+    waited_s: float = (ctx.stats - ctx.stats).by_call["Finish"].waited_s
+    is_open: bool = ctx.is_open
     cl.Context(devices)
     cl.Context(dev_type=cl.device_type.GPU)
     some: cl.Context = cl.create_some_context(interactive=False, answers=["0"])
     also: cl.Reservation = cl.reserve(starts_at=1.8e9, ends_at=1.8e9 + 60)
-    _ = (from_broker, listed, trips, some, later, also)
+    _ = (from_broker, listed, trips, waited_s, is_open, some, later, also)
 
 
 def devices(ctx: cl.Context) -> None:

@@ -40,6 +40,12 @@ def test_a_queued_lease_is_waited_for_by_reading_it():
     assert broker.calls == [("POST", "/leases"), ("GET", "/leases/L"), ("GET", "/leases/L")]
 
 
+def test_the_time_in_the_queue_is_known_once_the_lease_is_granted():
+    acquisition = Acquisition(rest=FakeBroker("queued", "queued", "active"), request=LeaseRequest())
+    acquisition.run()
+    assert acquisition.waited_s == 30.0
+
+
 def test_after_the_time_allowed_the_request_is_withdrawn():
     broker = FakeBroker("queued", "queued", "withdrawn")
     with pytest.raises(errors.LeaseTimeout, match=r"within 30 s, at position 3: all are taken"):

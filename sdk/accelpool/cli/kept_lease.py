@@ -60,6 +60,7 @@ class KeptLease:
         return {
             "ACCELPOOL_LEASE": self.record.id,
             "ACCELPOOL_LEASE_FILE": str(self._folder / lease_file.NAME),
+            "ACCELPOOL_WAITED_S": f"{self._acquisition.waited_s:.1f}",
         }
 
     def look(self) -> None:

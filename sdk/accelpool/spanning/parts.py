@@ -11,6 +11,7 @@ from accelpool.errors import SessionLost
 from accelpool.spanning.commands import Commands
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
+from accelpool_wire.inbox import Waits
 from accelpool_wire.pending import PendingRead
 
 
@@ -57,6 +58,22 @@ class SpanningStats:
     def waited_s(self) -> float:
         """Seconds spent so."""
         return sum(part.connection.stats.waited_s for part in self._parts)
+
+    @property
+    def network_s(self) -> float:
+        """Seconds of these that the network took, at least, as far as the system knows."""
+        return sum(part.connection.stats.network_s for part in self._parts)
+
+    @property
+    def by_call(self) -> dict[str, Waits]:
+        """How often, and how long, for which call."""
+        total: dict[str, Waits] = {}
+        for part in self._parts:
+            for call, waits in list(part.connection.stats.by_call.items()):
+                sum_ = total.setdefault(call, Waits())
+                sum_.round_trips += waits.round_trips
+                sum_.waited_s += waits.waited_s
+        return total
 
     @property
     def bytes_sent(self) -> int:
