@@ -22,6 +22,7 @@ import requests
 from accelpool.cli.certificate_authority import CertificateAuthority
 
 from .postgres_rig import Postgres
+from .sockets import lasting_port
 
 START_S = 60.0
 STOP_S = 10.0
@@ -121,7 +122,7 @@ class Pool:
 
     def start(self) -> None:
         """Start the broker and all agents."""
-        self.start_broker()
+        self.start_broker(lasting_port())
         for number in range(1, self.nodes + 1):
             self.start_agent(number)
 
