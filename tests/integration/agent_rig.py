@@ -27,7 +27,7 @@ from accelpool_wire.testing import frame
 
 from ..conftest import children, coverage_variables, wait_until
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 Answer = Welcome | Refused | SessionEnding
 
 
