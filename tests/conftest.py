@@ -24,7 +24,7 @@ from accelpool.cli.certificate_authority import CertificateAuthority
 from .postgres_rig import Postgres
 from .sockets import lasting_port
 
-START_S = 60.0
+START_S = 110.0  # less than a test may take
 STOP_S = 30.0
 SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
 
@@ -36,8 +36,8 @@ class Daemon:
     args: list[str]
     log: Path
     env: dict[str, str]
-    process: subprocess.Popen[str] = field(init=False)
-    ready: dict = field(init=False)
+    process: subprocess.Popen[str] = field(init=False, repr=False)
+    ready: dict = field(init=False, repr=False)
 
     def start(self) -> dict:
         """Start it and return what it said."""
@@ -325,9 +325,9 @@ def two_node_opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 def running(pool: Pool) -> Iterator[Pool]:
-    """Start a pool, yield it, and stop it."""
-    pool.start()
+    """Start a pool, yield it, and stop it, or what of it has started."""
     try:
+        pool.start()
         yield pool
     finally:
         pool.stop()

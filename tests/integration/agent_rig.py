@@ -213,8 +213,11 @@ class Node:
     def __exit__(self, *_) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(LIMIT_S)
-        self.process.stdout.close()
+        try:
+            self.process.wait(LIMIT_S)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
 
     def connect(self) -> socket.socket:
         return socket.create_connection((self.ready["host"], self.ready["port"]), LIMIT_S)
