@@ -24,8 +24,11 @@ setup: .venv/installed
 demo: setup
 	@$(BIN)/accelpool demo
 
+# In as many processes as CI has cores; the tests of a file run in one of them, one after the other.
+PROCESSES ?= 2
+
 test: setup
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
 
 # The native OpenCL driver, sdk/accelpool_icd/lib/libaccelpool.so, by the compiler in the ziglang wheel.
 driver: setup

@@ -22,9 +22,10 @@ import requests
 from accelpool.cli.certificate_authority import CertificateAuthority
 
 from .postgres_rig import Postgres
+from .sockets import lasting_port
 
-START_S = 60.0
-STOP_S = 10.0
+START_S = 110.0  # less than a test may take
+STOP_S = 30.0
 SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
 
 
@@ -35,8 +36,8 @@ class Daemon:
     args: list[str]
     log: Path
     env: dict[str, str]
-    process: subprocess.Popen[str] = field(init=False)
-    ready: dict = field(init=False)
+    process: subprocess.Popen[str] = field(init=False, repr=False)
+    ready: dict = field(init=False, repr=False)
 
     def start(self) -> dict:
         """Start it and return what it said."""
@@ -121,7 +122,7 @@ class Pool:
 
     def start(self) -> None:
         """Start the broker and all agents."""
-        self.start_broker()
+        self.start_broker(lasting_port())
         for number in range(1, self.nodes + 1):
             self.start_agent(number)
 
@@ -243,9 +244,12 @@ def children(pid: int) -> list[int]:
 def wait_until(is_so: Callable[[], object], timeout_s: float = 15.0) -> None:
     """Return once something is so; fail if it is not within the time."""
     deadline = time.monotonic() + timeout_s
+    looked_at = time.monotonic()
     while not is_so():
-        assert time.monotonic() < deadline, f"not so within {timeout_s:g} s"
-        time.sleep(0.005)
+        now = time.monotonic()
+        assert now < deadline, f"not so within {timeout_s:g} s"
+        time.sleep(max(0.005, now - looked_at))  # most of the time is for what is awaited
+        looked_at = time.monotonic()
 
 
 @pytest.fixture(scope="session", name="wait_until")
@@ -321,9 +325,9 @@ def two_node_opencl_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 def running(pool: Pool) -> Iterator[Pool]:
-    """Start a pool, yield it, and stop it."""
-    pool.start()
+    """Start a pool, yield it, and stop it, or what of it has started."""
     try:
+        pool.start()
         yield pool
     finally:
         pool.stop()

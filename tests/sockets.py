@@ -1,12 +1,29 @@
-"""What tests do with sockets whose other end may be gone already."""
+"""What tests do with sockets whose other end may be gone already, and which port a server comes back to."""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
+from pathlib import Path
+
+GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def end_writing(stream: socket.socket) -> None:
     """Say nothing more, and still listen. It does nothing where the other end heard enough and closed."""
     with contextlib.suppress(OSError):
         stream.shutdown(socket.SHUT_WR)
+
+
+def lasting_port() -> int:
+    """Return a free port for a server that starts again there.
+
+    It is below those that the system gives away: meanwhile anybody's connection might be given one of these.
+    """
+    first = int(GIVEN_AWAY.read_text().split()[0])
+    while True:
+        port = random.randrange(first // 2, first)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

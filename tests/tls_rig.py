@@ -11,7 +11,7 @@ from accelpool_node.certificate import Certificate, door
 from accelpool_node.own_certificate import make_certificate
 from accelpool_wire.tls import SECRET_BYTES, join
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 SECRET = bytes(range(SECRET_BYTES))
 
 

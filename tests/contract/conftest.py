@@ -127,21 +127,29 @@ class Shared:
 
 
 @pytest.fixture(scope="session")
-def shared_session(target: Target) -> Iterator[Shared]:
-    """The session that tests share; each leaves it in order."""
-    shared = Shared(target)
-    shared.open()
-    yield shared
-    shared.close()
+def sessions() -> Iterator[Callable[[Target], Shared]]:
+    """The sessions that tests share, one on each device for the whole run; each test leaves it in order."""
+    opened: dict[str, Shared] = {}
+
+    def on(target: Target) -> Shared:
+        if target.id not in opened:
+            opened[target.id] = Shared(target)
+            opened[target.id].open()
+        return opened[target.id]
+
+    yield on
+    for shared in opened.values():
+        shared.close()
 
 
 @pytest.fixture
-def shared(shared_session: Shared) -> Shared:
-    """The shared session, open."""
-    if not shared_session.connection.is_open:
-        shared_session.close()
-        shared_session.open()
-    return shared_session
+def shared(sessions: Callable[[Target], Shared], target: Target) -> Shared:
+    """The shared session on the device under test, open."""
+    session = sessions(target)
+    if not session.connection.is_open:
+        session.close()
+        session.open()
+    return session
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from accelpool_wire.testing import frame
 
 from ..conftest import children, coverage_variables, wait_until
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 Answer = Welcome | Refused | SessionEnding
 
 
@@ -220,8 +220,11 @@ class Node:
     def __exit__(self, *_) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(LIMIT_S)
-        self.process.stdout.close()
+        try:
+            self.process.wait(LIMIT_S)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
 
     def connect(self) -> socket.socket:
         return socket.create_connection((self.ready["host"], self.ready["port"]), LIMIT_S)

@@ -20,6 +20,7 @@ import requests
 from accelpool_broker.testing import registration
 
 from ..conftest import enrol, wait_until
+from ..sockets import lasting_port
 
 Start = Callable[..., "Broker"]
 
@@ -133,7 +134,7 @@ def test_a_broken_state_directory_is_told(start: Start, tmp_path: Path) -> None:
 
 
 def test_after_a_kill_leases_renewals_releases_and_the_queue_go_on(start: Start) -> None:
-    broker = start()
+    broker = start(lasting_port())
     broker.register()
     held = broker.call("POST", "/leases", {"ttl_s": 60})
     queued = broker.call("POST", "/leases", {})

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -16,6 +18,8 @@ import accelpool as cl
 from accelpool import credentials, errors
 from accelpool.acquisition import Acquisition
 from accelpool.credentials import Credentials
+
+from ..conftest import wait_until
 
 DEVICES = 4
 
@@ -82,21 +86,32 @@ def test_a_full_pool_refuses_who_does_not_wait(broker, full):
     assert "queued" not in states(broker).values()
 
 
-def test_who_waits_is_served_as_soon_as_a_device_is_free(broker, full):
-    timer = threading.Timer(0.3, full[0].release)
-    timer.start()
-    started = time.monotonic()
-    with broker.acquire(wait=20):
-        assert 0.2 < time.monotonic() - started < 5
-    timer.join()
+@contextmanager
+def once_one_waits(pool, act):
+    """Do something in another thread as soon as a request is queued, and expect that it was."""
+
+    def watch():
+        with cl.connect(pool.url, pool.token) as other:
+            wait_until(lambda: "queued" in states(other).values())
+        act()
+
+    with ThreadPoolExecutor(1) as threads:
+        watching = threads.submit(watch)
+        yield
+        watching.result()
 
 
-def test_ctrl_c_while_waiting_withdraws_the_request(broker, full):
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
+def test_who_waits_is_served_as_soon_as_a_device_is_free(null_pool, broker, full):
+    with once_one_waits(null_pool, full[0].release), broker.acquire(wait=20):
+        pass
+
+
+def test_ctrl_c_while_waiting_withdraws_the_request(null_pool, broker, full):
+    def interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with once_one_waits(null_pool, interrupt), pytest.raises(KeyboardInterrupt):
         broker.acquire(wait=30)
-    timer.join()
     assert "queued" not in states(broker).values()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,6 +28,7 @@ __kernel void spin(__global uint *out, ulong rounds)
 FOR_EVER = (1 << 60).to_bytes(8, "little")
 CPU = 1 << 1
 DEVICE_TYPE = 0x1000
+LIMIT_S = 10.0  # less than a client that is gone without a word is waited for
 
 pytestmark = pytest.mark.opencl
 
@@ -76,20 +75,20 @@ def test_a_kernel_that_segfaults_takes_only_its_own_session_down(
         queue = start(client, "wild")
         with pytest.raises(SessionLost):
             client.finish(queue)
-        assert worker.process.wait(5) < 0
-        other.call(m.Sync(), 5)
+        assert worker.process.wait(LIMIT_S) < 0
+        other.call(m.Sync(), LIMIT_S)
 
 
 def test_a_session_is_at_work_for_as_long_as_somebody_waits(worker: Worker, client: Client) -> None:
     queue = start(client, "spin", FOR_EVER)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(client.finish, queue)
-        wait_until(lambda: worker.heard and busy_s(worker) > 1, 5)
+        wait_until(lambda: worker.heard and busy_s(worker) > 1)
         client.sync()  # and everything else goes on
         control.send(worker.agent, control.End("lease-revoked", "it takes too long"))
         with pytest.raises(LeaseRevoked):
-            waiting.result(5)
-    assert worker.ended(5).cause is control.Cause.ENDED
+            waiting.result(LIMIT_S)
+    assert worker.ended(LIMIT_S).cause is control.Cause.ENDED
 
 
 def busy_s(worker: Worker) -> float:
@@ -103,13 +102,11 @@ def test_a_session_whose_kernel_never_ends_ends_with_its_client(
 ) -> None:
     start(client, "spin", FOR_EVER)
     client.sync()
-    started = time.monotonic()
     if how == "goodbye":
         client.connection.close()
     else:
         client.connection._channel.shut_down()
-    assert worker.ended(5).cause == how
-    assert time.monotonic() - started < 5
+    assert worker.ended(LIMIT_S).cause == how
 
 
 def block_main_thread(client: Client) -> None:
@@ -129,22 +126,21 @@ def block_main_thread(client: Client) -> None:
 def test_a_worker_that_waits_for_a_device_still_ends_when_told_to(worker: Worker, client: Client) -> None:
     block_main_thread(client)
     control.send(worker.agent, control.End("lease-expired", "over"))
-    ended = worker.ended(5)
+    ended = worker.ended(LIMIT_S)
     assert (ended.cause, ended.detail) == (control.Cause.ENDED, "over")
 
 
 def test_a_worker_that_waits_for_a_device_still_sees_its_client_go(worker: Worker, client: Client) -> None:
     block_main_thread(client)
     client.connection._channel.shut_down()
-    assert worker.ended(5).cause is control.Cause.DISCONNECTED
+    assert worker.ended(LIMIT_S).cause is control.Cause.DISCONNECTED
 
 
 def test_a_killed_worker_frees_whoever_waits(worker: Worker, client: Client) -> None:
     queue = start(client, "spin", FOR_EVER)
-    killer = threading.Timer(0.2, worker.process.kill)
-    killer.start()
-    started = time.monotonic()
-    with pytest.raises(SessionLost):
-        client.finish(queue)
-    assert time.monotonic() - started < 5
-    killer.join()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(client.finish, queue)
+        wait_until(lambda: worker.heard and busy_s(worker) > 0)
+        worker.process.kill()
+        with pytest.raises(SessionLost):
+            waiting.result(LIMIT_S)

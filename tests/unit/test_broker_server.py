@@ -9,7 +9,7 @@ from typing import Any
 
 from accelpool_broker.server import Server, listen
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 def is_heard_after(steps: int, server: Server) -> bool:

@@ -20,7 +20,7 @@ from accelpool_wire.tls_channel import channel_over
 
 from ..tls_rig import secured_pair
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture(params=["plain", "tls"])

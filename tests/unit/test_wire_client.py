@@ -13,7 +13,7 @@ from accelpool_wire.client import Connection
 from accelpool_wire.errors import FrameTooLarge, LocalProtocolError, LogicError, Timeout
 from accelpool_wire.testing import ScriptedWorker, connected, frame
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture

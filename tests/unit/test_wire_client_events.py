@@ -15,7 +15,7 @@ from accelpool_wire.testing import ScriptedWorker, connected
 
 from ..conftest import wait_until
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture

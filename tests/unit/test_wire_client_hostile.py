@@ -12,7 +12,7 @@ from accelpool_wire.errors import SessionLost
 from accelpool_wire.frames import PREFIX
 from accelpool_wire.testing import ScriptedWorker, connected, frame
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 STREAM_FILLS = 8_000_000  # bytes that no pair of socket buffers holds
 WELCOME = m.Welcome(1, [], "ses_1", m.Limits(), [])
 

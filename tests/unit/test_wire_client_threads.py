@@ -17,7 +17,7 @@ from accelpool_wire.client import Connection
 from accelpool_wire.errors import ReadError, SessionLost, Timeout
 from accelpool_wire.testing import ScriptedWorker, connected, frame
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 STREAM_FILLS = 8_000_000  # bytes that no pair of socket buffers holds
 
 

@@ -13,7 +13,7 @@ from accelpool_wire import flusher as flusher_module
 from accelpool_wire.errors import SessionLost
 from accelpool_wire.flusher import Flusher
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 class Outbox:

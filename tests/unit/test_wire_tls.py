@@ -32,7 +32,7 @@ from accelpool_wire.testing import frame
 
 from ..tls_rig import SECRET, certificate, secured_pair
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 WELCOME = m.Welcome(1, [], "ses_1", m.Limits(), [])
 
 

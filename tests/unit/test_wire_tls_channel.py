@@ -18,7 +18,7 @@ from accelpool_wire.tls_channel import TlsChannel
 
 from ..tls_rig import secured_pair
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 BULK_BYTES = 256 << 20
 
 

@@ -10,7 +10,7 @@ from accelpool_wire.testing import ScriptedWorker
 
 from ..sockets import end_writing
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 WELCOME = m.Welcome(1, [], "ses_1", m.Limits(pending=7), [m.Device("cpu", {}, {0x1000: 2})])
 
 
