@@ -64,6 +64,19 @@ def test_a_with_block_gives_its_device_back(broker):
     assert states(broker)[lease] == "released"
 
 
+def test_what_a_context_has_cost_is_counted_by_call(broker):
+    with broker.acquire(wait=10) as ctx:
+        queue, before = cl.CommandQueue(ctx), ctx.stats
+        for _ in range(3):
+            queue.finish()
+        cl.enqueue_copy(queue, np.empty(1000, np.uint8), cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 1000))
+        cost = ctx.stats - before
+    assert {call: each.round_trips for call, each in cost.by_call.items()} == {"Finish": 3, "Read": 1}
+    assert cost.round_trips == 4
+    assert 0 <= cost.network_s <= cost.waited_s
+    assert cost.bytes_received > 1000 > cost.bytes_sent > 0
+
+
 def test_a_context_that_nothing_refers_to_gives_its_device_back(broker, wait_until):
     ctx = broker.acquire(wait=10)
     lease = ctx.lease.id
