@@ -128,25 +128,34 @@ def _block(side: SideProcess, key: str, part: Part) -> Medians:
 def _lent(tree: Path, device: str) -> Iterator[SideProcess]:
     """Run a tree's pool and a client of it as long as the context lasts."""
     client_core, node_cores = _cores()
-    python = str(tree / ".venv/bin/python")
     variables = {**os.environ, "PYTHONPATH": str(tree)}
-    with (
-        _on(node_cores),
-        subprocess.Popen(
-            [python, str(HERE / "lend_tree.py"), device],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=variables,
-            text=True,
-        ) as lender,
-    ):
+    with _lender(tree, device, variables, node_cores) as lender:
+        where = json.loads(_said(lender, tree))
+        variables["BENCH_TOKEN"] = where.pop("token")
+        with _on(client_core):
+            side = SideProcess(POOL, where, variables, python=_python(tree))
+        with side:
+            yield side
+
+
+@contextmanager
+def _lender(
+    tree: Path, device: str, variables: dict[str, str], cores: set[int]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a tree's pool on some cores as long as the context lasts."""
+    command = [_python(tree), str(HERE / "lend_tree.py"), device]
+    pipe = subprocess.PIPE
+    with _on(cores):
+        lender = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=variables, text=True)
+    with lender:
         try:
-            where = json.loads(_said(lender, tree))
-            variables["BENCH_TOKEN"] = where.pop("token")
-            with _on(client_core), SideProcess(POOL, where, variables, python=python) as side:
-                yield side
+            yield lender
         finally:
             lender.communicate(timeout=END_LIMIT_S)
+
+
+def _python(tree: Path) -> str:
+    return str(tree / ".venv/bin/python")
 
 
 def _said(lender: subprocess.Popen[str], tree: Path) -> str:
