@@ -12,11 +12,12 @@ from accelpool_broker.models import Device, Lease, LeaseState, Node, Session, Sh
 
 
 class DeviceUse(NamedTuple):
-    """A device, and what leases have of it."""
+    """A device, and what leases have of its hardware."""
 
     node: str
     node_state: str
     name: str
+    hardware: str
     kind: str
     api: str
     fault: str
@@ -63,6 +64,7 @@ class MetricsQueries:
                 Device.node_name,
                 Node.state,
                 Device.name,
+                Device.hardware,
                 Device.kind,
                 Device.api,
                 Device.fault,

@@ -10,6 +10,8 @@ import pytest
 
 from accelpool_broker.testing import GIB, BrokerInProcess, FakeClock, device, registration
 
+from ..metrics_rig import scraped
+
 FACES = ("gpu:ocl:opencl:card", "gpu:cuda:cuda:card")
 
 
@@ -160,3 +162,15 @@ def test_a_reservation_of_one_face_keeps_the_other_for_its_time(broker: BrokerIn
 def test_hardware_with_too_long_a_name_is_refused(broker: BrokerInProcess) -> None:
     body = registration("gpu:g:cuda:" + "x" * 65)
     assert broker.call("PUT", "/nodes/n1", json=body, role="node").status_code == 422
+
+
+def test_metrics_count_a_gpu_with_two_faces_once_and_tell_what_is_granted_of_both(
+    broker: BrokerInProcess,
+) -> None:
+    broker.lease(kind="gpu", api="cuda", compute=0.5)
+    told = scraped(broker)
+    counts = {"api": "opencl", "kind": "gpu", "state": "leased"}
+    assert told.value("accelpool_devices", **counts) == 1
+    for name, api in (("ocl", "opencl"), ("cuda", "cuda")):
+        face = {"node": "n1", "device": name, "hardware": "n1/card", "kind": "gpu", "api": api}
+        assert told.value("accelpool_device_compute_granted_ratio", **face) == 0.5

@@ -45,7 +45,7 @@ class PoolMetrics(Collector):
 
 
 def _of_devices(devices: Sequence[DeviceUse]) -> Iterator[Metric]:
-    labels = ("node", "device", "kind", "api")
+    labels = ("node", "device", "hardware", "kind", "api")
     up = _gauge("accelpool_device_up", "Whether a device can be leased: 0 if it is faulty or lost.", labels)
     memory = _gauge("accelpool_device_memory_bytes", "The memory of a device.", labels)
     granted = _gauge(
@@ -54,16 +54,16 @@ def _of_devices(devices: Sequence[DeviceUse]) -> Iterator[Metric]:
     compute = _gauge(
         "accelpool_device_compute_granted_ratio", "The part of a device's compute that leases have.", labels
     )
-    states: Counter[tuple[str, str, DeviceState]] = Counter()
+    states: dict[str, tuple[str, str, DeviceState]] = {}
     for device in devices:
         state = state_of(device.node_state, device.fault, device.used_compute_ppm)
-        states[device.kind, device.api, state] += 1
-        values = (device.node, device.name, device.kind, device.api)
+        states.setdefault(device.hardware, (device.kind, device.api, state))
+        values = (device.node, device.name, device.hardware, device.kind, device.api)
         up.add_metric(values, state in AVAILABLE)
         memory.add_metric(values, device.memory_bytes)
         granted.add_metric(values, device.used_memory_bytes)
         compute.add_metric(values, device.used_compute_ppm / WHOLE)
-    yield from (_of_states(states), up, memory, granted, compute)
+    yield from (_of_states(Counter(states.values())), up, memory, granted, compute)
 
 
 def _of_states(states: Mapping[tuple[str, str, DeviceState], int]) -> Metric:
