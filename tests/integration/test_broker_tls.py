@@ -45,10 +45,20 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An authority of the test's own, and a certificate for this machine."""
-    made = CertificateAuthority(tmp_path / "ca")
+    return issued(tmp_path / "ca")
+
+
+@pytest.fixture(scope="module")
+def standing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for tests that change nothing of it."""
+    return issued(tmp_path_factory.mktemp("standing") / "ca")
+
+
+def issued(folder: Path) -> Path:
+    made = CertificateAuthority(folder)
     made.create()
     made.issue(HOSTS)
-    return tmp_path / "ca"
+    return folder
 
 
 def options(folder: Path) -> list[str]:
@@ -57,7 +67,17 @@ def options(folder: Path) -> list[str]:
 
 @pytest.fixture
 def broker(folder: Path, tmp_path: Path) -> Iterator[Broker]:
-    running = Broker(tmp_path / "state", 0, *options(folder), ca=str(folder / "ca.pem"))
+    yield from started(folder, tmp_path / "state")
+
+
+@pytest.fixture(scope="module")
+def standing(standing_folder: Path) -> Iterator[Broker]:
+    """A broker for tests that change nothing of its certificate."""
+    yield from started(standing_folder, standing_folder.with_name("state"))
+
+
+def started(folder: Path, state: Path) -> Iterator[Broker]:
+    running = Broker(state, 0, *options(folder), ca=str(folder / "ca.pem"))
     assert running.url, running.process.stderr and running.process.stderr.read()
     yield running
     stop(running)
@@ -80,47 +100,51 @@ def certificate_at(port: int, ca: Path) -> bytes:
         return found
 
 
-def test_clients_that_trust_the_authority_are_served_over_tls(broker: Broker, folder: Path) -> None:
-    assert broker.url.startswith("https://127.0.0.1:")
-    client = RestClient(broker.url, broker.tokens["user"], str(folder / "ca.pem"))
+def test_clients_that_trust_the_authority_are_served_over_tls(
+    standing: Broker, standing_folder: Path
+) -> None:
+    assert standing.url.startswith("https://127.0.0.1:")
+    client = RestClient(standing.url, standing.tokens["user"], str(standing_folder / "ca.pem"))
     assert client.request("GET", "/devices").body["items"] == []
     client.close()
 
 
-def test_a_name_of_the_certificate_will_do_as_well(broker: Broker, folder: Path) -> None:
-    client = RestClient(f"https://localhost:{broker.port}", broker.tokens["user"], str(folder / "ca.pem"))
+def test_a_name_of_the_certificate_will_do_as_well(standing: Broker, standing_folder: Path) -> None:
+    client = RestClient(
+        f"https://localhost:{standing.port}", standing.tokens["user"], str(standing_folder / "ca.pem")
+    )
     assert client.request("GET", "/devices").body["items"] == []
     client.close()
 
 
 def test_clients_that_trust_somebody_else_say_nothing(
-    broker: Broker, authority: CertificateAuthority
+    standing: Broker, authority: CertificateAuthority
 ) -> None:
-    unknown = f"the certificate of the broker at {broker.url} is from no authority "
+    unknown = f"the certificate of the broker at {standing.url} is from no authority "
     for ca, told in (
         (str(authority.cert), unknown + rf"in {authority.cert} \(ACCELPOOL_CA\): .+"),
         ("", unknown + r"that this machine knows: .*; ACCELPOOL_CA names the file of the pool's own"),
     ):
-        assert re.fullmatch(told, refused(broker.url, ca))
+        assert re.fullmatch(told, refused(standing.url, ca))
 
 
-def test_a_file_of_authorities_that_cannot_be_used_is_told(broker: Broker, folder: Path) -> None:
+def test_a_file_of_authorities_that_cannot_be_used_is_told(standing: Broker, standing_folder: Path) -> None:
     for name, told in (
         ("none.pem", "cannot be read: No such file or directory"),
         ("ca.key", "holds no certificate in PEM"),
     ):
-        file = folder / name
-        assert refused(broker.url, str(file)) == f"the file of authorities {file} (ACCELPOOL_CA) {told}"
+        file = standing_folder / name
+        assert refused(standing.url, str(file)) == f"the file of authorities {file} (ACCELPOOL_CA) {told}"
 
 
 def test_a_client_that_says_the_wrong_scheme_or_name_is_told_the_right_one(
-    broker: Broker, folder: Path, tmp_path: Path
+    standing: Broker, standing_folder: Path, tmp_path: Path
 ) -> None:
-    ca = str(folder / "ca.pem")
-    plain = broker.url.replace("https", "http")
-    assert refused(plain, ca) == f"the broker at {plain} does TLS: say {broker.url}"
+    ca = str(standing_folder / "ca.pem")
+    plain = standing.url.replace("https", "http")
+    assert refused(plain, ca) == f"the broker at {plain} does TLS: say {standing.url}"
     with socket.create_server(("127.0.0.2", 0)) as server:
-        door = threading.Thread(target=hand_on, args=(server, broker.port), daemon=True)
+        door = threading.Thread(target=hand_on, args=(server, standing.port), daemon=True)
         door.start()
         other = f"https://127.0.0.2:{server.getsockname()[1]}"
         assert refused(other, ca) == (
@@ -158,30 +182,39 @@ def hand_on(server: socket.socket, port: int) -> None:
                 stream.sendall(part)
 
 
-def test_an_agent_registers_over_tls(broker: Broker, folder: Path, authority: CertificateAuthority) -> None:
+def test_an_agent_registers_over_tls(
+    standing: Broker, standing_folder: Path, authority: CertificateAuthority
+) -> None:
     address = Address(host="h", port=7, certificate_sha256="ab" * 32)
     registration = Registration(address=address, version="1", boot_id="b", devices=[])
-    NodesBroker(broker.url, "n1", broker.tokens["node"], folder / "ca.pem").register(registration)
-    client = RestClient(broker.url, broker.tokens["user"], str(folder / "ca.pem"))
+    NodesBroker(standing.url, "n1", standing.tokens["node"], standing_folder / "ca.pem").register(
+        registration
+    )
+    client = RestClient(standing.url, standing.tokens["user"], str(standing_folder / "ca.pem"))
     (node,) = client.request("GET", "/nodes").body["items"]
     assert node["address"] == {"host": "h", "port": 7, "certificate_sha256": "ab" * 32}
     client.close()
-    plain = broker.url.replace("https", "http")
+    plain = standing.url.replace("https", "http")
     for url, ca, error, told in (
-        (broker.url, authority.cert, ConnectError, rf"no authority in {authority.cert} \(--ca\)"),
-        (broker.url, folder / "none.pem", Invalid, r"none\.pem \(--ca\) cannot be read: No such file"),
-        (broker.url, None, Invalid, "no authority that this machine knows: .*; --ca names the file"),
-        (plain, folder / "ca.pem", Invalid, f"does TLS: say {broker.url}"),
+        (standing.url, authority.cert, ConnectError, rf"no authority in {authority.cert} \(--ca\)"),
+        (
+            standing.url,
+            standing_folder / "none.pem",
+            Invalid,
+            r"none\.pem \(--ca\) cannot be read: No such file",
+        ),
+        (standing.url, None, Invalid, "no authority that this machine knows: .*; --ca names the file"),
+        (plain, standing_folder / "ca.pem", Invalid, f"does TLS: say {standing.url}"),
     ):
         with pytest.raises(error, match=told):
-            NodesBroker(url, "n1", broker.tokens["node"], ca).register(registration)
+            NodesBroker(url, "n1", standing.tokens["node"], ca).register(registration)
 
 
-def test_nothing_but_http_1_1_is_spoken_over_tls(broker: Broker, folder: Path) -> None:
-    context = ssl.create_default_context(cafile=folder / "ca.pem")
+def test_nothing_but_http_1_1_is_spoken_over_tls(standing: Broker, standing_folder: Path) -> None:
+    context = ssl.create_default_context(cafile=standing_folder / "ca.pem")
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
-        socket.create_connection(("127.0.0.1", broker.port), 5) as stream,
+        socket.create_connection(("127.0.0.1", standing.port), 5) as stream,
         context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
     ):
         assert secured.selected_alpn_protocol() == "http/1.1"
@@ -189,12 +222,12 @@ def test_nothing_but_http_1_1_is_spoken_over_tls(broker: Broker, folder: Path) -
         assert not secured.recv(100).startswith(b"\0")  # a frame of HTTP/2
 
 
-def test_an_older_tls_and_the_clear_are_refused(broker: Broker, folder: Path) -> None:
-    context = ssl.create_default_context(cafile=folder / "ca.pem")
+def test_an_older_tls_and_the_clear_are_refused(standing: Broker, standing_folder: Path) -> None:
+    context = ssl.create_default_context(cafile=standing_folder / "ca.pem")
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("127.0.0.1", broker.port), 5) as stream, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", standing.port), 5) as stream, pytest.raises(ssl.SSLError):
         context.wrap_socket(stream, server_hostname="127.0.0.1")
-    with socket.create_connection(("127.0.0.1", broker.port), 5) as stream:
+    with socket.create_connection(("127.0.0.1", standing.port), 5) as stream:
         stream.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
         assert not stream.recv(100).startswith(b"HTTP")
 
