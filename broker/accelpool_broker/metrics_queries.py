@@ -76,7 +76,7 @@ class MetricsQueries:
             .where(Device.is_present)
             .order_by(Device.number)
         )
-        return [DeviceUse(*row) for row in rows]
+        return [DeviceUse._make(row) for row in rows]
 
     def session_counts(self) -> dict[str, int]:
         """Return how many sessions run, by node."""
