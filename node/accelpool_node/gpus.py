@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+HARDWARE = "hardware"
+"""The attribute of a device that is its place: on the PCI bus, and then on the GPU."""
+
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a device measures, whoever uses it; None is what it does not tell.
@@ -88,7 +91,7 @@ def readings_of(gpus: Iterable[Gpu], devices: Mapping[str, Mapping[str, object]]
         by_uuid |= {_plain(instance.uuid): instance.readings for instance in gpu.instances}
     found: dict[str, Readings] = {}
     for name, attributes in devices.items():
-        uuid, place = str(attributes.get("uuid", "")), str(attributes.get("hardware", ""))
+        uuid, place = str(attributes.get("uuid", "")), str(attributes.get(HARDWARE, ""))
         readings = by_uuid.get(_plain(uuid)) or by_place.get(place)
         if readings is not None:
             found[name] = readings

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from accelpool_node.drivers import CUDA, MIG_PREFIX, DriverEnvironment
-from accelpool_node.gpus import Gpu, Instance
+from accelpool_node.gpus import HARDWARE, Gpu, Instance
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 GPU, MIG = "GPU-", "MIG-"
@@ -71,7 +71,7 @@ def _known(gpu: Gpu, instance: Instance) -> dict[str, str]:
     """Return what CUDA does not tell of an instance; its hardware is its own, so that nobody else's is it."""
     hardware = f"{gpu.place}/{instance.gpu_instance}/{instance.compute_instance}"
     profile = {"mig_profile": instance.profile} if instance.profile else {}
-    return {"hardware": hardware, PARENT: gpu.place, **profile}
+    return {HARDWARE: hardware, PARENT: gpu.place, **profile}
 
 
 def _showing(cuda: DriverEnvironment, uuids: str) -> DriverEnvironment:

@@ -10,6 +10,7 @@ from inspect import Parameter, Signature
 from typing import Any
 
 from accelpool.arguments import LocalMemory
+from accelpool.catalogue_kernels import CatalogueKernel, CatalogueKernels
 from accelpool.context import Context
 from accelpool.errors import LogicError
 from accelpool.event import Event, WaitList
@@ -18,31 +19,8 @@ from accelpool.kernel_docs import Told, description
 from accelpool.memory import MemoryObjectHolder
 from accelpool.program import Program
 from accelpool.queue import CommandQueue
-from accelpool_kernels import Entry, InvalidArgument, UnknownKernel, entry, names, source
+from accelpool_kernels import Entry, InvalidArgument, entry, names, source
 from accelpool_wire.codes import ErrorCode
-
-
-class KernelLibrary:
-    """The kernels of the library, as attributes; `dir()` lists them."""
-
-    __slots__ = ("_context",)
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def __getattr__(self, name: str) -> LibraryKernel:
-        """Return the kernel of that name; it is built when it is first called."""
-        try:
-            return LibraryKernel(self._context, entry(name))
-        except UnknownKernel:
-            known = ", ".join(names())
-            raise AttributeError(f"no kernel {name!r} in the library; there are {known}") from None
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *names()]
-
-    def __repr__(self) -> str:
-        return f"<accelpool.KernelLibrary: {', '.join(names())}>"
 
 
 def _usage(entry: Entry) -> str:
@@ -62,26 +40,17 @@ def _signature(name: str) -> Signature:
     return Signature([*parameters, wait_for])
 
 
-class LibraryKernel:
+class LibraryKernel(CatalogueKernel[Context]):
     """A kernel of the library, to be called with its arguments.
 
     Attributes:
         entry: What the catalogue says of it.
     """
 
-    __slots__ = ("_context", "entry")
+    __slots__ = ()
 
     __doc__ = Told(_description, __doc__)  # pyright: ignore[reportAssignmentType] - a str, when asked
     __signature__ = Told(_signature)
-
-    def __init__(self, context: Context, entry: Entry) -> None:
-        self._context = context
-        self.entry = entry
-
-    @property
-    def __name__(self) -> str:
-        """The kernel's name."""
-        return self.entry.name
 
     def __call__(self, queue: CommandQueue, *args: Any, wait_for: WaitList = None) -> Event:
         """Enqueue the kernel over the NDRange that its sizes ask for, and return its event at once.
@@ -97,20 +66,18 @@ class LibraryKernel:
                 `Kernel.set_args`.
         """
         entry = self.entry
-        if len(args) != len(entry.parameters):
-            declared = ", ".join(f"{a.type} {a.name}" for a in entry.parameters)
-            self._check_queue(queue)
-            raise TypeError(
-                f"kernel {entry.name} takes {len(entry.parameters)} arguments, not {len(args)}: {declared}"
-            )
-        given = {argument.name: value for argument, value in zip(entry.parameters, args, strict=True)}
-        sizes = {name: given[name] for name in entry.sizes}
+        try:
+            given = self._named(args)
+        except TypeError:
+            self._check_queue(queue)  # a forgotten one shifts all arguments
+            raise
+        sizes = self._sizes(given)
         try:
             ndrange = entry.ndrange(**sizes)
             local_bytes = entry.local_bytes(**sizes)
             self._check_buffers(given, entry.buffer_bytes(**sizes))
         except InvalidArgument as error:
-            self._check_queue(queue)  # a forgotten one shifts all arguments
+            self._check_queue(queue)
             raise LogicError("clSetKernelArg", ErrorCode.INVALID_ARG_VALUE, str(error)) from error
         given.update({name: LocalMemory(size) for name, size in local_bytes.items()})
         core = self._core()
@@ -144,3 +111,13 @@ class LibraryKernel:
             if core.info.num_args != len(arguments):
                 raise LogicError("clCreateKernel", ErrorCode.INVALID_KERNEL_DEFINITION, f"kernel {name}")
         return core
+
+
+class KernelLibrary(CatalogueKernels[Context, LibraryKernel]):
+    """The kernels of the library, as attributes; `dir()` lists them."""
+
+    __slots__ = ()
+    KERNEL = LibraryKernel
+
+    def __repr__(self) -> str:
+        return f"<accelpool.KernelLibrary: {', '.join(names())}>"

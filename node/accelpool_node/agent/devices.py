@@ -16,15 +16,16 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from accelpool_node import gpus
 from accelpool_node.agent.contract import AttributeValue, Capacity, DeviceReport, LoadedImage
 from accelpool_node.discover import NO_SANDBOX, Listed
 from accelpool_node.drivers import BUNDLED
+from accelpool_node.gpus import HARDWARE
 from accelpool_node.sandbox.policy import Sandbox
 from accelpool_wire.messages import InfoValue
 
 MAX_FAULT = 500
 MAX_NAME = 255
-HARDWARE = "hardware"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 GLOBAL_MEM_SIZE, MAX_COMPUTE_UNITS, EXTENSIONS = 0x101F, 0x1002, 0x1030
 PCI_BUS, PCI_SLOT, PCI_DOMAIN = 0x4008, 0x4009, 0x400A  # cl_nv_device_attribute_query
@@ -243,7 +244,7 @@ def place_of(device: Listed) -> str:
     domain = device.info.get(PCI_DOMAIN, 0)
     if not (isinstance(bus, int) and isinstance(slot, int) and isinstance(domain, int)):
         return ""
-    return f"{domain:04x}:{bus:02x}:{slot >> 3:02x}"
+    return gpus.place_of(domain, bus, slot >> 3)
 
 
 def _platform_of(device: Listed) -> tuple[InfoValue, InfoValue]:

@@ -72,7 +72,8 @@ def _announce(pool: LocalPool, output: Output, credentials_path: Path) -> None:
     with connect(pool.url, pool.token) as broker:
         own = [device for device in broker.devices() if device["node"] == pool.node_name]
     working = [device for device in own if not device["fault"]]
-    healthy, faulty = pieces_of(working), len(own) - len(working)
+    healthy = pieces_of(working)
+    faulty = pieces_of(own) - healthy
     output.document(
         {
             "url": pool.url,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from accelpool.catalogue_kernels import CatalogueKernel, CatalogueKernels
 from accelpool.cuda.arguments import ArgumentHandler
 from accelpool.cuda.contexts import Context
 from accelpool.cuda.errors import calling, failed
@@ -21,34 +22,11 @@ from accelpool.cuda.modules import program_from_source
 from accelpool.cuda.packing import address_of
 from accelpool.cuda.streams import Stream
 from accelpool.kernel_docs import Told, description
-from accelpool_kernels import Entry, InvalidArgument, UnknownKernel, entry, names, source
+from accelpool_kernels import InvalidArgument, entry, names, source
 
 CUDA = "cuda"
 NUMBERS = {"int": np.int32, "float": np.float32}
 """Types of scalars; all kernels have these alone."""
-
-
-class KernelLibrary:
-    """The kernels of the library in CUDA C++, as attributes; `dir()` lists them."""
-
-    __slots__ = ("_context",)
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def __getattr__(self, name: str) -> LibraryKernel:
-        """Return the kernel of that name; it is built when it is first called."""
-        try:
-            return LibraryKernel(self._context, entry(name))
-        except UnknownKernel:
-            known = ", ".join(names())
-            raise AttributeError(f"no kernel {name!r} in the library; there are {known}") from None
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *names()]
-
-    def __repr__(self) -> str:
-        return f"<accelpool.cuda.KernelLibrary: {', '.join(names())}>"
 
 
 @cache
@@ -62,26 +40,17 @@ def _signature(name: str) -> Signature:
     return Signature([*parameters, Parameter("stream", Parameter.KEYWORD_ONLY, default=None)])
 
 
-class LibraryKernel:
+class LibraryKernel(CatalogueKernel[Context]):
     """A kernel of the library, to be called with its arguments.
 
     Attributes:
         entry: What the catalogue says of it.
     """
 
-    __slots__ = ("_context", "entry")
+    __slots__ = ()
 
     __doc__ = Told(_description, __doc__)  # pyright: ignore[reportAssignmentType] - a str, when asked
     __signature__ = Told(_signature)
-
-    def __init__(self, context: Context, entry: Entry) -> None:
-        self._context = context
-        self.entry = entry
-
-    @property
-    def __name__(self) -> str:
-        """The kernel's name."""
-        return self.entry.name
 
     def __call__(self, *args: Any, stream: Stream | None = None) -> None:
         """Launch the kernel over the grid that its sizes ask for; with `Out` or `InOut` wait for it.
@@ -95,14 +64,8 @@ class LibraryKernel:
             TypeError: There are more or fewer arguments than the kernel has, or one is of another kind.
             LogicError: CUDA_ERROR_INVALID_VALUE: a size is out of range, or memory is too small for it.
         """
-        entry = self.entry
-        if len(args) != len(entry.parameters):
-            declared = ", ".join(f"{a.type} {a.name}" for a in entry.parameters)
-            raise TypeError(
-                f"kernel {entry.name} takes {len(entry.parameters)} arguments, not {len(args)}: {declared}"
-            )
-        given = {argument.name: value for argument, value in zip(entry.parameters, args, strict=True)}
-        sizes = {name: given[name] for name in entry.sizes}
+        entry, given = self.entry, self._named(args)
+        sizes = self._sizes(given)
         try:
             ndrange = entry.ndrange(CUDA, **sizes)
             shared = sum(entry.local_bytes(**sizes).values())
@@ -148,3 +111,13 @@ class LibraryKernel:
             kernel = NodeKernel(program._session, program._handle, program._built[name])
             library[name] = kernel
         return kernel
+
+
+class KernelLibrary(CatalogueKernels[Context, LibraryKernel]):
+    """The kernels of the library in CUDA C++, as attributes; `dir()` lists them."""
+
+    __slots__ = ()
+    KERNEL = LibraryKernel
+
+    def __repr__(self) -> str:
+        return f"<accelpool.cuda.KernelLibrary: {', '.join(names())}>"
