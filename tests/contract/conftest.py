@@ -1,4 +1,4 @@
-"""One session on each device of this machine, for the contract that every backend keeps."""
+"""A session on each device of this machine and a store of each kind, for contracts that all of them keep."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from accelpool_broker.store import Store, open_store
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import Error
@@ -260,3 +262,13 @@ def connect(target: Target, builder: Builder) -> Iterator[Callable[[], Client]]:
             return Client(stack.enter_context(worker.connect()))
 
         yield open_one
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A new store of each kind, with nothing in it."""
+    urls = {"memory": lambda: None, "sqlite": lambda: f"sqlite:///{tmp_path / 'broker.sqlite'}"}
+    url = urls.get(request.param, lambda: request.getfixturevalue("postgres_url"))()
+    opened = open_store(url, None)
+    yield opened
+    opened.close()

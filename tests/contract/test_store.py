@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from accelpool_broker.models import TRANSITIONS, Device, Lease, LeaseState, Node, Share
+from accelpool_broker.models import TRANSITIONS, LeaseState
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.store import Store, open_store
 from accelpool_broker.store.sqlite import SqliteStore
 from accelpool_wire.errors import Conflict, Invalid, Unavailable
+
+from .store_rig import fill, lease, node, share
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -22,60 +23,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         return request.getfixturevalue("postgres_url")
     return f"sqlite:///{tmp_path / 'broker.sqlite'}"
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    urls = {"memory": lambda: None, "sqlite": lambda: f"sqlite:///{tmp_path / 'broker.sqlite'}"}
-    url = urls.get(request.param, lambda: request.getfixturevalue("postgres_url"))()
-    opened = open_store(url, None)
-    yield opened
-    opened.close()
-
-
-def node(name: str = "n1") -> Node:
-    return Node(
-        name=name, host="h", port=1, version="", boot_id="b", state="ready", last_seen_at=0.0, revision=0,
-        sequence=0,
-    )  # fmt: skip
-
-
-def device(id: str = "d1", **more: object) -> Device:
-    return Device(
-        id=id, node_name="n1", name=id, environment="e", kind="gpu", api="opencl", attributes={"a": [1]},
-        memory_bytes=1 << 40, compute_units=1, fault="", is_present=True, epoch=0, **more,
-    )  # fmt: skip
-
-
-def lease(id: str, state: LeaseState = LeaseState.ACTIVE, key: str | None = None) -> Lease:
-    return Lease(
-        id=id, state=state, reason="", tenant="t", priority=0, is_preemptible=False, alternatives=[{}],
-        ttl_s=60.0, ends_with_session=False, client="", created_at=0.0, read_until=0.0, request_sha256="",
-        idempotency_key=key, shares=[],
-    )  # fmt: skip
-
-
-def share(
-    lease_id: str,
-    device_id: str = "d1",
-    *,
-    memory_bytes: int = 1,
-    compute_ppm: int = WHOLE,
-    is_active: bool = True,
-) -> Share:
-    return Share(
-        lease_id=lease_id, device_id=device_id, memory_bytes=memory_bytes, compute_ppm=compute_ppm, epoch=1,
-        is_active=is_active,
-    )  # fmt: skip
-
-
-def fill(store: Store) -> None:
-    with store.write() as tx:
-        tx.add(node())
-        tx.flush()
-        tx.add(device())
-        tx.add(lease("l1"))
-        tx.add(lease("l2"))
 
 
 def test_what_was_written_is_read(store: Store) -> None:
@@ -156,90 +103,6 @@ def test_a_share_cannot_grow_into_what_others_have(store: Store) -> None:
 
     with pytest.raises(Conflict):
         grow()
-
-
-def fill_faces(store: Store) -> None:
-    """Make d1 and d2 faces of the same hardware, and d3 one of another."""
-    fill(store)
-    with store.write() as tx:
-        first = tx.device("d1")
-        first.hardware = "n1/card"
-        tx.add(device("d2", hardware="n1/card"))
-        tx.add(device("d3"))
-
-
-def used(store: Store) -> dict[str, tuple[int, int]]:
-    """Return the memory and the compute that are used, by device."""
-    with store.read() as tx:
-        return {one.id: (one.used_memory_bytes, one.used_compute_ppm) for one in tx.device_rows()}
-
-
-def test_hardware_is_not_leased_twice_by_two_faces_of_it(store: Store) -> None:
-    fill_faces(store)
-    with store.write() as tx:
-        tx.add(share("l1", "d1"))
-    with pytest.raises(Conflict), store.write() as tx:
-        tx.add(share("l2", "d2", compute_ppm=1))
-    with store.write() as tx:
-        tx.add(share("l2", "d3"))
-    with store.read() as tx:
-        assert tx.leases_of_devices(["d1", "d2", "d3"]) == {"d1": ["l1"], "d2": ["l1"], "d3": ["l2"]}
-
-
-@pytest.mark.parametrize(
-    ("memory_bytes", "compute_ppm", "fits"),
-    [(1 << 39, WHOLE // 2, True), ((1 << 39) + 1, 1, False), (1, WHOLE // 2 + 1, False)],
-)
-def test_parts_of_both_faces_fit_up_to_the_last_byte_and_millionth_of_the_hardware(
-    store: Store, memory_bytes: int, compute_ppm: int, fits: bool
-) -> None:
-    fill_faces(store)
-    with store.write() as tx:
-        tx.add(share("l1", "d2", memory_bytes=1 << 39, compute_ppm=WHOLE // 2))
-    with nullcontext() if fits else pytest.raises(Conflict), store.write() as tx:
-        tx.add(share("l2", "d1", memory_bytes=memory_bytes, compute_ppm=compute_ppm))
-    taken = (1 << 40, WHOLE) if fits else (1 << 39, WHOLE // 2)
-    assert used(store) == {"d1": taken, "d2": taken, "d3": (0, 0)}
-
-
-def test_what_a_lease_of_one_face_gives_back_is_free_on_the_other(store: Store) -> None:
-    fill_faces(store)
-    with store.write() as tx:
-        tx.add(share("l1", "d1"))
-    with store.write() as tx:
-        tx.lease("l1").shares[0].is_active = False
-    with store.write() as tx:
-        tx.add(share("l2", "d2"))
-    assert used(store) == {"d1": (1, WHOLE), "d2": (1, WHOLE), "d3": (0, 0)}
-
-
-def test_a_device_that_turns_out_to_be_a_face_of_leased_hardware_is_counted_with_it(store: Store) -> None:
-    fill_faces(store)
-    with store.write() as tx:
-        tx.add(share("l1", "d1", compute_ppm=WHOLE // 2))
-        tx.add(share("l2", "d3", compute_ppm=WHOLE // 4))
-    with store.write() as tx:
-        tx.device("d3").hardware = "n1/card"
-        tx.add(device("d4", hardware="n1/card"))
-    assert {compute for _, compute in used(store).values()} == {WHOLE * 3 // 4}
-    with store.write() as tx:
-        tx.device("d3").hardware = "d3"
-    assert used(store)["d3"] == (1, WHOLE // 4)
-    assert used(store)["d4"] == (1, WHOLE // 2)
-
-
-def test_leased_devices_cannot_become_the_same_hardware_if_that_has_too_little(store: Store) -> None:
-    fill_faces(store)
-    with store.write() as tx:
-        tx.add(share("l1", "d1"))
-        tx.add(share("l2", "d3"))
-
-    def join() -> None:
-        with store.write() as tx:
-            tx.device("d3").hardware = "n1/card"
-
-    with pytest.raises(Conflict):
-        join()
 
 
 def test_a_device_can_be_leased_again_afterwards(store: Store) -> None:

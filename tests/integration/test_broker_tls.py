@@ -30,9 +30,8 @@ from accelpool_node.agent.broker import Broker as NodesBroker
 from accelpool_node.agent.contract import Address, Registration
 
 from ..conftest import wait_until
+from .broker_tls_rig import HOSTS, certificate_at, issued, options, started, stop
 from .test_broker_process import Broker
-
-HOSTS = ["127.0.0.1", "localhost"]
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +53,6 @@ def standing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return issued(tmp_path_factory.mktemp("standing") / "ca")
 
 
-def issued(folder: Path) -> Path:
-    made = CertificateAuthority(folder)
-    made.create()
-    made.issue(HOSTS)
-    return folder
-
-
-def options(folder: Path) -> list[str]:
-    return ["--tls-cert", str(folder / "127.0.0.1.pem"), "--tls-key", str(folder / "127.0.0.1.key")]
-
-
 @pytest.fixture
 def broker(folder: Path, tmp_path: Path) -> Iterator[Broker]:
     yield from started(folder, tmp_path / "state")
@@ -74,30 +62,6 @@ def broker(folder: Path, tmp_path: Path) -> Iterator[Broker]:
 def standing(standing_folder: Path) -> Iterator[Broker]:
     """A broker for tests that change nothing of its certificate."""
     yield from started(standing_folder, standing_folder.with_name("state"))
-
-
-def started(folder: Path, state: Path) -> Iterator[Broker]:
-    running = Broker(state, 0, *options(folder), ca=str(folder / "ca.pem"))
-    assert running.url, running.process.stderr and running.process.stderr.read()
-    yield running
-    stop(running)
-
-
-def stop(running: Broker) -> None:
-    running.process.terminate()
-    running.process.communicate(timeout=30)
-
-
-def certificate_at(port: int, ca: Path) -> bytes:
-    """Return the certificate that is shown there, if the authority vouches for it."""
-    context = ssl.create_default_context(cafile=ca)
-    with (
-        socket.create_connection(("127.0.0.1", port), 5) as stream,
-        context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
-    ):
-        found = secured.getpeercert(binary_form=True)
-        assert found is not None
-        return found
 
 
 def test_clients_that_trust_the_authority_are_served_over_tls(

@@ -1,0 +1,81 @@
+"""What devices measure, as their nodes tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from accelpool_broker.testing import GIB, BrokerInProcess
+
+
+@pytest.fixture
+def broker() -> Iterator[BrokerInProcess]:
+    with BrokerInProcess() as running:
+        yield running
+
+
+READINGS = {
+    "utilization": 0.87,
+    "memory_utilization": None,
+    "memory_used_bytes": GIB,
+    "temperature_c": 41.0,
+    "power_w": 245.7,
+    "clock_hz": 1_410_000_000,
+}
+
+
+def measured(broker: BrokerInProcess) -> list[dict | None]:
+    return [item["readings"] for item in broker.json("GET", "/devices")["items"]]
+
+
+def test_what_a_device_measures_is_shown_until_its_node_says_otherwise(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a", "gpu:b")
+    broker.report(sequence=2, readings={"a": READINGS, "unknown": READINGS})
+    assert measured(broker) == [READINGS, None]
+    broker.report(sequence=1, readings={"b": READINGS})  # an old one
+    assert measured(broker) == [READINGS, None]
+    broker.report(sequence=3, readings={"b": {"power_w": 1.5}})
+    assert measured(broker) == [None, {**dict.fromkeys(READINGS), "power_w": 1.5}]
+    broker.report(sequence=4)
+    assert measured(broker) == [None, None]
+
+
+def test_a_faulty_device_shows_what_it_measures_and_a_lost_or_restarted_one_does_not(
+    broker: BrokerInProcess,
+) -> None:
+    broker.register("n1", "gpu:a")
+    broker.report(sequence=1, readings={"a": READINGS}, device_faults={"a": "it hung"})
+    assert measured(broker) == [READINGS]
+    broker.pass_time(16)
+    assert measured(broker) == [None]
+    broker.report(sequence=2, readings={"a": READINGS})
+    assert measured(broker) == [READINGS]
+    broker.register("n1", "gpu:a", boot_id="boot-2")
+    assert measured(broker) == [None]
+
+
+def test_what_a_device_measures_wakes_nobody_and_changes_no_revision(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a")
+    before = broker.report(sequence=1)["revision"]
+    assert broker.report(sequence=2, readings={"a": READINGS})["revision"] == before
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        {"utilization": 1.01},
+        {"memory_used_bytes": -1},
+        {"memory_used_bytes": 1.5},
+        {"temperature_c": 1e9},
+        {"power_w": "NaN"},
+        {"clock_hz": 2**63},
+        {"fan": 3},
+        None,
+    ],
+)
+def test_malformed_readings_are_refused(broker: BrokerInProcess, readings: dict | None) -> None:
+    broker.register("n1", "gpu:a")
+    body = {"boot_id": "boot-1", "sequence": 1, "readings": {"a": readings}}
+    answer = broker.call("POST", "/nodes/n1/reconcile", role="node", json=body)
+    assert (answer.status_code, answer.json["type"]) == (422, "https://accelpool.dev/problems/invalid")
