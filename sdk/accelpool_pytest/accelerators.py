@@ -4,7 +4,8 @@ a test asks for          then
 what the session has     it gets the same context, if that can still be used
 something else           the session asks the pool for it; if that would have to wait, the session first
                          gives back what nobody uses now, so that it never waits for itself
-what was refused before  it is refused again without asking; after a wait in vain it is not waited for again
+what can never be        it is refused again without asking
+what was waited for      in vain: it is asked for again, and not waited for again
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pytest
 import accelpool
 from accelpool import Context, Demand, acquire_options
 from accelpool.acquire_options import AcquireOptions
-from accelpool.errors import AccelpoolError, Invalid, LeaseTimeout
+from accelpool.errors import AccelpoolError, Invalid, LeaseTimeout, Unsatisfiable
 from accelpool.lease_request import LeaseRequest, wait_seconds
 from accelpool_pytest.policy import LeaseScope, Policy, Rules
 
@@ -70,7 +71,7 @@ class Accelerators:
     ask: Callable[..., Context] = accelpool.acquire
     clock: Callable[[], float] = time.monotonic
     _granted: list[Granted] = field(default_factory=list)
-    _refused: dict[str, AccelpoolError] = field(default_factory=dict)
+    _refused: dict[str, Unsatisfiable | LeaseTimeout] = field(default_factory=dict)
 
     def acquire(self, kind: Kind = "any", **options: Unpack[AcquireOptions]) -> Context:
         """Return a context that stays until the end of the session: for fixtures of a wider scope.
@@ -115,7 +116,8 @@ class Accelerators:
         try:
             context = self._acquired(request, kind, options)
         except AccelpoolError as error:
-            self._refused[repr(request)] = error
+            if isinstance(error, Unsatisfiable | LeaseTimeout):
+                self._refused[repr(request)] = error
             reason = f"no accelerator: {' '.join(str(error).split())}"
             if self.rules.policy is Policy.SKIP:
                 pytest.skip(reason)

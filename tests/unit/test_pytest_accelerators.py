@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accelpool.errors import LeaseTimeout, Unsatisfiable
+from accelpool.errors import LeaseTimeout, Unavailable, Unsatisfiable
 from accelpool.testing import FakeConnection, fake_context
 from accelpool_pytest.accelerators import Accelerators
 from accelpool_pytest.policy import LeaseScope, Policy, Rules, scope_of
@@ -76,6 +76,15 @@ def test_what_can_never_be_is_asked_for_once_and_a_wait_in_vain_is_not_repeated(
             held.grant(kind, {}, SHARED)
     held.grant("cpu", {}, SHARED)
     assert ask.waits == [("gpu", 9.0), ("cpu", 9.0), ("cpu", 0.0), ("cpu", 0.0)]
+
+
+def test_a_pool_that_did_not_answer_once_is_asked_again() -> None:
+    ask = Asked(Unavailable("the broker restarts"), None)
+    held = accelerators(ask, wait_s=9.0)
+    with pytest.raises(pytest.fail.Exception, match="the broker restarts"):
+        held.grant("any", {}, SHARED)
+    assert held.grant("any", {}, SHARED).context.is_open
+    assert ask.waits == [("any", 9.0), ("any", 9.0)]
 
 
 @pytest.mark.parametrize("policy", [Policy.WAIT, Policy.FAIL])
