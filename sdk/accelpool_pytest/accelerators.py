@@ -113,16 +113,23 @@ class Accelerators:
     def _new(self, request: LeaseRequest, kind: Kind, options: AcquireOptions, scope: LeaseScope) -> Granted:
         __tracebackhide__ = True
         since = self.clock()
+        found = self._context_or_refusal(request, kind, options)
+        if isinstance(found, Context):
+            return Granted(request=request, context=found, scope=scope, waited_s=self.clock() - since)
+        reason = f"no accelerator: {' '.join(str(found).split())}"
+        if self.rules.policy is Policy.SKIP:
+            pytest.skip(reason)
+        pytest.fail(reason, pytrace=False)
+
+    def _context_or_refusal(
+        self, request: LeaseRequest, kind: Kind, options: AcquireOptions
+    ) -> Context | AccelpoolError:
         try:
-            context = self._acquired(request, kind, options)
+            return self._acquired(request, kind, options)
         except AccelpoolError as error:
             if isinstance(error, Unsatisfiable | LeaseTimeout):
                 self._refused[repr(request)] = error
-            reason = f"no accelerator: {' '.join(str(error).split())}"
-            if self.rules.policy is Policy.SKIP:
-                pytest.skip(reason)
-            pytest.fail(reason, pytrace=False)
-        return Granted(request=request, context=context, scope=scope, waited_s=self.clock() - since)
+            return error
 
     def _acquired(self, request: LeaseRequest, kind: Kind, options: AcquireOptions) -> Context:
         wait_s = wait_seconds(options["wait"]) if "wait" in options else self.rules.wait_s
@@ -160,4 +167,5 @@ def _request(kind: Any, options: AcquireOptions) -> LeaseRequest:
         wait_seconds(options.get("wait"))
         return acquire_options.read(kind, {**options, "wait": None})
     except (Invalid, TypeError) as error:
-        pytest.fail(f"accelerator: {error}", pytrace=False)
+        reason = str(error)
+    pytest.fail(f"accelerator: {reason}", pytrace=False)  # after the block: else it is told twice

@@ -108,4 +108,5 @@ def _asked(node: pytest.Item, rules: Rules) -> tuple[Any, Any, LeaseScope]:
     try:
         return marker.args[0] if marker.args else kind, options, scope_of(lease)
     except ValueError as error:
-        pytest.fail(f"accelerator: {error}", pytrace=False)
+        reason = str(error)
+    pytest.fail(f"accelerator: {reason}", pytrace=False)

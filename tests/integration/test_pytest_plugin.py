@@ -132,6 +132,7 @@ def test_without_a_pool_the_reason_is_that(tmp_path: Path) -> None:
     code, said = run(None, project(tmp_path, BASIC, "accelerator_policy = skip"))
     assert (code, "2 skipped" in said) == (0, True), said
     assert "no accelerator: no pool is known" in said
+    assert "another exception occurred" not in said
 
 
 def test_a_wait_has_a_bound(pool: Pool, tmp_path: Path) -> None:
@@ -221,6 +222,7 @@ def test_markers_that_are_wrong_fail_whatever_the_policy(tmp_path: Path) -> None
     code, said = run(None, project(tmp_path, "import pytest\n" + "".join(tests), "accelerator_policy = skip"))
     assert (code, f"{len(wrong)} errors" in said) == (1, True), said
     assert [words for words in wrong.values() if words not in said] == [], said
+    assert "another exception occurred" not in said
 
 
 def test_options_that_are_wrong_are_told_before_anything_runs(tmp_path: Path) -> None:

@@ -94,6 +94,21 @@ def test_without_an_accelerator_a_test_fails(policy: Policy) -> None:
         held.grant("any", {}, SHARED)
 
 
+@pytest.mark.parametrize("policy", Policy)
+def test_the_reason_is_told_once(policy: Policy) -> None:
+    held = accelerators(Asked(None, LeaseTimeout("busy"), Unsatisfiable("none has it")), policy=policy)
+    held.done(held.grant("any", {}, SHARED))
+    with pytest.raises((pytest.skip.Exception, pytest.fail.Exception)) as told:
+        held.grant("gpu", {}, SHARED)
+    assert (str(told.value), told.value.__context__) == ("no accelerator: none has it", None)
+
+
+def test_options_that_are_wrong_are_told_once() -> None:
+    with pytest.raises(pytest.fail.Exception, match="accelerator: kind is one of") as told:
+        accelerators(Asked()).grant("tpu", {}, SHARED)
+    assert told.value.__context__ is None
+
+
 def test_a_marker_says_how_long_to_wait() -> None:
     ask = Asked()
     accelerators(ask, wait_s=9.0).grant("any", {"wait": 3}, SHARED)
