@@ -24,6 +24,7 @@ from accelpool.acquire_options import AcquireOptions
 from accelpool.errors import AccelpoolError, Invalid, LeaseTimeout, Unsatisfiable
 from accelpool.lease_request import LeaseRequest, wait_seconds
 from accelpool_pytest.policy import LeaseScope, Policy, Rules
+from accelpool_pytest.uses import Use
 
 Kind: TypeAlias = str | Demand | Sequence[Demand]
 
@@ -46,15 +47,11 @@ class Granted:
     waited_s: float
     users: int = 0
 
-    def properties(self) -> list[tuple[str, str]]:
-        """Return what a test's report says of it."""
+    def use(self) -> Use:
+        """Return what is told of it."""
         lease = self.context.lease
         devices = ", ".join(f"{share.name} on {share.node}" for share in lease.shares)
-        return [
-            ("accelerator", devices),
-            ("accelerator_lease", lease.id),
-            ("accelerator_waited_s", f"{self.waited_s:.1f}"),
-        ]
+        return Use(devices=devices, lease=lease.id, waited_s=self.waited_s)
 
 
 @dataclass(kw_only=True)
@@ -65,11 +62,15 @@ class Accelerators:
         rules: What pytest's options say.
         ask: Asks the pool, as `accelpool.acquire` does.
         clock: Seconds from any start, never going back.
+
+    Attributes:
+        uses: All that was granted, in order; a shared lease once for each that was given it.
     """
 
     rules: Rules
     ask: Callable[..., Context] = accelpool.acquire
     clock: Callable[[], float] = time.monotonic
+    uses: list[Use] = field(default_factory=list)
     _granted: list[Granted] = field(default_factory=list)
     _refused: dict[str, Unsatisfiable | LeaseTimeout] = field(default_factory=dict)
 
@@ -95,6 +96,7 @@ class Accelerators:
             granted = self._new(request, kind, options, scope)
             self._granted.append(granted)
         granted.users += 1
+        self.uses.append(granted.use())
         return granted
 
     def done(self, granted: Granted) -> None:
