@@ -1,6 +1,7 @@
 """The documentation agrees with the files and the program that it speaks of."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ DOCUMENTS = [
 ]
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+TOML = [
+    pytest.param(text, id=f"{document.name}-{number}")
+    for document in DOCUMENTS
+    for number, text in enumerate(
+        re.findall(r"^```toml\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
+    )
+]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
 GLOSSARY = (
     "node", "agent", "broker", "device", "attributes", "capacity", "share", "lease", "epoch", "session",
@@ -47,6 +55,11 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
         assert target.exists(), f"{link} leads nowhere"
         if anchor:
             assert anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("text", TOML)
+def test_toml_in_the_documentation_is_toml(text: str) -> None:
+    assert tomllib.loads(text)
 
 
 @pytest.mark.parametrize("word", GLOSSARY)
