@@ -87,6 +87,14 @@ def test_the_manual_has_every_exit_code() -> None:
     assert codes == {int(code) for code in ExitCode}
 
 
+def test_the_readmes_map_has_each_folder_once() -> None:
+    _, _, rest = (ROOT / "README.md").read_text().partition("\n## Map\n")
+    folders = re.findall(r"^    (\S+/) ", rest, re.MULTILINE)
+    assert folders
+    assert sorted(folders) == sorted(set(folders))
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+
+
 def test_the_readme_shows_the_two_commands_first() -> None:
     readme = (ROOT / "README.md").read_text()
     first_screen = [line.strip() for line in readme.splitlines()[:30]]
