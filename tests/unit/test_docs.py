@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from accelpool.cli.failures import ExitCode
 from accelpool.cli.main import app
@@ -85,6 +86,19 @@ def test_the_manual_has_every_exit_code() -> None:
     manual = (ROOT / "docs/cli.md").read_text()
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", manual, re.MULTILINE)}
     assert codes == {int(code) for code in ExitCode}
+
+
+def test_the_manual_of_ci_has_every_input_and_variable_with_its_default() -> None:
+    manual = (ROOT / "docs/ci.md").read_text()
+    action = yaml.safe_load((ROOT / "deploy/github/accelpool/action.yml").read_text())["inputs"]
+    template = yaml.safe_load((ROOT / "deploy/gitlab/accelpool.yml").read_text())[".accelpool"]["variables"]
+    assert [name for name in [*action, *template] if f"`{name}`" not in manual] == []
+    assert f"| `wait`, `ttl` | {action['wait']['default']}, {action['ttl']['default']} |" in manual
+    for name in ("ACCELPOOL_WAIT", "ACCELPOOL_TTL"):
+        assert f"| `{name}` | {template[name]} |" in manual
+    same = set(template) - {"ACCELPOOL_TTL"}
+    of_action = {name: action[name.removeprefix("ACCELPOOL_").lower()]["default"] for name in same}
+    assert {name: template[name] for name in same} == of_action
 
 
 def test_the_readmes_map_has_each_folder_once() -> None:
