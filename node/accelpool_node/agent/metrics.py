@@ -41,7 +41,7 @@ class Parts:
         activity: How long leases have been at work.
         tally: What sessions have done.
         refusals: How many clients were refused, by problem.
-        heard_at: Returns when the broker answered last, in seconds since the Unix epoch.
+        heard_at: Returns when the broker answered last, or the agent was started, in seconds since 1970.
     """
 
     node: str
@@ -80,7 +80,7 @@ class AgentMetrics(Collector):
         yield from self._of_builds()
         yield _gauge(
             "broker_last_answer_timestamp_seconds",
-            "When the broker answered a report last; 0 if it never did.",
+            "When the broker answered a report last; if it never did, when the agent was started.",
             (),
             {(): self._parts.heard_at()},
         )
