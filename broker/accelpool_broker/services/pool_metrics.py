@@ -20,6 +20,7 @@ from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.tenant_metrics import TenantMetrics
 
 AVAILABLE = frozenset({DeviceState.FREE, DeviceState.LEASED})
+BEST_FIRST = tuple(DeviceState)  # what is better stands before what is worse
 
 
 class PoolMetrics(Collector):
@@ -54,25 +55,36 @@ def _of_devices(devices: Sequence[DeviceUse]) -> Iterator[Metric]:
     compute = _gauge(
         "accelpool_device_compute_granted_ratio", "The part of a device's compute that leases have.", labels
     )
-    states: dict[str, tuple[str, str, DeviceState]] = {}
     for device in devices:
-        state = state_of(device.node_state, device.fault, device.used_compute_ppm)
-        states.setdefault(device.hardware, (device.kind, device.api, state))
+        state = _state_of(device)
         values = (device.node, device.name, device.hardware, device.kind, device.api)
         up.add_metric(values, state in AVAILABLE)
         memory.add_metric(values, device.memory_bytes)
         granted.add_metric(values, device.used_memory_bytes)
         compute.add_metric(values, device.used_compute_ppm / WHOLE)
-    yield from (_of_states(Counter(states.values())), up, memory, granted, compute)
+    yield from (_of_states(devices), up, memory, granted, compute)
 
 
-def _of_states(states: Mapping[tuple[str, str, DeviceState], int]) -> Metric:
-    """Return how many devices are in each state: 0 is told, too, of the kinds that there are."""
+def _of_states(devices: Iterable[DeviceUse]) -> Metric:
+    """Return how many pieces of hardware are in each state: 0 is told, too, of the kinds that there are."""
+    states = Counter((face.kind, face.api, _state_of(face)) for face in _best_faces(devices))
     total = _gauge("accelpool_devices", "Devices, by what they are doing.", ("kind", "api", "state"))
     for kind, api in dict.fromkeys((kind, api) for kind, api, _ in states):
         for state in DeviceState:
-            total.add_metric((kind, api, state), states.get((kind, api, state), 0))
+            total.add_metric((kind, api, state), states[kind, api, state])
     return total
+
+
+def _best_faces(devices: Iterable[DeviceUse]) -> Iterable[DeviceUse]:
+    """Return of all hardware the face that is best off: a faulty one leaves the other to be lent."""
+    best: dict[str, DeviceUse] = {}
+    for device in sorted(devices, key=lambda one: BEST_FIRST.index(_state_of(one))):
+        best.setdefault(device.hardware, device)
+    return best.values()
+
+
+def _state_of(device: DeviceUse) -> DeviceState:
+    return state_of(device.node_state, device.fault, device.used_compute_ppm)
 
 
 def _of_nodes(nodes: Iterable[Node], sessions: Mapping[str, int]) -> Iterator[Metric]:
