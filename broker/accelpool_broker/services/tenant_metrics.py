@@ -22,6 +22,12 @@ from accelpool_broker.services.charges import spent_device_s
 MOST_TENANTS = 500
 OTHERS = "(others)"  # no tenant can have this name
 RESERVED = "reserved"
+
+# A counter that is read as less than this part of what was told began anew. A change under way takes back
+# a second or so of what is leased, which is half of it all only for a tenant that has just begun. One that
+# began anew and is past half by the next reading stands still until it has caught up: it tells too little.
+ANEW_BELOW = 0.5
+
 STATES = (LeaseState.QUEUED, RESERVED, LeaseState.ACTIVE)
 
 
@@ -40,7 +46,7 @@ class _Use:
 
 
 class TenantMetrics:
-    """Tells of tenants; remembers what was told last, so that counters do not go back by a little."""
+    """Tells of tenants; remembers what it told of them last, so that counters do not go back by a little."""
 
     def __init__(self) -> None:
         self._told: dict[str, float] = {}
@@ -74,11 +80,16 @@ class TenantMetrics:
             "Devices times seconds that a tenant has had, running leases included; parts count as parts.",
             labels=["tenant"],
         )
-        for tenant, use in shown.items():
-            before = self._told.get(tenant, 0.0)
-            self._told[tenant] = max(before, use.device_s) if use.device_s > before / 2 else use.device_s
-            spent.add_metric([tenant], self._told[tenant])
+        told = {tenant: _not_back(self._told.get(tenant, 0.0), use.device_s) for tenant, use in shown.items()}
+        for tenant in told:
+            spent.add_metric([tenant], told[tenant])
+        self._told = told
         return spent
+
+
+def _not_back(told: float, now: float) -> float:
+    """Return what a counter is that was `told`, and is read as less now by a little, or as it began anew."""
+    return max(told, now) if now > told * ANEW_BELOW else now
 
 
 def _use_of(tenants: Iterable[Tenant], holdings: Iterable[Holding], now: float) -> dict[str, _Use]:
