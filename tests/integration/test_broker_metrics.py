@@ -250,6 +250,20 @@ def test_device_seconds_never_fall_by_a_little_but_fall_to_zero_when_they_are_re
     assert scraped(broker).value("accelpool_tenant_device_seconds_total", tenant="vision") == 0
 
 
+def test_a_tenant_that_was_removed_and_made_again_counts_from_zero(broker: BrokerInProcess) -> None:
+    def spent_after(seconds: float) -> float:
+        lease = broker.lease(tenant="vision", ttl_s=600)["id"]
+        broker.clock.move(seconds)
+        broker.json("DELETE", f"/leases/{lease}")
+        return scraped(broker).value("accelpool_tenant_device_seconds_total", tenant="vision")
+
+    broker.register("n1", "gpu")
+    assert spent_after(10) == 10
+    broker.call("DELETE", "/tenants/vision")
+    assert scraped(broker).of("accelpool_tenant_device_seconds_total") == []
+    assert spent_after(6) == 6
+
+
 def test_a_quota_counts_what_tenants_below_have(broker: BrokerInProcess) -> None:
     broker.register("n1", "gpu:a", "gpu:b")
     broker.json("PUT", "/tenants/org", {"quota_devices": 4, "quota_memory_bytes": 16 * GIB})

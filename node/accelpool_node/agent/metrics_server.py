@@ -39,18 +39,25 @@ class MetricsServer:
         address: Where, and to whom.
         registry: What is told.
         context: For TLS; None to do without.
+        limit_s: How long a connection may take, from its start to the end of the answer.
 
     Attributes:
         port: Where it listens, from when it is entered.
     """
 
     def __init__(
-        self, address: MetricsAddress, registry: CollectorRegistry, context: ssl.SSLContext | None = None
+        self,
+        address: MetricsAddress,
+        registry: CollectorRegistry,
+        context: ssl.SSLContext | None = None,
+        *,
+        limit_s: float = LIMIT_S,
     ) -> None:
         self.port = 0
         self._address = address
         self._registry = registry
         self._context = context
+        self._limit_s = limit_s
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> MetricsServer:
@@ -88,7 +95,7 @@ class MetricsServer:
         reader = asyncio.StreamReader(MAX_HEAD_BYTES)
         protocol = asyncio.StreamReaderProtocol(reader)
         with client, contextlib.suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(self._limit_s):
                 transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=self._context)
                 try:
                     writer = asyncio.StreamWriter(transport, protocol, reader, loop)
