@@ -122,14 +122,24 @@ async def crowding(port: int) -> AsyncIterator[list[tuple[asyncio.StreamReader, 
             writer.close()
 
 
-def test_one_too_many_gets_nothing_until_another_has_left() -> None:
+def test_a_crowd_that_says_nothing_keeps_nobody_out_and_its_oldest_goes() -> None:
     async def body() -> None:
         async with serving() as port, crowding(port) as crowd:
-            assert await ask(port) == ("", "")
-            reader, writer = crowd[0]
-            writer.write_eof()
-            assert await reader.read() == b""
             assert (await ask(port))[0].endswith("200 OK")
+            assert await crowd[0][0].read() == b""
+
+    run(body)
+
+
+@pytest.mark.parametrize(
+    "accepted", ["text/plain; version=zz", "application/openmetrics-text; version=abc", ";;", "é"]
+)
+def test_whatever_a_reader_says_that_it_accepts_it_is_told(accepted: str) -> None:
+    async def body() -> None:
+        async with serving() as port:
+            assert (await ask(port, GET[:-2] + f"Accept: {accepted}\r\n\r\n".encode("latin-1")))[0].endswith(
+                "200 OK"
+            )
 
     run(body)
 

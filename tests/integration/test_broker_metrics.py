@@ -68,6 +68,12 @@ def test_who_accepts_openmetrics_gets_it(broker: BrokerInProcess) -> None:
     assert answer.get_data(as_text=True).endswith("# EOF\n")
 
 
+@pytest.mark.parametrize("accepted", ["text/plain; version=zz", "application/openmetrics-text; version=abc"])
+def test_whatever_a_reader_says_that_it_accepts_it_is_told(broker: BrokerInProcess, accepted: str) -> None:
+    answer = broker.call("GET", "/metrics", headers={"Accept": accepted})
+    assert (answer.status_code, answer.content_type.partition(";")[0]) == (200, "text/plain")
+
+
 def test_without_the_database_there_are_no_metrics_rather_than_wrong_ones(
     broker: BrokerInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
