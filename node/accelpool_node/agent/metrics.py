@@ -86,43 +86,44 @@ class AgentMetrics(Collector):
         )
 
     def _of_devices(self) -> Iterator[Metric]:
-        faults, shares, labels = self._parts.devices.faults, self._parts.shares, ("device",)
-        use = {(name,): shares.of_device(name) for name in faults}
+        devices, shares, labels = self._parts.devices, self._parts.shares, ("device", "hardware")
+        places = {name: (name, devices.hardware(name)) for name in devices.faults}
+        use = {place: shares.of_device(name) for name, place in places.items()}
         yield _gauge(
             "device_up",
             "Whether a device works: 0 if it is faulty.",
             labels,
-            {(name,): not fault for name, fault in faults.items()},
+            {places[name]: not fault for name, fault in devices.faults.items()},
         )
         yield _gauge(
             "device_leases",
             "Leases that have had sessions on a device, and have not ended.",
             labels,
-            {name: one.leases for name, one in use.items()},
+            {place: one.leases for place, one in use.items()},
         )
         yield _gauge(
             "device_waiting_sessions",
             "Sessions that wait for their turn on a device.",
             labels,
-            {name: one.waiting for name, one in use.items()},
+            {place: one.waiting for place, one in use.items()},
         )
         yield _gauge(
             "device_memory_limit_bytes",
             "The memory of a device that leases with sessions on it may allocate.",
             labels,
-            {name: one.memory_bytes for name, one in use.items()},
+            {place: one.memory_bytes for place, one in use.items()},
         )
         yield _gauge(
             "device_memory_allocated_bytes",
             "The memory of a device that sessions have allocated.",
             labels,
-            {name: one.held_bytes for name, one in use.items()},
+            {place: one.held_bytes for place, one in use.items()},
         )
         yield _gauge(
             "device_compute_limit_ratio",
             "The part of a device's compute that leases with sessions on it have.",
             labels,
-            {name: one.compute for name, one in use.items()},
+            {place: one.compute for place, one in use.items()},
         )
 
     def _of_sessions(self) -> Iterator[Metric]:
