@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec import structs
 
 HARDWARE = "hardware"
 """The attribute of a device that is its place: on the PCI bus, and then on the GPU."""
@@ -28,6 +29,27 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     temperature_c: float | None = None
     power_w: float | None = None
     clock_hz: int | None = None
+
+
+POSSIBLE = {
+    "utilization": (0.0, 1.0),
+    "memory_utilization": (0.0, 1.0),
+    "memory_used_bytes": (0, 2**63 - 1),
+    "temperature_c": (-300.0, 1000.0),
+    "power_w": (0.0, 1e6),
+    "clock_hz": (0, 2**63 - 1),
+}
+"""Readings that can be, from the least to the most; what is beyond, the broker takes for not told, too."""
+
+
+def possible(readings: Readings) -> Readings:
+    """Return readings without those that cannot be: there are drivers that succeed and tell garbage."""
+    return structs.replace(readings, **{name: None for name in POSSIBLE if not _can_be(readings, name)})
+
+
+def _can_be(readings: Readings, name: str) -> bool:
+    value, (low, high) = getattr(readings, name), POSSIBLE[name]
+    return value is not None and low <= value <= high
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """NVIDIA's management library, by its Python binding `pynvml`, which is imported in this file alone.
 
 Importing it loads nothing: `library` does, and a monitor alone calls that, in a process of its own. A GPU
-does not tell everything, and a driver does not know every function: what is refused is not known.
+does not tell everything, and a driver does not know every function: what is refused is not known, nor is
+what cannot be.
 
 Source: NVML API reference guide, the function of the same name; MIG user guide, "MIG device names".
 """
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 import pynvml
 
-from accelpool_node.gpus import Gpu, Instance, Readings, place_of
+from accelpool_node.gpus import Gpu, Instance, Readings, place_of, possible
 from accelpool_wire.errors import Unavailable
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def _readings(handle: Any) -> Readings:
     busy = _ask(nvml.nvmlDeviceGetUtilizationRates, handle)
     power_mw = _ask(nvml.nvmlDeviceGetPowerUsage, handle)
     clock_mhz = _ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM)
-    return Readings(
+    told = Readings(
         utilization=None if busy is None else round(busy.gpu * PERCENT, 2),
         memory_utilization=None if busy is None else round(busy.memory * PERCENT, 2),
         memory_used_bytes=_memory_used(handle),
@@ -87,6 +88,7 @@ def _readings(handle: Any) -> Readings:
         power_w=None if power_mw is None else round(power_mw * MILLIWATT, 1),
         clock_hz=None if clock_mhz is None else clock_mhz * MHZ,
     )
+    return possible(told)
 
 
 def _instances(handle: Any, whole: Readings) -> Iterator[Instance]:
@@ -101,11 +103,13 @@ def _instances(handle: Any, whole: Readings) -> Iterator[Instance]:
             profile=named[1] if named else "",
             gpu_instance=nvml.nvmlDeviceGetGpuInstanceId(instance),
             compute_instance=nvml.nvmlDeviceGetComputeInstanceId(instance),
-            readings=Readings(
-                memory_used_bytes=_memory_used(instance),
-                temperature_c=whole.temperature_c,
-                power_w=whole.power_w,
-                clock_hz=whole.clock_hz,
+            readings=possible(
+                Readings(
+                    memory_used_bytes=_memory_used(instance),
+                    temperature_c=whole.temperature_c,
+                    power_w=whole.power_w,
+                    clock_hz=whole.clock_hz,
+                )
             ),
         )
 

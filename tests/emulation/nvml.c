@@ -1,7 +1,8 @@
 /* NVIDIA's management library as `pynvml` loads it, over a machine that is made up: a GPU that tells everything,
  * one in MIG mode with two instances, and one that has fallen off its bus.
  *
- * Where the variable NVML_FAILS has a code, nvmlInit fails with that. Source: NVML API reference guide; nvml.h.
+ * Where the variable NVML_FAILS has a code, nvmlInit fails with that; with NVML_IS_ODD, sensors
+ * tell what cannot be. Source: NVML API reference guide; nvml.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ int nvmlDeviceGetName(Handle gpu, char *name, unsigned size) { strncpy(name, gpu
 
 int nvmlDeviceGetUtilizationRates(Handle gpu, unsigned busy[2]) {
     if (gpu != &GPUS[0]) return NOT_SUPPORTED;
-    busy[0] = 87, busy[1] = 12;
+    busy[0] = getenv("NVML_IS_ODD") ? ~0u : 87, busy[1] = 12;
     return SUCCESS;
 }
 
@@ -57,7 +58,7 @@ int nvmlDeviceGetMemoryInfo(Handle gpu, unsigned long long memory[3]) {  /* all 
 }
 
 int nvmlDeviceGetTemperature(Handle gpu, int sensor, unsigned *celsius) { (void)gpu, (void)sensor; *celsius = 41; return SUCCESS; }
-int nvmlDeviceGetPowerUsage(Handle gpu, unsigned *milliwatts) { (void)gpu; *milliwatts = 245678; return SUCCESS; }
+int nvmlDeviceGetPowerUsage(Handle gpu, unsigned *milliwatts) { (void)gpu; *milliwatts = getenv("NVML_IS_ODD") ? ~0u : 245678; return SUCCESS; }
 int nvmlDeviceGetClockInfo(Handle gpu, int clock, unsigned *mhz) { (void)gpu; *mhz = clock == 1 ? 1410 : 7; return SUCCESS; }
 
 int nvmlDeviceGetMigMode(Handle gpu, unsigned *now, unsigned *then) {

@@ -92,6 +92,13 @@ def test_a_look_has_what_each_gpu_tells_and_its_mig_instances(
     assert msgspec.json.decode(done.stdout, type=Look).gpus == GPUS
 
 
+def test_what_no_sensor_can_measure_is_not_told(environment: drivers.DriverEnvironment) -> None:
+    odd = replace(environment, variables={**environment.variables, "NVML_IS_ODD": "1"})
+    whole, parted = msgspec.json.decode(look_once(odd).stdout, type=Look).gpus
+    assert whole.readings == msgspec.structs.replace(GPUS[0].readings, utilization=None, power_w=None)
+    assert [one.readings.power_w for one in (parted, *parted.instances)] == [None] * 3
+
+
 @pytest.mark.parametrize("code", [9, 12])  # DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND
 def test_without_a_driver_there_is_no_look_and_no_complaint(
     environment: drivers.DriverEnvironment, code: int

@@ -7,12 +7,14 @@ import os
 import signal
 
 import pytest
+import requests
 
 from accelpool_wire.client import Connection
 from accelpool_wire.errors import Timeout
 from accelpool_wire.messages import Hello
 
 from ..conftest import wait_until
+from ..metrics_rig import Exposition
 from .agent_rig import FakeBroker, Node, worker_of
 from .test_worker_sharing import SHARE, Member
 from .wire_client import Client
@@ -29,7 +31,7 @@ def broker():
 @pytest.fixture(scope="module")
 def node(broker, tmp_path_factory):
     state = tmp_path_factory.mktemp("agent") / "state"
-    with Node(broker, state, "--backend", "null-both:2") as node:
+    with Node(broker, state, "--backend", "null-both:2", "--metrics", "127.0.0.1:0") as node:
         yield node
 
 
@@ -66,6 +68,21 @@ def test_leases_of_both_faces_have_their_own_memory_each(broker, join):
     assert not one.can_take(1)
     assert other.can_take(SHARE // 2)
     assert not other.can_take(SHARE // 2 + 1)
+
+
+def test_metrics_tell_of_both_faces_what_leases_have_of_the_hardware(broker, node, join):
+    one = join(broker.token("T1", OPENCL, memory_bytes=SHARE, compute=0.5))
+    one.client.buffer(one.context, SHARE)
+    one.client.sync()
+    told = Exposition(requests.get(f"http://127.0.0.1:{node.ready['metrics_port']}/metrics", timeout=10).text)
+    for name in ("leases", "memory_limit_bytes", "memory_allocated_bytes", "compute_limit_ratio"):
+        faces = [
+            value
+            for labels, value in told.of("accelpool_agent_device_" + name)
+            if labels["hardware"] == "0000:00:00"
+        ]
+        assert len(faces) == 2
+        assert faces[0] == faces[1] > 0
 
 
 def test_whoever_waits_for_one_face_has_its_turn_when_the_user_of_the_other_is_killed(broker, node, join):

@@ -64,6 +64,44 @@ def test_one_that_is_silent_is_killed(bench, caplog):
     assert "was killed by signal 9 (SIGKILL): it was silent for 0.5 s" in told
 
 
+def hang(patch, bench):
+    """Have children do as those whose driver never returns: no signal ends them."""
+    patch.setattr(m, "EXIT_LIMIT_S", 0.1)
+    patch.setattr(m.Child, "kill", lambda child, why="": None)
+    bench.child("time.sleep(60)")
+
+
+def test_one_that_no_signal_ends_keeps_no_agent_from_starting(bench, caplog, monkeypatch):
+    watched = m.Monitor(bench.processes, bench.environment, 0.1)
+
+    async def scenario():
+        with monkeypatch.context() as patch:
+            hang(patch, bench)
+            return await watched.look()
+
+    assert run(bench, scenario) == []
+    assert caplog.messages[0].endswith("the monitor of GPUs does not end: it was silent for 0.1 s")
+
+
+def test_while_one_does_not_end_no_other_is_started(bench, monkeypatch):
+    watched = m.Monitor(bench.processes, bench.environment, 0.1)
+
+    async def scenario():
+        with monkeypatch.context() as patch:
+            hang(patch, bench)
+            await watched.look()
+        (hung,) = bench.processes.jails()
+        running = asyncio.create_task(watched.run())
+        await asyncio.sleep(0)
+        assert [*bench.processes.jails()] == [hung]
+        hung.kill()
+        while [*bench.processes.jails()] in ([], [hung]):
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+    run(bench, scenario)
+
+
 def test_one_that_fails_is_told_by_its_exit_status(bench, caplog):
     assert "exited with status 1; next try" in trouble_of(bench, caplog, "sys.exit(1)")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from accelpool_node.agent.devices import Devices, describe
+from accelpool_node.agent.devices import PCI_BUS, PCI_SLOT, Devices, describe
 from accelpool_node.agent.dialing import connect
 from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.health import Health
@@ -99,6 +99,31 @@ def test_a_suspect_device_is_probed_and_a_faulty_one_again_until_it_works(bench)
 
     run(bench, scenario)
     assert seen == ["worn out", ""]
+
+
+def test_all_faces_of_a_suspect_gpu_are_probed_and_no_other_device(bench):
+    bench.driver('[tell(Probed(name, "worn out")) for name in to_probe]')
+
+    def gpu(environment, bus):
+        info = {PCI_BUS: bus, PCI_SLOT: 0}
+        return describe(
+            environment, Listed(name=f"gpu{bus}", platform={}, info=info, kind="gpu", api="opencl"), ""
+        )
+
+    devices = Devices([gpu("opencl", 1), gpu("cuda", 1), gpu("opencl", 2)])
+    environments = dict.fromkeys(("opencl", "cuda"), bench.environment)
+
+    async def scenario():
+        asked = Discovery(bench.processes, bench.state.path, LIMIT_S)
+        health = Health(devices, environments, asked, LIMIT_S, lambda: None)
+        running = asyncio.create_task(health.run())
+        health.suspect(["opencl/gpu1"])
+        while not (devices.faults["opencl/gpu1"] and devices.faults["cuda/gpu1"]):
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+    run(bench, scenario)
+    assert devices.faults == {"opencl/gpu1": "worn out", "cuda/gpu1": "worn out", "opencl/gpu2": ""}
 
 
 def test_a_slow_first_frame_is_refused(bench):

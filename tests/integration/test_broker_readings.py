@@ -62,14 +62,30 @@ def test_what_a_device_measures_wakes_nobody_and_changes_no_revision(broker: Bro
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("utilization", 1.01),
+        ("memory_utilization", -0.01),
+        ("memory_used_bytes", -1),
+        ("temperature_c", 1e9),
+        ("power_w", 4_294_967.3),
+        ("clock_hz", 2**63),
+    ],
+)
+def test_a_reading_that_cannot_be_is_none_and_the_report_counts(
+    broker: BrokerInProcess, name: str, value: float
+) -> None:
+    broker.register("n1", "gpu:a")
+    broker.report(sequence=1, readings={"a": {**READINGS, name: value}})
+    assert measured(broker) == [{**READINGS, name: None}]
+
+
+@pytest.mark.parametrize(
     "readings",
     [
-        {"utilization": 1.01},
-        {"memory_used_bytes": -1},
         {"memory_used_bytes": 1.5},
-        {"temperature_c": 1e9},
         {"power_w": "NaN"},
-        {"clock_hz": 2**63},
+        {"clock_hz": "fast"},
         {"fan": 3},
         None,
     ],

@@ -8,10 +8,11 @@ from __future__ import annotations
 from apiflask import Schema
 from apiflask.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
 from apiflask.validators import OneOf, Range, Regexp
-from marshmallow import INCLUDE
+from marshmallow import INCLUDE, post_load
 
 from accelpool_broker.models import NodeState
 from accelpool_broker.resources.fields import (
+    MAX_INT,
     about,
     count_field,
     instant_field,
@@ -21,6 +22,14 @@ from accelpool_broker.services.devices import DeviceState
 
 KINDS = ("gpu", "cpu", "accelerator", "custom")
 MAX_WAIT_S = 25.0
+POSSIBLE_READINGS = {
+    "utilization": (0.0, 1.0),
+    "memory_utilization": (0.0, 1.0),
+    "memory_used_bytes": (0, MAX_INT),
+    "temperature_c": (-300.0, 1000.0),
+    "power_w": (0.0, 1e6),
+    "clock_hz": (0, MAX_INT),
+}
 
 
 class ListQuery(Schema):
@@ -114,35 +123,39 @@ class LoadedImageOut(Schema):
 
 
 class Readings(Schema):
-    """What a device measures, whoever uses it; null is what it does not tell."""
+    """What a device measures, whoever uses it; null is what it does not tell, or what cannot be."""
 
     utilization = Float(
         load_default=None,
         allow_none=True,
-        validate=Range(0, 1),
-        metadata=about("the part of the last moment, of up to a second, in which kernels ran"),
+        metadata=about("the part of the last moment, of up to a second, in which kernels ran: 0 to 1"),
     )
     memory_utilization = Float(
         load_default=None,
         allow_none=True,
-        validate=Range(0, 1),
-        metadata=about("the part of it in which device memory was read or written"),
+        metadata=about("the part of it in which device memory was read or written: 0 to 1"),
     )
-    memory_used_bytes = count_field(
+    memory_used_bytes = Integer(
+        strict=True,
         load_default=None,
         allow_none=True,
         metadata=about("device memory in use, by all processes and by the driver"),
     )
-    temperature_c = Float(
-        load_default=None, allow_none=True, validate=Range(-300, 1000), metadata=about("in degrees Celsius")
+    temperature_c = Float(load_default=None, allow_none=True, metadata=about("in degrees Celsius"))
+    power_w = Float(load_default=None, allow_none=True, metadata=about("what the board takes, in watts"))
+    clock_hz = Integer(
+        strict=True, load_default=None, allow_none=True, metadata=about("of its compute units")
     )
-    power_w = Float(
-        load_default=None,
-        allow_none=True,
-        validate=Range(0, 1e6),
-        metadata=about("what the board takes, in watts"),
-    )
-    clock_hz = count_field(load_default=None, allow_none=True, metadata=about("of its compute units"))
+
+    @post_load
+    def _drop_what_cannot_be(self, told: dict[str, float | None], **_: object) -> dict[str, float | None]:
+        """Take what is out of its range as not told: an odd sensor must not cost a node its report."""
+        return {name: value if _can_be(name, value) else None for name, value in told.items()}
+
+
+def _can_be(name: str, value: float | None) -> bool:
+    low, high = POSSIBLE_READINGS[name]
+    return value is not None and low <= value <= high
 
 
 class DeviceOut(Schema):

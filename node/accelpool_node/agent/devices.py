@@ -130,6 +130,11 @@ class Devices:
         told = None if device is None else device.report.hardware
         return told if isinstance(told, str) else name
 
+    def faces(self, names: Iterable[str]) -> list[str]:
+        """Return devices and all others that are the same hardware as one of them, by their names."""
+        pieces = {self.hardware(name) for name in names}
+        return [name for name in self._devices if self.hardware(name) in pieces]
+
     def of(self, environment: str) -> list[NodeDevice]:
         """Return the devices of an environment."""
         return [device for device in self._devices.values() if device.environment == environment]

@@ -45,8 +45,8 @@ class Health:
         self._woken = asyncio.Event()
 
     def suspect(self, names: Iterable[str]) -> None:
-        """Have devices probed soon."""
-        self._suspects.update(names)
+        """Have devices probed soon, by all their faces: what harmed the hardware by one harms each."""
+        self._suspects.update(self._devices.faces(names))
         self._woken.set()
 
     async def run(self) -> None:

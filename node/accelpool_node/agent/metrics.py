@@ -139,14 +139,16 @@ class AgentMetrics(Collector):
         )
 
     def _of_devices(self) -> Iterator[Metric]:
-        faults, shares = self._parts.devices.faults, self._parts.shares
+        devices, shares, labels = self._parts.devices, self._parts.shares, ("device", "hardware")
+        places = {name: (name, devices.hardware(name)) for name in devices.faults}
         yield gauge(
             "device_up",
             "Whether a device works: 0 if it is faulty.",
-            ("device",),
-            {(name,): not fault for name, fault in faults.items()},
+            labels,
+            {places[name]: not fault for name, fault in devices.faults.items()},
         )
-        yield from _of_each("device", DEVICE_ROWS, {name: shares.of_device(name) for name in faults})
+        read = {place: shares.of_device(name) for name, place in places.items()}
+        yield from _of_each(labels, DEVICE_ROWS, read)
 
     def _of_sessions(self) -> Iterator[Metric]:
         tally, environments = self._parts.tally, self._parts.pools
@@ -226,7 +228,7 @@ class AgentMetrics(Collector):
                 for state, count in (("warm", pool.idle), ("starting", pool.starting))
             },
         )
-        yield from _of_each("environment", POOL_ROWS, pools)
+        yield from _of_each(("environment",), POOL_ROWS, _by_one(pools))
 
     def _of_builds(self) -> Iterator[Metric]:
         """Yield what builders have said; each is asked, and has said more when this is asked for again."""
@@ -243,10 +245,14 @@ class AgentMetrics(Collector):
                 for outcome, count in (("hit", one.hits), ("miss", one.misses), ("declined", one.declined))
             },
         )
-        yield from _of_each("environment", BUILDER_ROWS, counts)
+        yield from _of_each(("environment",), BUILDER_ROWS, _by_one(counts))
 
 
-def _of_each(label: str, rows: Rows[T], read: Mapping[str, T]) -> Iterator[Metric]:
-    """Yield a metric for each row, with a sample of all that is `read`."""
+def _of_each(labels: Sequence[str], rows: Rows[T], read: Mapping[tuple[str, ...], T]) -> Iterator[Metric]:
+    """Yield a metric for each row, with a sample of all that is `read`, by the labels' values."""
     for family, name, documentation, value_of in rows:
-        yield family(name, documentation, (label,), {(key,): value_of(one) for key, one in read.items()})
+        yield family(name, documentation, labels, {values: value_of(one) for values, one in read.items()})
+
+
+def _by_one(read: Mapping[str, T]) -> dict[tuple[str, ...], T]:
+    return {(value,): one for value, one in read.items()}

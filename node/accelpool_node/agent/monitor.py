@@ -57,6 +57,8 @@ class Monitor:
         self._limit_s = limit_s
         self._clock = clock
         self._last: tuple[float, list[Gpu]] | None = None
+        self._over = asyncio.Event()  # no child is there
+        self._over.set()
 
     async def look(self) -> list[Gpu]:
         """Return the GPUs that there are now; none where nothing tells of them."""
@@ -70,6 +72,7 @@ class Monitor:
         """Keep listening; return where there is nothing to listen to, and try again later where it ends."""
         pause_s = FIRST_PAUSE_S
         while True:
+            await self._over.wait()  # where a driver hangs, one child is enough
             before = self._last
             ending = await self._listen([], self._take)
             if ending == NONE_THERE:
@@ -95,22 +98,21 @@ class Monitor:
 
     async def _listen(self, arguments: Sequence[str], on_look: Callable[[list[Gpu]], None]) -> str:
         """Hear a child until it ends, is silent for too long or talks nonsense, and return how it ended."""
-        ended = asyncio.Event()
+        over = asyncio.Event()
         try:
-            child, output = self._start(arguments, ended.set)
+            child, output = self._start(arguments, over.set)
         except OSError as error:
             return f"could not be started: {error}"
+        self._over = over
         why = ""
         try:
             why = await self._hear(output, on_look)
             if not why:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(EXIT_LIMIT_S):
-                        await ended.wait()
+                await _wait_a_while(over)
         finally:
             child.kill(why)
-        await ended.wait()
-        return child.ending
+        await _wait_a_while(over)
+        return child.ending or f"does not end: {why or 'it said no more'}"
 
     def _start(self, arguments: Sequence[str], on_end: Callable[[], None]) -> tuple[Child, IO[bytes]]:
         """Return a child, and the end of a pipe where its output comes.
@@ -148,3 +150,10 @@ class Monitor:
             return f"it printed garbage: {error}"
         finally:
             transport.close()
+
+
+async def _wait_a_while(over: asyncio.Event) -> None:
+    """Wait for a child's end, but not for ever: in a driver that hangs it heeds no signal."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(EXIT_LIMIT_S):
+            await over.wait()

@@ -39,7 +39,7 @@ class Seat:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceShares:
-    """What the leases that had sessions on a device may have of it, and have.
+    """What the leases that had sessions on a device's hardware may have of it, and have.
 
     Attributes:
         leases: How many they are.
@@ -96,8 +96,8 @@ class Shares:
         return Seat(hardware=hardware, share=told, descriptor=registry.ledger.descriptor)
 
     def of_device(self, device: str) -> DeviceShares:
-        """Return what leases have of a device now."""
-        registry = self._registries.get(device)
+        """Return what leases have of a device's hardware now."""
+        registry = self._registries.get(self._hardware(device))
         if registry is None:
             return DeviceShares()
         limits = [registry.limits(lease) for lease in registry.leases()]

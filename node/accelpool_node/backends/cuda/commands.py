@@ -115,7 +115,7 @@ class Commands:
                 streams.between_devices(*places, size, queue.stream)
                 for buffer in (source, target):
                     if buffer.context is not queue.context:
-                        buffer.owner.used_elsewhere(event)
+                        buffer.owner.used_by(queue)
             kept.clear()
 
         return enqueue(queue, wait_for, issue)

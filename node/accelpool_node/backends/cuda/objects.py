@@ -11,6 +11,7 @@ from typing import Any
 
 from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.context import CudaContext
+from accelpool_node.backends.cuda.owners import Owner
 from accelpool_node.backends.cuda.streams import Stream
 
 OUT_OF_ORDER, PROFILING = 1 << 0, 1 << 1
@@ -103,35 +104,6 @@ class CudaEvent:
         for event in (self.done, self.started):
             if event is not None:
                 self.context.give_event(event, is_timed=is_timed)
-
-
-class Owner:
-    """What memory of a context lives with.
-
-    Giving memory back waits for what its own context does with it, but not for another one's copies.
-
-    Args:
-        context: Its context.
-    """
-
-    def __init__(self, context: CudaContext) -> None:
-        self._context = context
-        self._elsewhere: dict[int, CudaEvent] = {}
-
-    def used_elsewhere(self, event: CudaEvent) -> None:
-        """Note that a command of another context uses the memory; the last one of each queue is enough."""
-        self._elsewhere[id(event.queue)] = event
-
-    def _end(self, end: Callable[[], None]) -> None:
-        """Have the memory given back once no other context uses it."""
-        self._context.leave_to(functools.partial(_end_after, list(self._elsewhere.values()), end))
-
-
-def _end_after(users: list[CudaEvent], end: Callable[[], None]) -> None:
-    for event in users:
-        if event.done is not None:
-            event.done.synchronize()
-    end()
 
 
 class Allocation(Owner):
