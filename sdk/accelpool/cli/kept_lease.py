@@ -16,7 +16,6 @@ import msgspec
 from accelpool.acquisition import Acquisition
 from accelpool.cli import keeper, lease_file
 from accelpool.cli.failures import ExitCode, StartFailed
-from accelpool.cli.lease_file import LeaseFile
 from accelpool.cli.process_reference import ProcessReference
 from accelpool.credentials import Credentials
 from accelpool.lease_request import LeaseRequest
@@ -130,21 +129,21 @@ def take(
     return KeptLease(acquisition, process, folder, say)
 
 
-def end_by_file(path: Path) -> LeaseFile:
-    """End the lease of a lease file, by its keeper if that lives; return what was in the file.
+def end_by_file(path: Path) -> tuple[str, bool]:
+    """End the lease of a lease file, by its keeper if that lives; return its id, and whether that has ended.
 
     Raises:
         CommandFailed: There is no such file any more.
     """
-    found = lease_file.read(path)
+    found, has_ended = lease_file.read(path), False
     with contextlib.suppress(ProcessLookupError):
         process = found.keeper.open()
         signal.pidfd_send_signal(process, signal.SIGTERM)
         poller = select.poll()
         poller.register(process, select.POLLIN)
-        poller.poll(END_LIMIT_S * 1000)
+        has_ended = bool(poller.poll(END_LIMIT_S * 1000))
     lease_file.remove(path.parent)
-    return found
+    return found.lease, has_ended
 
 
 def _start_keeper(is_heard: bool) -> subprocess.Popen[bytes]:
