@@ -166,6 +166,39 @@ def test_jobs_of_github_beside_each_other_are_who_they_are_and_leave_no_token(
     assert_given_back(pool, cli)
 
 
+def test_a_lease_of_githubs_job_outlives_the_token_that_it_was_granted_to(
+    github: Any, pool: Pool, cli: Cli
+) -> None:
+    job = github(run="true", ttl="5")
+    steps = job.each_step()
+    while next(steps) != WAITS:
+        pass
+    assert not job.is_failed, job.steps
+    revoke_tokens(cli, pool, "ci")
+    wait_until(lambda: revoke_tokens(cli, pool, "ci"))  # it has got another one, and again
+    ended = last_end(pool)
+    wait_until(lambda: last_end(pool) > ended)
+    for _ in steps:
+        pass
+    assert not job.is_failed, job.steps
+    assert "is given back" in job.steps[GIVES_BACK].output
+    assert_given_back(pool, cli)
+
+
+def revoke_tokens(cli: Cli, pool: Pool, account: str) -> list[str]:
+    """Revoke the tokens that an account has, as if they had ended; return their ids."""
+    listed = cli.json("token", "list", "--account", account, pool=pool)["tokens"]
+    held = [token["id"] for token in listed if token["revoked_at"] is None]
+    for id in held:
+        assert cli.call("token", "revoke", id, pool=pool).exit_code == 0
+    return held
+
+
+def last_end(pool: Pool) -> str:
+    """Return when the newest lease ends unless it is renewed."""
+    return leases(pool)[0]["expires_at"] or ""
+
+
 def test_githubs_commands_that_fail_fail_the_job_and_give_the_lease_back(
     github: Any, pool: Pool, cli: Cli
 ) -> None:

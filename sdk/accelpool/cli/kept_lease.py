@@ -17,11 +17,11 @@ from accelpool.acquisition import Acquisition
 from accelpool.cli import keeper, lease_file
 from accelpool.cli.failures import ExitCode, StartFailed
 from accelpool.cli.process_reference import ProcessReference
+from accelpool.cli.token_exchange import token_again
 from accelpool.credentials import Credentials
 from accelpool.lease_request import LeaseRequest
 from accelpool.records import LeaseRecord
 from accelpool.rest import RestClient
-from accelpool.settings import token_now
 
 SAY_AFTER_S = 1.0
 END_LIMIT_S = 15.0  # it may be in the midst of a renewal, and gives the lease back then
@@ -110,7 +110,7 @@ def take(
     """
     acquisition = Acquisition(
         rest=RestClient(
-            credentials.url, credentials.token, credentials.ca, reread=partial(token_now, credentials.url)
+            credentials.url, credentials.token, credentials.ca, reread=partial(token_again, credentials)
         ),
         request=request,
         is_insecure=credentials.is_insecure,

@@ -10,7 +10,7 @@ import typer
 
 from accelpool.cli import kept_lease
 from accelpool.cli.access import client, pool
-from accelpool.cli.failures import CommandFailed
+from accelpool.cli.failures import CommandFailed, NoPool
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output, human_bytes, pieces_of, plural, shortened
 from accelpool.cli.settings import CliSettings
@@ -130,7 +130,7 @@ def release(
     output = Output(json)
     try:
         answer = client(url).request("DELETE", f"/leases/{quote(id, safe='')}").body
-    except Unauthorized:  # the keeper's token may be the only one, as in a CI job
+    except (Unauthorized, NoPool):  # the keeper's token may be the only one, as in a CI job
         if not is_by_keeper:
             raise
         output.document({"lease": {"id": id, "state": None, "reason": "its keeper has given it back"}})
