@@ -117,7 +117,9 @@ class Issuer:
             return self._poll(form)
         if path == "/github":
             assert headers["Authorization"] == "Bearer of-the-job"
-            return 200, {"value": self.token(aud=parse_qs(query)["audience"][0])}
+            asked = {name: values[0] for name, values in parse_qs(query).items()}
+            claims = {"repository": asked["repository"]} if "repository" in asked else {}
+            return 200, {"value": self.token(aud=asked["audience"], **claims)}
         return 404, {}
 
     def _poll(self, form: dict[str, str]) -> tuple[int, Any]:

@@ -2,7 +2,8 @@
 
     {"url": "http://127.0.0.1:8750", "token": "..."}
 
-A third member, `ca`, is the file of the authorities that vouch for the broker's certificate.
+A third member, `ca`, is the file of the authorities that vouch for the broker's certificate. A fourth,
+`audience`, is there where a CI job has logged in: whom its ID token was meant for.
 
 Only its owner may read it (mode 0600).
 """
@@ -20,12 +21,14 @@ from accelpool_wire.private_file import PRIVATE_DIR, replace_file
 class Credentials(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A pool's URL, the token to use it with, and the file of authorities; "" for those of the system.
 
+    With an `audience` the token was given to a CI job, for an ID token that was meant for that.
     With `is_insecure` nodes need no TLS, though the broker has it; that is not in the file.
     """
 
     url: str
     token: str
     ca: str = ""
+    audience: str = ""
     is_insecure: bool = False
 
     def __repr__(self) -> str:

@@ -138,7 +138,7 @@ class DeviceRecord(Record, frozen=True, kw_only=True):
         name: Its name on its node.
         state: "free", "leased", "faulty" or "lost".
         attributes: What its node tells of it, by name.
-        readings: What it measures, None if its node does not tell.
+        readings: What it measures, None if its node does not tell, or other tenants have it.
     """
 
     id: str

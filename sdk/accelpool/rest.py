@@ -123,16 +123,16 @@ class RestClient:
             TransportError: The broker could not be reached in time.
             RemoteProtocolError: What answered is no broker.
         """
-        began_at, pause_s = self.clock(), PAUSE_S
+        began_at, pause_s, is_reread = self.clock(), PAUSE_S, False
         while True:
             sent = self._headers
             try:
                 return self._once(method, path, json, form, params, headers, timeout_s + wait_s)
             except Unauthorized:
-                headers_now = _headers(self.reread())
+                headers_now = {} if is_reread else _headers(self.reread())
                 if len(headers_now) < 2 or headers_now == sent:
                     raise
-                self._headers = headers_now
+                self._headers, is_reread = headers_now, True
             except (TransportError, Unavailable, TooManyRequests) as error:
                 pause = _pause(error, pause_s)
                 limit_s = max(retry_s, THROTTLED_S) if isinstance(error, TooManyRequests) else retry_s

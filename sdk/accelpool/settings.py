@@ -90,7 +90,11 @@ class Settings:
             )
         ca = self.ca or saved.ca
         return Credentials(
-            url=saved.url.rstrip("/"), token=token or saved.token, ca=ca, is_insecure=self.is_insecure
+            url=saved.url.rstrip("/"),
+            token=token or saved.token,
+            ca=ca,
+            audience="" if token else saved.audience,
+            is_insecure=self.is_insecure,
         )
 
     def _missing(self, url: str | None) -> str:

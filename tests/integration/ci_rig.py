@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,17 @@ class Job:
             cancelled_in: During which step somebody cancels the job, by its name.
             once: Returns once that is to happen.
         """
+        for _ in self.each_step(cancelled_in, once):
+            pass
+
+    def each_step(self, cancelled_in: str = "", once: Ready = lambda: True) -> Iterator[str]:
+        """Run a step and tell its name, until all have run; as `run` else."""
         for step in self.action["runs"]["steps"]:
             if self._is_due(step.get("if", "")):
                 is_cancelled = step["name"] == cancelled_in
                 self._run(step, once if is_cancelled else None)
                 self.is_failed |= is_cancelled
+            yield step["name"]
 
     @property
     def outputs(self) -> dict[str, str]:

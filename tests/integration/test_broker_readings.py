@@ -25,8 +25,17 @@ READINGS = {
 }
 
 
-def measured(broker: BrokerInProcess) -> list[dict | None]:
-    return [item["readings"] for item in broker.json("GET", "/devices")["items"]]
+def measured(broker: BrokerInProcess, role: str = "user") -> list[dict | None]:
+    items = broker.json("GET", "/devices", role=role)["items"]
+    each = [broker.json("GET", f"/devices/{item['id']}", role=role) for item in items]
+    assert each == items
+    return [item["readings"] for item in items]
+
+
+def join(broker: BrokerInProcess, name: str, tenant: str | None, role: str = "member") -> str:
+    tenants = [] if tenant is None else [tenant]
+    broker.json("POST", "/accounts", {"name": name, "role": role, "tenants": tenants})
+    return broker.json("POST", "/tokens", {"name": "first", "account": name})["token"]
 
 
 def test_what_a_device_measures_is_shown_until_its_node_says_otherwise(broker: BrokerInProcess) -> None:
@@ -53,6 +62,31 @@ def test_a_faulty_device_shows_what_it_measures_and_a_lost_or_restarted_one_does
     assert measured(broker) == [READINGS]
     broker.register("n1", "gpu:a", boot_id="boot-2")
     assert measured(broker) == [None]
+
+
+def test_what_a_device_measures_is_not_shown_to_tenants_who_have_no_part_of_it(
+    broker: BrokerInProcess,
+) -> None:
+    broker.register("n1", "gpu:a", "gpu:b")
+    broker.report(sequence=1, readings={"a": READINGS, "b": READINGS})
+    mira, noor = join(broker, "mira", "vision"), join(broker, "noor", "speech")
+    operator = join(broker, "olga", None, role="operator")
+    lease = broker.json("POST", "/leases", {}, role=mira)
+    assert measured(broker, mira) == measured(broker, operator) == measured(broker) == [READINGS, READINGS]
+    assert measured(broker, noor) == [None, READINGS]
+    broker.json("DELETE", f"/leases/{lease['id']}", role=mira)
+    assert measured(broker, noor) == [READINGS, READINGS]
+
+
+def test_who_shares_a_device_sees_what_all_of_it_measures(broker: BrokerInProcess) -> None:
+    broker.register("n1", "gpu:a")
+    broker.report(sequence=1, readings={"a": READINGS})
+    mira, noor = join(broker, "mira", "vision"), join(broker, "noor", "speech")
+    quarter = {"memory_bytes": GIB, "compute": 0.25}
+    broker.json("POST", "/leases", quarter, role=mira)
+    assert measured(broker, noor) == [None]
+    broker.json("POST", "/leases", quarter, role=noor)
+    assert measured(broker, noor) == [READINGS]
 
 
 def test_what_a_device_measures_wakes_nobody_and_changes_no_revision(broker: BrokerInProcess) -> None:

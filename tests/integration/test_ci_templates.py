@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,11 +40,12 @@ def issuer(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iss
     """An issuer whose tokens for acme/solver let in as the account `ci`."""
     cli = Cli(tmp_path_factory.mktemp("admin"))
     with running_issuer() as found:
-        cli.json("account", "create", "ci", "--service", "--tenant", "vision", pool=pool)
-        cli.json(
-            "trust", "add", "solver", "--issuer", found.url, "--audience", pool.url, "--account", "ci",
-            "--claim", "repository=acme/solver", pool=pool,
-        )  # fmt: skip
+        for account, repository in (("ci", "acme/solver"), ("ci-of-mesh", "acme/mesh")):
+            cli.json("account", "create", account, "--service", "--tenant", "vision", pool=pool)
+            cli.json(
+                "trust", "add", account, "--issuer", found.url, "--audience", pool.url, "--account", account,
+                "--claim", f"repository={repository}", pool=pool,
+            )  # fmt: skip
         yield found
 
 
@@ -51,13 +53,13 @@ def issuer(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iss
 def github(cli: Cli, pool: Pool, issuer: Issuer, driver: dict[str, str]) -> Any:
     """Makes a job of GitHub's that uses the action."""
 
-    def job(**inputs: str) -> Job:
+    def job(folder: str = "job", repository: str = "acme/solver", **inputs: str) -> Job:
         of_job = {
-            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}/github?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}/github?repository={repository}",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-job",
         }
-        (cli.home / "job").mkdir()
-        return Job(cli.home / "job", cli.variables(**of_job, **driver), {"url": pool.url, **inputs})
+        (cli.home / folder).mkdir()
+        return Job(cli.home / folder, cli.variables(**of_job, **driver), {"url": pool.url, **inputs})
 
     return job
 
@@ -66,10 +68,13 @@ def github(cli: Cli, pool: Pool, issuer: Issuer, driver: dict[str, str]) -> Any:
 def gitlab(cli: Cli, pool: Pool, issuer: Issuer, driver: dict[str, str]) -> Any:
     """Makes a job of GitLab's that extends the template."""
 
-    def job(shell: str = "bash", **variables: str) -> Scripts:
-        token = issuer.token(aud=pool.url)
+    def job(
+        shell: str = "bash", folder: str = "", repository: str = "acme/solver", **variables: str
+    ) -> Scripts:
+        token = issuer.token(aud=pool.url, repository=repository)
         of_job = {"ACCELPOOL_URL": pool.url, "ACCELPOOL_ID_TOKEN": token, **variables}
-        return Scripts(cli.home, cli.variables(**of_job, **driver), (shell,))
+        (cli.home / folder).mkdir(exist_ok=True)
+        return Scripts(cli.home / folder, cli.variables(**of_job, **driver), (shell,))
 
     return job
 
@@ -100,6 +105,27 @@ def assert_given_back(pool: Pool, cli: Cli, last: str = "released") -> None:
     assert states(pool).isdisjoint({"queued", "active"})
     cli.assert_nothing_is_left()
     assert list((cli.home / "runtime").iterdir()) == []
+    assert tokens_below(cli.home) == []
+
+
+def tokens_below(folder: Path) -> list[Path]:
+    """Return the files that have a token of an account."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if re.search(rb"ap[su]_", path.read_bytes())]
+
+
+def accounts(pool: Pool, *ids: str) -> list[str]:
+    """Return whose leases are."""
+    return [lease["account"] for id in ids for lease in leases(pool) if lease["id"] == id]
+
+
+def own_credentials(cli: Cli, pool: Pool) -> tuple[Path, str]:
+    """Have whom the runner runs as be known to the pool, by a token that is none any more."""
+    path = cli.home / ".config" / "accelpool" / "credentials.json"
+    content = json.dumps({"url": pool.url, "token": "x"})
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    return path, content
 
 
 @pytest.mark.parametrize(("path", "schema"), [(ACTION, "github-actions"), (TEMPLATE, "gitlab-ci")])
@@ -125,13 +151,61 @@ def test_githubs_commands_run_under_a_lease_that_ends_with_them(github: Any, poo
     assert_given_back(pool, cli)
 
 
+def test_jobs_of_github_beside_each_other_are_who_they_are_and_leave_no_token(
+    github: Any, pool: Pool, cli: Cli
+) -> None:
+    own, content = own_credentials(cli, pool)
+    part = {"run": "true", "memory": "25%", "compute": "25%"}
+    one, other = github("one", **part), github("other", "acme/mesh", **part)
+    for step, _ in zip(one.each_step(), other.each_step(), strict=True):
+        assert tokens_below(cli.home) == [] or step in ("Log in to the pool", WAITS), step
+    assert not one.is_failed, one.steps
+    assert not other.is_failed, other.steps
+    assert accounts(pool, one.outputs["lease"], other.outputs["lease"]) == ["ci", "ci-of-mesh"]
+    assert own.read_text() == content
+    assert_given_back(pool, cli)
+
+
+def test_a_lease_of_githubs_job_outlives_the_token_that_it_was_granted_to(
+    github: Any, pool: Pool, cli: Cli
+) -> None:
+    job = github(run="true", ttl="5")
+    steps = job.each_step()
+    while next(steps) != WAITS:
+        pass
+    assert not job.is_failed, job.steps
+    revoke_tokens(cli, pool, "ci")
+    wait_until(lambda: revoke_tokens(cli, pool, "ci"))  # it has got another one, and again
+    ended = last_end(pool)
+    wait_until(lambda: last_end(pool) > ended)
+    for _ in steps:
+        pass
+    assert not job.is_failed, job.steps
+    assert "is given back" in job.steps[GIVES_BACK].output
+    assert_given_back(pool, cli)
+
+
+def revoke_tokens(cli: Cli, pool: Pool, account: str) -> list[str]:
+    """Revoke the tokens that an account has, as if they had ended; return their ids."""
+    listed = cli.json("token", "list", "--account", account, pool=pool)["tokens"]
+    held = [token["id"] for token in listed if token["revoked_at"] is None]
+    for id in held:
+        assert cli.call("token", "revoke", id, pool=pool).exit_code == 0
+    return held
+
+
+def last_end(pool: Pool) -> str:
+    """Return when the newest lease ends unless it is renewed."""
+    return leases(pool)[0]["expires_at"] or ""
+
+
 def test_githubs_commands_that_fail_fail_the_job_and_give_the_lease_back(
     github: Any, pool: Pool, cli: Cli
 ) -> None:
     job = github(run="false | cat\necho not here")
     job.run()
     assert (job.is_failed, job.steps[RUNS].code, job.steps[RUNS].output) == (True, 1, "")
-    assert job.steps[GIVES_BACK].output == f"Lease {job.outputs['lease']} is released.\n"
+    assert job.steps[GIVES_BACK].output == f"Lease {job.outputs['lease']} is given back.\n"
     assert_given_back(pool, cli)
 
 
@@ -211,6 +285,24 @@ def test_gitlabs_script_runs_under_a_lease_that_ends_with_it(
     assert f"accelpool: lease {id}, after {waited.strip()} s in the queue\n" in output
     done = job.after()
     assert (done.code, done.output) == (0, "")
+    assert_given_back(pool, cli)
+
+
+def test_jobs_of_gitlab_beside_each_other_are_who_they_are_and_leave_no_token(
+    gitlab: Any, pool: Pool, cli: Cli
+) -> None:
+    own, content = own_credentials(cli, pool)
+    part = {"ACCELPOOL_MEMORY": "25%", "ACCELPOOL_COMPUTE": "25%"}
+    jobs = [
+        gitlab(folder="one", **part),
+        gitlab(folder="other", repository="acme/mesh", **part),
+    ]
+    started = [job.start('echo "$ACCELPOOL_LEASE" > id') for job in jobs]
+    said = [process.communicate(timeout=60)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    ids = [(job.folder / "id").read_text().strip() for job in jobs]
+    assert accounts(pool, *ids) == ["ci", "ci-of-mesh"]
+    assert own.read_text() == content
     assert_given_back(pool, cli)
 
 

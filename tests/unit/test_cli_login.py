@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from accelpool import credentials
-from accelpool.cli import login
+from accelpool.cli import login, token_exchange
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.job_id_token import job_id_token
 from accelpool.cli.settings import CliSettings
@@ -53,7 +53,7 @@ def test_what_names_no_login_methods_is_no_broker(body: Any) -> None:
 @pytest.mark.parametrize("body", [None, [], {}, {**MADE, "access_token": 7}])
 def test_what_gives_no_token_is_no_broker(body: Any) -> None:
     with pytest.raises(RemoteProtocolError, match="without a token"):
-        login._exchange(Rest(body), "a.b.c")  # type: ignore[arg-type]
+        token_exchange.exchange(Rest(body), "a.b.c")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("body", [{}, {"value": ""}, {"value": 7}])
@@ -98,7 +98,9 @@ def test_the_credentials_of_another_pool_are_kept(monkeypatch: pytest.MonkeyPatc
     aside = path.with_name("credentials.json.previous")
     assert str(aside) in done.stderr.replace("\n", "")
     assert credentials.load(aside) == other
-    assert credentials.load(path) == credentials.Credentials(url="http://pool", token="aps_x")
+    assert credentials.load(path) == credentials.Credentials(
+        url="http://pool", token="aps_x", audience="http://pool"
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -110,3 +112,22 @@ def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch
     assert isinstance(done.exception, CommandFailed)
     assert "cannot be written to" in str(done.exception)
     assert "No space left on device" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("started_at", "timeout", "is_warned"),
+    [
+        ("2027-01-15T07:00:00Z", "3600", False),
+        ("2027-01-15T07:00:00Z", "3601", True),
+        ("2027-01-15T07:00:00", "7200", False),
+        ("yesterday", "7200", False),
+        ("", "", False),
+    ],
+)
+def test_a_job_of_gitlab_that_may_outlive_its_token_is_warned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started_at: str, timeout: str, is_warned: bool
+) -> None:
+    told = {"CI_JOB_STARTED_AT": started_at, "CI_JOB_TIMEOUT": timeout}
+    done = run(monkeypatch, tmp_path, ACCELPOOL_TOKEN="", **told)
+    assert done.exit_code == 0
+    assert ("lifetime has to cover the job's" in done.stderr.replace("\n", " ")) is is_warned

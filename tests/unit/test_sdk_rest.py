@@ -124,6 +124,17 @@ def test_a_token_that_is_refused_is_read_again_and_a_new_one_tried_once():
     assert len(adapter.requests) == 3
 
 
+def test_a_source_that_has_a_new_token_each_time_is_asked_once_for_a_request():
+    rest, adapter, _ = client(*[problem(401, "unauthorized", "ended")] * 3)
+    tokens = iter(["second", "third"])
+    rest.reread = lambda: next(tokens)
+    with pytest.raises(errors.Unauthorized, match="ended"):
+        rest.request("PATCH", "/leases/L")
+    assert [request.headers["Authorization"] for request, _ in adapter.requests] == [
+        "Bearer secret", "Bearer second"
+    ]  # fmt: skip
+
+
 def test_a_token_that_another_thread_read_again_meanwhile_is_tried_too():
     rest, adapter, _ = client(
         problem(401, "unauthorized"), ok({"b": 2}), problem(401, "unauthorized"), ok({"a": 1})

@@ -184,7 +184,10 @@ class DeviceOut(Schema):
     readings = Nested(
         Readings,
         allow_none=True,
-        metadata=about("a few seconds old; null if its node does not tell"),
+        metadata=about(
+            "a few seconds old; null if its node does not tell, or only tenants have it whose leases one may "
+            "not see"
+        ),
     )
 
 

@@ -24,11 +24,15 @@ class DeviceState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SeenDevice:
-    """A device, what it is doing, and the ids of those leases that have parts of it and may be seen."""
+    """A device, what it is doing, and the ids of those leases that have parts of it and may be seen.
+
+    With `is_others` tenants have it of whom nothing may be seen.
+    """
 
     device: Device
     state: DeviceState
     leases: tuple[str, ...]
+    is_others: bool
 
     @property
     def free_memory_bytes(self) -> int:
@@ -44,8 +48,8 @@ class SeenDevice:
 
     @property
     def readings(self) -> dict[str, float | None] | None:
-        """What it measured a few seconds ago; None if its node does not tell."""
-        if self.state is DeviceState.LOST:
+        """What it measured a few seconds ago; None if its node does not tell, or it is of others' work."""
+        if self.state is DeviceState.LOST or self.is_others:
             return None
         return self.device.node.readings.get(self.device.name)
 
@@ -68,7 +72,7 @@ class Devices:
             device = tx.device(id)
             if device is None:
                 raise NotFound(f"there is no device {id}", instance=f"/devices/{id}")
-            return _see(device, tx.leases_of_devices([id], within=caller.sees_only).get(id, ()))
+            return _see(device, tx.leases_of_devices([id], within=caller.sees_only).get(id, ()), caller)
 
     def names(self) -> dict[str, tuple[str, str]]:
         """Return the node and the name of each device, by id."""
@@ -89,7 +93,7 @@ class Devices:
         with self._pool.store.read() as tx:
             devices = tx.device_page(kind=kind, node=node, is_free=is_free, after=after, limit=limit)
             held = tx.leases_of_devices((device.id for device in devices), within=caller.sees_only)
-            return [_see(device, held.get(device.id, ())) for device in devices]
+            return [_see(device, held.get(device.id, ()), caller) for device in devices]
 
 
 def state_of(node_state: str, fault: str, used_compute_ppm: int) -> DeviceState:
@@ -101,6 +105,7 @@ def state_of(node_state: str, fault: str, used_compute_ppm: int) -> DeviceState:
     return DeviceState.LEASED if used_compute_ppm else DeviceState.FREE
 
 
-def _see(device: Device, leases: Sequence[str]) -> SeenDevice:
+def _see(device: Device, leases: Sequence[str], caller: Caller) -> SeenDevice:
     state = state_of(device.node.state, device.fault, device.used_compute_ppm)
-    return SeenDevice(device=device, state=state, leases=tuple(leases))
+    is_others = caller.sees_only is not None and device.used_compute_ppm > 0 and not leases
+    return SeenDevice(device=device, state=state, leases=tuple(leases), is_others=is_others)

@@ -13,6 +13,7 @@ accounts     account, whoami: who may use the pool
 tenants      tenants, tenant: who is charged
 login        login: a token for who has an account elsewhere
 device_login  how somebody logs in with any browser; job_id_token: how a CI job does without
+token_exchange  what either gets of the pool for that
 trust        trust: whose ID tokens are exchanged
 ca           ca: certificates for brokers; certificate_authority makes them
 audit        audit: who did what

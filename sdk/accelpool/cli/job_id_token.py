@@ -3,11 +3,13 @@
     ACCELPOOL_ID_TOKEN                                                 the token itself (GitLab: `id_tokens`)
     ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN       where GitHub gives one, and what for
 
-A job of GitHub has the latter two with `permissions: id-token: write`.
+A job of GitHub has the latter two with `permissions: id-token: write`, and gets as many as it asks for.
+GitLab gives one, which is good for one exchange: what that gets has to last for the job.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -54,3 +56,19 @@ def job_id_token(settings: CliSettings, audience: str, client: Asks) -> str:
     if not isinstance(token, str) or not token:
         raise RemoteProtocolError(f"{split.hostname} answered without an ID token")
     return token
+
+
+def may_outlive(settings: CliSettings, expires_at: str) -> bool:
+    """Return whether this job may still run when what it has got for its only ID token ends.
+
+    Args:
+        settings: The environment's say; where that is not GitLab's, nothing is known.
+        expires_at: When that ends, as the broker says it.
+    """
+    try:
+        until = datetime.fromisoformat(settings.job_started_at) + timedelta(
+            seconds=float(settings.job_timeout_s)
+        )
+        return datetime.fromisoformat(expires_at) < until
+    except (ValueError, OverflowError, TypeError):  # not told, or not as it should be
+        return False

@@ -29,6 +29,7 @@ from accelpool.cli.failures import ExitCode, one_line
 from accelpool.cli.output import Output
 from accelpool.cli.process_reference import ProcessReference
 from accelpool.cli.signals import ignore_ending_signals, interrupt_on_ending_signals
+from accelpool.cli.token_exchange import token_again
 from accelpool.cli.tunnel import Tunnels
 from accelpool.credentials import Credentials
 from accelpool.endpoint_security import check_endpoints
@@ -36,7 +37,6 @@ from accelpool.errors import InsecureEndpoint, ProblemError
 from accelpool.lease import Lease, LeaseKeeper, OnNotice
 from accelpool.records import LeaseRecord, NoticeRecord
 from accelpool.rest import RestClient
-from accelpool.settings import token_now
 
 READY = b"ready\n"
 
@@ -78,7 +78,7 @@ def keep(orders: Orders) -> ExitCode:
     """Keep a lease until its holder ends, SIGTERM comes or it is lost."""
     folder = Path(orders.folder)
     pool = orders.pool
-    reread = partial(token_now, pool.url)
+    reread = partial(token_again, pool)
     keeper = LeaseKeeper(RestClient(pool.url, pool.token, pool.ca, reread=reread))
     lease = keeper.adopt(orders.lease, _NoSession())
     lease.on_notice = _tell_notice(lease)

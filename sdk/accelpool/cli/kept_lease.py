@@ -16,13 +16,12 @@ import msgspec
 from accelpool.acquisition import Acquisition
 from accelpool.cli import keeper, lease_file
 from accelpool.cli.failures import ExitCode, StartFailed
-from accelpool.cli.lease_file import LeaseFile
 from accelpool.cli.process_reference import ProcessReference
+from accelpool.cli.token_exchange import token_again
 from accelpool.credentials import Credentials
 from accelpool.lease_request import LeaseRequest
 from accelpool.records import LeaseRecord
 from accelpool.rest import RestClient
-from accelpool.settings import token_now
 
 SAY_AFTER_S = 1.0
 END_LIMIT_S = 15.0  # it may be in the midst of a renewal, and gives the lease back then
@@ -111,7 +110,7 @@ def take(
     """
     acquisition = Acquisition(
         rest=RestClient(
-            credentials.url, credentials.token, credentials.ca, reread=partial(token_now, credentials.url)
+            credentials.url, credentials.token, credentials.ca, reread=partial(token_again, credentials)
         ),
         request=request,
         is_insecure=credentials.is_insecure,
@@ -130,21 +129,21 @@ def take(
     return KeptLease(acquisition, process, folder, say)
 
 
-def end_by_file(path: Path) -> LeaseFile:
-    """End the lease of a lease file, by its keeper if that lives; return what was in the file.
+def end_by_file(path: Path) -> tuple[str, bool]:
+    """End the lease of a lease file, by its keeper if that lives; return its id, and whether that has ended.
 
     Raises:
         CommandFailed: There is no such file any more.
     """
-    found = lease_file.read(path)
+    found, has_ended = lease_file.read(path), False
     with contextlib.suppress(ProcessLookupError):
         process = found.keeper.open()
         signal.pidfd_send_signal(process, signal.SIGTERM)
         poller = select.poll()
         poller.register(process, select.POLLIN)
-        poller.poll(END_LIMIT_S * 1000)
+        has_ended = bool(poller.poll(END_LIMIT_S * 1000))
     lease_file.remove(path.parent)
-    return found
+    return found.lease, has_ended
 
 
 def _start_keeper(is_heard: bool) -> subprocess.Popen[bytes]:

@@ -10,18 +10,16 @@ from accelpool import credentials as saved
 from accelpool.cli.credentials_file import write_credentials
 from accelpool.cli.device_login import DeviceLogin
 from accelpool.cli.failures import LoginFailed, NoPool
-from accelpool.cli.job_id_token import job_id_token
+from accelpool.cli.job_id_token import job_id_token, may_outlive
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.settings import CliSettings
+from accelpool.cli.token_exchange import exchange
 from accelpool.credentials import Credentials
 from accelpool.errors import RemoteProtocolError
 from accelpool.rest import RestClient
 from accelpool.settings import Settings, check_broker_url
 from accelpool_wire.issuer import IssuerClient
-
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a type's name
 
 
 def login(
@@ -52,8 +50,9 @@ def login(
         id_token = job_id_token(settings, audience or pool.url, asking)
     else:
         id_token = _of_a_person(rest, asking, issuer, output)
-    made = _exchange(rest, id_token)
-    found = Credentials(url=pool.url, token=made["access_token"], ca=pool.ca)
+    made = exchange(rest, id_token)
+    meant_for = (audience or pool.url) if ci else ""
+    found = Credentials(url=pool.url, token=made["access_token"], ca=pool.ca, audience=meant_for)
     aside = write_credentials(found, settings.sdk.credentials_path)
     if aside is not None:
         output.note(f"The credentials of another pool were there; they are now in {aside}.")
@@ -65,6 +64,11 @@ def login(
     }
     output.document({"login": told})
     output.text(f"Logged in to {pool.url} as {made['account']}, until {made['expires_at']}.")
+    if ci and not settings.has_more_id_tokens and may_outlive(settings, made["expires_at"]):
+        output.note(
+            "This job may go on for longer than that; a lease that it still has then is lost. The trust "
+            "rule's lifetime has to cover the job's (`accelpool trust add --minutes`)."
+        )
     if settings.sdk.token:
         output.note("ACCELPOOL_TOKEN is set, and comes first: unset it.")
 
@@ -110,12 +114,3 @@ def _is_method(method: Any) -> bool:
     return isinstance(method, dict) and all(
         isinstance(method.get(name), str) for name in ("issuer", "client_id", "scope")
     )
-
-
-def _exchange(rest: RestClient, id_token: str) -> dict[str, str]:
-    form = {"grant_type": EXCHANGE, "subject_token": id_token, "subject_token_type": ID_TOKEN}
-    body = rest.request("POST", "/token-exchange", form=form).body
-    names = ("access_token", "account", "id", "expires_at")
-    if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in names):
-        raise RemoteProtocolError(f"{rest.url}/token-exchange was answered without a token")
-    return {name: body[name] for name in names}

@@ -10,6 +10,7 @@ ACCELPOOL_DRIVER_PATH  the native driver's library, if it is not where it is ins
 ACCELPOOL_ISSUER_CA    the file of the authorities that vouch for an issuer of ID tokens, if not the system's
 ACCELPOOL_ID_TOKEN     the ID token of the CI job that this is
 ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN   where GitHub gives it one
+CI_JOB_STARTED_AT, CI_JOB_TIMEOUT   when GitLab has started it, and for how many seconds it may run
 ACCELPOOL_...      as for the SDK: see `accelpool.settings`
 """
 
@@ -44,6 +45,8 @@ class CliSettings:
         id_token: The ID token of the CI job that this is, or None.
         github_url: Where GitHub gives the job one, or None.
         github_token: With which token, or None.
+        job_started_at: When GitLab has started the job, as it says it; or "".
+        job_timeout_s: For how long it may run, as GitLab says it; or "".
     """
 
     state_dir: Path
@@ -59,6 +62,13 @@ class CliSettings:
     id_token: str | None = field(default=None, repr=False)
     github_url: str | None = None
     github_token: str | None = field(default=None, repr=False)
+    job_started_at: str = ""
+    job_timeout_s: str = ""
+
+    @property
+    def has_more_id_tokens(self) -> bool:
+        """Whether the CI job that this is gets an ID token whenever it asks for one, each good once."""
+        return bool(not self.id_token and self.github_url and self.github_token)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> CliSettings:
@@ -80,4 +90,6 @@ class CliSettings:
             id_token=env.get("ACCELPOOL_ID_TOKEN") or None,
             github_url=env.get("ACTIONS_ID_TOKEN_REQUEST_URL") or None,
             github_token=env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") or None,
+            job_started_at=env.get("CI_JOB_STARTED_AT", ""),
+            job_timeout_s=env.get("CI_JOB_TIMEOUT", ""),
         )
