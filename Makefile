@@ -28,7 +28,7 @@ demo: setup
 PROCESSES ?= 2
 
 test: setup
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # The native OpenCL driver, sdk/accelpool_icd/lib/libaccelpool.so, by the compiler in the ziglang wheel.
 driver: setup

@@ -58,6 +58,7 @@ FAILURES = {
     "507": ("OutOfMemory", "The device or its node is out of memory"),
     "default": ("Failure", "Any other failure, such as a method that the path does not have (405)"),
 }
+PYTHONS_END = r"\Z"
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 
 
@@ -67,6 +68,7 @@ def finish(spec: Any) -> Any:
     for path, method in OPEN:
         spec["paths"][path][method]["security"] = []
     _describe_bodies(spec["paths"])
+    _write_patterns(spec)
     spec["components"]["responses"] = {name: _response(status) for status, (name, _) in FAILURES.items()}
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
@@ -122,6 +124,19 @@ def _response(status: str) -> dict[str, Any]:
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     headers = {"headers": RETRY_AFTER} if status in ("429", "503") else {}
     return {"description": FAILURES[status][1], "content": content} | headers
+
+
+def _write_patterns(tree: Any) -> None:
+    """Write Python's patterns, which match from the beginning on, as JSON Schema has them: ECMA-262's."""
+    if isinstance(tree, list):
+        for each in tree:
+            _write_patterns(each)
+    elif isinstance(tree, dict):
+        for name, value in tree.items():
+            if name == "pattern" and isinstance(value, str):
+                tree[name] = f"^{value.removeprefix('^').removesuffix(PYTHONS_END).removesuffix('$')}$"
+            else:
+                _write_patterns(value)
 
 
 def _without_null(schema: Any) -> None:

@@ -5,5 +5,6 @@ imported until a test asks for an accelerator. `docs/pytest.md` is its manual.
 
     policy          what is to happen when no accelerator can be had; needs nothing
     accelerators    the leases of one test session
+    uses            which test has which leases
     plugin          options, marker, fixtures and reports
 """

@@ -4,7 +4,8 @@ a test asks for          then
 what the session has     it gets the same context, if that can still be used
 something else           the session asks the pool for it; if that would have to wait, the session first
                          gives back what nobody uses now, so that it never waits for itself
-what was refused before  it is refused again without asking; after a wait in vain it is not waited for again
+what can never be        it is refused again without asking
+what was waited for      in vain: it is asked for again, and not waited for again
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import pytest
 import accelpool
 from accelpool import Context, Demand, acquire_options
 from accelpool.acquire_options import AcquireOptions
-from accelpool.errors import AccelpoolError, Invalid, LeaseTimeout
+from accelpool.errors import AccelpoolError, Invalid, LeaseTimeout, Unsatisfiable
 from accelpool.lease_request import LeaseRequest, wait_seconds
 from accelpool_pytest.policy import LeaseScope, Policy, Rules
+from accelpool_pytest.uses import Use
 
 Kind: TypeAlias = str | Demand | Sequence[Demand]
 
@@ -45,15 +47,11 @@ class Granted:
     waited_s: float
     users: int = 0
 
-    def properties(self) -> list[tuple[str, str]]:
-        """Return what a test's report says of it."""
+    def use(self) -> Use:
+        """Return what is told of it."""
         lease = self.context.lease
         devices = ", ".join(f"{share.name} on {share.node}" for share in lease.shares)
-        return [
-            ("accelerator", devices),
-            ("accelerator_lease", lease.id),
-            ("accelerator_waited_s", f"{self.waited_s:.1f}"),
-        ]
+        return Use(devices=devices, lease=lease.id, waited_s=self.waited_s)
 
 
 @dataclass(kw_only=True)
@@ -64,13 +62,17 @@ class Accelerators:
         rules: What pytest's options say.
         ask: Asks the pool, as `accelpool.acquire` does.
         clock: Seconds from any start, never going back.
+
+    Attributes:
+        uses: All that was granted, in order; a shared lease once for each that was given it.
     """
 
     rules: Rules
     ask: Callable[..., Context] = accelpool.acquire
     clock: Callable[[], float] = time.monotonic
+    uses: list[Use] = field(default_factory=list)
     _granted: list[Granted] = field(default_factory=list)
-    _refused: dict[str, AccelpoolError] = field(default_factory=dict)
+    _refused: dict[str, Unsatisfiable | LeaseTimeout] = field(default_factory=dict)
 
     def acquire(self, kind: Kind = "any", **options: Unpack[AcquireOptions]) -> Context:
         """Return a context that stays until the end of the session: for fixtures of a wider scope.
@@ -94,6 +96,7 @@ class Accelerators:
             granted = self._new(request, kind, options, scope)
             self._granted.append(granted)
         granted.users += 1
+        self.uses.append(granted.use())
         return granted
 
     def done(self, granted: Granted) -> None:
@@ -112,15 +115,23 @@ class Accelerators:
     def _new(self, request: LeaseRequest, kind: Kind, options: AcquireOptions, scope: LeaseScope) -> Granted:
         __tracebackhide__ = True
         since = self.clock()
+        found = self._context_or_refusal(request, kind, options)
+        if isinstance(found, Context):
+            return Granted(request=request, context=found, scope=scope, waited_s=self.clock() - since)
+        reason = f"no accelerator: {' '.join(str(found).split())}"
+        if self.rules.policy is Policy.SKIP:
+            pytest.skip(reason)
+        pytest.fail(reason, pytrace=False)
+
+    def _context_or_refusal(
+        self, request: LeaseRequest, kind: Kind, options: AcquireOptions
+    ) -> Context | AccelpoolError:
         try:
-            context = self._acquired(request, kind, options)
+            return self._acquired(request, kind, options)
         except AccelpoolError as error:
-            self._refused[repr(request)] = error
-            reason = f"no accelerator: {' '.join(str(error).split())}"
-            if self.rules.policy is Policy.SKIP:
-                pytest.skip(reason)
-            pytest.fail(reason, pytrace=False)
-        return Granted(request=request, context=context, scope=scope, waited_s=self.clock() - since)
+            if isinstance(error, Unsatisfiable | LeaseTimeout):
+                self._refused[repr(request)] = error
+            return error
 
     def _acquired(self, request: LeaseRequest, kind: Kind, options: AcquireOptions) -> Context:
         wait_s = wait_seconds(options["wait"]) if "wait" in options else self.rules.wait_s
@@ -158,4 +169,5 @@ def _request(kind: Any, options: AcquireOptions) -> LeaseRequest:
         wait_seconds(options.get("wait"))
         return acquire_options.read(kind, {**options, "wait": None})
     except (Invalid, TypeError) as error:
-        pytest.fail(f"accelerator: {error}", pytrace=False)
+        reason = str(error)
+    pytest.fail(f"accelerator: {reason}", pytrace=False)  # after the block: else it is told twice

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelpool_pytest.policy import WAIT_S, LeaseScope, Policy, Rules, scope_of
+from accelpool_pytest.uses import Uses, used
 
 if TYPE_CHECKING:
     from accelpool.context import Context
@@ -24,7 +25,7 @@ MARKER_LINE = (
     "accelerator(kind='any', *, lease='session' or 'test', **options): "
     "what the fixture `accelerator` asks the pool for; options are those of accelpool.acquire"
 )
-LEASE, WAITED = "accelerator_lease", "accelerator_waited_s"
+FIXTURES = {"accelerator", "accelerators"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark every test that asks for an accelerator, so that `-m accelerator` finds them all."""
-    if MARKER in getattr(item, "fixturenames", ()) and item.get_closest_marker(MARKER) is None:
+    if FIXTURES.intersection(getattr(item, "fixturenames", ())) and item.get_closest_marker(MARKER) is None:
         item.add_marker(MARKER)
 
 
@@ -61,14 +62,16 @@ def accelerators(pytestconfig: pytest.Config) -> Iterator[Accelerators]:
     from accelpool_pytest.accelerators import Accelerators
 
     with Accelerators(rules=_rules(pytestconfig)) as held:
+        plugin = Uses(given=held.uses)
+        pytestconfig.pluginmanager.register(plugin)
         yield held
+        pytestconfig.pluginmanager.unregister(plugin)
 
 
 @pytest.fixture
 def accelerator(request: pytest.FixtureRequest, accelerators: Accelerators) -> Iterator[Context]:
     """A context on an accelerator of the pool, as the marker `accelerator` asks for; else on any."""
     granted = accelerators.grant(*_asked(request.node, accelerators.rules))
-    request.node.user_properties += granted.properties()
     yield granted.context
     accelerators.done(granted)
 
@@ -76,13 +79,10 @@ def accelerator(request: pytest.FixtureRequest, accelerators: Accelerators) -> I
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say on how many leases tests ran, and how long these were waited for."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
-    uses = [dict(report.user_properties) for report in reports if getattr(report, "when", "") == "call"]
-    uses = [use for use in uses if LEASE in use]
-    if uses:
-        leases = len({use[LEASE] for use in uses})
-        waited_s = sum(float(use[WAITED]) for use in uses)
+    tests, leases, waited_s = used(report for report in reports if isinstance(report, pytest.TestReport))
+    if tests:
         terminalreporter.write_line(
-            f"accelerators: tests: {len(uses)}, leases: {leases}, waited for them: {waited_s:.1f} s"
+            f"accelerators: tests: {tests}, leases: {leases}, waited for them: {waited_s:.1f} s"
         )
 
 
@@ -108,4 +108,5 @@ def _asked(node: pytest.Item, rules: Rules) -> tuple[Any, Any, LeaseScope]:
     try:
         return marker.args[0] if marker.args else kind, options, scope_of(lease)
     except ValueError as error:
-        pytest.fail(f"accelerator: {error}", pytrace=False)
+        reason = str(error)
+    pytest.fail(f"accelerator: {reason}", pytrace=False)

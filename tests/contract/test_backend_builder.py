@@ -148,4 +148,4 @@ def test_the_binaries_of_a_program_of_the_builder_make_programs(connect, counted
 
 
 def test_counts_are_all_that_a_builder_tells_of_what_it_keeps():
-    assert set(Counts.__struct_fields__) == {"hits", "misses", "declined", "entries", "bytes"}
+    assert set(Counts.__struct_fields__) == {"hits", "misses", "declined", "build_s", "entries", "bytes"}

@@ -14,7 +14,7 @@ import pytest
 import accelpool.cuda.driver as cuda
 from accelpool.cuda.compiler import SourceModule
 from accelpool_node import cuda_toolkit, discover, drivers
-from accelpool_node.agent.devices import attributes, hardware
+from accelpool_node.agent.devices import attributes, place_of
 from accelpool_node.gpus import Gpu, Look, readings_of
 from accelpool_node.mig import with_instances
 
@@ -89,9 +89,9 @@ def test_each_cuda_device_has_the_readings_of_its_gpu(
         for device in listed(environment):
             told = attributes(device)
             found = readings_of(
-                gpus, {"d": {**told, **environment.known}, "p": {"hardware": hardware(device)}}
+                gpus, {"d": {**told, **environment.known}, "p": {"hardware": place_of(device)}}
             )
-            gpu = by_place[hardware(device)]
+            gpu = by_place[place_of(device)]
             expected = {one.uuid: one.readings for one in gpu.instances} or {gpu.uuid: gpu.readings}
             assert found["d"] in expected.values()
             assert found["p"] == gpu.readings  # as for a GPU that OpenCL lends
@@ -123,5 +123,5 @@ def test_each_mig_instance_is_the_one_device_of_its_environment(
         (device,) = listed(environment)
         instance = instances[environment.variables["CUDA_VISIBLE_DEVICES"]]
         assert device.info[0x106A] == instance.uuid.removeprefix("MIG-").replace("-", "")
-        assert hardware(device) == environment.known["parent_hardware"]
+        assert place_of(device) == environment.known["parent_hardware"]
         assert environment.known["mig_profile"] in device.name

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from accelpool_node.agent import metrics_server
 from accelpool_node.agent.metrics_address import MetricsAddress
 from accelpool_node.agent.metrics_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, MetricsServer
 from accelpool_node.agent.tally import Tally
@@ -25,9 +24,11 @@ GET = b"GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n"
 
 
 @contextlib.asynccontextmanager
-async def serving(token: str = "", context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def serving(
+    token: str = "", context: ssl.SSLContext | None = None, *, limit_s: float = 60.0
+) -> AsyncIterator[int]:
     address = MetricsAddress(host="127.0.0.1", port=0, token=token, is_secure=context is not None)
-    async with MetricsServer(address, agents_registry(), context) as server:
+    async with MetricsServer(address, agents_registry(), context, limit_s=limit_s) as server:
         yield server.port
 
 
@@ -110,18 +111,43 @@ def test_over_tls_who_speaks_in_the_clear_gets_nothing() -> None:
     run(body)
 
 
-def test_a_crowd_that_says_nothing_is_gone_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_server, "LIMIT_S", 0.2)
+@contextlib.asynccontextmanager
+async def crowding(port: int) -> AsyncIterator[list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]:
+    """Connect as often as one may, and say nothing."""
+    crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS)]
+    try:
+        yield crowd
+    finally:
+        for _, writer in crowd:
+            writer.close()
 
+
+def test_a_crowd_that_says_nothing_keeps_nobody_out_and_its_oldest_goes() -> None:
+    async def body() -> None:
+        async with serving() as port, crowding(port) as crowd:
+            assert (await ask(port))[0].endswith("200 OK")
+            assert await crowd[0][0].read() == b""
+
+    run(body)
+
+
+@pytest.mark.parametrize(
+    "accepted", ["text/plain; version=zz", "application/openmetrics-text; version=abc", ";;", "é"]
+)
+def test_whatever_a_reader_says_that_it_accepts_it_is_told(accepted: str) -> None:
     async def body() -> None:
         async with serving() as port:
-            crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS)]
-            assert await ask(port) == ("", "")  # one too many
-            for reader, _ in crowd:
-                assert await reader.read() == b""
-            assert (await ask(port))[0].endswith("200 OK")
-            for _, writer in crowd:
-                writer.close()
+            assert (await ask(port, GET[:-2] + f"Accept: {accepted}\r\n\r\n".encode("latin-1")))[0].endswith(
+                "200 OK"
+            )
+
+    run(body)
+
+
+def test_a_crowd_that_says_nothing_is_gone_in_time() -> None:
+    async def body() -> None:
+        async with serving(limit_s=0.05) as port, crowding(port) as crowd:
+            assert [await reader.read() for reader, _ in crowd] == [b""] * MAX_CONNECTIONS
 
     run(body)
 

@@ -174,3 +174,14 @@ def test_metrics_count_a_gpu_with_two_faces_once_and_tell_what_is_granted_of_bot
     for name, api in (("ocl", "opencl"), ("cuda", "cuda")):
         face = {"node": "n1", "device": name, "hardware": "n1/card", "kind": "gpu", "api": api}
         assert told.value("accelpool_device_compute_granted_ratio", **face) == 0.5
+
+
+@pytest.mark.parametrize(("faulty", "api"), [("ocl", "cuda"), ("cuda", "opencl")])
+def test_a_gpu_with_a_faulty_face_counts_as_the_other_that_is_lent(
+    broker: BrokerInProcess, faulty: str, api: str
+) -> None:
+    broker.report("n1", sequence=1, device_faults={faulty: "it hangs"})
+    assert broker.lease(api=api)["state"] == "active"
+    told = scraped(broker)
+    assert told.value("accelpool_devices") == 1
+    assert told.value("accelpool_devices", api=api, kind="gpu", state="leased") == 1

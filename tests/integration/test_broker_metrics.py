@@ -68,6 +68,12 @@ def test_who_accepts_openmetrics_gets_it(broker: BrokerInProcess) -> None:
     assert answer.get_data(as_text=True).endswith("# EOF\n")
 
 
+@pytest.mark.parametrize("accepted", ["text/plain; version=zz", "application/openmetrics-text; version=abc"])
+def test_whatever_a_reader_says_that_it_accepts_it_is_told(broker: BrokerInProcess, accepted: str) -> None:
+    answer = broker.call("GET", "/metrics", headers={"Accept": accepted})
+    assert (answer.status_code, answer.content_type.partition(";")[0]) == (200, "text/plain")
+
+
 def test_without_the_database_there_are_no_metrics_rather_than_wrong_ones(
     broker: BrokerInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +254,20 @@ def test_device_seconds_never_fall_by_a_little_but_fall_to_zero_when_they_are_re
     assert scraped(broker).value("accelpool_tenant_device_seconds_total", tenant="vision") == 100
     broker.json("PUT", "/tenants/vision", {"reset_device_hours": True})
     assert scraped(broker).value("accelpool_tenant_device_seconds_total", tenant="vision") == 0
+
+
+def test_a_tenant_that_was_removed_and_made_again_counts_from_zero(broker: BrokerInProcess) -> None:
+    def spent_after(seconds: float) -> float:
+        lease = broker.lease(tenant="vision", ttl_s=600)["id"]
+        broker.clock.move(seconds)
+        broker.json("DELETE", f"/leases/{lease}")
+        return scraped(broker).value("accelpool_tenant_device_seconds_total", tenant="vision")
+
+    broker.register("n1", "gpu")
+    assert spent_after(10) == 10
+    broker.call("DELETE", "/tenants/vision")
+    assert scraped(broker).of("accelpool_tenant_device_seconds_total") == []
+    assert spent_after(6) == 6
 
 
 def test_a_quota_counts_what_tenants_below_have(broker: BrokerInProcess) -> None:

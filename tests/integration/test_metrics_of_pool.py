@@ -92,7 +92,7 @@ def test_the_values_follow_a_lease_that_is_granted_used_fails_and_is_released(
     told = of_broker(pool)
     assert told.value("accelpool_device_memory_granted_bytes") == 0
     assert told.value("accelpool_lease_endings_total", state="released", reason="given-back") == 1
-    assert 0 < told.value("accelpool_tenant_device_seconds_total", tenant="default") < 60
+    assert told.value("accelpool_tenant_device_seconds_total", tenant="default") > 0
     wait_until(lambda: of_agent(pool).value("accelpool_agent_sessions") == 0)
     told = of_agent(pool)
     assert told.value("accelpool_agent_sessions_ended_total", cause="goodbye") == 1

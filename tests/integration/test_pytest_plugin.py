@@ -27,6 +27,35 @@ def test_one(accelerator):
 def test_two(accelerator):
     assert accelerator.is_open
 """
+WIDE = """
+import pytest
+
+@pytest.fixture(scope="module")
+def program(accelerators):
+    return accelerators.acquire("any")
+
+@pytest.fixture
+def broken(program):
+    raise ValueError("nothing to do with the pool")
+
+def test_first(program):
+    assert program.is_open
+
+def test_second(program):
+    assert program.is_open
+
+def test_broken(broken):
+    pass
+
+def test_in_its_body(accelerators):
+    assert accelerators.acquire("any").is_open
+
+def test_that_asks_for_none(accelerators):
+    pass
+
+def test_plain():
+    pass
+"""
 STOPS = """
 import time
 
@@ -71,6 +100,15 @@ def project(folder: Path, code: str, ini: str = "") -> Path:
     return folder
 
 
+def properties(folder: Path) -> dict[str, dict[str, str]]:
+    """Return what `report.xml` says of each test."""
+    cases = ET.parse(folder / "report.xml").iter("testcase")
+    return {
+        case.attrib["name"]: {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
+        for case in cases
+    }
+
+
 def leases(pool: Pool, *states: str) -> list[str]:
     """Return the ids of the leases in one of some states."""
     with accelpool.connect(pool.url, pool.token) as broker:
@@ -88,10 +126,8 @@ def test_a_project_is_tested_on_the_pools_devices(opencl_pool: Pool, sample: Pat
     code, said = run(opencl_pool, sample, "--junitxml=report.xml", is_alone=False)
     assert code == 0, said
     assert "8 passed" in said
-    assert "accelerators: tests: 5, leases: 3, waited for them: " in said
-    cases = {case.get("name"): case for case in ET.parse(sample / "report.xml").iter("testcase")}
-    told = {one.get("name") for one in cases["test_a_polynomial_has_numpys_values[0]"].iter("property")}
-    assert told == {"accelerator", "accelerator_lease", "accelerator_waited_s"}
+    assert "accelerators: tests: 7, leases: " in said
+    assert "accelerator_lease" not in properties(sample)["test_what_needs_no_device_gets_none"]
     assert leases(opencl_pool, "queued", "active") == []
 
 
@@ -132,6 +168,7 @@ def test_without_a_pool_the_reason_is_that(tmp_path: Path) -> None:
     code, said = run(None, project(tmp_path, BASIC, "accelerator_policy = skip"))
     assert (code, "2 skipped" in said) == (0, True), said
     assert "no accelerator: no pool is known" in said
+    assert "another exception occurred" not in said
 
 
 def test_a_wait_has_a_bound(pool: Pool, tmp_path: Path) -> None:
@@ -148,6 +185,34 @@ def test_tests_share_a_lease_or_have_their_own(pool: Pool, tmp_path: Path) -> No
     code, said = run(pool, project(tmp_path, BASIC, "accelerator_lease = test"))
     assert (code, "accelerators: tests: 2, leases: 2, waited" in said) == (0, True), said
     assert leases(pool, "queued", "active") == []
+
+
+@pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "with xdist"])
+def test_reports_know_the_leases_of_wider_fixtures(
+    pool: Pool, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    _, said = run(pool, project(tmp_path, WIDE), "--junitxml=report.xml", *options)
+    assert "5 passed, 1 error" in said
+    assert "accelerators: tests: 4, leases: 1, waited for them: " in said
+    told = properties(tmp_path)
+    of_test = {name: found.get("accelerator_lease") for name, found in told.items()}
+    lease = of_test["test_first"]
+    assert lease is not None
+    assert of_test == {
+        "test_first": lease,
+        "test_second": lease,
+        "test_broken": lease,
+        "test_in_its_body": lease,
+        "test_that_asks_for_none": None,
+        "test_plain": None,
+    }
+    assert set(told["test_second"]) == {"accelerator", "accelerator_lease", "accelerator_waited_s"}
+    assert told["test_second"]["accelerator_waited_s"] == "0.0"
+
+
+def test_a_selection_without_accelerators_needs_no_pool(tmp_path: Path) -> None:
+    code, said = run(None, project(tmp_path, WIDE), "-m", "not accelerator")
+    assert (code, "1 passed, 5 deselected" in said) == (0, True), said
 
 
 def test_a_session_never_waits_for_itself(pool: Pool, tmp_path: Path) -> None:
@@ -221,6 +286,7 @@ def test_markers_that_are_wrong_fail_whatever_the_policy(tmp_path: Path) -> None
     code, said = run(None, project(tmp_path, "import pytest\n" + "".join(tests), "accelerator_policy = skip"))
     assert (code, f"{len(wrong)} errors" in said) == (1, True), said
     assert [words for words in wrong.values() if words not in said] == [], said
+    assert "another exception occurred" not in said
 
 
 def test_options_that_are_wrong_are_told_before_anything_runs(tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from accelpool_node.agent import main
 from accelpool_node.agent.arrangement import arrange
 from accelpool_node.agent.enclosure import NOTHING
+from accelpool_node.agent.options import read_options, read_settings
 
 ENVIRON = {"ACCELPOOL_NODE_TOKEN": "t0ken", "ACCELPOOL_JOIN_TOKEN": "j0in", "HOME": "/home/u"}
 
 
 def secrets(state: Path, *arguments: str) -> set[str]:
     given = ["--backend", "null:1", "--worker-user", "none", "--state-dir", str(state), *arguments]
-    settings = main.read_settings(main._parser().parse_args(given), ENVIRON)
+    settings = read_settings(read_options(given), ENVIRON)
     confinement, environments = arrange(settings, state, NOTHING)
     (environment,) = environments.values()
     return set(confinement.begin(environment).policy.secrets)

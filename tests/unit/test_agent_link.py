@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import msgspec
@@ -160,6 +161,12 @@ def make_link(monkeypatch):
         return link, works
 
     return make
+
+
+def test_before_the_broker_has_answered_it_is_waited_for_since_the_agents_start(make_link):
+    began_at = time.time()
+    link, _ = make_link(None)
+    assert began_at <= link.heard_at <= time.time()
 
 
 def test_the_link_persists_while_the_broker_is_away(make_link):

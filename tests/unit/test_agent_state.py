@@ -14,6 +14,7 @@ import pytest
 
 from accelpool_node.agent import main, state_dir
 from accelpool_node.agent.addresses import read_address
+from accelpool_node.agent.options import read_options, read_settings
 from accelpool_node.agent.processes import describe_exit
 from accelpool_node.agent.state_dir import StateDir
 from accelpool_wire.errors import Conflict, Invalid
@@ -108,36 +109,36 @@ def test_an_exit_is_told_in_words(status, words):
 
 
 def options(*arguments):
-    return main._parser().parse_args(arguments)
+    return read_options(arguments)
 
 
 ENVIRON = {"ACCELPOOL_NODE_TOKEN": "t0ken\n", "PATH": "/bin", "HOME": "/home/u"}
 
 
 def test_the_token_comes_from_the_environment_or_a_file(tmp_path):
-    assert main.read_settings(options(), ENVIRON).token == "t0ken"
+    assert read_settings(options(), ENVIRON).token == "t0ken"
     (tmp_path / "token").write_text("other\n")
-    assert main.read_settings(options("--token-file", str(tmp_path / "token")), ENVIRON).token == "other"
+    assert read_settings(options("--token-file", str(tmp_path / "token")), ENVIRON).token == "other"
 
 
 def test_the_join_token_comes_from_the_environment_or_a_file(tmp_path):
     environ = {"ACCELPOOL_JOIN_TOKEN": "j0in\n", "HOME": "/home/u"}
-    settings = main.read_settings(options(), environ)
+    settings = read_settings(options(), environ)
     assert (settings.token, settings.join_token) == ("", "j0in")
     (tmp_path / "token").write_text("other\n")
     given = options("--join-token-file", str(tmp_path / "token"))
-    assert main.read_settings(given, environ).join_token == "other"
+    assert read_settings(given, environ).join_token == "other"
 
 
 def test_a_token_that_is_kept_is_enough(tmp_path):
     (tmp_path / "token").write_text("apn_kept\n")
-    settings = main.read_settings(options("--state-dir", str(tmp_path)), {"HOME": "/home/u"})
+    settings = read_settings(options("--state-dir", str(tmp_path)), {"HOME": "/home/u"})
     assert (settings.token, settings.join_token) == ("", "")
 
 
 def test_settings_do_not_print_the_tokens():
     environ = {**ENVIRON, "ACCELPOOL_JOIN_TOKEN": "j0in"}
-    printed = repr(main.read_settings(options(), environ))
+    printed = repr(read_settings(options(), environ))
     assert "t0ken" not in printed
     assert "j0in" not in printed
 
@@ -184,7 +185,7 @@ def test_a_new_token_is_the_same_until_it_is_kept(tmp_path):
 )
 def test_options_that_cannot_be_used_are_refused(arguments, environ, match):
     with pytest.raises(Invalid, match=match):
-        main.read_settings(options(*arguments), environ)
+        read_settings(options(*arguments), environ)
 
 
 @pytest.mark.parametrize(
@@ -210,17 +211,17 @@ def test_addresses_are_read(text, address):
     ],
 )
 def test_a_token_passes_in_the_clear_within_this_machine_or_where_told(arguments):
-    assert main.read_settings(options(*arguments), ENVIRON).broker_url == arguments[1]
+    assert read_settings(options(*arguments), ENVIRON).broker_url == arguments[1]
 
 
 def test_metrics_are_told_nowhere_unless_asked_for():
-    assert main.read_settings(options(), ENVIRON).metrics is None
+    assert read_settings(options(), ENVIRON).metrics is None
 
 
 def test_metrics_for_others_take_a_certificate_and_a_token(tmp_path):
     (tmp_path / "token").write_text("s3cret")
     given = ["--metrics", "10.0.0.1:9100", "--metrics-token-file", str(tmp_path / "token")]
-    settings = main.read_settings(options(*given, "--tls-cert", "c.pem", "--tls-key", "k.pem"), ENVIRON)
+    settings = read_settings(options(*given, "--tls-cert", "c.pem", "--tls-key", "k.pem"), ENVIRON)
     assert (settings.metrics.token, settings.metrics.is_secure) == ("s3cret", True)
     assert settings.token_files == (tmp_path / "token",)
     assert "s3cret" not in repr(settings)
@@ -229,16 +230,16 @@ def test_metrics_for_others_take_a_certificate_and_a_token(tmp_path):
 def test_a_token_for_metrics_that_are_told_nowhere_is_refused(tmp_path):
     (tmp_path / "token").write_text("s3cret")
     with pytest.raises(Invalid, match="--metrics HOST:PORT, which is not given"):
-        main.read_settings(options("--metrics-token-file", str(tmp_path / "token")), ENVIRON)
+        read_settings(options("--metrics-token-file", str(tmp_path / "token")), ENVIRON)
 
 
 def test_the_advertised_address_may_differ():
-    settings = main.read_settings(options("--listen", "0.0.0.0:5", "--advertise", "node.example"), ENVIRON)
+    settings = read_settings(options("--listen", "0.0.0.0:5", "--advertise", "node.example"), ENVIRON)
     assert (settings.listen, settings.advertise) == (("0.0.0.0", 5), ("node.example", 0))
 
 
 def test_each_node_has_a_state_directory_of_its_own():
-    settings = main.read_settings(options("--name", "a/b"), {**ENVIRON, "XDG_STATE_HOME": "/state"})
+    settings = read_settings(options("--name", "a/b"), {**ENVIRON, "XDG_STATE_HOME": "/state"})
     assert settings.state_dir == Path("/state/accelpool/node-a-b")
 
 
@@ -250,9 +251,9 @@ def test_an_agent_that_cannot_start_says_why(capsys, tmp_path):
 
 def test_the_environments_file_is_the_option_or_the_one_among_the_configuration(tmp_path):
     environ = {**ENVIRON, "XDG_CONFIG_HOME": str(tmp_path)}
-    assert main.read_settings(options(), environ).environments is None
+    assert read_settings(options(), environ).environments is None
     file = tmp_path / "accelpool" / "environments.toml"
     file.parent.mkdir()
     file.touch()
-    assert main.read_settings(options(), environ).environments == file
-    assert main.read_settings(options("--environments", "/e.toml"), environ).environments == Path("/e.toml")
+    assert read_settings(options(), environ).environments == file
+    assert read_settings(options("--environments", "/e.toml"), environ).environments == Path("/e.toml")

@@ -1,10 +1,12 @@
 """The documentation agrees with the files and the program that it speaks of."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from accelpool.cli.failures import ExitCode
 from accelpool.cli.main import app
@@ -17,6 +19,13 @@ DOCUMENTS = [
 ]
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+TOML = [
+    pytest.param(text, id=f"{document.name}-{number}")
+    for document in DOCUMENTS
+    for number, text in enumerate(
+        re.findall(r"^```toml\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
+    )
+]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
 GLOSSARY = (
     "node", "agent", "broker", "device", "attributes", "capacity", "share", "lease", "epoch", "session",
@@ -49,6 +58,11 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
             assert anchor in anchors(target), f"{link}: no such heading"
 
 
+@pytest.mark.parametrize("text", TOML)
+def test_toml_in_the_documentation_is_toml(text: str) -> None:
+    assert tomllib.loads(text)
+
+
 @pytest.mark.parametrize("word", GLOSSARY)
 def test_the_glossary_has_each_word_once(word: str) -> None:
     rows = re.findall(
@@ -72,6 +86,27 @@ def test_the_manual_has_every_exit_code() -> None:
     manual = (ROOT / "docs/cli.md").read_text()
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", manual, re.MULTILINE)}
     assert codes == {int(code) for code in ExitCode}
+
+
+def test_the_manual_of_ci_has_every_input_and_variable_with_its_default() -> None:
+    manual = (ROOT / "docs/ci.md").read_text()
+    action = yaml.safe_load((ROOT / "deploy/github/accelpool/action.yml").read_text())["inputs"]
+    template = yaml.safe_load((ROOT / "deploy/gitlab/accelpool.yml").read_text())[".accelpool"]["variables"]
+    assert [name for name in [*action, *template] if f"`{name}`" not in manual] == []
+    assert f"| `wait`, `ttl` | {action['wait']['default']}, {action['ttl']['default']} |" in manual
+    for name in ("ACCELPOOL_WAIT", "ACCELPOOL_TTL"):
+        assert f"| `{name}` | {template[name]} |" in manual
+    same = set(template) - {"ACCELPOOL_TTL"}
+    of_action = {name: action[name.removeprefix("ACCELPOOL_").lower()]["default"] for name in same}
+    assert {name: template[name] for name in same} == of_action
+
+
+def test_the_readmes_map_has_each_folder_once() -> None:
+    _, _, rest = (ROOT / "README.md").read_text().partition("\n## Map\n")
+    folders = re.findall(r"^    (\S+/) ", rest, re.MULTILINE)
+    assert folders
+    assert sorted(folders) == sorted(set(folders))
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
 
 
 def test_the_readme_shows_the_two_commands_first() -> None:

@@ -25,6 +25,7 @@ RULES = [
     for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())["groups"]
     for rule in group["rules"]
 ]
+CASES = yaml.safe_load((ROOT / "tests/unit/alerts_test.yaml").read_text())["tests"]
 QUERIES = {
     f"{panel['title']} {target['refId']}": target["expr"]
     for panel in DASHBOARD["panels"]
@@ -123,6 +124,13 @@ def test_the_runbook_has_a_section_for_each_alert(alert: str) -> None:
 def test_the_runbook_has_no_section_for_an_alert_that_there_is_not() -> None:
     sections = re.findall(r"^## (Accelpool\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
     assert sections == [rule["alert"] for rule in RULES]
+
+
+def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    cases = [case for group in CASES for case in group["alert_rule_test"]]
+    alerts = {rule["alert"] for rule in RULES}
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == alerts
+    assert alerts - {case["alertname"] for case in cases if not case.get("exp_alerts")} == set()
 
 
 def test_panels_have_their_places_and_numbers_to_themselves() -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from accelpool_node import mps
-from accelpool_node.agent import arrangement, main
+from accelpool_node.agent import arrangement
 from accelpool_node.agent.confinement import Confinement
 from accelpool_node.agent.enclosure import NOTHING
+from accelpool_node.agent.options import read_options, read_settings
+from accelpool_node.agent.settings import Settings
 from accelpool_node.drivers import cuda_environment
 from accelpool_node.gpus import Gpu, Instance
 from accelpool_node.mig import with_instances
@@ -32,9 +34,9 @@ def pipe(tmp_path: Path) -> Iterator[str]:
         yield str(tmp_path)
 
 
-def settings(*arguments: str, **environ: str) -> main.Settings:
+def settings(*arguments: str, **environ: str) -> Settings:
     given = ["--backend", "cuda", "--state-dir", "/state", *arguments]
-    return main.read_settings(main._parser().parse_args(given), {"HOME": "/home/u", **environ})
+    return read_settings(read_options(given), {"HOME": "/home/u", **environ})
 
 
 def test_sessions_take_turns_unless_the_operator_wants_otherwise(pipe: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accelpool.errors import LeaseTimeout, Unsatisfiable
+from accelpool.errors import LeaseTimeout, Unavailable, Unsatisfiable
 from accelpool.testing import FakeConnection, fake_context
 from accelpool_pytest.accelerators import Accelerators
 from accelpool_pytest.policy import LeaseScope, Policy, Rules, scope_of
@@ -78,11 +78,35 @@ def test_what_can_never_be_is_asked_for_once_and_a_wait_in_vain_is_not_repeated(
     assert ask.waits == [("gpu", 9.0), ("cpu", 9.0), ("cpu", 0.0), ("cpu", 0.0)]
 
 
+def test_a_pool_that_did_not_answer_once_is_asked_again() -> None:
+    ask = Asked(Unavailable("the broker restarts"), None)
+    held = accelerators(ask, wait_s=9.0)
+    with pytest.raises(pytest.fail.Exception, match="the broker restarts"):
+        held.grant("any", {}, SHARED)
+    assert held.grant("any", {}, SHARED).context.is_open
+    assert ask.waits == [("any", 9.0), ("any", 9.0)]
+
+
 @pytest.mark.parametrize("policy", [Policy.WAIT, Policy.FAIL])
 def test_without_an_accelerator_a_test_fails(policy: Policy) -> None:
     held = accelerators(Asked(LeaseTimeout("lease l\nwaits")), policy=policy)
     with pytest.raises(pytest.fail.Exception, match="no accelerator: lease l waits"):
         held.grant("any", {}, SHARED)
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_the_reason_is_told_once(policy: Policy) -> None:
+    held = accelerators(Asked(None, LeaseTimeout("busy"), Unsatisfiable("none has it")), policy=policy)
+    held.done(held.grant("any", {}, SHARED))
+    with pytest.raises((pytest.skip.Exception, pytest.fail.Exception)) as told:
+        held.grant("gpu", {}, SHARED)
+    assert (str(told.value), told.value.__context__) == ("no accelerator: none has it", None)
+
+
+def test_options_that_are_wrong_are_told_once() -> None:
+    with pytest.raises(pytest.fail.Exception, match="accelerator: kind is one of") as told:
+        accelerators(Asked()).grant("tpu", {}, SHARED)
+    assert told.value.__context__ is None
 
 
 def test_a_marker_says_how_long_to_wait() -> None:

@@ -17,5 +17,8 @@ blueprint = APIBlueprint("metrics", __name__, tag="Metrics")
 @blueprint.doc(summary="Show the pool and this broker in numbers")
 def get_metrics() -> Response:
     """Show all metrics in Prometheus' text format, or as OpenMetrics for whoever accepts that."""
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    except (TypeError, ValueError):  # it takes what a malformed header says for a version
+        encode, content_type = choose_encoder("")
     return Response(encode(services().pool.meter.registry), content_type=content_type)

@@ -6,20 +6,55 @@ A handful of queries, however large the pool; `docs/metrics.md` lists all metric
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from accelpool_broker.metrics_queries import DeviceUse, OpenLeases
 from accelpool_broker.models import LeaseState, Node, NodeState
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.services.devices import DeviceState, state_of
+from accelpool_broker.services.families import gauge
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.tenant_metrics import TenantMetrics
 
 AVAILABLE = frozenset({DeviceState.FREE, DeviceState.LEASED})
+BEST_FIRST = tuple(DeviceState)  # what is better stands before what is worse
+
+# Name, meaning, and how it is read.
+DEVICE_GAUGES: tuple[tuple[str, str, Callable[[DeviceUse], float]], ...] = (
+    (
+        "accelpool_device_up",
+        "Whether a device can be leased: 0 if it is faulty or lost.",
+        lambda device: _state_of(device) in AVAILABLE,
+    ),
+    ("accelpool_device_memory_bytes", "The memory of a device.", lambda device: device.memory_bytes),
+    (
+        "accelpool_device_memory_granted_bytes",
+        "The memory of a device that leases have.",
+        lambda device: device.used_memory_bytes,
+    ),
+    (
+        "accelpool_device_compute_granted_ratio",
+        "The part of a device's compute that leases have.",
+        lambda device: device.used_compute_ppm / WHOLE,
+    ),
+)
+NODE_GAUGES: tuple[tuple[str, str, Callable[[Node], float]], ...] = (
+    ("accelpool_node_up", "Whether a node's agent answers.", lambda node: node.state == NodeState.READY),
+    (
+        "accelpool_node_last_report_timestamp_seconds",
+        "When a node's agent reported last.",
+        lambda node: node.last_seen_at,
+    ),
+    ("accelpool_node_cordoned", "Whether a node takes no new leases.", lambda node: node.is_cordoned),
+    (
+        "accelpool_node_draining",
+        "Whether a node's leases are told to end.",
+        lambda node: node.drain_at is not None,
+    ),
+)
 
 
 class PoolMetrics(Collector):
@@ -45,64 +80,53 @@ class PoolMetrics(Collector):
 
 
 def _of_devices(devices: Sequence[DeviceUse]) -> Iterator[Metric]:
+    yield _of_states(devices)
+    known = {(one.node, one.name, one.hardware, one.kind, one.api): one for one in devices}
     labels = ("node", "device", "hardware", "kind", "api")
-    up = _gauge("accelpool_device_up", "Whether a device can be leased: 0 if it is faulty or lost.", labels)
-    memory = _gauge("accelpool_device_memory_bytes", "The memory of a device.", labels)
-    granted = _gauge(
-        "accelpool_device_memory_granted_bytes", "The memory of a device that leases have.", labels
+    for name, documentation, read in DEVICE_GAUGES:
+        yield gauge(name, documentation, labels, {values: read(one) for values, one in known.items()})
+
+
+def _of_states(devices: Iterable[DeviceUse]) -> Metric:
+    """Return how many pieces of hardware are in each state: 0 is told, too, of the kinds that there are."""
+    counts = Counter((face.kind, face.api, _state_of(face)) for face in _best_faces(devices))
+    kinds = dict.fromkeys((kind, api) for kind, api, _ in counts)
+    return gauge(
+        "accelpool_devices",
+        "Devices, by what they are doing.",
+        ("kind", "api", "state"),
+        {(kind, api, state): counts[kind, api, state] for kind, api in kinds for state in DeviceState},
     )
-    compute = _gauge(
-        "accelpool_device_compute_granted_ratio", "The part of a device's compute that leases have.", labels
+
+
+def _best_faces(devices: Iterable[DeviceUse]) -> Iterable[DeviceUse]:
+    """Return of all hardware the face that is best off: a faulty one leaves the other to be lent."""
+    best: dict[str, DeviceUse] = {}
+    for device in sorted(devices, key=lambda one: BEST_FIRST.index(_state_of(one))):
+        best.setdefault(device.hardware, device)
+    return best.values()
+
+
+def _state_of(device: DeviceUse) -> DeviceState:
+    return state_of(device.node_state, device.fault, device.used_compute_ppm)
+
+
+def _of_nodes(nodes: Sequence[Node], sessions: Mapping[str, int]) -> Iterator[Metric]:
+    for name, documentation, read in NODE_GAUGES:
+        yield gauge(name, documentation, ("node",), {(node.name,): read(node) for node in nodes})
+    yield gauge(
+        "accelpool_node_sessions",
+        "Sessions on a node, by its last report.",
+        ("node",),
+        {(node.name,): sessions.get(node.name, 0) for node in nodes},
     )
-    states: dict[str, tuple[str, str, DeviceState]] = {}
-    for device in devices:
-        state = state_of(device.node_state, device.fault, device.used_compute_ppm)
-        states.setdefault(device.hardware, (device.kind, device.api, state))
-        values = (device.node, device.name, device.hardware, device.kind, device.api)
-        up.add_metric(values, state in AVAILABLE)
-        memory.add_metric(values, device.memory_bytes)
-        granted.add_metric(values, device.used_memory_bytes)
-        compute.add_metric(values, device.used_compute_ppm / WHOLE)
-    yield from (_of_states(Counter(states.values())), up, memory, granted, compute)
-
-
-def _of_states(states: Mapping[tuple[str, str, DeviceState], int]) -> Metric:
-    """Return how many devices are in each state: 0 is told, too, of the kinds that there are."""
-    total = _gauge("accelpool_devices", "Devices, by what they are doing.", ("kind", "api", "state"))
-    for kind, api in dict.fromkeys((kind, api) for kind, api, _ in states):
-        for state in DeviceState:
-            total.add_metric((kind, api, state), states.get((kind, api, state), 0))
-    return total
-
-
-def _of_nodes(nodes: Iterable[Node], sessions: Mapping[str, int]) -> Iterator[Metric]:
-    up = _gauge("accelpool_node_up", "Whether a node's agent answers.", ("node",))
-    heard = _gauge(
-        "accelpool_node_last_report_timestamp_seconds", "When a node's agent reported last.", ("node",)
-    )
-    cordoned = _gauge("accelpool_node_cordoned", "Whether a node takes no new leases.", ("node",))
-    draining = _gauge("accelpool_node_draining", "Whether a node's leases are told to end.", ("node",))
-    running = _gauge("accelpool_node_sessions", "Sessions on a node, by its last report.", ("node",))
-    for node in nodes:
-        up.add_metric((node.name,), node.state == NodeState.READY)
-        heard.add_metric((node.name,), node.last_seen_at)
-        cordoned.add_metric((node.name,), node.is_cordoned)
-        draining.add_metric((node.name,), node.drain_at is not None)
-        running.add_metric((node.name,), sessions.get(node.name, 0))
-    yield from (up, heard, cordoned, draining, running)
 
 
 def _oldest_request(leases: Iterable[OpenLeases]) -> Metric:
-    oldest = _gauge(
+    waiting = [one.oldest_at for one in leases if one.state == LeaseState.QUEUED and not one.is_reserved]
+    return gauge(
         "accelpool_queue_oldest_request_timestamp_seconds",
         "When the request was made that has waited longest; there is no sample while none waits.",
         (),
+        {(): min(waiting)} if waiting else {},
     )
-    waiting = [one.oldest_at for one in leases if one.state == LeaseState.QUEUED and not one.is_reserved]
-    if waiting:
-        oldest.add_metric((), min(waiting))
-    return oldest
-
-
-def _gauge(name: str, documentation: str, labels: Sequence[str]) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, documentation, labels=labels)

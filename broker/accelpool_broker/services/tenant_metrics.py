@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from accelpool_broker.metrics_queries import Holding, OpenLeases
 from accelpool_broker.models import LeaseState, Tenant
@@ -18,10 +17,17 @@ from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.scheduler.fairness import path
 from accelpool_broker.scheduler.quotas import HOUR_S
 from accelpool_broker.services.charges import spent_device_s
+from accelpool_broker.services.families import counter, gauge
 
 MOST_TENANTS = 500
 OTHERS = "(others)"  # no tenant can have this name
 RESERVED = "reserved"
+
+# A counter that is read as less than this part of what was told began anew. A change under way takes back
+# a second or so of what is leased, which is half of it all only for a tenant that has just begun. One that
+# began anew and is past half by the next reading stands still until it has caught up: it tells too little.
+ANEW_BELOW = 0.5
+
 STATES = (LeaseState.QUEUED, RESERVED, LeaseState.ACTIVE)
 
 
@@ -40,7 +46,7 @@ class _Use:
 
 
 class TenantMetrics:
-    """Tells of tenants; remembers what was told last, so that counters do not go back by a little."""
+    """Tells of tenants; remembers what it told of them last, so that counters do not go back by a little."""
 
     def __init__(self) -> None:
         self._told: dict[str, float] = {}
@@ -69,16 +75,20 @@ class TenantMetrics:
         By no less: a change under way when they were read may charge a lease up to an earlier instant, and
         Prometheus would take a counter that falls by a little for one that began anew.
         """
-        spent = CounterMetricFamily(
+        self._told = {
+            tenant: _not_back(self._told.get(tenant, 0.0), use.device_s) for tenant, use in shown.items()
+        }
+        return counter(
             "accelpool_tenant_device_seconds",
             "Devices times seconds that a tenant has had, running leases included; parts count as parts.",
-            labels=["tenant"],
+            ("tenant",),
+            {(tenant,): device_s for tenant, device_s in self._told.items()},
         )
-        for tenant, use in shown.items():
-            before = self._told.get(tenant, 0.0)
-            self._told[tenant] = max(before, use.device_s) if use.device_s > before / 2 else use.device_s
-            spent.add_metric([tenant], self._told[tenant])
-        return spent
+
+
+def _not_back(told: float, now: float) -> float:
+    """Return what a counter is that was `told`, and is read as less now by a little, or as it began anew."""
+    return max(told, now) if now > told * ANEW_BELOW else now
 
 
 def _use_of(tenants: Iterable[Tenant], holdings: Iterable[Holding], now: float) -> dict[str, _Use]:
@@ -103,32 +113,31 @@ def _of_leases(leases: Iterable[OpenLeases], names: Mapping[str, str]) -> Metric
     for one in leases:
         is_reserved = one.is_reserved and one.state == LeaseState.QUEUED
         counts[names[one.tenant], RESERVED if is_reserved else one.state] += one.count
-    total = GaugeMetricFamily(
+    return gauge(
         "accelpool_leases",
         "Leases that wait in the queue, are reserved for later, or are active.",
-        labels=["tenant", "state"],
+        ("tenant", "state"),
+        {
+            (tenant, state): counts[tenant, state]
+            for tenant in sorted(set(names.values()))
+            for state in STATES
+        },
     )
-    for tenant in sorted(set(names.values())):
-        for state in STATES:
-            total.add_metric([tenant, state], counts[tenant, state])
-    return total
 
 
 def _of_grants(shown: Mapping[str, _Use]) -> Iterator[Metric]:
-    devices = GaugeMetricFamily(
+    yield gauge(
         "accelpool_tenant_devices_granted",
         "Devices that a tenant has, without those below it; parts count as parts.",
-        labels=["tenant"],
+        ("tenant",),
+        {(tenant,): use.devices for tenant, use in shown.items()},
     )
-    memory = GaugeMetricFamily(
+    yield gauge(
         "accelpool_tenant_memory_granted_bytes",
         "Device memory that a tenant has, without those below it.",
-        labels=["tenant"],
+        ("tenant",),
+        {(tenant,): use.memory_bytes for tenant, use in shown.items()},
     )
-    for tenant, use in shown.items():
-        devices.add_metric([tenant], use.devices)
-        memory.add_metric([tenant], use.memory_bytes)
-    yield from (devices, memory)
 
 
 def _of_quotas(tenants: Iterable[Tenant], use: Mapping[str, _Use]) -> Metric:
@@ -137,18 +146,21 @@ def _of_quotas(tenants: Iterable[Tenant], use: Mapping[str, _Use]) -> Metric:
     for name, own in use.items():
         for above in path(name):
             total[above].add(own)
-    ratio = GaugeMetricFamily(
+    return gauge(
         "accelpool_tenant_quota_used_ratio",
         "How much of a quota a tenant has used, with all tenants below it.",
-        labels=["tenant", "quota"],
+        ("tenant", "quota"),
+        {
+            (tenant.name, quota): used / limit if limit else 1.0
+            for tenant in tenants
+            for quota, used, limit in _quotas(tenant, total[tenant.name])
+            if limit is not None
+        },
     )
-    for tenant in tenants:
-        has = total[tenant.name]
-        for quota, used, limit in (
-            ("devices", has.devices, tenant.quota_devices),
-            ("memory", has.memory_bytes, tenant.quota_memory_bytes),
-            ("device-hours", has.device_s / HOUR_S, tenant.quota_device_hours),
-        ):
-            if limit is not None:
-                ratio.add_metric([tenant.name, quota], used / limit if limit else 1.0)
-    return ratio
+
+
+def _quotas(tenant: Tenant, has: _Use) -> Iterator[tuple[str, float, float | None]]:
+    """Yield of each quota its name, what is used of it, and the limit."""
+    yield "devices", has.devices, tenant.quota_devices
+    yield "memory", has.memory_bytes, tenant.quota_memory_bytes
+    yield "device-hours", has.device_s / HOUR_S, tenant.quota_device_hours

@@ -77,7 +77,8 @@ class BrokerLink:
         on_work: Called with what should run, and when (monotonic) that was asked.
 
     Attributes:
-        heard_at: When the broker answered a report last, in seconds since the Unix epoch; 0 for never.
+        heard_at: When the broker answered a report last, in seconds since the Unix epoch; until then, when
+            this was made.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class BrokerLink:
         on_heard: Callable[[Report], None],
         on_work: Callable[[Work, float], None],
     ) -> None:
-        self.heard_at = 0.0
+        self.heard_at = time.time()
         self._polling = connect()
         self._reporting = connect()
         self._registration = registration

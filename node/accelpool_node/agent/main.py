@@ -1,4 +1,4 @@
-"""The agent's process: options, state directory, signals, exit status.
+"""The agent's process: state directory, signals, exit status.
 
 0   ended by SIGTERM or SIGINT, with nothing left behind
 1   it cannot start or go on; the last line on the standard error says why
@@ -7,23 +7,16 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import logging
-import math
-import os
-import re
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
 from accelpool_node import drivers
-from accelpool_node.agent.addresses import check_way, is_secure, read_address
 from accelpool_node.agent.arrangement import Environments, arrange
 from accelpool_node.agent.broker import Broker
 from accelpool_node.agent.confinement import narrowed
@@ -32,30 +25,23 @@ from accelpool_node.agent.discovery import Discovery
 from accelpool_node.agent.enclosure import enclose
 from accelpool_node.agent.enrolment import node_token
 from accelpool_node.agent.listener import listen
-from accelpool_node.agent.metrics_address import read_metrics_address
 from accelpool_node.agent.monitor import Monitor, is_wanted
+from accelpool_node.agent.options import read_options, read_settings
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.settings import Settings
-from accelpool_node.agent.state_dir import TOKEN, StateDir
+from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
 from accelpool_node.certificate import Certificate
 from accelpool_node.mig import with_instances
-from accelpool_node.mps import ComputeShares, find_pipe
 from accelpool_node.sandbox.policy import Mode
-from accelpool_wire.errors import AccelpoolError, Invalid
+from accelpool_wire.errors import AccelpoolError
 
 log = logging.getLogger(__name__)
-
-TOKEN_VARIABLE = "ACCELPOOL_NODE_TOKEN"  # noqa: S105 - the name, not the token
-JOIN_VARIABLE = "ACCELPOOL_JOIN_TOKEN"
-CA_VARIABLE = "ACCELPOOL_CA"
-ENVIRONMENTS = "accelpool/environments.toml"
-WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused as an address for clients
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run an agent until it is told to stop, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = read_options(arguments)
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.DEBUG if options.verbose else logging.INFO,
@@ -71,195 +57,6 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except (AccelpoolError, OSError) as error:
         sys.stderr.write(f"accelpool node: {error}\n")
         return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m accelpool_node", description="Put this machine's devices into a pool."
-    )
-    add = parser.add_argument
-    add("--broker", default="http://127.0.0.1:8750", metavar="URL", help="where the broker answers")
-    add("--name", default=socket.gethostname(), help="the node's name (default: the host's)")
-    add("--state-dir", type=Path, metavar="DIR", help="the agent's own directory")
-    add("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="the data plane's address")
-    add("--advertise", metavar="HOST[:PORT]", help="the address that clients are told")
-    add("--tls", action="store_true", help="have clients come over TLS (default: unless all is on loopback)")
-    add(
-        "--tls-cert",
-        type=Path,
-        metavar="FILE",
-        help="a certificate for that (default: one made at the start)",
-    )
-    add("--tls-key", type=Path, metavar="FILE", help="its key")
-    add("--insecure", action="store_true", help="do without TLS, wherever clients and broker are")
-    add(
-        "--ca",
-        type=Path,
-        metavar="FILE",
-        help=f"who vouches for the broker's certificate (default: ${CA_VARIABLE})",
-    )
-    add(
-        "--join-token-file",
-        type=Path,
-        metavar="FILE",
-        help=f"holds a join token, which gets the node its own (default: ${JOIN_VARIABLE})",
-    )
-    add(
-        "--token-file",
-        type=Path,
-        metavar="FILE",
-        help=f"holds the node's token, instead of the state directory (default: ${TOKEN_VARIABLE})",
-    )
-    add(
-        "--backend",
-        default="auto",
-        help="auto, opencl, cuda; null:COUNT, null-cuda:COUNT, null-both:COUNT for devices that need nothing",
-    )
-    add(
-        "--environments",
-        type=Path,
-        metavar="FILE",
-        help=f"more driver environments (default: $XDG_CONFIG_HOME/{ENVIRONMENTS}, if there)",
-    )
-    add("--warm", type=int, default=1, metavar="COUNT", help="idle workers per driver environment")
-    add(
-        "--pass-env",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a variable that workers may see; repeatable",
-    )
-    add(
-        "--sandbox",
-        type=Mode,
-        choices=tuple(Mode),
-        default=Mode.AUTO,
-        help="require: do not start unless workers are wholly confined; auto: as far as can be; off",
-    )
-    add(
-        "--worker-user",
-        default="auto",
-        metavar="USER",
-        help="as root: who workers are: NAME, NUMBER, FIRST-LAST for one each, auto, or none to stay root",
-    )
-    add(
-        "--cgroup",
-        default="",
-        metavar="DIR",
-        help="a cgroup v2 directory for groups of workers; auto: the agent's own, if it may write there",
-    )
-    add(
-        "--bubblewrap",
-        nargs="?",
-        const="bwrap",
-        default="",
-        metavar="PROGRAM",
-        help="start workers inside bubblewrap (default: bwrap, as found on the PATH)",
-    )
-    add(
-        "--compute-shares",
-        type=ComputeShares,
-        choices=tuple(ComputeShares),
-        default=ComputeShares.TURNS,
-        help="how sessions share a CUDA device: by turns, or side by side, through a running MPS daemon",
-    )
-    add("--metrics", metavar="HOST:PORT", help="where Prometheus reads the node's metrics (default: nowhere)")
-    add(
-        "--metrics-token-file",
-        type=Path,
-        metavar="FILE",
-        help="holds the bearer token that it has to show there",
-    )
-    add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
-    add("--discover", action="store_true", help="print the devices as JSON and exit")
-    add("--verbose", action="store_true")
-    return parser
-
-
-def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    """Return the settings.
-
-    Raises:
-        Invalid: An option cannot be used.
-    """
-    listen_at = read_address(options.listen)
-    advertise = read_address(options.advertise, default_port=0) if options.advertise else (listen_at[0], 0)
-    if advertise[0] in WILDCARDS and not options.discover:
-        raise Invalid(f"clients cannot connect to {advertise[0]}: say --advertise HOST")
-    if not options.discover:
-        check_way(options.broker, is_insecure=options.insecure)
-    if options.warm < 0:
-        raise Invalid(f"--warm is 0 or more, not {options.warm}")
-    if not 0 < options.disk < math.inf:
-        raise Invalid(f"--disk is more than 0, not {options.disk:g}")
-    if not re.fullmatch(r"auto|opencl|cuda|null(-cuda|-both)?:[0-9]{1,3}", options.backend):
-        raise Invalid(
-            "--backend is auto, opencl, cuda, null:COUNT, null-cuda:COUNT or null-both:COUNT, "
-            f"not {options.backend}"
-        )
-    state_dir = options.state_dir or _default_state_dir(options.name, environ)
-    token = join_token = metrics_token = ""
-    if not options.discover:
-        if options.metrics_token_file:
-            metrics_token = _read_token(options.metrics_token_file, "", "token", environ)
-        token = _read_token(options.token_file, TOKEN_VARIABLE, "token", environ)
-        join_token = _read_token(options.join_token_file, JOIN_VARIABLE, "join token", environ)
-    if not (token or join_token or options.discover or (state_dir / TOKEN).exists()):
-        raise Invalid(
-            "a node token is needed, or a join token to get one: --join-token-file FILE, or "
-            f"{JOIN_VARIABLE} in the environment; `accelpool node join-token create` makes one"
-        )
-    return Settings(
-        broker_url=options.broker,
-        name=options.name,
-        state_dir=state_dir,
-        token=token,
-        join_token=join_token,
-        join_source=str(options.join_token_file or JOIN_VARIABLE),
-        token_files=tuple(
-            file for file in (options.token_file, options.join_token_file, options.metrics_token_file) if file
-        ),
-        backend=options.backend,
-        listen=listen_at,
-        advertise=advertise,
-        is_secure=is_secure(options, listen_at[0], advertise[0]),
-        tls_cert=options.tls_cert,
-        tls_key=options.tls_key,
-        ca=options.ca or (Path(environ[CA_VARIABLE]) if environ.get(CA_VARIABLE) else None),
-        environments=options.environments or _default_environments(environ),
-        warm=options.warm,
-        sandbox=options.sandbox,
-        worker_user=options.worker_user,
-        cgroup=options.cgroup,
-        bubblewrap=options.bubblewrap,
-        mps_pipe=find_pipe(options.compute_shares, environ, options.sandbox, options.bubblewrap),
-        metrics=read_metrics_address(options, metrics_token),
-        disk_bytes=int(options.disk * (1 << 30)),
-        variables=drivers.child_variables(environ, options.pass_env),
-    )
-
-
-def _default_state_dir(name: str, environ: Mapping[str, str]) -> Path:
-    home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "accelpool" / f"node-{name.replace(os.sep, '-')}"
-
-
-def _default_environments(environ: Mapping[str, str]) -> Path | None:
-    home = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    file = Path(home) / ENVIRONMENTS
-    return file if file.exists() else None
-
-
-def _read_token(file: Path | None, variable: str, what: str, environ: Mapping[str, str]) -> str:
-    """Return the token of a file, else of a variable, else ""."""
-    try:
-        token = (file.read_text() if file else environ.get(variable, "")).strip()
-    except (OSError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else error
-        raise Invalid(f"the {what} file {file} cannot be read: {told}") from error
-    if not token.isascii() or not token.isprintable() or (file and not token):
-        raise Invalid(f"{file or variable} holds no {what}: one line of printable characters is expected")
-    return token
 
 
 async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) -> int:

@@ -39,19 +39,26 @@ class MetricsServer:
         address: Where, and to whom.
         registry: What is told.
         context: For TLS; None to do without.
+        limit_s: How long a connection may take, from its start to the end of the answer.
 
     Attributes:
         port: Where it listens, from when it is entered.
     """
 
     def __init__(
-        self, address: MetricsAddress, registry: CollectorRegistry, context: ssl.SSLContext | None = None
+        self,
+        address: MetricsAddress,
+        registry: CollectorRegistry,
+        context: ssl.SSLContext | None = None,
+        *,
+        limit_s: float = LIMIT_S,
     ) -> None:
         self.port = 0
         self._address = address
         self._registry = registry
         self._context = context
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._limit_s = limit_s
+        self._tasks: dict[asyncio.Task[None], None] = {}  # the oldest first
 
     async def __aenter__(self) -> MetricsServer:
         stream = listen((self._address.host, self._address.port))
@@ -65,7 +72,7 @@ class MetricsServer:
             task.cancel()
 
     async def _accept(self, stream: socket.socket) -> None:
-        """Take connections, as long as there is room; one too many is closed."""
+        """Take connections; where there is no room, the oldest goes, so that no crowd keeps others out."""
         loop = asyncio.get_running_loop()
         with stream:
             while True:
@@ -76,11 +83,18 @@ class MetricsServer:
                     await asyncio.sleep(ACCEPT_PAUSE_S)
                     continue
                 if len(self._tasks) >= MAX_CONNECTIONS:
-                    client.close()
-                    continue
+                    oldest = next(iter(self._tasks))
+                    del self._tasks[oldest]
+                    oldest.cancel()
                 task = loop.create_task(self._serve(client))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks[task] = None
+                task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        """Forget a connection that is over, and tell what it met if that was our mistake."""
+        self._tasks.pop(task, None)  # it is gone already if it had to make room
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("metrics could not be told", exc_info=error)
 
     async def _serve(self, client: socket.socket) -> None:
         """Answer one request."""
@@ -88,7 +102,7 @@ class MetricsServer:
         reader = asyncio.StreamReader(MAX_HEAD_BYTES)
         protocol = asyncio.StreamReaderProtocol(reader)
         with client, contextlib.suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(self._limit_s):
                 transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=self._context)
                 try:
                     writer = asyncio.StreamWriter(transport, protocol, reader, loop)
@@ -109,7 +123,10 @@ class MetricsServer:
             return _response(HTTPStatus.NOT_FOUND)
         if method != "GET":
             return _response(HTTPStatus.METHOD_NOT_ALLOWED, "Allow: GET\r\n")
-        encode, content_type = choose_encoder(headers.get("Accept", ""))
+        try:
+            encode, content_type = choose_encoder(headers.get("Accept", ""))
+        except (TypeError, ValueError):  # it takes what a malformed header says for a version
+            encode, content_type = choose_encoder("")
         return _response(HTTPStatus.OK, content_type=content_type, body=encode(self._registry))
 
     def _may_read(self, authorization: str) -> bool:
