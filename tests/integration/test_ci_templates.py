@@ -278,7 +278,7 @@ def test_gitlabs_script_runs_under_a_lease_that_ends_with_it(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     id = leases(pool)[0]["id"]
-    assert f"under {id}\naccelpool.icd\nLease {id} is released.\n" in output
+    assert f"under {id}\naccelpool.icd\nLease {id} is given back.\n" in output
     assert "section_start:" in output.partition("section_end:")[0]
     name, _, waited = (cli.home / "accelpool.env").read_text().partition("=")
     assert (name, float(waited) >= 0) == ("ACCELPOOL_WAITED_S", True)

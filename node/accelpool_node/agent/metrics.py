@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.core import InfoMetricFamily
@@ -147,8 +147,8 @@ class AgentMetrics(Collector):
             labels,
             {places[name]: not fault for name, fault in devices.faults.items()},
         )
-        read = {place: shares.of_device(name) for name, place in places.items()}
-        yield from _of_each(labels, DEVICE_ROWS, read)
+        use = {place: shares.of_device(name) for name, place in places.items()}
+        yield from _of_each(labels, DEVICE_ROWS, use)
 
     def _of_sessions(self) -> Iterator[Metric]:
         tally, environments = self._parts.tally, self._parts.pools
@@ -228,7 +228,7 @@ class AgentMetrics(Collector):
                 for state, count in (("warm", pool.idle), ("starting", pool.starting))
             },
         )
-        yield from _of_each(("environment",), POOL_ROWS, _by_one(pools))
+        yield from _of_each(("environment",), POOL_ROWS, {(name,): pool for name, pool in pools.items()})
 
     def _of_builds(self) -> Iterator[Metric]:
         """Yield what builders have said; each is asked, and has said more when this is asked for again."""
@@ -245,14 +245,10 @@ class AgentMetrics(Collector):
                 for outcome, count in (("hit", one.hits), ("miss", one.misses), ("declined", one.declined))
             },
         )
-        yield from _of_each(("environment",), BUILDER_ROWS, _by_one(counts))
+        yield from _of_each(("environment",), BUILDER_ROWS, {(name,): one for name, one in counts.items()})
 
 
-def _of_each(labels: Sequence[str], rows: Rows[T], read: Mapping[tuple[str, ...], T]) -> Iterator[Metric]:
-    """Yield a metric for each row, with a sample of all that is `read`, by the labels' values."""
+def _of_each(labels: Sequence[str], rows: Rows[T], read: Mapping[Any, T]) -> Iterator[Metric]:
+    """Yield a metric for each row, with a sample of all that is `read`."""
     for family, name, documentation, value_of in rows:
-        yield family(name, documentation, labels, {values: value_of(one) for values, one in read.items()})
-
-
-def _by_one(read: Mapping[str, T]) -> dict[tuple[str, ...], T]:
-    return {(value,): one for value, one in read.items()}
+        yield family(name, documentation, labels, {key: value_of(one) for key, one in read.items()})
