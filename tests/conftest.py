@@ -29,6 +29,13 @@ STOP_S = 30.0
 SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
 
 
+def pytest_configure() -> None:
+    """Have the tests' programs end by the signals that end them, also if the tests run in the background."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass
 class Daemon:
     """A child process that prints one JSON line once it is ready."""

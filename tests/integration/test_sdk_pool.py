@@ -119,15 +119,6 @@ def test_who_waits_is_served_as_soon_as_a_device_is_free(null_pool, broker, full
         pass
 
 
-@pytest.fixture
-def hears_ctrl_c():
-    """Python does not, where it was started in the background."""
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, usual)
-
-
-@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_while_waiting_withdraws_the_request(null_pool, broker, full):
     def interrupt():
         os.kill(os.getpid(), signal.SIGINT)

@@ -145,7 +145,7 @@ def test_sessions_that_allocate_at_once_never_have_more_than_the_share(device):
         thread.join()
     failures = [member.client.failures() for member in members]
     assert device.registry.ledger.used_bytes(0) == 100 * size
-    assert all(failures)
+    assert any(failures)  # of the one that is behind, at least
 
 
 def test_a_share_is_changed_while_sessions_run(device):
