@@ -254,7 +254,6 @@ class Device(Base):
     """A device of a node; `is_present` is False once its node no longer reports it.
 
     `hardware` is what of it is lent: NODE/PLACE if it has several faces, its own id if it is the only one.
-
     `loaded_sha256` is the SHA-256 of the binary that was loaded on it last, `loaded_at` when that was; both
     are None if nobody knows. What active leases have of its hardware the database keeps: it is only read.
     """

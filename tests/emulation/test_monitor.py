@@ -20,46 +20,16 @@ from accelpool_node.agent.confinement import Confinement
 from accelpool_node.agent.monitor import Monitor
 from accelpool_node.agent.processes import Processes
 from accelpool_node.agent.state_dir import StateDir
-from accelpool_node.gpus import Gpu, Instance, Look, Readings
+from accelpool_node.gpus import Look, Readings
 from accelpool_node.monitor import ABSENT, FAILED
 from accelpool_node.sandbox.policy import Mode
 
 from ..conftest import coverage_variables
+from ..gpu_cases import GPUS
 from ..integration.agent_rig import FakeBroker, Node
 
 SOURCE = Path(__file__).parent / "nvml.c"
 LIMIT_S = 60.0
-GIB = 1 << 30
-BOARD: dict[str, Any] = {"temperature_c": 41.0, "power_w": 245.7, "clock_hz": 1_410_000_000}
-GPUS = [
-    Gpu(
-        uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6",
-        place="0000:19:03",
-        readings=Readings(utilization=0.87, memory_utilization=0.12, memory_used_bytes=5 * GIB, **BOARD),
-    ),
-    Gpu(
-        uuid="GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77",
-        place="0001:3b:00",
-        is_parted=True,
-        instances=[
-            Instance(
-                uuid="MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f",
-                profile="1g.5gb",
-                gpu_instance=9,
-                compute_instance=0,
-                readings=Readings(memory_used_bytes=GIB, **BOARD),
-            ),
-            Instance(
-                uuid="MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb",
-                profile="3g.20gb",
-                gpu_instance=2,
-                compute_instance=0,
-                readings=Readings(memory_used_bytes=2 * GIB, **BOARD),
-            ),
-        ],
-        readings=Readings(memory_used_bytes=9 * GIB, **BOARD),
-    ),
-]
 
 
 @pytest.fixture(scope="module")

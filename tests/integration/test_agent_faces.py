@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 
 import pytest
 import requests
 
-from accelpool_wire.client import Connection
 from accelpool_wire.errors import Timeout
 from accelpool_wire.messages import Hello
 
 from ..conftest import wait_until
 from ..metrics_rig import Exposition
 from .agent_rig import FakeBroker, Node, worker_of
-from .test_worker_sharing import SHARE, Member
-from .wire_client import Client
+from .session_rig import joining
+from .test_worker_sharing import SHARE
 
 OPENCL, CUDA, OTHER = "null/null-0", "null-cuda/null-cuda-0", "null-cuda/null-cuda-1"
 
@@ -38,12 +36,7 @@ def node(broker, tmp_path_factory):
 @pytest.fixture
 def join(node):
     """Opens sessions with tokens."""
-    with contextlib.ExitStack() as stack:
-
-        def open_one(token):
-            address = node.ready["host"], node.ready["port"]
-            return Member(None, -1, Client(stack.enter_context(Connection.open(address, token))))
-
+    with joining(node) as open_one:
         yield open_one
 
 
@@ -91,6 +84,7 @@ def test_whoever_waits_for_one_face_has_its_turn_when_the_user_of_the_other_is_k
     elsewhere = join(broker.token("K3", OTHER, compute=0.5))
     dead.client.wait(dead.pause(1))
     dead.pause(10_000)
+    dead.client.sync()  # it has the turn: its worker has put the pause into the queue
     event = waiting.pause(0)
     elsewhere.client.wait(elsewhere.pause(0), timeout_s=8)
     with pytest.raises(Timeout):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 
 import pytest
 
-from accelpool_wire.client import Connection
 from accelpool_wire.messages import Hello
 
 from ..conftest import wait_until
 from .agent_rig import FakeBroker, Node, wait_for_exit, worker_of
-from .test_worker_sharing import SHARE, Member
-from .wire_client import Client
+from .session_rig import joining
+from .test_worker_sharing import SHARE
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +30,7 @@ def node(broker, tmp_path_factory):
 @pytest.fixture
 def join(node):
     """Opens sessions with tokens."""
-    with contextlib.ExitStack() as stack:
-
-        def open_one(token):
-            address = node.ready["host"], node.ready["port"]
-            return Member(None, -1, Client(stack.enter_context(Connection.open(address, token))))
-
+    with joining(node) as open_one:
         yield open_one
 
 

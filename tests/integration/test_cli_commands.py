@@ -189,6 +189,12 @@ def test_broker_and_node_run_by_themselves(cli: Cli) -> None:
     cli.assert_nothing_is_left()
 
 
+def test_the_help_of_what_is_done_with_a_node_names_the_command_as_it_is_typed(cli: Cli) -> None:
+    usage = cli.call("node", "drain", "--help").stdout
+    assert usage.split()[:3] == ["Usage:", "accelpool", "node"]
+    assert "node node" not in usage
+
+
 def test_the_help_of_a_role_is_its_own(cli: Cli) -> None:
     done = cli.run("node", "--help")
     assert done.returncode == 0

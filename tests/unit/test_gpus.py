@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from accelpool_node.gpus import Gpu, Instance, Readings, place_of, readings_of
+from accelpool_node.gpus import Readings, place_of, readings_of
 
-WHOLE, BOARD, PART = (Readings(temperature_c=celsius) for celsius in (40.0, 50.0, 60.0))
-GPUS = [
-    Gpu(uuid="GPU-8932F937-d72c-4106-c12f-20bd9faed9f6", place="0000:19:03", readings=WHOLE),
-    Gpu(
-        uuid="GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77",
-        place="0001:3b:00",
-        is_parted=True,
-        instances=[
-            Instance(
-                uuid="MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f",
-                profile="1g.5gb",
-                gpu_instance=9,
-                compute_instance=0,
-                readings=PART,
-            )
-        ],
-        readings=BOARD,
-    ),
-]
+from ..gpu_cases import GPUS
+
+WHOLE, PARTED = (gpu.readings for gpu in GPUS)
+PART = GPUS[1].instances[0].readings
 
 
 def readings(**attributes: object) -> Readings | None:
@@ -35,7 +20,7 @@ def test_a_device_has_the_readings_of_the_gpu_of_its_uuid() -> None:
 
 def test_a_device_without_a_known_uuid_has_those_of_its_place() -> None:
     assert readings(uuid="0" * 32, hardware="0000:19:03") is WHOLE
-    assert readings(hardware=place_of(1, 0x3B, 0)) is BOARD
+    assert readings(hardware=place_of(1, 0x3B, 0)) is PARTED
 
 
 def test_a_mig_instance_has_its_own() -> None:

@@ -39,7 +39,7 @@ class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         hardware: The same for devices that are faces of one piece of hardware; it is told of these alone.
-            Brokers of before it refuse the node then: they would lend the hardware twice.
+            Older brokers refuse the node then: they would lend the hardware twice.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     busy_s: dict[str, float]
     seen_revision: int | None
     wait_s: float
-    leaving: bool | msgspec.UnsetType = msgspec.UNSET  # brokers of before it refuse what they do not know
+    leaving: bool | msgspec.UnsetType = msgspec.UNSET  # older brokers refuse what they do not know
     readings: dict[str, Readings] | msgspec.UnsetType = msgspec.UNSET  # likewise
 
 

@@ -7,8 +7,9 @@ import math
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from accelpool_node import drivers
 from accelpool_node.agent.addresses import check_way, is_secure, read_address
@@ -24,6 +25,7 @@ JOIN_VARIABLE = "ACCELPOOL_JOIN_TOKEN"
 CA_VARIABLE = "ACCELPOOL_CA"
 ENVIRONMENTS = "accelpool/environments.toml"
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - refused as an address for clients
+Add: TypeAlias = Callable[..., object]
 
 
 def read_options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -35,7 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m accelpool_node", description="Put this machine's devices into a pool."
     )
-    add = parser.add_argument
+    for add_group in (_add_ways, _add_devices, _add_confinement, _add_telling):
+        add_group(parser.add_argument)
+    return parser
+
+
+def _add_ways(add: Add) -> None:
+    """Add where broker, node and clients meet, and how they trust each other."""
     add("--broker", default="http://127.0.0.1:8750", metavar="URL", help="where the broker answers")
     add("--name", default=socket.gethostname(), help="the node's name (default: the host's)")
     add("--state-dir", type=Path, metavar="DIR", help="the agent's own directory")
@@ -68,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"holds the node's token, instead of the state directory (default: ${TOKEN_VARIABLE})",
     )
+
+
+def _add_devices(add: Add) -> None:
+    """Add what is lent, and how."""
     add(
         "--backend",
         default="auto",
@@ -87,6 +99,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a variable that workers may see; repeatable",
     )
+    add(
+        "--compute-shares",
+        type=ComputeShares,
+        choices=tuple(ComputeShares),
+        default=ComputeShares.TURNS,
+        help="how sessions share a CUDA device: by turns, or side by side, through a running MPS daemon",
+    )
+
+
+def _add_confinement(add: Add) -> None:
+    """Add what confines the processes of sessions."""
     add(
         "--sandbox",
         type=Mode,
@@ -114,13 +137,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PROGRAM",
         help="start workers inside bubblewrap (default: bwrap, as found on the PATH)",
     )
-    add(
-        "--compute-shares",
-        type=ComputeShares,
-        choices=tuple(ComputeShares),
-        default=ComputeShares.TURNS,
-        help="how sessions share a CUDA device: by turns, or side by side, through a running MPS daemon",
-    )
+    add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
+
+
+def _add_telling(add: Add) -> None:
+    """Add what the agent tells, and to whom."""
     add("--metrics", metavar="HOST:PORT", help="where Prometheus reads the node's metrics (default: nowhere)")
     add(
         "--metrics-token-file",
@@ -128,10 +149,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="holds the bearer token that it has to show there",
     )
-    add("--disk", type=float, default=8.0, metavar="GIB", help="what workers may have on disk, together")
     add("--discover", action="store_true", help="print the devices as JSON and exit")
     add("--verbose", action="store_true")
-    return parser
 
 
 def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
@@ -142,26 +161,9 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
     """
     listen_at = read_address(options.listen)
     advertise = read_address(options.advertise, default_port=0) if options.advertise else (listen_at[0], 0)
-    if advertise[0] in WILDCARDS and not options.discover:
-        raise Invalid(f"clients cannot connect to {advertise[0]}: say --advertise HOST")
-    if not options.discover:
-        check_way(options.broker, is_insecure=options.insecure)
-    if options.warm < 0:
-        raise Invalid(f"--warm is 0 or more, not {options.warm}")
-    if not 0 < options.disk < math.inf:
-        raise Invalid(f"--disk is more than 0, not {options.disk:g}")
-    if not re.fullmatch(r"auto|opencl|cuda|null(-cuda|-both)?:[0-9]{1,3}", options.backend):
-        raise Invalid(
-            "--backend is auto, opencl, cuda, null:COUNT, null-cuda:COUNT or null-both:COUNT, "
-            f"not {options.backend}"
-        )
+    _check(options, advertise[0])
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
-    token = join_token = metrics_token = ""
-    if not options.discover:
-        if options.metrics_token_file:
-            metrics_token = _read_token(options.metrics_token_file, "", "token", environ)
-        token = _read_token(options.token_file, TOKEN_VARIABLE, "token", environ)
-        join_token = _read_token(options.join_token_file, JOIN_VARIABLE, "join token", environ)
+    token, join_token, metrics_token = ("", "", "") if options.discover else _read_tokens(options, environ)
     if not (token or join_token or options.discover or (state_dir / TOKEN).exists()):
         raise Invalid(
             "a node token is needed, or a join token to get one: --join-token-file FILE, or "
@@ -194,6 +196,38 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
         metrics=read_metrics_address(options, metrics_token),
         disk_bytes=int(options.disk * (1 << 30)),
         variables=drivers.child_variables(environ, options.pass_env),
+    )
+
+
+def _check(options: argparse.Namespace, host: str) -> None:
+    """Refuse options that cannot be, by themselves or together.
+
+    Args:
+        options: All of them.
+        host: What clients are told.
+    """
+    if host in WILDCARDS and not options.discover:
+        raise Invalid(f"clients cannot connect to {host}: say --advertise HOST")
+    if not options.discover:
+        check_way(options.broker, is_insecure=options.insecure)
+    if options.warm < 0:
+        raise Invalid(f"--warm is 0 or more, not {options.warm}")
+    if not 0 < options.disk < math.inf:
+        raise Invalid(f"--disk is more than 0, not {options.disk:g}")
+    if not re.fullmatch(r"auto|opencl|cuda|null(-cuda|-both)?:[0-9]{1,3}", options.backend):
+        raise Invalid(
+            "--backend is auto, opencl, cuda, null:COUNT, null-cuda:COUNT or null-both:COUNT, "
+            f"not {options.backend}"
+        )
+
+
+def _read_tokens(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return the node's token, a join token, and the metrics' token, "" for what there is none of."""
+    metrics = options.metrics_token_file
+    return (
+        _read_token(options.token_file, TOKEN_VARIABLE, "token", environ),
+        _read_token(options.join_token_file, JOIN_VARIABLE, "join token", environ),
+        _read_token(metrics, "", "token", environ) if metrics else "",
     )
 
 

@@ -31,7 +31,7 @@ def node(context: typer.Context) -> None:
     """
     if context.args and context.args[0] in OPERATIONS:
         command = get_command(node_operations.app)
-        with command.make_context("node", context.args, parent=context) as inner:
+        with command.make_context("node", context.args, parent=context.parent) as inner:
             command.invoke(inner)
         return
     become("node", "accelpool_node", context.args)
