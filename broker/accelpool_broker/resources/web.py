@@ -25,4 +25,5 @@ def get_file(name: str) -> Response:
         raise NotFound(f"the page has no file {name}")
     answer = Response(file.content, content_type=file.media_type, headers=HEADERS)
     answer.set_etag(file.etag)
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer

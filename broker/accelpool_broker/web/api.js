@@ -45,8 +45,8 @@ export class Api {
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
     }
-    const sent = { Authorization: `Bearer ${this.token}`, ...headers };
-    if (json !== undefined) sent["Content-Type"] = "application/json";
+    const sent = new Headers({ Authorization: `Bearer ${this.token}`, ...headers }); // a TypeError, if that cannot be sent
+    if (json !== undefined) sent.set("Content-Type", "application/json");
     try {
       const answer = await fetch(url, {
         method,

@@ -7,6 +7,7 @@
 import { Api, Problem } from "./api.js";
 import { Connection } from "./connection.js";
 import { announce, h, put } from "./dom.js";
+import { renewInstants } from "./parts.js";
 import { Pool } from "./pool.js";
 import { route } from "./router.js";
 import { forgetToken, storedToken, storeToken } from "./session.js";
@@ -136,4 +137,5 @@ document.getElementById("skip")?.addEventListener("click", (event) => {
   main.focus();
 });
 switchBy(/** @type {HTMLElement} */ (document.getElementById("theme")));
+setInterval(renewInstants, 10_000);
 begin();

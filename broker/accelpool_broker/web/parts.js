@@ -1,6 +1,6 @@
 /** Small parts that several views are made of. */
 
-import { h, put } from "./dom.js";
+import { h, put, setText } from "./dom.js";
 import { bytes, instant, percent, relative } from "./format.js";
 
 /** Which sign a state has: told by its shape and its word, not by colour alone. */
@@ -14,7 +14,7 @@ const SHAPES = { good: "●", busy: "◐", wait: "◌", bad: "▲", quiet: "○"
 /** A state, as a word with a shape. */
 export function state(word) {
   const sign = Object.hasOwn(SIGNS, word) ? SIGNS[word] : "quiet";
-  return h("span", { class: ["state", sign] }, h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[sign]), word);
+  return h("span", { class: ["state", sign] }, h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[sign]), h("span", {}, word));
 }
 
 /** A bar of parts of a whole. @param {{fraction: number, label: string, hue?: number}[]} parts */
@@ -50,6 +50,11 @@ export function shareText(share) {
 /** An instant, as how long ago it is; the instant itself is told to those who point at it. */
 export function when(text) {
   return text ? h("time", { datetime: text, title: instant(text) }, relative(text)) : "–";
+}
+
+/** Have all instants on the page say how long ago they are now. */
+export function renewInstants() {
+  for (const time of document.querySelectorAll("time")) setText(time, relative(time.dateTime));
 }
 
 /** A link to a view of this page. */

@@ -57,8 +57,7 @@ export class DataTable {
     found.sort((one, other) => this.#compare(one, other));
     this.rows.update(found.slice(0, this.#shown));
     const shown = Math.min(this.#shown, found.length);
-    const of = found.length === this.#items.length ? "" : ` of ${number(this.#items.length)}`;
-    setText(this.count, shown < found.length ? `${number(shown)} shown of ${number(found.length)}` : `${number(found.length)}${of}`);
+    setText(this.count, countText(shown, found.length, this.#items.length));
     this.more.hidden = shown >= found.length;
     this.message.hidden = found.length > 0;
     setText(this.message, this.#items.length ? "Nothing fits these words." : this.empty);
@@ -135,6 +134,11 @@ export class DataTable {
     this.#draw();
     announce(`${number(Math.min(this.#shown, this.#total))} shown of ${number(this.#total)}`);
   }
+}
+
+function countText(shown, found, all) {
+  const fitting = found < all ? `${number(found)} of ${number(all)} fit` : `${number(all)} in all`;
+  return shown < found ? `${fitting}, ${number(shown)} shown` : fitting;
 }
 
 /** Draw a cell anew; what had the focus in it has it again, by its name. */
