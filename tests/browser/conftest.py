@@ -51,7 +51,9 @@ class Tab:
         """Open a view logged in, and wait until it is there."""
         self.page.goto(f"{self.pool.url}/#token={token or self.pool.token}")
         self.page.locator("nav").wait_for()
-        self.go(path)
+        self.page.locator("main h1").wait_for()
+        if path:
+            self.go(path)
 
     def go(self, path: str) -> None:
         """Go to a view as by a link."""
@@ -69,7 +71,10 @@ class Tab:
     def note_what_is_said(self) -> None:
         """Keep what the page complains of, and what it asks for."""
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", lambda said: said.type == "error" and "404" not in said.text and self.faults.append(said.text))
+        self.page.on(
+            "console",
+            lambda said: said.type == "error" and "404" not in said.text and self.faults.append(said.text),
+        )
         self.page.on("request", lambda asked: self._note(asked))
 
     def _note(self, asked: object) -> None:

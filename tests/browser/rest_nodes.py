@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ def device(name: str, kind: str = "gpu", memory_gib: int = 80, **more: Any) -> d
 
 @dataclass
 class RestNode:
-    """A node that registers its devices and reports, as long as it is told to.
+    """A node that registers its devices and reports until it is stopped, also to a broker that was away.
 
     Attributes:
         url: The broker's.
@@ -75,7 +76,8 @@ class RestNode:
 
     def _go_on(self) -> None:
         while not self._end.wait(HEARTBEAT_S):
-            self.report()
+            with contextlib.suppress(requests.ConnectionError):
+                self.report()
 
     def _call(self, method: str, path: str, body: dict[str, Any]) -> None:
         headers = {"Authorization": f"Bearer {self._token}"}

@@ -10,7 +10,9 @@ from .conftest import Rest, Tab
 Open = Callable[..., Tab]
 
 
-def test_a_pasted_token_lets_in_and_stays_out_of_the_address(web_pool: Pool, open_tab: Open, rest: Rest) -> None:
+def test_a_pasted_token_lets_in_and_stays_out_of_the_address(
+    web_pool: Pool, open_tab: Open, rest: Rest
+) -> None:
     tab = open_tab(web_pool)
     tab.page.goto(web_pool.url)
     tab.page.get_by_label("Token").fill(f"  {web_pool.token}\n")
@@ -33,7 +35,9 @@ def test_a_link_lets_in_and_its_token_leaves_the_address_and_the_history(
     assert tab.page.evaluate("Object.keys(localStorage)") == []  # for this tab alone
 
 
-def test_a_link_in_an_open_tab_lets_in_as_the_one_whom_it_is_for(web_pool: Pool, open_tab: Open, rest: Rest) -> None:
+def test_a_link_in_an_open_tab_lets_in_as_the_one_whom_it_is_for(
+    web_pool: Pool, open_tab: Open, rest: Rest
+) -> None:
     tab = open_tab(web_pool)
     tab.open()
     member = rest.token("lena", "member", "lena")
@@ -42,7 +46,9 @@ def test_a_link_in_an_open_tab_lets_in_as_the_one_whom_it_is_for(web_pool: Pool,
     assert member not in tab.page.url
 
 
-def test_a_wrong_token_is_refused_with_the_reason_and_kept_nowhere(web_pool: Pool, open_tab: Open, rest: Rest) -> None:
+def test_a_wrong_token_is_refused_with_the_reason_and_kept_nowhere(
+    web_pool: Pool, open_tab: Open, rest: Rest
+) -> None:
     tab = open_tab(web_pool, may_fail=True)
     tab.page.goto(web_pool.url)
     for wrong in ("apu_" + "x" * 43, "schlüssel\N{SNOWMAN}"):
@@ -72,7 +78,9 @@ def test_logging_out_forgets_the_token(web_pool: Pool, open_tab: Open, rest: Res
     assert tab.page.locator("nav").is_hidden()
 
 
-def test_who_has_not_the_scope_is_not_offered_a_view_and_told_why(web_pool: Pool, open_tab: Open, rest: Rest) -> None:
+def test_who_has_not_the_scope_is_not_offered_a_view_and_told_why(
+    web_pool: Pool, open_tab: Open, rest: Rest
+) -> None:
     tab = open_tab(web_pool)
     tab.open("nodes", token=rest.token("mira", "member", "mira"))
     offered = tab.page.locator("nav li").all_inner_texts()

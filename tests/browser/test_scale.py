@@ -13,7 +13,8 @@ WATCH = """() => {
   window.changes = 0;
   const count = (records) => { window.changes += records.length; };
   const observer = new MutationObserver(count);
-  observer.observe(document.querySelector("main"), { childList: true, subtree: true, characterData: true, attributes: true });
+  const all = { childList: true, subtree: true, characterData: true, attributes: true };
+  observer.observe(document.querySelector("main"), all);
 }"""
 
 

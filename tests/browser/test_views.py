@@ -37,7 +37,7 @@ def test_the_queue_says_who_waits_where_and_why(web_pool: Pool, open_tab: Open, 
     tab.open("queue")
     cells = tab.row("robotics").locator("th, td").all_inner_texts()
     assert cells[0] == "2"
-    assert cells[3] == "3 × device"
+    assert cells[3] == "3 \N{MULTIPLICATION SIGN} device"
     assert "leased" in cells[6]
     tab.row("speech").get_by_role("button", name="Explain").click()
     dialog = tab.page.get_by_role("dialog")

@@ -39,7 +39,7 @@ function columns(context) {
     { title: "Devices", value: (node) => node.device_count, isNumber: true },
     { title: "Last heard of", value: (node) => node.last_seen_at, show: (node) => when(node.last_seen_at), className: "nowrap" },
     { title: "Version", value: (node) => node.version, className: "nowrap" },
-    { title: "Sandbox", value: (node) => sandbox(node), className: "reason" },
+    { title: "Sandbox", value: sandbox, className: "reason" },
     { title: "Labels", value: (node) => pairs(node.labels), changes: (node) => node.labels, show: (node) => tags(pairs(node.labels)) },
     { title: "Taints", value: (node) => node.taints.join(" "), changes: (node) => node.taints, show: (node) => tags(node.taints) },
   ];
@@ -50,12 +50,12 @@ function columns(context) {
   }];
 }
 
-/** What a node says of its sandbox. */
+/** What confines a node's workers: how far, and what of it is missing. */
 export function sandbox(node) {
   const told = node.sandbox;
-  if (told === null || told === undefined || told === "") return "–";
-  if (typeof told === "string") return told;
-  return Object.entries(told).map(([name, value]) => `${name.replaceAll("_", " ")}: ${value === true ? "yes" : value === false ? "no" : value}`).join(", ");
+  if (!told) return "–";
+  const lacks = (told.missing ?? []).map((each) => String(each).split(":")[0]);
+  return lacks.length && told.level !== "off" ? `${told.level} (without ${lacks.join(", ")})` : String(told.level);
 }
 
 function pairs(labels) {

@@ -5,20 +5,31 @@ import { barChart } from "../chart.js";
 import { bytes, duration, number } from "../format.js";
 import { facts, heading, trouble } from "../parts.js";
 import { at } from "../pool.js";
+import { usagePoints, usageTimes } from "../usage.js";
 
 export const title = "Tenant";
 export const needs = "tenants:read";
+const PERIODS = {
+  "a day, by hour": { steps: 24, stepS: 3600 }, "a week, by day": { steps: 7, stepS: 86400 }, "30 days, by day": { steps: 30, stepS: 86400 },
+};
 
 /** @param {HTMLElement} place @param {import("../main.js").Context} context @param {string[]} path */
 export function open(place, { pool, api }, [name]) {
   const error = trouble();
   const rules = h("div");
-  const usage = h("div", {}, h("p", { class: "dim" }, "Reading what it has used …"));
-  place.append(heading(`Tenant ${name}`), error.element, rules, h("h2", {}, "Use"), usage);
-  api.get(at("/tenants", name, "/usage")).then(
-    (told) => put(usage, charts(told, pool.tenants.items.get(name))),
-    (problem) => put(usage, h("p", { class: "empty" }, problem.status === 404 ? "This broker keeps no record of it." : problem.message)),
-  );
+  const usage = h("div");
+  const period = h("select", { id: "period", on: { change: () => readUsage() } }, Object.keys(PERIODS).map((each) => h("option", { value: each }, each)));
+  place.append(heading(`Tenant ${name}`), error.element, rules, h("h2", {}, "Use"), h("div", { class: "bar" }, h("label", { for: "period", class: "unseen" }, "Period"), period), usage);
+  async function readUsage() {
+    const { steps, stepS } = PERIODS[period.value];
+    const times = usageTimes(Date.now(), steps, stepS);
+    const query = { since: new Date(times[0]).toISOString(), until: new Date(times.at(-1) + 1000 * stepS).toISOString() };
+    await api.get(at("/tenants", name, "/usage"), query).then(
+      (told) => put(usage, charts(told.items, times, stepS)),
+      (problem) => put(usage, h("p", { class: "empty" }, problem.status === 404 ? "It has used nothing." : problem.message)),
+    );
+  }
+  readUsage();
   return pool.tenants.watch(() => {
     error.show(pool.tenants.error);
     const tenant = pool.tenants.items.get(name);
@@ -37,9 +48,10 @@ function properties(tenant) {
   ]);
 }
 
-function charts(told) {
-  return barChart({
-    caption: "Device-hours", unit: "device-hours",
-    points: told.items.map((each) => ({ label: each.at, value: each.device_hours })),
-  });
+function charts(items, times, stepS) {
+  const chart = (caption, unit, pick) => barChart({ caption, unit, points: usagePoints(items, times, stepS, pick) });
+  return [
+    chart("Device-hours", "device-hours", (hour) => hour.device_s / 3600),
+    chart("Device memory", "GiB-hours", (hour) => hour.byte_s / 3600 / 2 ** 30),
+  ];
 }
