@@ -1,4 +1,4 @@
-"""The page for those who see, hear or point differently: axe-core, keyboard, focus, colours, announcements."""
+"""The page for those who see, hear or point differently: axe-core, keyboard, focus, colours."""
 
 from __future__ import annotations
 

@@ -31,14 +31,16 @@ export function shareBar(parts) {
 /** A fraction as a number with a little bar. */
 export function gauge(fraction) {
   if (fraction === null || fraction === undefined) return "–";
-  return h("span", { class: "gauge" }, shareBar([{ fraction, label: percent(fraction) }]), percent(fraction));
+  return h("span", { class: "gauge" }, shareBar([{ fraction, label: percent(fraction) }]), h("span", { class: "figure" }, percent(fraction)));
 }
 
-/** Which of the hues a name has: always the same. */
+const HUES = 8;
+const hues = new Map();
+
+/** Which of the hues a name has: the next one when it is met first, so that the first few are all different. */
 export function hueOf(name) {
-  let sum = 0;
-  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
-  return sum % 6;
+  if (!hues.has(name)) hues.set(name, hues.size % HUES);
+  return hues.get(name);
 }
 
 /** What a share is of its device, such as `50 %, 4.0 GiB`. */

@@ -17,12 +17,13 @@ export function showOutput(output) {
 }
 
 function picture(array, width, height, about) {
-  const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { width, height, role: "img", "aria-label": `${about}, as a grey picture` }));
+  const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { width, height, role: "img", "aria-label": `${about}, as a picture` }));
   const [low, high] = range(array);
+  const isCounted = array instanceof Int32Array || array instanceof Uint32Array; // most counts are small: these are spread
   const pixels = new ImageData(width, height);
   for (let place = 0; place < array.length; place += 1) {
     const light = high > low ? (array[place] - low) / (high - low) : 0;
-    pixels.data.set([...colour(light), 255], 4 * place);
+    pixels.data.set([...colour(isCounted ? Math.cbrt(light) : light), 255], 4 * place);
   }
   canvas.getContext("2d")?.putImageData(pixels, 0, 0);
   return canvas;

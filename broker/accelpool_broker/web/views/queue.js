@@ -26,7 +26,7 @@ export function open(place, context) {
 
 function columns(context) {
   return [
-    { title: "Position", value: (lease) => lease.position, show: (lease) => lease.position ?? "later", isNumber: true },
+    { title: "Position", value: (lease) => lease.position, show: (lease) => lease.position ?? "later" },
     { title: "Lease", value: (lease) => lease.id, show: (lease) => link(lease.id, "leases", lease.id), className: "id" },
     { title: "Tenant", value: (lease) => lease.tenant, className: "nowrap" },
     { title: "Wants", value: (lease) => lease.alternatives.map(describeDemand).join(" or ") },
