@@ -23,7 +23,7 @@ export class Pool {
     // Of queued leases the list is read: who reads one by its id keeps it in the queue, and its position is all others', too.
     this.queue = new Collection({ key: id, readAll: () => api.all("/leases", { state: "queued" }) });
     this.recent = new Collection({
-      key: id, readAll: async () => (await api.get("/leases", { limit: 100 })).items,
+      key: id, readAll: () => this.#newest(),
       readOne: (each) => api.get(at("/leases", each)),
     });
     this.nodes = new Collection({
@@ -33,6 +33,9 @@ export class Pool {
     this.tokens = new Collection({ key: id, readAll: () => api.all("/tokens") });
     this.lists = [this.devices, this.active, this.queue, this.recent, this.nodes, this.tenants, this.tokens];
   }
+
+  /** @type {string | null} Where the leases that are older than `recent` begin. */
+  olderCursor = null;
 
   /** Whether the token has a scope. */
   can(scope) {
@@ -57,6 +60,12 @@ export class Pool {
     else if (what === "node" && event.node) this.#nodeChanged(event.node, how);
     else if (what === "device" && event.device) this.devices.changed(event.device);
     else this.refresh();
+  }
+
+  async #newest() {
+    const page = await this.api.get("/leases", { limit: 100 });
+    this.olderCursor = page.next_cursor;
+    return page.items;
   }
 
   #leaseChanged(id, how) {

@@ -15,28 +15,28 @@ const STATES = ["", "active", "queued", "released", "expired", "revoked", "lost"
 export function open(place, context) {
   const { pool, api, report } = context;
   const older = new Map();
-  let cursor;
+  let cursor; // of what is older still: undefined before the first page of it
   const choice = h("select", { id: "lease-state", on: { change: () => draw() } }, STATES.map((each) => h("option", { value: each }, each || "all states")));
   const table = new DataTable({
     caption: "Leases", key: (lease) => lease.id, empty: "There are no leases.", columns: columns(context), sortBy: 5, isDescending: true,
     extras: [h("label", { for: "lease-state", class: "unseen" }, "State"), choice],
   });
   const error = trouble();
-  const more = h("button", { type: "button", on: { click: readOlder } }, "Load older leases");
+  const more = h("button", { type: "button", hidden: true, on: { click: readOlder } }, "Load older leases");
   place.append(heading("Leases", "Who has, and had, which devices; ended ones are kept for a week."), error.element, table.element, more);
 
   function draw() {
     error.show(pool.recent.error);
     if (pool.recent.at === null) return;
+    more.hidden = (cursor === undefined ? pool.olderCursor : cursor) === null;
     const all = [...new Map([...older, ...pool.active.items, ...pool.queue.items, ...pool.recent.items]).values()];
     table.update(choice.value ? all.filter((lease) => lease.state === choice.value) : all);
   }
   async function readOlder() {
-    const page = await api.get("/leases", { limit: 500, cursor }).catch(report);
+    const page = await api.get("/leases", { limit: 500, cursor: cursor ?? pool.olderCursor }).catch(report);
     if (!page) return;
     for (const lease of page.items) older.set(lease.id, lease);
     cursor = page.next_cursor;
-    more.hidden = cursor === null;
     draw();
   }
   const ends = [pool.recent, pool.active, pool.queue].map((list) => list.watch(draw));

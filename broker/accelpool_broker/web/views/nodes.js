@@ -2,8 +2,7 @@
 
 import { h } from "../dom.js";
 import { ask, field } from "../dialog.js";
-import { instant } from "../format.js";
-import { heading, state, trouble, when } from "../parts.js";
+import { heading, link, state, trouble, when } from "../parts.js";
 import { at } from "../pool.js";
 import { DataTable } from "../table.js";
 
@@ -31,15 +30,15 @@ export function doing(node) {
 
 function columns(context) {
   const shown = [
-    { title: "Node", value: (node) => node.name, className: "name" },
+    { title: "Node", value: (node) => node.name, show: (node) => link(node.name, "nodes", node.name), className: "name" },
     {
       title: "State", value: doing, changes: (node) => [doing(node), node.drain_at], className: "nowrap",
-      show: (node) => [state(doing(node)), node.drain_at && h("span", { class: "dim" }, ` until ${instant(node.drain_at)}`)],
+      show: (node) => [state(doing(node)), node.drain_at && h("span", { class: "dim" }, "leases end ", when(node.drain_at))],
     },
     { title: "Devices", value: (node) => node.device_count, isNumber: true },
     { title: "Last heard of", value: (node) => node.last_seen_at, show: (node) => when(node.last_seen_at), className: "nowrap" },
     { title: "Version", value: (node) => node.version, className: "nowrap" },
-    { title: "Sandbox", value: sandbox, className: "reason" },
+    { title: "Sandbox", value: sandbox, className: "few" },
     { title: "Labels", value: (node) => pairs(node.labels), changes: (node) => node.labels, show: (node) => tags(pairs(node.labels)) },
     { title: "Taints", value: (node) => node.taints.join(" "), changes: (node) => node.taints, show: (node) => tags(node.taints) },
   ];

@@ -33,7 +33,7 @@ export function open(place, { pool, api }, [name]) {
   return pool.tenants.watch(() => {
     error.show(pool.tenants.error);
     const tenant = pool.tenants.items.get(name);
-    if (pool.tenants.at !== null) put(rules, tenant ? properties(tenant) : h("p", { class: "empty" }, "It has no rules, and has used nothing."));
+    if (pool.tenants.at !== null) put(rules, tenant ? properties(tenant) : h("p", { class: "empty" }, "It has no rules of its own."));
   });
 }
 
