@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and demo start a thousand processes: what they are made of is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup demo test driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi clean
+.PHONY: all setup demo test driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi screenshots clean
 
 all: check test
 
@@ -107,6 +107,10 @@ bench-allocation: setup
 
 openapi: setup
 	@$(BIN)/python -m accelpool_broker.openapi > openapi.yaml
+
+# The pictures of docs/web.md, by the tests that look at the page; needs Chromium.
+screenshots: setup
+	@ACCELPOOL_TEST_SCREENSHOTS=docs/images $(BIN)/pytest --quiet tests/browser/test_screenshots.py
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \

@@ -37,6 +37,7 @@ from accelpool_broker.resources import (
     tenants,
     tokens,
     trust_rules,
+    web,
     whoami,
 )
 from accelpool_broker.resources.context import EXTENSION, services
@@ -65,6 +66,7 @@ BLUEPRINTS = (
     programs.blueprint,
     buffers.blueprint,
     launches.blueprint,
+    web.blueprint,
 )
 RAW_ENDPOINTS = frozenset({"buffers.put_content", "programs.post_program"})
 FORM_ENDPOINTS = frozenset({"login.exchange_token"})

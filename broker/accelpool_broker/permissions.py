@@ -19,6 +19,8 @@ NEEDS: dict[str, Scope | Need] = {
     "health.get_health": Need.NOTHING,
     "openapi.spec": Need.NOTHING,
     "openapi.docs": Need.NOTHING,
+    "web.get_page": Need.NOTHING,
+    "web.get_file": Need.NOTHING,
     "login.get_login": Need.COUNTED,
     "login.exchange_token": Need.COUNTED,
     "static": Need.ANY_TOKEN,

@@ -25,6 +25,7 @@ from accelpool.cli import (
     tokens,
     trust,
     up,
+    web,
 )
 from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
 from accelpool.cli.options import Json, wants_json
@@ -90,6 +91,7 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(access.credentials)
+app.command()(web.web)
 app.command()(login.login)
 app.command(context_settings=run.AS_IT_IS)(run.run)
 app.command()(run.shell)

@@ -87,6 +87,7 @@ def _announce(pool: LocalPool, output: Output, credentials_path: Path) -> None:
     output.text(
         f"accelpool is up at {pool.url}, with {count_devices(healthy, faulty)} on node {pool.node_name}.",
         "  accelpool devices    shows them; `import accelpool as cl` in Python uses them.",
+        "  accelpool web --open    shows it in a browser.",
         '  eval "$(accelpool credentials)" sets ACCELPOOL_URL and ACCELPOOL_TOKEN in a shell.',
         f"  {credentials_path} has both.",
         "Ctrl-C ends it.",

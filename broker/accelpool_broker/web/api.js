@@ -1,0 +1,112 @@
+/** The broker's REST API, as openapi.yaml describes it. */
+
+const TRIES = 3; // of what only reads: the broker says when to come back
+
+/** What the broker answers when something fails (RFC 9457). */
+export class Problem extends Error {
+  /** @param {number} status @param {Record<string, any>} body */
+  constructor(status, body) {
+    super(body.detail || body.title || `the broker answered ${status}`);
+    this.status = status;
+    this.type = String(body.type ?? "").replace(/^.*[/:]/, "");
+    this.body = body;
+  }
+}
+
+/** That there was no answer at all. */
+export class Unreachable extends Error {
+  constructor() {
+    super("the broker does not answer");
+  }
+}
+
+export class Api {
+  /**
+   * @param {string} token Sent with each call.
+   * @param {{onUnauthorized?: () => void, onAnswer?: (isReached: boolean) => void}} [hooks]
+   */
+  constructor(token, { onUnauthorized = () => {}, onAnswer = () => {} } = {}) {
+    this.token = token;
+    this.onUnauthorized = onUnauthorized;
+    this.onAnswer = onAnswer;
+  }
+
+  /**
+   * Call, and return the answer whatever it is.
+   *
+   * @param {string} method
+   * @param {string} path From the root of the API on, such as `/devices`.
+   * @param {{json?: any, body?: BodyInit, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, keepalive?: boolean}} [options]
+   * @returns {Promise<Response>}
+   * @throws {Unreachable} if there is none.
+   */
+  async fetch(method, path, { json, body, query, headers = {}, signal, keepalive } = {}) {
+    const url = new URL(path.replace(/^\//, ""), document.baseURI);
+    for (const [name, value] of Object.entries(query ?? {})) {
+      if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
+    }
+    const sent = new Headers({ Authorization: `Bearer ${this.token}`, ...headers }); // a TypeError, if that cannot be sent
+    if (json !== undefined) sent.set("Content-Type", "application/json");
+    try {
+      const answer = await fetch(url, {
+        method,
+        headers: sent,
+        body: json === undefined ? body : JSON.stringify(json),
+        signal,
+        keepalive,
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "error",
+      });
+      this.onAnswer(true);
+      if (answer.status === 401) this.onUnauthorized();
+      return answer;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      this.onAnswer(false);
+      throw new Unreachable();
+    }
+  }
+
+  /** Call, and return the answer's JSON. @throws {Problem} if it is a failure. */
+  async call(method, path, options = {}) {
+    const answer = await this.#patiently(method, path, options);
+    if (answer.status === 204) return null;
+    return answer.json();
+  }
+
+  /** Read raw bytes. */
+  async bytes(path, options = {}) {
+    const answer = await this.#patiently("GET", path, options);
+    return answer.arrayBuffer();
+  }
+
+  /** Read one thing. */
+  get(path, query, options = {}) {
+    return this.call("GET", path, { query, ...options });
+  }
+
+  /** Read a list, page by page, to its end. */
+  async all(path, query = {}, options = {}) {
+    const items = [];
+    let cursor = null;
+    do {
+      const page = await this.get(path, { limit: 500, ...query, cursor }, options);
+      items.push(...page.items);
+      cursor = page.next_cursor;
+    } while (cursor);
+    return items;
+  }
+
+  async #patiently(method, path, options) {
+    for (let tries = 1; ; tries += 1) {
+      const answer = await this.fetch(method, path, options);
+      if (answer.ok) return answer;
+      const wait = Number(answer.headers.get("Retry-After") ?? 0);
+      const problem = new Problem(answer.status, await answer.json().catch(() => ({})));
+      const isLater = method === "GET" && (answer.status === 429 || answer.status === 503);
+      if (!isLater || tries === TRIES) throw problem;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(10, Math.max(1, wait))));
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/** What may be done to leases from several views. */
+
+import { h } from "./dom.js";
+import { ask } from "./dialog.js";
+import { at } from "./pool.js";
+
+const WORDS = { own: { active: "Release", queued: "Withdraw" }, others: { active: "Revoke", queued: "Withdraw" } };
+
+/** Whether the token may end a lease. */
+export function mayEnd(pool, lease) {
+  const isOpen = lease.state === "active" || lease.state === "queued";
+  return isOpen && pool.can("leases") && (lease.account === pool.who.account || pool.who.role !== "member");
+}
+
+/** What ending it is called. */
+export function endWord(pool, lease) {
+  return WORDS[lease.account === pool.who.account ? "own" : "others"][lease.state] ?? "End";
+}
+
+/** Ask whether a lease is to end, and end it. */
+export async function endLease({ api, pool, say }, lease) {
+  const word = endWord(pool, lease);
+  const ended = await ask({
+    title: `${word} lease ${lease.id}?`, action: word, isDangerous: true,
+    body: [h("p", {}, `It is of tenant ${lease.tenant}, account ${lease.account}.`, lease.state === "active" && " What runs under it ends.")],
+    send: () => api.call("DELETE", at("/leases", lease.id)),
+  });
+  if (!ended) return;
+  say(`Lease ${lease.id} is ${ended.state}.`);
+  pool.apply({ kind: `lease.${ended.state}`, lease: lease.id });
+}

@@ -1,0 +1,54 @@
+/** One device: what it is, what it measures, who has it. */
+
+import { h, put } from "../dom.js";
+import { bytes, number, percent } from "../format.js";
+import { facts, heading, link, state, trouble } from "../parts.js";
+import { holders, sharesByDevice } from "./overview.js";
+
+export const title = "Device";
+export const needs = "nodes:read";
+
+/** @param {HTMLElement} place @param {import("../main.js").Context} context @param {string[]} path */
+export function open(place, { pool }, [id]) {
+  const error = trouble();
+  const body = h("div", { class: "stack" });
+  const head = heading("Device", id);
+  place.append(head, error.element, body);
+  const draw = () => {
+    error.show(pool.devices.error);
+    const device = pool.devices.items.get(id);
+    if (device !== undefined) show(head, body, device, sharesByDevice(pool).get(id) ?? []);
+    else if (pool.devices.at !== null) put(body, h("p", { class: "empty" }, "There is no such device any more."));
+  };
+  const ends = [pool.devices, ...(pool.can("leases:read") ? [pool.active] : [])].map((list) => list.watch(draw));
+  return () => ends.forEach((end) => end());
+}
+
+let shown = "";
+
+function show(head, body, device, shares) {
+  const now = JSON.stringify([device, shares]);
+  if (now === shown && body.childElementCount) return;
+  shown = now;
+  head.querySelector("h1").textContent = device.name;
+  const told = device.readings ?? {};
+  put(body,
+    facts([
+      ["State", state(device.state)], ["Node", link(device.node, "nodes")], ["Kind", `${device.kind}, ${device.api}`],
+      ["Memory", bytes(device.capacity.memory_bytes)], ["Compute units", number(device.capacity.compute_units)], ["Free", `${percent(device.free.compute)}, ${bytes(device.free.memory_bytes)}`],
+    ]),
+    h("h2", {}, "Who has it"), h("div", { class: "panel" }, holders(device, shares)),
+    h("h2", {}, "Readings"),
+    device.readings === null ? h("p", { class: "empty" }, "Its node does not tell what it measures, or only others have it.") : facts([
+      ["Use", percent(told.utilization)], ["Memory traffic", percent(told.memory_utilization)], ["Memory in use", bytes(told.memory_used_bytes)],
+      ["Temperature", told.temperature_c == null ? "–" : `${number(told.temperature_c)} °C`], ["Power", told.power_w == null ? "–" : `${number(told.power_w)} W`],
+      ["Clock", told.clock_hz == null ? "–" : `${number(told.clock_hz / 1e6)} MHz`],
+    ]),
+    h("h2", {}, "Attributes"), attributes(device.attributes));
+}
+
+function attributes(given) {
+  const rows = Object.entries(given).sort().map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "wide" }, typeof value === "string" ? value : JSON.stringify(value))));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attributes" }, h("table", {}, h("caption", { class: "unseen" }, "Attributes"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Attribute"), h("th", { scope: "col" }, "Value"))), h("tbody", {}, rows)));
+}
