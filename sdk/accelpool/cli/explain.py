@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import quote
 
-import typer
-
 from accelpool.cli.access import client
+from accelpool.cli.completion import LeaseId
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 
 
 def explain(
-    lease: Annotated[str, typer.Argument(metavar="LEASE", help="The lease's id.")],
+    lease: LeaseId,
     url: Url = None,
     json: Json = False,
 ) -> None:
