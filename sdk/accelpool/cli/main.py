@@ -22,6 +22,7 @@ from accelpool.cli import (
     login,
     node_operations,
     run,
+    schema,
     services,
     simulate,
     smi,
@@ -114,6 +115,7 @@ app.add_typer(lease.app)
 app.command()(smi.smi)
 app.command()(top.top)
 app.command()(completion.completion)
+app.command()(schema.schema)
 app.add_typer(ca.app, name="ca")
 app.command()(tenants.tenants)
 app.command()(tenants.tenant)
