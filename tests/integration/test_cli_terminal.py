@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -120,3 +121,23 @@ def test_colours_are_for_terminals_that_want_them(cli: Cli, null_pool) -> None:
         assert shown.end() == 0
         assert COLOUR in shown.written
     assert "\x1b" not in cli.run("smi", pool=null_pool).stdout
+
+
+WAIT = """
+import accelpool as cl
+with cl.progress(), cl.acquire(device="{device}") as context:
+    print("granted", flush=True)
+"""
+
+
+def test_a_wait_in_the_queue_has_a_line_that_goes_once_it_is_over(cli: Cli, null_pool, rest) -> None:
+    device = rest.pages("/devices")[0]["id"]
+    taken = lease(rest, device=device)
+    code = WAIT.format(device=device)
+    with terminal([sys.executable, "-c", code], cli.variables(null_pool), cwd=cli.home) as shown:
+        shown.shows("waiting at position 1")
+        rest.request("DELETE", f"/leases/{taken['id']}")
+        shown.shows("granted")
+        assert shown.end() == 0
+        assert "waiting at" not in shown.text
+        assert not shown.screen.cursor.hidden
