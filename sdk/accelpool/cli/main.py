@@ -12,6 +12,7 @@ from accelpool.cli import (
     access,
     accounts,
     audit,
+    bench,
     ca,
     completion,
     demo,
@@ -114,6 +115,7 @@ app.command()(explain.explain)
 app.add_typer(lease.app)
 app.command()(smi.smi)
 app.command()(top.top)
+app.command()(bench.bench)
 app.command()(completion.completion)
 app.command()(schema.schema)
 app.add_typer(ca.app, name="ca")

@@ -40,8 +40,8 @@ class Up(Record, frozen=True, kw_only=True):
     credentials: str
 
 
-class DemoDevice(Record, frozen=True, kw_only=True):
-    """The device that the demo took."""
+class ChosenDevice(Record, frozen=True, kw_only=True):
+    """The device that a command took."""
 
     id: str
     name: str
@@ -59,12 +59,29 @@ class Errors(Record, frozen=True, kw_only=True):
 class Demo(Record, frozen=True, kw_only=True):
     """What the demo did."""
 
-    device: DemoDevice
+    device: ChosenDevice
     broker: str
     seconds: dict[str, float]
     largest_error: Errors
     is_right: bool
     files: list[str]
+
+
+class Figure(Record, frozen=True, kw_only=True):
+    """What was measured, in "us", "ms", "1/s" or "GB/s"; `local` is null where nothing was measured here."""
+
+    name: str
+    unit: str
+    pool: float
+    local: float | None
+
+
+class Bench(Record, frozen=True, kw_only=True):
+    """How a device does; `is_right` is null of one that computes nothing."""
+
+    device: ChosenDevice
+    figures: list[Figure]
+    is_right: bool | None
 
 
 class Finding(Record, frozen=True, kw_only=True):
@@ -343,6 +360,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "account list": Accounts,
     "acquire": Acquire,
     "audit": Audit,
+    "bench": Bench,
     "ca create": Certificate,
     "ca issue": Certificate,
     "ca renew": Certificate,
