@@ -11,6 +11,7 @@ import typer
 
 from accelpool.cli.access import client
 from accelpool.cli.completion import LeaseId
+from accelpool.cli.events import event_line, past
 from accelpool.cli.explain import explain
 from accelpool.cli.lease_options import part, seconds
 from accelpool.cli.lease_page import lines
@@ -19,11 +20,12 @@ from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.overview import clock_time, hide_tokens, part_of
 from accelpool.demand import memory_of
-from accelpool.errors import Invalid, Unauthorized
+from accelpool.errors import Forbidden, Invalid, NotFound, Unauthorized
 from accelpool.rest import RestClient
 from accelpool_wire.lease_token import decode
 
 Record = dict[str, Any]
+MOST_EVENTS = 100
 
 app = typer.Typer(
     name="lease", help="The leases, and what becomes of one.", no_args_is_help=True,
@@ -41,9 +43,11 @@ def show(lease: LeaseId, url: Url = None, json: Json = False) -> None:
     found = rest.request("GET", path_of(lease)).body
     tokens = [_token(endpoint) for endpoint in found.get("endpoints", ())]
     hide_tokens(found)
+    history = _history(rest, lease)
     output = Output(json)
-    output.document({"lease": found, "tokens": tokens})
-    output.text(*lines(found, tokens))
+    output.document({"lease": found, "tokens": tokens, "events": history})
+    output.text(*lines(found, tokens), *(["", "History"] if history else []))
+    output.text(*(f"  {event_line(event)}" for event in history))
 
 
 @app.command()
@@ -81,6 +85,14 @@ def resize(
     output = Output(json)
     output.text(f"Lease {found['id']} has now")
     output.text(*(f"  {share['node']} {share['name']}: {part_of(share)}" for share in found["shares"]))
+
+
+def _history(rest: RestClient, lease: str) -> list[Record]:
+    """Return what happened to a lease, as far as the broker still knows it and the token may ask for it."""
+    try:
+        return past(rest, {"lease": lease}, None, MOST_EVENTS)
+    except (NotFound, Forbidden):
+        return []
 
 
 def path_of(lease: str) -> str:

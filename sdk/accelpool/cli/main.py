@@ -17,6 +17,7 @@ from accelpool.cli import (
     completion,
     demo,
     doctor,
+    events,
     explain,
     lease,
     listings,
@@ -115,6 +116,7 @@ app.command()(explain.explain)
 app.add_typer(lease.app)
 app.command()(smi.smi)
 app.command()(top.top)
+app.command()(events.events)
 app.command()(bench.bench)
 app.command()(completion.completion)
 app.command()(schema.schema)

@@ -24,13 +24,14 @@ from accelpool.cli.overview import Overview, look
 from accelpool.cli.signals import interrupt_on_ending_signals
 from accelpool.cli.top_screen import View, press, screen
 from accelpool.errors import AccelpoolError
+from accelpool.event_stream import follow
 from accelpool.rest import RestClient
 
 SHORTEST_S = 0.2
 
 
 class Watch:
-    """What is known of a pool, looked at again and again by a thread of its own.
+    """What is known of a pool, looked at when something happens, and now and then, by a thread of its own.
 
     Attributes:
         seen: The pool as it was last seen, None if it never was.
@@ -38,7 +39,7 @@ class Watch:
 
     Args:
         rest: The way to the broker.
-        interval_s: How long to wait between two looks.
+        interval_s: How long to wait for something to happen before the next look.
         tell: Called after each.
     """
 
@@ -48,26 +49,37 @@ class Watch:
         self._rest = rest
         self._interval_s = interval_s
         self._tell = tell
-        self._is_over = threading.Event()
+        self._is_over = False
+        self._news = threading.Event()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Look at the pool until the end of the block."""
-        thread = threading.Thread(target=self._run, name="accelpool-top", daemon=True)
-        thread.start()
+        for work in (self._look_on, self._listen):
+            threading.Thread(target=work, name="accelpool-top", daemon=True).start()
         try:
             yield
         finally:
-            self._is_over.set()
+            self._is_over = True
+            self._news.set()
 
-    def _run(self) -> None:
-        while not self._is_over.is_set():
+    def _look_on(self) -> None:
+        while not self._is_over:
+            self._news.clear()
             try:
                 self.seen, self.trouble = look(self._rest), ""
             except AccelpoolError as error:
                 self.trouble = one_line(error)
             self._tell()
-            self._is_over.wait(self._interval_s)
+            self._news.wait(self._interval_s)
+
+    def _listen(self) -> None:
+        """Let it look at once when something happens; without events it looks all the same, but later."""
+        with contextlib.suppress(AccelpoolError):
+            for _ in follow(self._rest, {}, None):
+                if self._is_over:
+                    return
+                self._news.set()
 
 
 def top(

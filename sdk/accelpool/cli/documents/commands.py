@@ -213,10 +213,17 @@ class LeaseToken(Record, frozen=True, kw_only=True):
 
 
 class LeaseShow(Record, frozen=True, kw_only=True):
-    """All of a lease."""
+    """All of a lease, with what happened to it, oldest first."""
 
     lease: r.Lease
     tokens: list[LeaseToken]
+    events: list[r.Event]
+
+
+class Events(Record, frozen=True, kw_only=True):
+    """What happened, oldest first; with --follow each line is one event."""
+
+    events: list[r.Event]
 
 
 class ChangedLease(Record, frozen=True, kw_only=True):
@@ -369,6 +376,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "devices": Devices,
     "doctor": Doctor,
     ERROR: Failed,
+    "events": Events,
     "explain": Explain,
     "kernels": Kernels,
     "lease explain": Explain,

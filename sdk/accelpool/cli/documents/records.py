@@ -296,3 +296,18 @@ class AuditEntry(Record, frozen=True, kw_only=True):
     object: str
     outcome: str
     count: int
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """Something that happened to a lease, a node or a device; null is what it is not about."""
+
+    number: Count
+    at: Instant
+    kind: str
+    lease: str | None
+    tenant: str | None
+    account: str | None
+    node: str | None
+    device: str | None
+    reason: str
+    until: Instant | None
