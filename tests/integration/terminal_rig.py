@@ -92,7 +92,7 @@ def terminal(
     """Run a program in a terminal of its own; what a failed test leaves is killed."""
     master, slave = pty.openpty()
     _set_size(master, columns, lines)
-    unwanted = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
+    unwanted = ("COLUMNS", "LINES", "FORCE_COLOR", "TERM")
     env = {"TERM": "xterm-256color", **{k: v for k, v in variables.items() if k not in unwanted}}
 
     def own_terminal() -> None:

@@ -17,13 +17,14 @@ from .terminal_rig import Terminal, terminal
 
 LEAVES_SCREEN, SHOWS_CURSOR = b"\x1b[?1049l", b"\x1b[?25h"
 COLOUR = b"\x1b[1m"
+RED = b"\x1b[31m"
 CLIENT = "a-client"
 
 
 @contextmanager
 def running(cli: Cli, pool: Pool, *arguments: str, **extra: str) -> Iterator[Terminal]:
     """Run a command on a pool in a terminal of 80 by 24."""
-    variables = {**cli.variables(pool), "TERM": "xterm-256color"}
+    variables = cli.variables(pool, **extra)
     with terminal([PROGRAM, *arguments], variables, cwd=cli.home) as shown:
         yield shown
 
@@ -123,6 +124,16 @@ def test_colours_are_for_terminals_that_want_them(cli: Cli, null_pool) -> None:
     assert "\x1b" not in cli.run("smi", pool=null_pool).stdout
 
 
+@pytest.mark.parametrize(("no_color", "is_red"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color_means_none(cli: Cli, null_pool, no_color: dict[str, str], is_red: bool) -> None:
+    variables = cli.variables(null_pool, ACCELPOOL_URL="http://127.0.0.1:1", **no_color)
+    with terminal([PROGRAM, "top"], variables, cwd=cli.home) as shown:
+        shown.shows("nobody answers")
+        shown.type("q")
+        assert shown.end() == 0
+        assert (RED in shown.written) is is_red
+
+
 WAIT = """
 import accelpool as cl
 with cl.progress(), cl.acquire(device="{device}") as context:
@@ -141,3 +152,28 @@ def test_a_wait_in_the_queue_has_a_line_that_goes_once_it_is_over(cli: Cli, null
         assert shown.end() == 0
         assert "waiting at" not in shown.text
         assert not shown.screen.cursor.hidden
+
+
+def test_a_wait_that_is_interrupted_leaves_the_terminal_as_it_was(cli: Cli, null_pool, rest) -> None:
+    device = rest.pages("/devices")[0]["id"]
+    lease(rest, device=device)
+    code = WAIT.format(device=device)
+    with terminal([sys.executable, "-c", code], cli.variables(null_pool), cwd=cli.home) as shown:
+        before = shown.settings()
+        shown.shows("waiting at position 1")
+        shown.type("\x03")
+        assert shown.end() != 0
+        assert shown.settings() == before
+        assert not shown.screen.cursor.hidden
+    assert rest.pages("/leases", {"state": "queued"}) == []
+
+
+def test_a_command_that_waits_says_so_in_a_terminal(cli: Cli, null_pool, rest) -> None:
+    device = rest.pages("/devices")[0]["id"]
+    taken = lease(rest, device=device)
+    with running(cli, null_pool, "bench", "--device", device) as shown:
+        shown.shows("waiting at position 1")
+        rest.request("DELETE", f"/leases/{taken['id']}")
+        shown.shows("matmul 256 x 256")
+        assert shown.end() == 0
+        assert "waiting at" not in shown.text

@@ -80,9 +80,8 @@ def test_the_manual_describes_each_command_and_option(command: str) -> None:
     assert found or nested, f"no section on accelpool {command}"
     section = section.partition("\n## ")[0] + (more if nested else "")
     shared = {"--json", "--url", "--help", "--state-dir", "--backend"}
-    assert [
-        name for name in options(COMMANDS[command]) if name not in shared and f"`{name}" not in section
-    ] == []
+    wanted = [name for name in options(COMMANDS[command]) if name not in shared]
+    assert [name for name in wanted if not re.search(rf"`[^`\n]*{name}\b", section)] == []
 
 
 def options(command: Any) -> list[str]:
