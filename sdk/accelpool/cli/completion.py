@@ -12,10 +12,8 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from typer.completion import (  # type: ignore[attr-defined]  # its one door to what it does itself
-    completion_init,
-    get_completion_script,
-)
+from typer._completion_classes import completion_init  # Typer has no public door to these two
+from typer._completion_shared import get_completion_script
 
 from accelpool.cli.access import client
 from accelpool.cli.output import Output
