@@ -54,13 +54,21 @@ def test_a_lease_lasts_as_long_as_it_is_told(cli: Cli, null_pool, ask: Ask) -> N
     assert wrong.exit_code == 2
 
 
-def test_a_lease_in_use_is_resized_and_its_session_goes_on(cli: Cli, null_pool) -> None:
+def test_a_lease_in_use_is_resized_and_its_session_goes_on(cli: Cli, null_pool, wait_until) -> None:
     with accelpool.connect(null_pool.url, null_pool.token) as broker, broker.acquire(compute=0.5) as context:
         done = cli.call(
             "lease", "resize", context.lease.id, "--compute", "75%", "--memory", "100MiB", pool=null_pool
         )
         assert "75%, 100 MiB" in done.stdout
         accelpool.CommandQueue(context).finish()
+        shown: list[dict] = []
+
+        def has_session() -> bool:
+            shown[:] = cli.json("lease", "show", context.lease.id, pool=null_pool)["sessions"]
+            return bool(shown)
+
+        wait_until(has_session)  # its node tells of it
+        assert [one["node"] for one in shown] == ["node-1"]
         held = cli.json("lease", "show", context.lease.id, pool=null_pool)["lease"]["shares"]
         assert [(share["compute"], share["memory_bytes"]) for share in held] == [(0.75, 100 << 20)]
 

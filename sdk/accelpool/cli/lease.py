@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -43,10 +44,11 @@ def show(lease: LeaseId, url: Url = None, json: Json = False) -> None:
     found = rest.request("GET", path_of(lease)).body
     tokens = [_token(endpoint) for endpoint in found.get("endpoints", ())]
     hide_tokens(found)
-    history = _history(rest, lease)
+    sessions = _known(lambda: rest.pages(f"{path_of(lease)}/sessions"))
+    history = _known(lambda: past(rest, {"lease": lease}, None, MOST_EVENTS))
     output = Output(json)
-    output.document({"lease": found, "tokens": tokens, "events": history})
-    output.text(*lines(found, tokens), *(["", "History"] if history else []))
+    output.document({"lease": found, "tokens": tokens, "sessions": sessions, "events": history})
+    output.text(*lines(found, tokens, sessions), *(["", "History"] if history else []))
     output.text(*(f"  {event_line(event)}" for event in history))
 
 
@@ -87,10 +89,10 @@ def resize(
     output.text(*(f"  {share['node']} {share['name']}: {part_of(share)}" for share in found["shares"]))
 
 
-def _history(rest: RestClient, lease: str) -> list[Record]:
-    """Return what happened to a lease, as far as the broker still knows it and the token may ask for it."""
+def _known(ask: Callable[[], list[Record]]) -> list[Record]:
+    """Return what the broker tells; nothing if it is of a version that does not, or the token may not ask."""
     try:
-        return past(rest, {"lease": lease}, None, MOST_EVENTS)
+        return ask()
     except (NotFound, Forbidden):
         return []
 

@@ -19,16 +19,18 @@ TIMES = (
 )
 
 
-def lines(lease: Record, tokens: Sequence[Record]) -> list[str]:
+def lines(lease: Record, tokens: Sequence[Record], sessions: Sequence[Record]) -> list[str]:
     """Return a lease, line by line.
 
     Args:
         lease: As the broker tells of it.
         tokens: Of each endpoint `node`, and `expires_at` of its token, None if nobody tells.
+        sessions: The live sessions under it, each with its `node` and `id`.
     """
     position = f" at position {lease['position']}" if lease.get("position") else ""
     why = f": {lease['reason']}" if lease.get("reason") else ""
-    return [f"Lease {lease['id']} is {lease['state']}{position}{why}.", *_fields(lease, tokens)]
+    opened = [_field("session", f"{session['id']} on {session['node']}") for session in sessions]
+    return [f"Lease {lease['id']} is {lease['state']}{position}{why}.", *_fields(lease, tokens), *opened]
 
 
 def _fields(lease: Record, tokens: Sequence[Record]) -> Iterator[str]:

@@ -212,11 +212,19 @@ class LeaseToken(Record, frozen=True, kw_only=True):
     expires_at: Instant | None
 
 
+class LiveSession(Record, frozen=True, kw_only=True):
+    """A session under a lease, as its node last reported it."""
+
+    id: str
+    node: str
+
+
 class LeaseShow(Record, frozen=True, kw_only=True):
     """All of a lease, with what happened to it, oldest first."""
 
     lease: r.Lease
     tokens: list[LeaseToken]
+    sessions: list[LiveSession]
     events: list[r.Event]
 
 
