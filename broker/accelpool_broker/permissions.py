@@ -43,6 +43,7 @@ NEEDS: dict[str, Scope | Need] = {
     "leases.list_leases": Scope.LEASES_READ,
     "leases.get_lease": Scope.LEASES_READ,
     "leases.get_explanation": Scope.LEASES_READ,
+    "leases.list_sessions": Scope.LEASES_READ,
     "leases.patch_lease": Scope.LEASES,
     "leases.delete_lease": Scope.LEASES,
     "tenants.put_tenant": Scope.TENANTS,

@@ -104,6 +104,7 @@ from accelpool.memory import Buffer, MemoryObject, MemoryObjectHolder
 from accelpool.migration import enqueue_copy_buffer_p2p_amd, enqueue_migrate_mem_objects
 from accelpool.missing import why_missing
 from accelpool.program import Program
+from accelpool.progress_reports import ProgressKind, ProgressStep, progress
 from accelpool.queue import CommandQueue
 from accelpool.refused import Pipe, have_gl
 from accelpool.reservation import Reservation
@@ -239,6 +240,8 @@ __all__ = [
     "Pipe",
     "Platform",
     "Program",
+    "ProgressKind",
+    "ProgressStep",
     "RepeatedKernelRetrieval",
     "Reservation",
     "RuntimeError",
@@ -325,6 +328,7 @@ __all__ = [
     "program_build_info",
     "program_info",
     "program_kind",
+    "progress",
     "queue_properties",
     "reserve",
     "sampler_info",

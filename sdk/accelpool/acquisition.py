@@ -30,6 +30,8 @@ from accelpool.errors import (
     Unsatisfiable,
 )
 from accelpool.lease_request import LeaseRequest
+from accelpool.progress_reports import FIRST_S, current_report
+from accelpool.queue_progress import LOOK_S, QueueProgress
 from accelpool.records import LeaseRecord
 from accelpool.rest import Answer, RestClient
 
@@ -69,6 +71,7 @@ class Acquisition:
     waited_s: float = 0.0
     _said: str | None = None
     _since: float = 0.0
+    _progress: QueueProgress | None = None
 
     def run(self) -> LeaseRecord:
         """Return the lease once it is active.
@@ -81,8 +84,9 @@ class Acquisition:
             TransportError: The broker cannot be reached.
         """
         until = self._begin()
+        first_s = self.say_after_s if self._progress is None else min(self.say_after_s, FIRST_S)
         try:
-            return self._wait(self._post(_remaining(until, self.rest.clock(), self.say_after_s)), until)
+            return self._wait(self._post(_remaining(until, self.rest.clock(), first_s)), until)
         except BaseException:
             self.withdraw()
             raise
@@ -110,21 +114,31 @@ class Acquisition:
         """Return when the time allowed is over; that of a reservation begins with it."""
         request = self.request
         self._since = self.rest.clock()
+        if (report := current_report()) is not None:
+            self._progress = QueueProgress(self.rest, report)
         if request.wait_s is None:
             return None
         starts_in_s = 0.0 if request.starts_at is None else max(0.0, request.starts_at - self.now())
         return self._since + starts_in_s + request.wait_s
 
     def _wait(self, answer: Answer, until: float | None) -> LeaseRecord:
+        try:
+            return self._wait_on(answer, until)
+        finally:
+            if self._progress is not None:
+                self._progress.end()
+
+    def _wait_on(self, answer: Answer, until: float | None) -> LeaseRecord:
         clock = self.rest.clock
-        while self._take(answer).state == "queued":
+        while (record := self._take(answer)).state == "queued":
             if _remaining(until, clock()) <= 0:
                 raise LeaseTimeout(self._told())
             self._say_why(clock())
+            if self._progress is not None:
+                self._progress.tell(record)
             if answer.retry_after_s:
                 self.rest.sleep(min(answer.retry_after_s, _remaining(until, clock())))
             answer = self._get(_remaining(until, clock(), self._patience(clock())))
-        record = self._take(answer)
         if record.state != "active":
             raise ended(record)
         self.waited_s = clock() - self._since
@@ -176,7 +190,8 @@ class Acquisition:
     def _patience(self, now: float) -> float:
         """Return how long an answer may take: not beyond the moment when there is something to say."""
         say_in_s = self._since + self.say_after_s - now
-        return POLL_S if say_in_s <= 0 else max(SHORTEST_S, say_in_s)
+        longest_s = POLL_S if self._progress is None else LOOK_S
+        return longest_s if say_in_s <= 0 else min(longest_s, max(SHORTEST_S, say_in_s))
 
     def _told(self) -> str:
         record = self.record

@@ -15,6 +15,7 @@ from accelpool.includes import has_includes, with_includes
 from accelpool.kernel import Kernel
 from accelpool.kernel_core import KernelCore
 from accelpool.program_infos import BUILT, FAILED, Build, ProgramInfos
+from accelpool.progress_reports import build_progress
 from accelpool_wire import messages as m
 from accelpool_wire.codes import ErrorCode
 
@@ -181,7 +182,8 @@ class Program(ProgramInfos):
         """Have the worker compile or link, and note what became of it for each device."""
         devices = [self._session.devices[place] for place in places]
         try:
-            built = self._session.ask(message, m.Built)
+            with build_progress():
+                built = self._session.ask(message, m.Built)
         except Error as error:
             one = error.what if len(devices) == 1 else None
             self._note(devices, Build(status=FAILED, options=options, log=one))

@@ -18,7 +18,8 @@ carried out, so that it may be repeated whatever it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ from accelpool_wire.broker_tls import mistake
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
+SILENCE_S = 60.0
 PAUSE_S = 0.2
 PAUSE_MAX_S = 2.0
 THROTTLED_S = 10.0
@@ -160,6 +162,40 @@ class RestClient:
                 return items
             query["cursor"] = cursor
 
+    @contextmanager
+    def lines(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str | int | float] | None = None,
+        headers: Mapping[str, str] | None = None,
+        silence_s: float = SILENCE_S,
+    ) -> Iterator[Iterator[str]]:
+        """Lend the lines of an answer that goes on, each as it comes.
+
+        Args:
+            path: From the slash on.
+            params: The query.
+            headers: Headers beyond the token.
+            silence_s: After how long without a line the connection counts as broken, in seconds.
+
+        Raises:
+            ProblemError, TransportError, RemoteProtocolError: As `request` does; it is not tried again.
+                ReadError, Timeout: While they are read: the connection broke, or was silent.
+        """
+        response = self._send("GET", path, None, None, params, headers, silence_s, is_stream=True)
+        with response:
+            if response.status_code >= 300:
+                self._read(response, f"GET {self.url}{path}")
+            yield self._lines(response, path)
+
+    def _lines(self, response: requests.Response, path: str) -> Iterator[str]:
+        try:
+            for line in response.iter_lines(chunk_size=1):
+                yield line.decode("utf-8", "replace")
+        except requests.exceptions.RequestException as error:
+            raise ReadError(f"the connection to {self.url} broke during GET {path}") from error
+
     def close(self) -> None:
         """Close the kept-alive connections."""
         self._http.close()
@@ -178,9 +214,24 @@ class RestClient:
         headers: Mapping[str, str] | None,
         timeout_s: float,
     ) -> Answer:
+        response = self._send(method, path, json, form, params, headers, timeout_s)
+        return self._read(response, f"{method} {self.url}{path}")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        json: Any,
+        form: Mapping[str, str] | None,
+        params: Mapping[str, str | int | float] | None,
+        headers: Mapping[str, str] | None,
+        timeout_s: float,
+        *,
+        is_stream: bool = False,
+    ) -> requests.Response:
         where = f"the broker at {self.url}"
         try:
-            response = self._http.request(
+            return self._http.request(
                 method,
                 self.url + path,
                 json=json,
@@ -189,6 +240,7 @@ class RestClient:
                 headers={**self._headers, **(headers or {})},
                 timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
                 allow_redirects=False,
+                stream=is_stream,
             )
         except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
             raise ConnectError(self._misunderstood(error) or f"{where} cannot be reached: {error}") from error
@@ -207,7 +259,6 @@ class RestClient:
             raise ReadError(f"the answer of {where} to {method} {path} is not whole: {error}") from error
         except (requests.exceptions.RequestException, ValueError, OSError) as error:
             raise ConnectError(self._misunderstood(error) or f"{where} cannot be asked: {error}") from error
-        return self._read(response, f"{method} {self.url}{path}")
 
     def _misunderstood(self, error: Exception) -> str:
         """Return what is wrong between client and broker about TLS, "" if nothing is."""

@@ -16,6 +16,7 @@ from accelpool.context_stats import ContextStats, advice
 from accelpool.device import Device
 from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
+from accelpool.progress_reports import ProgressKind, ProgressStep, ticking, upload_report
 from accelpool.rest import RestClient
 from accelpool.svm_places import SharedMemories
 from accelpool_wire import messages as m
@@ -84,7 +85,11 @@ class Session:
         try:
             if self.deferred:
                 self._post_deferred()
-            self.connection.post(message, payload)
+            if payload is not None and (report := upload_report(payload)) is not None:
+                with ticking(report, self._upload_step(payload)):
+                    self.connection.post(message, payload)
+            else:
+                self.connection.post(message, payload)
         except SessionLost as error:
             self._raise_why(error)
 
@@ -134,6 +139,17 @@ class Session:
         if message.event:
             self.reads.append((message.queue, message.event, pending))
         return pending
+
+    def _upload_step(self, payload: bytes | bytearray | memoryview) -> Callable[[], ProgressStep]:
+        """Return what tells how much of an upload has left."""
+        stats, total = self.connection.stats, memoryview(payload).nbytes
+        before = stats.bytes_sent
+
+        def step() -> ProgressStep:
+            done = min(total, max(0, stats.bytes_sent - before))
+            return ProgressStep(kind=ProgressKind.UPLOAD, name=f"{total} bytes", done=done, total=total)
+
+        return step
 
     def _post_deferred(self) -> None:
         while self.deferred:

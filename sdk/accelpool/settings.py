@@ -5,6 +5,7 @@ ACCELPOOL_URL      the broker's URL
 ACCELPOOL_TOKEN    the token for it
 ACCELPOOL_INSECURE 1: nodes need no TLS, though the broker has it
 ACCELPOOL_CA       the file of the authorities that vouch for the broker's certificate, if not the system's
+ACCELPOOL_PROGRESS 1: progress bars also where stderr is no terminal; 0: none anywhere
 XDG_CONFIG_HOME    the folder of accelpool/credentials.json, by default ~/.config
 PYOPENCL_CTX       answers for `create_some_context`, as for PyOpenCL: "platform:device"
 PYOPENCL_BUILD_OPTIONS  more options for every build, as for PyOpenCL
@@ -34,6 +35,7 @@ class Settings:
         credentials_path: Where the credentials file is looked for.
         context_answers: Answers for `create_some_context`, or None.
         build_options: More options for every build.
+        has_progress: Whether progress has bars; None for wherever there is a terminal.
     """
 
     url: str | None = None
@@ -43,6 +45,7 @@ class Settings:
     credentials_path: Path
     context_answers: tuple[str, ...] | None = None
     build_options: tuple[str, ...] = ()
+    has_progress: bool | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -58,6 +61,7 @@ class Settings:
             credentials_path=Path(config) / "accelpool" / "credentials.json",
             context_answers=None if answers is None else tuple(answers.split(":")),
             build_options=tuple(env.get("PYOPENCL_BUILD_OPTIONS", "").split()),
+            has_progress={"1": True, "0": False}.get(env.get("ACCELPOOL_PROGRESS", "")),
         )
 
     def credentials(self, url: str | None = None, token: str | None = None) -> Credentials:

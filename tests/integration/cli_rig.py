@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 from typer.testing import CliRunner, Result
 
+from accelpool.cli.documents.commands import DOCUMENTS, schema
 from accelpool.cli.main import app
 
 from ..conftest import Pool, clean_environment, command, wait_until
@@ -61,10 +63,10 @@ class Cli:
         return CliRunner().invoke(app, arguments, env={**dropped, **variables})
 
     def json(self, *arguments: str, pool: Pool | None = None, **extra: str) -> Any:
-        """Call a command with --json and return its document; it must end well."""
+        """Call a command with --json, which must end well; return its document, as its schema has it."""
         done = self.call(*arguments, "--json", pool=pool, **extra)
         assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+        return checked(json.loads(done.stdout), *arguments)
 
     @contextmanager
     def running(self, *arguments: str, **extra: str) -> Iterator[Running]:
@@ -135,6 +137,15 @@ class Running:
             assert part, f"it ended or was silent after {found!r}"
             found += part
         return found.decode()
+
+
+def checked(document: Any, *arguments: str) -> Any:
+    """Return a command's document; fail if it is not as the schema of the command says."""
+    words = next(
+        words for count in (3, 2, 1) if (words := " ".join(arguments[:count])) in DOCUMENTS
+    )  # the longest name
+    jsonschema.validate(document, schema(words), format_checker=jsonschema.FormatChecker())
+    return document
 
 
 def pid_of(module: str, cli: Cli) -> int:

@@ -11,7 +11,7 @@ import pytest
 from accelpool.rest import RestClient
 
 from ..conftest import Pool, wait_until
-from .cli_rig import PROGRAM, Cli
+from .cli_rig import PROGRAM, Cli, checked
 
 ACQUIRE = f'eval "$({PROGRAM} acquire --shell --compute 0.5)"'
 
@@ -29,7 +29,8 @@ def shell(cli: Cli, pool: Pool, driver: dict[str, str], script: str, name: str =
 
 def acquired(cli: Cli, pool: Pool, driver: dict[str, str], holder: str):
     """Take a lease for a process, and return what is told of it."""
-    return json.loads(cli.run("acquire", "--json", "--holder", holder, pool=pool, **driver).stdout)
+    told = cli.run("acquire", "--json", "--holder", holder, pool=pool, **driver).stdout
+    return checked(json.loads(told), "acquire")
 
 
 def state(pool: Pool, id: str) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from accelpool.cli.demo import load_photograph
 
-from .cli_rig import Cli
+from .cli_rig import Cli, checked
 
 PICTURES = ("before.png", "after-blur.png", "after-sobel.png")
 
@@ -18,7 +18,7 @@ PICTURES = ("before.png", "after-blur.png", "after-sobel.png")
 def test_the_demo_filters_a_photograph_and_leaves_nothing_but_pictures(cli: Cli) -> None:
     done = cli.run("demo", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = checked(json.loads(done.stdout), "demo")
     assert told["is_right"] is True
     assert told["largest_error"]["blur"] < 1e-3
     assert told["largest_error"]["sobel"] == 0

@@ -8,14 +8,14 @@ import stat
 from pathlib import Path
 
 from ..conftest import wait_until
-from .cli_rig import Cli, pid_of
+from .cli_rig import Cli, checked, pid_of
 
 NULL = ("up", "--json", "--port", "0", "--backend", "null:2")
 
 
 def test_up_makes_a_pool_that_the_other_commands_find(cli: Cli) -> None:
     with cli.running(*NULL) as up:
-        told = up.document()
+        told = checked(up.document(), "up")
         path = Path(told["credentials"])
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert json.loads(path.read_text())["url"] == told["url"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelpool.cli.listings import reading_cells
+from accelpool.cli.readings import reading_cells
 
 TOLD = {
     "utilization": 0.874,

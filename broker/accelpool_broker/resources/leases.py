@@ -63,6 +63,15 @@ def get_explanation(id: str) -> dict[str, Any]:
     return bodies.explanation_body(seen, explanation, services().devices.names())
 
 
+@blueprint.get("/leases/<id>/sessions")
+@blueprint.output(lease_schemas.SessionList)
+@blueprint.doc(summary="List the live sessions under a lease")
+def list_sessions(id: str) -> dict[str, Any]:
+    """List the live sessions under a lease, as their nodes last reported them."""
+    found = services().leases.sessions(id, caller())
+    return {"items": [{"id": one.id, "node": one.node_name} for one in found], "next_cursor": None}
+
+
 @blueprint.patch("/leases/<id>")
 @blueprint.input(lease_schemas.LeaseChange)
 @blueprint.output(lease_schemas.LeaseOut)

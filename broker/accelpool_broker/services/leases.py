@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from accelpool_broker import scheduler
-from accelpool_broker.models import Lease, LeaseState
+from accelpool_broker.models import Lease, LeaseState, Session
 from accelpool_broker.scheduler import Demand, Ending, Explanation, explain
 from accelpool_broker.services import charges
 from accelpool_broker.services.caller import Caller
@@ -146,6 +146,12 @@ class Leases:
             return SeenLease(lease=lease, reason=lease.reason), None
         seen = SeenLease(lease=lease, position=wait.position, reason=wait.reason)
         return seen, _seen_by(caller, explain(request_view(lease), outcome.room, now), picture)
+
+    def sessions(self, id: str, caller: Caller) -> Sequence[Session]:
+        """Return the live sessions under a lease, as their nodes last reported them, by node and id."""
+        with self._pool.store.read() as tx:
+            lease = _found(tx, id, caller)
+            return sorted(tx.sessions_of(lease.id), key=lambda one: (one.node_name, one.id))
 
     def change(
         self,

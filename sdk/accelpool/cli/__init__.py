@@ -8,7 +8,15 @@ settings     where the command line keeps things
 access       the pool that a command asks; credentials
 credentials_file  writing these, without losing those of another pool
 listings     devices, leases, nodes, kernels, release
+smi, top     the pool at a glance, once or as it changes; overview is what both look at
+top_screen   what top shows, and what keys do; keyboard has the keys, readings what devices measure
+lease        lease: one lease; lease_page prints one
 explain      explain: why a lease waits
+events       events: what happened, and what happens
+bench        bench: how a device does; measure has what is measured
+completion   completion: Tab in shells
+schema       schema: the JSON Schemas of documents
+documents    the types of these
 accounts     account, whoami: who may use the pool
 tenants      tenants, tenant: who is charged
 login        login: a token for who has an account elsewhere

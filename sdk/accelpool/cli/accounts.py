@@ -11,10 +11,9 @@ import typer
 from accelpool.cli.access import client
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
+from accelpool.cli.overview import DEFAULT_TENANT
 from accelpool.errors import AccelpoolError
 from accelpool.rest import RestClient
-
-DEFAULT_TENANT = "default"  # the broker's, where nobody made tenants
 
 Record = dict[str, Any]
 AccountName = Annotated[

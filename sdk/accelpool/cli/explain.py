@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 from urllib.parse import quote
 
-import typer
-
 from accelpool.cli.access import client
+from accelpool.cli.completion import LeaseId
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 
 
 def explain(
-    lease: Annotated[str, typer.Argument(metavar="LEASE", help="The lease's id.")],
+    lease: LeaseId,
     url: Url = None,
     json: Json = False,
 ) -> None:
@@ -25,7 +24,7 @@ def explain(
     output.text(f"Lease {told['id']} is {told['state']}{position}: {told['reason'] or 'nothing to explain'}.")
     if told["state"] != "queued":
         return
-    output.text(_when(told["position"], told["earliest_at"]))
+    output.text(_when(told["position"], told["earliest_at"]), *_remedy(told["devices"]))
     output.table(
         ["device", "node", "name", "alternative", "why not", "leases"],
         [
@@ -37,6 +36,12 @@ def explain(
         ],
         "The pool has no devices.",
     )  # fmt: skip
+
+
+def _remedy(devices: list[dict[str, Any]]) -> list[str]:
+    """Return what would have to happen, as far as it is others' leases that are in the way."""
+    in_the_way = dict.fromkeys(lease for device in devices for lease in device["leases"])
+    return [f"It waits for enough of these to end: {', '.join(in_the_way)}."] if in_the_way else []
 
 
 def _when(position: int | None, earliest: str | None) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from accelpool.cli import secret_file
 from accelpool.cli.access import client
+from accelpool.cli.completion import node_names
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.secret_file import SecretFile
@@ -24,7 +25,11 @@ app = typer.Typer(
 def create(
     node: Annotated[
         str | None,
-        typer.Argument(metavar="[NODE]", help="The node that it is for; without it any that is new."),
+        typer.Argument(
+            metavar="[NODE]",
+            help="The node that it is for; without it any that is new.",
+            autocompletion=node_names,
+        ),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0, help="For how long it lets in.")] = 60.0,
     file: SecretFile = None,

@@ -20,6 +20,7 @@ from accelpool.cli.process_reference import ProcessReference
 from accelpool.cli.token_exchange import token_again
 from accelpool.credentials import Credentials
 from accelpool.lease_request import LeaseRequest
+from accelpool.progress_reports import progress
 from accelpool.records import LeaseRecord
 from accelpool.rest import RestClient
 
@@ -122,7 +123,8 @@ def take(
         undo.callback(lease_file.remove, folder)
         process = _start_keeper(is_heard)  # while the lease is asked for: it takes half a second
         undo.callback(_discard, process)
-        record = acquisition.run()
+        with progress():
+            record = acquisition.run()
         undo.callback(acquisition.withdraw)
         _hand_over(process, keeper.Orders(pool=credentials, lease=record, folder=str(folder), holder=holder))
         undo.pop_all()

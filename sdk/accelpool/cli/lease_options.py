@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from accelpool import acquire_options
+from accelpool.cli.completion import device_ids
 from accelpool.errors import Invalid
 from accelpool.lease_request import LeaseRequest
 
@@ -25,13 +26,22 @@ def _instant(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
 
 
-def _seconds(text: str | float) -> float:
+def seconds(text: str | float) -> float:
+    """Return a number of seconds.
+
+    Raises:
+        BadParameter: It is no number.
+    """
     with _expected("a number of seconds", text):
         return float(text)
 
 
-def _part(text: str | float) -> float:
-    """Return a part as a fraction."""
+def part(text: str | float) -> float:
+    """Return a part, such as 0.25 or 25%, as a fraction.
+
+    Raises:
+        BadParameter: It is none.
+    """
     with _expected("a part, such as 0.25 or 25%", text):
         whole, percent, rest = str(text).partition("%")
         return float(whole + rest) / (100 if percent else 1)
@@ -60,7 +70,7 @@ def lease_request(
     ] = None,
     compute: Annotated[
         float | None,
-        typer.Option(parser=_part, metavar="PART", help="The part of each device's time: 0.25, 25%."),
+        typer.Option(parser=part, metavar="PART", help="The part of each device's time: 0.25, 25%."),
     ] = None,
     exclusive: Annotated[bool, typer.Option("--exclusive", help="Whole devices in any case.")] = False,
     where: Annotated[str, typer.Option(metavar="EXPR", help="CEL that holds for each device.")] = "",
@@ -70,7 +80,8 @@ def lease_request(
         list[str] | None, typer.Option(metavar="TAINT", help="A taint that does not matter; repeat.")
     ] = None,
     device: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="That device; repeat for several.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="That device; repeat for several.", autocompletion=device_ids),
     ] = None,
     tenant: Annotated[str, typer.Option(help="Who is charged.")] = "",
     priority: Annotated[int, typer.Option(help="Higher ones are served first.")] = 0,
@@ -78,20 +89,20 @@ def lease_request(
         bool, typer.Option("--preemptible", help="It may be ended for others, after a notice.")
     ] = False,
     max_duration: Annotated[
-        float | None, typer.Option(parser=_seconds, metavar="SECONDS", help="How long it lasts at most.")
+        float | None, typer.Option(parser=seconds, metavar="SECONDS", help="How long it lasts at most.")
     ] = None,
     starts_at: Instant = None,
     ends_at: Instant = None,
     wait: Annotated[
         float | None,
         typer.Option(
-            parser=_seconds,
+            parser=seconds,
             metavar="SECONDS",
             help="How long to wait for it; without it as long as it takes.",
         ),
     ] = None,
     ttl: Annotated[
-        float, typer.Option(parser=_seconds, metavar="SECONDS", help="How long it outlives a crash.")
+        float, typer.Option(parser=seconds, metavar="SECONDS", help="How long it outlives a crash.")
     ] = 60.0,
 ) -> LeaseRequest:
     """Return the request for these options: of a lease that processes share, one after the other, too.

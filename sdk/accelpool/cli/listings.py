@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -10,9 +10,12 @@ import typer
 
 from accelpool.cli import kept_lease
 from accelpool.cli.access import client, pool
+from accelpool.cli.completion import lease_ids
 from accelpool.cli.failures import CommandFailed, NoPool
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output, human_bytes, pieces_of, plural, shortened
+from accelpool.cli.overview import hide_tokens
+from accelpool.cli.readings import reading_cells
 from accelpool.cli.settings import CliSettings
 from accelpool.errors import Unauthorized
 from accelpool_kernels import KernelLibraryError, entry, names, source
@@ -22,7 +25,6 @@ Record = dict[str, Any]
 LONGEST_FAULT = 60
 DEVICE_COLUMNS = ("device", "node", "kind", "api", "name", "memory", "units", "state", "leases or fault")
 READING_COLUMNS = ("load", "memory used", "temperature", "power", "clock")
-MHZ = 1e6
 PARTIAL = "partial"  # a sandbox that lacks something
 
 
@@ -59,8 +61,7 @@ def leases(
         found = broker.leases()
     listed = [lease for lease in found if all or lease["state"] in ("queued", "active")]
     for lease in listed:
-        for endpoint in lease.get("endpoints", ()):
-            endpoint.pop("token", None)  # it opens the devices: nothing for a terminal or a log
+        hide_tokens(lease)
     output = Output(json)
     output.document({"leases": listed})
     output.table(
@@ -119,7 +120,9 @@ def release(
     lease: Annotated[
         str | None,
         typer.Argument(
-            metavar="LEASE", help="The lease's id, as `accelpool leases` shows it; without it this shell's."
+            metavar="LEASE",
+            help="The lease's id, as `accelpool leases` shows it; without it this shell's.",
+            autocompletion=lease_ids,
         ),
     ] = None,
     url: Url = None,
@@ -160,22 +163,6 @@ def _device_row(device: Record) -> tuple[object, ...]:
         capacity.get("compute_units", 0),
         device["state"],
         shortened(device.get("fault") or "", LONGEST_FAULT) or ", ".join(device.get("leases", ())),
-    )
-
-
-def reading_cells(device: Record) -> tuple[str, ...]:
-    """Return what a device measures, in the order of the columns, "" for what it does not tell."""
-    told = device.get("readings") or {}
-
-    def cell(name: str, write: Callable[[Any], str]) -> str:
-        return "" if told.get(name) is None else write(told[name])
-
-    return (
-        cell("utilization", "{:.0%}".format),
-        cell("memory_used_bytes", human_bytes),
-        cell("temperature_c", "{:.0f} C".format),
-        cell("power_w", "{:.0f} W".format),
-        cell("clock_hz", lambda hz: f"{hz / MHZ:.0f} MHz"),
     )
 
 

@@ -12,17 +12,25 @@ from accelpool.cli import (
     access,
     accounts,
     audit,
+    bench,
     ca,
+    completion,
     demo,
     doctor,
+    events,
     explain,
+    lease,
     listings,
     login,
+    node_operations,
     run,
+    schema,
     services,
     simulate,
+    smi,
     tenants,
     tokens,
+    top,
     trust,
     up,
     web,
@@ -36,6 +44,11 @@ from accelpool_wire.version import __version__
 
 class Commands(TyperGroup):
     """The commands; an error of ours ends one with a line and an exit code, never with a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program, or answer a shell that asks how a line goes on."""
+        completion.prepare()
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -102,6 +115,13 @@ app.command()(listings.nodes)
 app.command()(listings.kernels)
 app.command()(listings.release)
 app.command()(explain.explain)
+app.add_typer(lease.app)
+app.command()(smi.smi)
+app.command()(top.top)
+app.command()(events.events)
+app.command()(bench.bench)
+app.command()(completion.completion)
+app.command()(schema.schema)
 app.add_typer(ca.app, name="ca")
 app.command()(tenants.tenants)
 app.command()(tenants.tenant)
@@ -111,6 +131,6 @@ app.add_typer(accounts.app)
 app.add_typer(tokens.app)
 app.add_typer(trust.app)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.broker)
-app.command(context_settings=services.PASS_ON, add_help_option=False)(services.node)
+app.add_typer(node_operations.app)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(simulate.simulate)
 app.command()(version)

@@ -9,16 +9,21 @@ import typer
 
 from accelpool.cli import join_tokens
 from accelpool.cli.access import client
+from accelpool.cli.completion import NodeName
 from accelpool.cli.failures import CommandFailed
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
+from accelpool.cli.services import NodeCommands
 
 Record = dict[str, Any]
-NodeName = Annotated[
-    str, typer.Argument(metavar="NODE", help="The node's name, as `accelpool nodes` shows it.")
-]
 
-app = typer.Typer(name="node", add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="node",
+    cls=NodeCommands,
+    help="Run an agent in the foreground, `accelpool node --broker URL`; or do what operators do.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 app.add_typer(join_tokens.app)
 
 

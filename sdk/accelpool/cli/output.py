@@ -44,20 +44,11 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
         """Print a table, if text is wanted; its first column is an id, `empty` what to say without rows."""
-        listed = [
-            [Text("-" if cell in (None, "") else str(cell).translate(IN_CELLS)) for cell in row]
-            for row in rows
-        ]
+        listed = list(rows)
         if self.is_json or not listed:
             self.text(empty)
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for place, column in enumerate(columns):
-            is_id = place == 0  # what is copied into the next command is never in two pieces
-            table.add_column(column.upper(), overflow="fold", no_wrap=is_id)
-        for row in listed:
-            table.add_row(*row)
-        console(sys.stdout).print(table)
+        console(sys.stdout).print(table(columns, listed))
 
     def note(self, line: str) -> None:
         """Say something on the side, on stderr."""
@@ -82,6 +73,24 @@ def console(stream: Any) -> Console:
     return Console(
         file=stream, width=None if is_terminal else PIPE_WIDTH, highlight=False, markup=False, soft_wrap=False
     )
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, is_cut: bool = False) -> Table:
+    """Return a table as all commands show it.
+
+    Args:
+        columns: Their headings; the first is that of an id, which is never in two pieces.
+        rows: Cells that are None or "" are shown as "-".
+        is_cut: Whether each row has one line, and what does not fit is left out.
+    """
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        made.add_column(
+            column.upper(), overflow="ellipsis" if is_cut else "fold", no_wrap=is_cut or place == 0
+        )
+    for row in rows:
+        made.add_row(*(Text("-" if cell in (None, "") else str(cell).translate(IN_CELLS)) for cell in row))
+    return made
 
 
 def human_bytes(count: int) -> str:

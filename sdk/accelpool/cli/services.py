@@ -6,13 +6,22 @@ import os
 import sys
 
 import typer
-from typer.main import get_command
+from typer.core import TyperGroup
 
-from accelpool.cli import extras, node_operations
+from accelpool.cli import extras
 from accelpool.cli.settings import CliSettings
 
-OPERATIONS = ("cordon", "uncordon", "drain", "label", "taint", "join-token")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+class NodeCommands(TyperGroup):
+    """`accelpool node`: what operators do, by their names; with anything else this becomes an agent."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the arguments of one of the commands, or become an agent with them."""
+        if not ctx.resilient_parsing and not (args and args[0] in self.commands):
+            become("node", "accelpool_node", args)
+        return super().parse_args(ctx, args)
 
 
 def broker(context: typer.Context) -> None:
@@ -21,20 +30,6 @@ def broker(context: typer.Context) -> None:
     if not any(argument.split("=")[0] == "--state-dir" for argument in arguments):
         arguments = ["--state-dir", str(CliSettings.from_environment().state_dir / "broker"), *arguments]
     become("broker", "accelpool_broker", arguments)
-
-
-def node(context: typer.Context) -> None:
-    """Run an agent in the foreground: `accelpool node --broker URL`; `--help` shows its options.
-
-    `accelpool node drain NODE`, and likewise cordon, uncordon, label and taint, change what the pool does
-    with one; `accelpool node join-token create` lets one in.
-    """
-    if context.args and context.args[0] in OPERATIONS:
-        command = get_command(node_operations.app)
-        with command.make_context("node", context.args, parent=context.parent) as inner:
-            command.invoke(inner)
-        return
-    become("node", "accelpool_node", context.args)
 
 
 def become(command: str, module: str, arguments: list[str], *, extra: str = "") -> None:
