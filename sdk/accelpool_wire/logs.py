@@ -58,6 +58,7 @@ def log_to_stderr(format: LogFormat, *, is_verbose: bool, **fields: str) -> None
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(fields) if format is LogFormat.JSON else TextFormatter())
+    logging.captureWarnings(True)
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if is_verbose else logging.INFO)
 
 
