@@ -91,6 +91,7 @@ class Pool:
         nodes: How many nodes there are.
         before: What comes before the agents' own command.
         is_verbose: Whether broker and agents log all that they can.
+        log_format: What the lines of their logs are.
         has_tls: Whether clients come over TLS, to the broker and to the nodes.
         options: More of the agents' options.
         agents: The agents, by their node's number from 1.
@@ -102,6 +103,7 @@ class Pool:
     nodes: int = 1
     before: tuple[str, ...] = ()
     is_verbose: bool = False
+    log_format: str = "text"
     has_tls: bool = False
     options: tuple[str, ...] = ()
     broker: Daemon = field(init=False)
@@ -119,8 +121,8 @@ class Pool:
         return json.loads((self.folder / "broker" / "tokens.json").read_text())["user"]
 
     @property
-    def _verbose(self) -> list[str]:
-        return ["--verbose"] if self.is_verbose else []
+    def _logging(self) -> list[str]:
+        return ["--log-format", self.log_format, *(["--verbose"] if self.is_verbose else [])]
 
     @property
     def ca(self) -> str:
@@ -136,7 +138,7 @@ class Pool:
     def start_broker(self, port: int = 0) -> None:
         """Start the broker, on a free port at first."""
         args = [sys.executable, "-m", "accelpool_broker", "--host", "127.0.0.1", "--port", str(port)]
-        args += ["--state-dir", str(self.folder / "broker"), *self._verbose]
+        args += ["--state-dir", str(self.folder / "broker"), *self._logging]
         if self.has_tls:
             args += self._certificate()
         self.broker = Daemon(args, self.folder / "broker.log", clean_environment(self.folder))
@@ -166,7 +168,7 @@ class Pool:
             f"node-{number}",
         ]
         args += ["--state-dir", str(self.folder / f"node-{number}"), "--listen", "127.0.0.1:0"]
-        args += [*self._verbose, *self.options]
+        args += [*self._logging, *self.options]
         if sandbox := os.environ.get(SANDBOX_VARIABLE):
             args += ["--sandbox", sandbox]
         args += [f"--pass-env={name}" for name in coverage_variables()]

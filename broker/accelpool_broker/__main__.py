@@ -26,6 +26,7 @@ from accelpool_broker.settings import Settings
 from accelpool_broker.state_dir import StateDirError
 from accelpool_broker.store import DatabaseUrlError
 from accelpool_broker.timer import Timer
+from accelpool_wire import logs
 from accelpool_wire.errors import Invalid, Unavailable
 from accelpool_wire.open_files import allow_open_files
 from accelpool_wire.tls import is_loopback
@@ -38,11 +39,10 @@ DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 def main(arguments: list[str] | None = None) -> int:
     """Run a broker and return its exit code."""
     given = _parse(arguments)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if given.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    try:
+        logs.log_to_stderr(logs.choose(given.log_format, os.environ), is_verbose=given.verbose)
+    except Invalid as error:
+        return _cannot_start(error)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     allow_open_files(FILES)
     os.umask(0o077)  # what SQLite writes is private, too
@@ -66,8 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
         Unavailable,
         OSError,
     ) as error:
-        sys.stderr.write(f"accelpool broker: {error}\n")
-        return CANNOT_START
+        return _cannot_start(error)
+
+
+def _cannot_start(error: Exception) -> int:
+    """Say why, as the last line: plain, whatever the log's format, for whoever has started it."""
+    sys.stderr.write(f"accelpool broker: {error}\n")
+    return CANNOT_START
 
 
 def _tls(given: argparse.Namespace) -> server.TlsFiles | None:
@@ -160,6 +165,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default=Settings.node_requests_per_s,
         metavar="N",
         help="the same for a node's token (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--log-format",
+        type=logs.LogFormat,
+        choices=tuple(logs.LogFormat),
+        help=f"what the log's lines are (default: ${logs.VARIABLE}, else text)",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser.parse_args(arguments)

@@ -19,6 +19,7 @@ from typing import Any
 
 from accelpool_broker.problems import MEDIA_TYPE
 from accelpool_broker.resources.context import OCTETS
+from accelpool_wire.request_id import HEADER, WELL_FORMED
 
 COMPUTE = "/leases/{id}/"
 EXCHANGE = ("/token-exchange", "post")
@@ -42,6 +43,10 @@ gives the devices back. An active lease ends `ttl_s` after it was granted unless
 
 **Failures** are `application/problem+json` (RFC 9457), whatever the status: `type` is for programs,
 `detail` for people.
+
+**Request ids.** Every answer has the header `X-Request-Id`, by which the broker's log names the request;
+a failure has it as `request_id`, too. A request may bring one of its own in the same header: up to 64
+letters, digits, `.`, `_` and `-`, of which a letter or digit is the first. Else the broker makes one.
 """
 FAILURES = {
     "400": ("NotJson", "The body is not JSON, or is cut short"),
@@ -59,6 +64,7 @@ FAILURES = {
     "default": ("Failure", "Any other failure, such as a method that the path does not have (405)"),
 }
 PYTHONS_END = r"\Z"
+ASKED = {HEADER: {"$ref": "#/components/headers/RequestId"}}
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 
 
@@ -68,6 +74,7 @@ def finish(spec: Any) -> Any:
     for path, method in OPEN:
         spec["paths"][path][method]["security"] = []
     _describe_bodies(spec["paths"])
+    spec["components"]["headers"] = {"RequestId": _request_id()}
     _write_patterns(spec)
     spec["components"]["responses"] = {name: _response(status) for status, (name, _) in FAILURES.items()}
     for path, operations in spec["paths"].items():
@@ -76,6 +83,8 @@ def finish(spec: Any) -> Any:
                 _without_null(parameter["schema"])
             given = {status: answer for status, answer in operation["responses"].items() if status < "400"}
             failures = {status: _reference(status) for status in _failures(path, method, operation)}
+            for answer in given.values():
+                answer["headers"] = answer.get("headers", {}) | ASKED
             operation["responses"] = given | failures
     return spec
 
@@ -88,6 +97,11 @@ def _describe_bodies(paths: Any) -> None:
     program["content"][OCTETS] = _binary()
     exchange, method = EXCHANGE
     paths[exchange][method]["requestBody"]["required"] = True  # no bytes are no form
+
+
+def _request_id() -> dict[str, Any]:
+    schema = {"type": "string", "pattern": WELL_FORMED.pattern}
+    return {"schema": schema, "description": "The request's id, as the broker's log has it."}
 
 
 def _binary() -> dict[str, Any]:
@@ -122,8 +136,8 @@ def _reference(status: str) -> dict[str, str]:
 
 def _response(status: str) -> dict[str, Any]:
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    headers = {"headers": RETRY_AFTER} if status in ("429", "503") else {}
-    return {"description": FAILURES[status][1], "content": content} | headers
+    headers = ASKED | (RETRY_AFTER if status in ("429", "503") else {})
+    return {"description": FAILURES[status][1], "content": content, "headers": headers}
 
 
 def _write_patterns(tree: Any) -> None:

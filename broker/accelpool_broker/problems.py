@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
 from typing import Any
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from accelpool_wire import request_id
 from accelpool_wire.errors import PROBLEM_BASE, ProblemError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
-OWN = frozenset({"type", "title", "status", "detail", "instance"})
+OWN = frozenset({"type", "title", "status", "detail", "instance", "request_id"})
 WHOLE = "_schema"
 WORDS = {"Invalid input type.": "A JSON object was expected."}
 NAMES = {400: "invalid", 404: "not-found", 422: "invalid"}
@@ -69,14 +69,12 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def _of_bug(error: Exception) -> Response:
-    request_id = secrets.token_hex(8)
-    log.error("request %s: %s %s failed", request_id, request.method, request.path, exc_info=error)
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
     return _answer(
         type="internal",
         title="The broker failed",
         status=500,
-        detail=f"an unexpected error, noted in the broker's log as request {request_id}",
-        request_id=request_id,
+        detail=f"an unexpected error, noted in the broker's log as request {request_id.current.get()}",
     )
 
 
@@ -92,6 +90,7 @@ def _answer(
             "status": status,
             "detail": detail,
             "instance": instance or request.path,
+            "request_id": request_id.current.get(),
         }
     )
     answer.status_code = status

@@ -38,6 +38,7 @@ from accelpool.errors import (
     problem,
 )
 from accelpool_wire.broker_tls import mistake
+from accelpool_wire.request_id import HEADER, new_request_id
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
@@ -114,7 +115,7 @@ class RestClient:
             json: The body, or None for none.
             form: The body as a form instead.
             params: The query.
-            headers: Headers beyond the token.
+            headers: Headers beyond the token and the request's id, which stays the same over all attempts.
             wait_s: How long the broker may hold the answer back.
             timeout_s: How long it may take beyond that, in seconds.
             retry_s: For how long to try again while the broker is away, in seconds.
@@ -126,6 +127,7 @@ class RestClient:
             RemoteProtocolError: What answered is no broker.
         """
         began_at, pause_s, is_reread = self.clock(), PAUSE_S, False
+        headers = {HEADER: new_request_id(), **(headers or {})}
         while True:
             sent = self._headers
             try:
@@ -211,7 +213,7 @@ class RestClient:
         json: Any,
         form: Mapping[str, str] | None,
         params: Mapping[str, str | int | float] | None,
-        headers: Mapping[str, str] | None,
+        headers: Mapping[str, str],
         timeout_s: float,
     ) -> Answer:
         response = self._send(method, path, json, form, params, headers, timeout_s)
@@ -237,7 +239,7 @@ class RestClient:
                 json=json,
                 data=form,
                 params=params,
-                headers={**self._headers, **(headers or {})},
+                headers={**self._headers, **headers},
                 timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
                 allow_redirects=False,
                 stream=is_stream,

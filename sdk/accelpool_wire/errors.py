@@ -35,6 +35,7 @@ from __future__ import annotations
 from typing import Any
 
 from accelpool_wire.codes import ErrorCode, error_name
+from accelpool_wire.request_id import WELL_FORMED
 
 PROBLEM_BASE = "https://accelpool.dev/problems/"
 
@@ -104,6 +105,12 @@ class ProblemError(AccelpoolError):
         self.detail = detail
         self.instance = instance
         self.members = members
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request that was refused, to be found in the broker's log; "" if there is none."""
+        said = self.members.get("request_id")
+        return said if isinstance(said, str) and WELL_FORMED.fullmatch(said) else ""
 
     @property
     def uri(self) -> str:

@@ -49,6 +49,22 @@ def test_what_a_child_writes_is_in_the_log_as_its_own(bench, caplog):
     ]
 
 
+def test_what_the_worker_of_a_session_writes_is_told_as_the_sessions(bench, caplog):
+    bench.child("sys.stderr.write('trouble\\n')")
+
+    async def scenario():
+        over = asyncio.Event()
+        child = bench.processes.start(bench.environment, "accelpool_stub", [], over.set)
+        child.log.of_session("ses_1", "lea_1")
+        async with asyncio.timeout(LIMIT_S):
+            await over.wait()
+
+    run(bench, scenario)
+    [line] = [record for record in caplog.records if record.name == child_log.__name__]
+    assert (line.session, line.lease) == ("ses_1", "lea_1")
+    assert line.getMessage().endswith("(accelpool_stub of x) in session ses_1: trouble")
+
+
 def test_a_child_that_writes_without_end_fills_no_log_and_keeps_nobody_busy(bench, caplog):
     bench.child("while True: os.write(2, b'x' * 999 + b'\\n')")
 

@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 from accelpool_broker import openapi
 from accelpool_broker.testing import BrokerInProcess
 from accelpool_wire.errors import Unavailable
+from accelpool_wire.logs import TextFormatter
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = "application/problem+json"
@@ -182,6 +183,7 @@ def test_a_bug_is_logged_and_told_without_its_traceback(
         raise ZeroDivisionError("secret")
 
     monkeypatch.setattr(type(broker.services.devices), "page", fail)
+    monkeypatch.setattr(caplog.handler, "formatter", TextFormatter())
     with caplog.at_level(logging.ERROR):
         answer = broker.call("GET", "/devices")
     assert kind_of(answer) == (500, "internal")

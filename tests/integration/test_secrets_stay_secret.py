@@ -14,9 +14,9 @@ import accelpool as cl
 from ..conftest import Pool
 
 
-@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "tls"])
-def test_no_secret_is_in_any_log(tmp_path: Path, has_tls: bool) -> None:
-    pool = Pool(folder=tmp_path, backend="null:1", is_verbose=True, has_tls=has_tls)
+@pytest.mark.parametrize(("has_tls", "log_format"), [(False, "text"), (True, "json")])
+def test_no_secret_is_in_any_log(tmp_path: Path, has_tls: bool, log_format: str) -> None:
+    pool = Pool(folder=tmp_path, backend="null:1", is_verbose=True, has_tls=has_tls, log_format=log_format)
     pool.start()
     try:
         secrets = use(pool)

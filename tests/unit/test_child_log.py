@@ -13,7 +13,6 @@ from accelpool_node.agent.child_log import (
     Allowance,
     Told,
     allowance_of_node,
-    printable,
 )
 
 
@@ -84,6 +83,6 @@ def test_all_children_of_a_node_together_have_an_allowance_too(lines):
     assert sum(line.startswith("x") for line in lines) == 10
 
 
-def test_nothing_of_a_line_is_obeyed_by_a_terminal():
-    assert printable("grün\t\x1b[2Jü\r\u202e".encode()) == "grün\\t\\x1b[2Jü\\r\\u202e"
-    assert printable(b"\xff\x00") == "\\xff\\x00"
+def test_nothing_of_a_line_is_obeyed_by_a_terminal(told, lines):
+    told.take("grün\t\x1b[2Jü\r\u202e\n".encode() + b"\xff\x00\n", 0.0)
+    assert lines == ["grün\\t\\x1b[2Jü\\r\\u202e", "\\xff\\x00"]

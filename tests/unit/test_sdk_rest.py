@@ -86,6 +86,24 @@ def test_a_request_carries_the_token_and_the_query():
     assert options["timeout"] == (5.0, 40.0)
 
 
+def test_a_call_has_one_id_over_all_its_attempts_and_another_call_another():
+    rest, adapter, _ = client(broken(), ok(), ok())
+    rest.request("GET", "/leases", retry_s=10)
+    rest.request("GET", "/leases")
+    first, again, other = (request.headers["X-Request-Id"] for request, _ in adapter.requests)
+    assert first == again != other
+
+
+def test_a_problem_has_the_id_of_its_request_if_that_is_one():
+    rest, _, _ = client(
+        problem(404, "not-found", request_id="req_1"), problem(404, "not-found", request_id="\x1b[2J")
+    )
+    for wanted in ("req_1", ""):
+        with pytest.raises(errors.NotFound) as caught:
+            rest.request("GET", "/nodes/n1")
+        assert caught.value.request_id == wanted
+
+
 @pytest.mark.parametrize(
     ("status", "type", "error"),
     [

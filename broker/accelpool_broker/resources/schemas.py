@@ -227,4 +227,4 @@ class Problem(Schema):
     size_bytes = Integer(metadata=about("invalid: the size of the buffer that was overrun"))
     offset = Integer(metadata=about("invalid: where in the buffer it would have begun"))
     retry_after_s = Float(metadata=about("too-many-requests: when there is room for one more, in seconds"))
-    request_id = String(metadata=about("internal: what to look for in the broker's log"))
+    request_id = String(required=True, metadata=about("the request, as the broker's log names it"))

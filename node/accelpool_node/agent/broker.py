@@ -19,6 +19,7 @@ from accelpool_node.agent.contract import (
     Whoami,
     Work,
 )
+from accelpool_wire import request_id
 from accelpool_wire.broker_tls import mistake
 from accelpool_wire.errors import ConnectError, Invalid, ProblemError, ReadError, Unavailable, problem
 
@@ -107,7 +108,7 @@ class Broker:
                 method,
                 url,
                 data=None if body is None else msgspec.json.encode(body),
-                headers={} if body is None else {"Content-Type": "application/json"},
+                headers=_headers(body),
                 timeout=(CONNECT_LIMIT_S, limit_s),
                 allow_redirects=False,
                 verify=self._verify,
@@ -125,8 +126,14 @@ class Broker:
             raise ReadError(f"the broker's answer to {method} {url} is malformed: {error}") from error
 
 
+def _headers(body: msgspec.Struct | None) -> dict[str, str]:
+    asked = {request_id.HEADER: request_id.new_request_id()}
+    return asked if body is None else {"Content-Type": "application/json", **asked}
+
+
 class _Problem(msgspec.Struct):
     type: str = ""
+    request_id: str = ""
     title: str = ""
     detail: str = ""
 
@@ -141,6 +148,6 @@ def refusal(status: int, body: bytes) -> ProblemError:
         f"the broker answered {status}: {told.detail or told.title or body[:200].decode('utf-8', 'replace')}"
     )
     if status >= 500:
-        return Unavailable(detail)
+        return Unavailable(detail, request_id=told.request_id)
     by_status = {401: "unauthorized", 403: "forbidden", 404: "not-found", 409: "conflict", 422: "invalid"}
-    return problem(by_status.get(status) or told.type or "problem", detail)
+    return problem(by_status.get(status) or told.type or "problem", detail, request_id=told.request_id)

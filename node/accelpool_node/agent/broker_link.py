@@ -24,6 +24,7 @@ from accelpool_wire.errors import (
     Unauthorized,
     Unavailable,
 )
+from accelpool_wire.logs import of_error
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class BrokerLink:
             async with asyncio.timeout(FAREWELL_S):
                 await call_in_thread(lambda: self._reporting.reconcile(report))
         except (AccelpoolError, TimeoutError) as error:
-            log.warning("the broker was not told of the shutdown: %s", error)
+            log.warning("the broker was not told of the shutdown: %s", error, extra=of_error(error))
 
     async def _report_changes(self) -> None:
         while True:
@@ -166,7 +167,7 @@ class BrokerLink:
         try:
             work = await call_in_thread(lambda: broker.reconcile(report))
         except (Conflict, NotFound) as error:
-            log.warning("registering again: %s", error)
+            log.warning("registering again: %s", error, extra=of_error(error))
             await self._register(broker, registrations)
             raise
         self.heard_at = time.time()
@@ -199,7 +200,8 @@ class BrokerLink:
             except AccelpoolError as error:
                 if not self._registrations and isinstance(error, FINAL):
                     raise
-                log.log(logging.WARNING if pause_s == FIRST_PAUSE_S else logging.DEBUG, "%s", error)
+                level = logging.WARNING if pause_s == FIRST_PAUSE_S else logging.DEBUG
+                log.log(level, "%s", error, extra=of_error(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         if pause_s > FIRST_PAUSE_S:

@@ -15,6 +15,8 @@ import os
 import time
 from collections.abc import Callable
 
+from accelpool_wire.logs import printable
+
 log = logging.getLogger(__name__)
 
 MAX_LINE = 1000  # bytes
@@ -101,19 +103,13 @@ class Told:
         self._confess()
         for allowance in self._allowances:
             allowance.take(len(line))
-        self._say(printable(line))
+        self._say(printable(line.decode("utf-8", "backslashreplace")))
         self._left_out += cut
 
     def _confess(self) -> None:
         if self._left_out:
             self._say(f"({self._left_out} bytes more are left out)")
             self._left_out = 0
-
-
-def printable(line: bytes) -> str:
-    """Return a line with everything escaped that a terminal would obey."""
-    text = line.decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class ChildLog:
@@ -132,6 +128,8 @@ class ChildLog:
         self._of_node = of_node
         self._told: Told | None = None
         self._pause: asyncio.TimerHandle | None = None
+        self._name = ""
+        self._fields: dict[str, str] = {}
 
     def begin(self, name: str) -> None:
         """Tell what the child writes, from now on.
@@ -140,8 +138,17 @@ class ChildLog:
             name: Its name in the log.
         """
         self.close_entrance()
-        self._told = Told(lambda line: log.warning("%s: %s", name, line), self._of_node, time.monotonic())
+        self._name = name
+        self._told = Told(self._say, self._of_node, time.monotonic())
         self._listen()
+
+    def of_session(self, session: str, lease: str) -> None:
+        """Tell whose session it is with each line from now on."""
+        self._fields = {"session": session, "lease": lease}
+
+    def _say(self, line: str) -> None:
+        whose = f" in session {self._fields['session']}" if self._fields else ""
+        log.warning("%s%s: %s", self._name, whose, line, extra=self._fields)
 
     def end(self) -> None:
         """Tell the last of it: the child is gone."""

@@ -23,6 +23,7 @@ from accelpool_wire.errors import (
     Unauthorized,
     Unavailable,
 )
+from accelpool_wire.logs import of_error
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def _is_known(broker: EnrolmentCalls) -> bool:
     try:
         broker.check_token()
     except Unauthorized as error:
-        log.warning("the token in the state directory is not good any more: %s", error)
+        log.warning("the token in the state directory is not good any more: %s", error, extra=of_error(error))
         return False
     return True
 
@@ -99,6 +100,7 @@ async def _persist(attempt: Callable[[], T]) -> T:
         try:
             return await call_in_thread(attempt)
         except (TransportError, Unavailable, TooManyRequests) as error:
-            log.log(logging.WARNING if pause_s == FIRST_PAUSE_S else logging.DEBUG, "%s", error)
+            level = logging.WARNING if pause_s == FIRST_PAUSE_S else logging.DEBUG
+            log.log(level, "%s", error, extra=of_error(error))
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -34,6 +34,7 @@ from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
 from accelpool_node.certificate import Certificate
 from accelpool_node.mig import with_instances
 from accelpool_node.sandbox.policy import Mode
+from accelpool_wire import logs
 from accelpool_wire.errors import AccelpoolError
 
 log = logging.getLogger(__name__)
@@ -42,13 +43,10 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run an agent until it is told to stop, and return its exit status."""
     options = read_options(arguments)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
     try:
+        format = logs.choose(options.log_format, environ)
+        logs.log_to_stderr(format, is_verbose=options.verbose, node=options.name)
+        logging.getLogger("urllib3").setLevel(logging.WARNING)
         settings = read_settings(options, environ)
         with StateDir(settings.state_dir) as state:
             for pid in state.kill_strays():

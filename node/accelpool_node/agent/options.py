@@ -18,6 +18,7 @@ from accelpool_node.agent.settings import Settings
 from accelpool_node.agent.state_dir import TOKEN
 from accelpool_node.mps import ComputeShares, find_pipe
 from accelpool_node.sandbox.policy import Mode
+from accelpool_wire import logs
 from accelpool_wire.errors import Invalid
 
 TOKEN_VARIABLE = "ACCELPOOL_NODE_TOKEN"  # noqa: S105 - the name, not the token
@@ -150,6 +151,12 @@ def _add_telling(add: Add) -> None:
         help="holds the bearer token that it has to show there",
     )
     add("--discover", action="store_true", help="print the devices as JSON and exit")
+    add(
+        "--log-format",
+        type=logs.LogFormat,
+        choices=tuple(logs.LogFormat),
+        help=f"what the log's lines are (default: ${logs.VARIABLE}, else text)",
+    )
     add("--verbose", action="store_true")
 
 

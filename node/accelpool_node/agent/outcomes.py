@@ -91,6 +91,11 @@ class Session:
         """Its lease's id."""
         return self.admission.claims.lease
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Its fields in the log."""
+        return {"session": self.id, "lease": self.lease}
+
 
 def conclude(session: Session) -> Outcome:
     """Return how a session ended, from what is known of it."""

@@ -26,10 +26,12 @@ class Child:
     Attributes:
         pid: Its process id.
         ending: Once it is gone, how: "exited with status 1", "was killed by signal 9 (SIGKILL)".
+        log: What it says in the agent's log; None if that goes elsewhere.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], jail: Jail) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], jail: Jail, log: ChildLog | None = None) -> None:
         self.pid = process.pid
+        self.log = log
         self.ending = ""
         self._why = ""
         self._process = process
@@ -132,7 +134,7 @@ class Processes:
         except OSError:
             self._clear_up(jail, errors)
             raise
-        child = Child(process, jail)
+        child = Child(process, jail, errors)
         try:
             watch = os.pidfd_open(child.pid)
             self._state.add_child(child.pid, command)

@@ -128,6 +128,7 @@ class Sessions:
             seats=seats,
             dialer=Dialer(worker, admission.claims.peers),
         )
+        worker.serves(session.id, session.lease)
         order = control.Serve(
             session=session.id,
             shares=[seat.share for seat in seats],
@@ -150,7 +151,8 @@ class Sessions:
         self._activity.begin(session.lease, now)
         self._tally.begun[admission.environment] += 1
         self._watch(session)
-        log.info("session %s of lease %s runs in worker %d", session.id, session.lease, worker.pid)
+        told = (session.id, session.lease, worker.pid)
+        log.info("session %s of lease %s runs in worker %d", *told, extra=session.fields)
         self._on_change()
         return session
 
@@ -173,7 +175,8 @@ class Sessions:
         try:
             session.worker.send(control.Delivery(frame, secret), (sender.stream.fileno(),))
         except OSError as error:
-            log.warning("worker %d takes no delivery: %s", session.worker.pid, error)
+            told = (session.worker.pid, error)
+            log.warning("worker %d takes no delivery: %s", *told, extra=session.fields)
             raise NotFound(control.NOBODY_AWAITS) from error
         sender.hand_over(session.worker.certificate_sha256, secret)
 
@@ -284,6 +287,7 @@ class Sessions:
             outcome.cause,
             outcome.detail,
             describe_traffic(session.traffic),
+            extra=session.fields,
         )
         del self.running[session.id]
         if session.dialer is not None:

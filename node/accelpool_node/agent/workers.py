@@ -114,6 +114,11 @@ class Worker:
             raise BrokenPipeError(f"worker {self.pid} has closed its channel")
         control.send(self._channel, message, descriptors)
 
+    def serves(self, session: str, lease: str) -> None:
+        """Have what it says in the log from now on told as a session's."""
+        if self._child and self._child.log:
+            self._child.log.of_session(session, lease)
+
     def bound(self, share_bytes: int) -> None:
         """Bound its memory to what its session may have, as far as that is for the agent to do.
 

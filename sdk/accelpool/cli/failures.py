@@ -131,11 +131,19 @@ def exit_code(error: AccelpoolError) -> ExitCode:
 
 
 def describe(error: AccelpoolError) -> dict[str, Any]:
-    """Return an error as a JSON object: its type, its detail, and an OpenCL error's code."""
+    """Return an error as a JSON object: its type, its detail, its request's id, an OpenCL error's code."""
     found: dict[str, Any] = {"type": _name(error), "detail": one_line(error)}
+    if isinstance(error, ProblemError) and error.request_id:
+        found["request_id"] = error.request_id
     if isinstance(error, Error):
         found |= {"routine": error.routine, "code": error.code}
     return found
+
+
+def last_words(error: AccelpoolError) -> str:
+    """Return what a command says of an error that ends it: one line, with the id of the request."""
+    id = isinstance(error, ProblemError) and error.request_id
+    return f"{one_line(error)} (request {id})" if id else one_line(error)
 
 
 def one_line(error: BaseException) -> str:

@@ -35,7 +35,7 @@ from accelpool.cli import (
     up,
     web,
 )
-from accelpool.cli.failures import ExitCode, describe, exit_code, one_line
+from accelpool.cli.failures import ExitCode, describe, exit_code, last_words
 from accelpool.cli.options import Json, wants_json
 from accelpool.cli.output import Output
 from accelpool.errors import AccelpoolError
@@ -56,7 +56,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except AccelpoolError as error:
             Output(wants_json(ctx)).document({"error": describe(error)})
-            sys.stderr.write(f"accelpool: {one_line(error)}\n")
+            sys.stderr.write(f"accelpool: {last_words(error)}\n")
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt as error:
             sys.stderr.write("accelpool: interrupted\n")
