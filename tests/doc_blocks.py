@@ -1,8 +1,8 @@
 """The blocks of code in the documentation: which of them the tests run, and why not the others.
 
 A fence is run if it says so: ```python run or ```sh run, with `opencl` after it on a device that computes; of
-```console run the lines after `$ ` are, and those after `> ` that go on. Whatever else is Python, or is for a
-shell, has a comment before it:
+```console run the lines after `$ ` are, and those that go on after a backslash. Whatever else is Python, or
+for a shell, has a comment before it:
 
     <!-- not run: needs an NVIDIA GPU -->
 """
@@ -28,7 +28,8 @@ REASON = re.compile(r"<!-- not run: (.+) -->")
 LANGUAGES = {"python", "pycon", "sh", "bash", "shell", "console"}
 CODE = re.compile(
     r"([\w-]+)?\$ |>>> |import |from \w|with \w+\.|(\w+ = )?\w+\.kernels\.|"
-    r"(\S*/)?(accelpool|curl|make|python3?|pytest|pip|git|eval|export|sh|helm|kubectl|docker|podman|systemctl) "
+    r"(\S*/)?(accelpool|curl|make|python3?|pytest|pip|git|eval|export|sh) |"
+    r"(helm|kubectl|docker|podman|systemctl) "
 )
 
 
@@ -77,9 +78,7 @@ class Block:
     @property
     def commands(self) -> str:
         """What a shell is to run; of a transcript what was typed."""
-        if self.language == "sh":
-            return self.text
-        return "\n".join(line[2:] for line in self.text.splitlines() if line.startswith(("$ ", "> ")))
+        return self.text if self.language == "sh" else "\n".join(typed(self.text))
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -90,6 +89,15 @@ def blocks(page: Path) -> Iterator[Block]:
             yield _block(page, token, reason)
         found = REASON.search(token.content) if token.type == "html_block" else None
         reason = found[1] if found else ""
+
+
+def typed(transcript: str) -> Iterator[str]:
+    """Yield the lines that were typed, without the prompt."""
+    goes_on = False
+    for line in transcript.splitlines():
+        if goes_on or line.startswith("$ "):
+            yield line.removeprefix("$ ")
+            goes_on = line.endswith("\\")
 
 
 def _block(page: Path, token: Token, reason: str) -> Block:

@@ -11,6 +11,8 @@ import yaml
 from accelpool.cli.failures import ExitCode
 from accelpool.cli.main import app
 
+from ..doc_blocks import PAGES, Block, blocks
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
@@ -34,6 +36,7 @@ GLOSSARY = (
     "work-item", "work-group", "sub-device", "image", "sampler", "mapping", "part",
     "account", "role", "scope", "token", "join token", "enrolment", "audit log", "peers", "pin",
 )  # fmt: skip
+CODE = [block for page in PAGES for block in blocks(page) if block.is_code]
 
 
 def name_of(path: Path) -> str:
@@ -56,6 +59,17 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
         assert target.exists(), f"{link} leads nowhere"
         if anchor:
             assert anchor in anchors(target), f"{link}: no such heading"
+
+
+def test_each_block_of_code_is_run_or_says_why_not() -> None:
+    assert [str(block) for block in CODE if not block.is_run and not block.reason] == []
+
+
+@pytest.mark.parametrize("block", [block for block in CODE if block.is_run], ids=str)
+def test_a_block_that_is_run_says_so_in_one_of_the_ways_that_there_are(block: Block) -> None:
+    assert block.info[0] in {"python", "sh", "console"}
+    assert block.info[1:] in {("run",), ("run", "opencl")}
+    assert not block.reason
 
 
 @pytest.mark.parametrize("text", TOML)
