@@ -1,8 +1,8 @@
 """The newcomer's path, timed: `python -m tests.newcomer`, or `make newcomer`.
 
 It clones this repository, as it is committed, into an empty home folder, and does there what README.md says,
-by its own words: the commands after `$ `, in their order, and its first program while the pool is up. It downloads
-what they download, and takes the port that they take. `make test`, which takes longest, is left out.
+by its own words: the commands after `$ `, in their order, and its first program while the pool is up. It
+downloads what they download, and takes the port that they take. `make test`, which takes long, is left out.
 """
 
 from __future__ import annotations
