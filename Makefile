@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and demo start a thousand processes: what they are made of is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup demo test driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi screenshots clean
+.PHONY: all setup demo test driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi screenshots docs newcomer clean
 
 all: check test
 
@@ -95,7 +95,15 @@ types: setup
 imports: setup
 	@$(BIN)/lint-imports
 
-check: style types imports
+# The documentation as a site, in site/; a link that leads nowhere is an error. Needs no network.
+docs: setup
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs auto -c docs/site -b html . site
+
+# What README.md says, from a clone in an empty home, timed; downloads all that a newcomer does.
+newcomer: setup
+	@$(BIN)/python -m tests.newcomer
+
+check: style types imports docs
 
 bench: setup
 	@$(BIN)/python -m bench
@@ -117,4 +125,4 @@ lock:
 		--extra broker --extra node --extra intel --extra demo --extra plots --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .devices .pycuda .fuzz build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .devices .pycuda .fuzz build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

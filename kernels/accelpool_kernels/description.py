@@ -143,7 +143,7 @@ class Tolerance:
     """How far a kernel's results may be from its twin's.
 
     Attributes:
-        relative: Bound of max |kernel - twin| / max |twin|, over each written buffer; 0 means equal.
+        relative: Bound of `max |kernel - twin| / max |twin|`, over each written buffer; 0 means equal.
         reason: Why this bound.
     """
 

@@ -42,7 +42,7 @@ def enqueue_copy(queue: CommandQueue, dest: Any, src: Any, **kwargs: Any) -> Eve
         dest: A `Buffer`, an `Image`, an `SVMPointer`, or writable host memory: anything contiguous with the
             buffer protocol.
         src: A `Buffer`, an `Image`, an `SVMPointer`, or host memory.
-        **kwargs: `wait_for`: events to wait for. With host memory: `is_blocking` (True). And
+        **kwargs: `wait_for`: events to wait for. With host memory: `is_blocking` (True). And::
 
             buffer and host       `dst_offset` or `src_offset`: into the buffer, in bytes; the size is that of
                                   the host memory. Rectangles: `buffer_origin`, `host_origin`, `region`,

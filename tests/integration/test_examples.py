@@ -1,11 +1,6 @@
-"""The examples and the documentation's runnable blocks, each as a process against a real pool.
-
-A block is run if its fence says so: ```python run, or ```sh run. Blocks that say `opencl` too need a device
-that computes.
-"""
+"""The examples and the documentation's blocks of code, each as a process against a real pool."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,14 +13,14 @@ import yaml
 import accelpool
 from accelpool_kernels import twins
 
-from ..conftest import Pool, clean_environment, wait_until
+from ..conftest import Pool, clean_environment, running, wait_until
+from ..doc_blocks import PAGES, Block, blocks
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 PHOTOGRAPH = EXAMPLES / "photographs" / "eileen_collins.pgm"
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(python|sh) run( opencl)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LIMIT_S = 60.0
+RUN = [block for page in PAGES for block in blocks(page) if block.is_run]
 
 
 def run(pool: Pool, folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -76,10 +71,8 @@ def test_curl_trusts_a_pools_own_authority(secure_pool: Pool, tmp_path: Path) ->
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["wrote edges.pgm, 512 x 512"]), (
         done.stderr
     )
-    [block] = [
-        code for kind, _, code in BLOCK.findall((ROOT / "docs/quickstart.md").read_text()) if kind == "sh"
-    ]
-    done = run(secure_pool, tmp_path, "sh", "-euc", block, **ca)
+    (block,) = blocks(ROOT / "docs/howto/curl.md")
+    done = run(secure_pool, tmp_path, "sh", "-euc", block.commands, **ca)
     assert done.returncode == 0, done.stderr
 
 
@@ -158,25 +151,24 @@ def test_the_ci_job_runs_a_copy_of_the_script_beside_it() -> None:
     assert (EXAMPLES / "ci_job.py").is_file()
 
 
-def blocks() -> Iterator[object]:
-    """Yield the runnable blocks: language, code, and whether a device is needed."""
-    for document in DOCUMENTS:
-        for number, match in enumerate(BLOCK.finditer(document.read_text()), 1):
-            language, needs_device, code = match.groups()
-            yield pytest.param(
-                language,
-                code,
-                bool(needs_device),
-                id=f"{document.name}-{number}",
-                marks=[pytest.mark.opencl] if needs_device else [],
-            )
+@pytest.fixture(scope="module")
+def documented_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of null devices for the documentation alone, which makes accounts and the like."""
+    yield from running(Pool(folder=tmp_path_factory.mktemp("documented-pool"), backend="null:4"))
 
 
-@pytest.mark.parametrize(("language", "code", "needs_device"), list(blocks()))
+def parameter(block: Block) -> object:
+    """A runnable block as a test's parameter."""
+    return pytest.param(block, id=str(block), marks=[pytest.mark.opencl] if block.needs_device else [])
+
+
+@pytest.mark.parametrize("block", [parameter(block) for block in RUN])
 def test_what_the_documentation_says_runs(
-    language: str, code: str, needs_device: bool, tmp_path: Path, request: pytest.FixtureRequest
+    block: Block, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    pool = request.getfixturevalue("opencl_pool" if needs_device else "null_pool")
-    command = ("sh", "-euc", code) if language == "sh" else (sys.executable, "-c", code)
-    done = run(pool, tmp_path, *command)
+    pool = request.getfixturevalue("opencl_pool" if block.needs_device else "documented_pool")
+    program = (
+        [sys.executable, "-c", block.text] if block.language == "python" else ["sh", "-euc", block.commands]
+    )
+    done = run(pool, tmp_path, *program)
     assert done.returncode == 0, done.stderr

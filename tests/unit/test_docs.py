@@ -12,6 +12,8 @@ import yaml
 from accelpool.cli.failures import ExitCode
 from accelpool.cli.main import app
 
+from ..doc_blocks import PAGES, Block, blocks
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
@@ -27,6 +29,12 @@ TOML = [
         re.findall(r"^```toml\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
     )
 ]
+OUTSIDE = re.compile(r"https://[\w.-]+(:\d+)?(/[\w./~%#?&=+:@-]*)?")
+SOURCES = [
+    *(file for folder in ("sdk", "node", "broker") for file in (ROOT / folder).rglob("*.py")),
+    *(ROOT / "sdk/accelpool_icd").rglob("*.c"),
+    ROOT / "hatch_build.py",
+]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
 GLOSSARY = (
     "node", "agent", "broker", "device", "attributes", "capacity", "share", "lease", "epoch", "session",
@@ -35,6 +43,7 @@ GLOSSARY = (
     "work-item", "work-group", "sub-device", "image", "sampler", "mapping", "part",
     "account", "role", "scope", "token", "join token", "enrolment", "audit log", "peers", "pin",
 )  # fmt: skip
+CODE = [block for page in PAGES for block in blocks(page) if block.is_code]
 
 
 def name_of(path: Path) -> str:
@@ -57,6 +66,32 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
         assert target.exists(), f"{link} leads nowhere"
         if anchor:
             assert anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_to_elsewhere_are_well_formed_and_encrypted(document: Path) -> None:
+    links = [link for link in LINK.findall(FENCE.sub("", document.read_text())) if "://" in link]
+    assert [link for link in links if not OUTSIDE.fullmatch(link)] == []
+
+
+def test_the_list_of_settings_has_each_variable_that_the_code_reads() -> None:
+    listed = set(re.findall(r"`(ACCELPOOL_\w+)`", (ROOT / "docs/reference/settings.md").read_text()))
+    read = {
+        name for file in SOURCES for name in re.findall(r"[\"'](ACCELPOOL_[A-Z_]+)[\"']", file.read_text())
+    }
+    assert read
+    assert read - listed == set()
+
+
+def test_each_block_of_code_is_run_or_says_why_not() -> None:
+    assert [str(block) for block in CODE if not block.is_run and not block.reason] == []
+
+
+@pytest.mark.parametrize("block", [block for block in CODE if block.is_run], ids=str)
+def test_a_block_that_is_run_says_so_in_one_of_the_ways_that_there_are(block: Block) -> None:
+    assert block.info[0] in {"python", "sh", "console"}
+    assert block.info[1:] in {("run",), ("run", "opencl")}
+    assert not block.reason
 
 
 @pytest.mark.parametrize("text", TOML)
