@@ -5,6 +5,9 @@
     DELETE /leases/{id}               when the caller gives up, by time or by Ctrl-C
 
 The POST carries an idempotency key, so it may be repeated when the connection breaks.
+
+What to do next is decided by a generator of `Look`s, `steps`; who waits in this thread has `run` take them,
+who must not block takes them as it likes (`accelpool.aio`).
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +56,22 @@ ENDED: dict[str, type[ProblemError]] = {
 log = logging.getLogger("accelpool")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What to do next: leave the broker alone, then ask it for the lease.
+
+    Attributes:
+        pause_s: For how long.
+        wait_s: How long it may hold its answer back.
+    """
+
+    pause_s: float = 0.0
+    wait_s: float = 0.0
+
+
+Steps = Generator[Look, Answer, LeaseRecord]
+
+
 @dataclass(kw_only=True)
 class Acquisition:
     """One lease being asked for; once it is granted, `waited_s` is how long that took.
@@ -83,10 +103,8 @@ class Acquisition:
             ProblemError: The broker refused otherwise.
             TransportError: The broker cannot be reached.
         """
-        until = self._begin()
-        first_s = self.say_after_s if self._progress is None else min(self.say_after_s, FIRST_S)
         try:
-            return self._wait(self._post(_remaining(until, self.rest.clock(), first_s)), until)
+            return self._take_steps(self.steps())
         except BaseException:
             self.withdraw()
             raise
@@ -107,8 +125,27 @@ class Acquisition:
             LeaseTimeout: Not granted within the time allowed.
             InsecureEndpoint, ProblemError, TransportError: As `run` does.
         """
-        until = self._begin()
-        return self._wait(self._get(0.0), until)
+        return self._take_steps(self.steps(first_wait_s=0.0))
+
+    def look(self, step: Look) -> Answer:
+        """Ask for the lease, or how it is, and return the broker's answer."""
+        answer = self._post(step.wait_s) if self.record is None else self._get(step.wait_s)
+        record = self._take(answer)
+        if self._progress is not None and record.state == "queued":
+            self._progress.tell(record)
+        return answer
+
+    def _take_steps(self, steps: Steps) -> LeaseRecord:
+        with closing(steps):
+            try:
+                step = next(steps)
+                while True:
+                    if step.pause_s:
+                        self.rest.sleep(step.pause_s)
+                    step = steps.send(self.look(step))
+            except StopIteration as end:
+                record: LeaseRecord = end.value
+                return record
 
     def _begin(self) -> float | None:
         """Return when the time allowed is over; that of a reservation begins with it."""
@@ -121,29 +158,42 @@ class Acquisition:
         starts_in_s = 0.0 if request.starts_at is None else max(0.0, request.starts_at - self.now())
         return self._since + starts_in_s + request.wait_s
 
-    def _wait(self, answer: Answer, until: float | None) -> LeaseRecord:
+    def steps(self, first_wait_s: float | None = None) -> Steps:
+        """Yield what to do next, given the answer to what was done; return the lease once it is active.
+
+        Args:
+            first_wait_s: How long the first answer may be held back; None for as long as makes sense.
+
+        Raises:
+            What `run` does; withdrawing is up to the caller.
+        """
+        until = self._begin()
+        if first_wait_s is None:
+            first_s = self.say_after_s if self._progress is None else min(self.say_after_s, FIRST_S)
+            first_wait_s = _remaining(until, self.rest.clock(), first_s)
         try:
-            return self._wait_on(answer, until)
+            record = yield from self._until_it_is_not_queued(first_wait_s, until)
         finally:
             if self._progress is not None:
                 self._progress.end()
-
-    def _wait_on(self, answer: Answer, until: float | None) -> LeaseRecord:
-        clock = self.rest.clock
-        while (record := self._take(answer)).state == "queued":
-            if _remaining(until, clock()) <= 0:
-                raise LeaseTimeout(self._told())
-            self._say_why(clock())
-            if self._progress is not None:
-                self._progress.tell(record)
-            if answer.retry_after_s:
-                self.rest.sleep(min(answer.retry_after_s, _remaining(until, clock())))
-            answer = self._get(_remaining(until, clock(), self._patience(clock())))
         if record.state != "active":
             raise ended(record)
-        self.waited_s = clock() - self._since
+        self.waited_s = self.rest.clock() - self._since
         if not self.is_insecure:
             check_endpoints(record, self.rest.url)
+        return record
+
+    def _until_it_is_not_queued(self, first_wait_s: float, until: float | None) -> Steps:
+        clock = self.rest.clock
+        answer = yield Look(wait_s=first_wait_s)
+        while (record := self._known()).state == "queued":
+            left_s = _remaining(until, now := clock())
+            if left_s <= 0:
+                raise LeaseTimeout(self._told())
+            self._say_why(now)
+            pause_s = min(answer.retry_after_s or 0.0, left_s)
+            wait_s = _remaining(until, now + pause_s, self._patience(now + pause_s))
+            answer = yield Look(pause_s=pause_s, wait_s=wait_s)
         return record
 
     def withdraw(self) -> None:
@@ -170,18 +220,20 @@ class Acquisition:
         )
 
     def _get(self, wait_s: float) -> Answer:
-        assert self.record is not None
-        path = f"/leases/{self.record.id}"
+        path = f"/leases/{self._known().id}"
         return self.rest.request("GET", path, params={"wait_s": wait_s}, wait_s=wait_s, retry_s=RETRY_S)
 
     def _take(self, answer: Answer) -> LeaseRecord:
         self.record = lease_record(answer.body)
         return self.record
 
+    def _known(self) -> LeaseRecord:
+        assert self.record is not None
+        return self.record
+
     def _say_why(self, now: float) -> None:
         """Say why it waits, once it has waited for a while and whenever the reason changes."""
-        record = self.record
-        assert record is not None
+        record = self._known()
         if record.reason != self._said and now - self._since >= self.say_after_s:
             self._said = record.reason
             position = f" at position {record.position}" if record.position else ""
@@ -194,8 +246,7 @@ class Acquisition:
         return longest_s if say_in_s <= 0 else min(longest_s, max(SHORTEST_S, say_in_s))
 
     def _told(self) -> str:
-        record = self.record
-        assert record is not None
+        record = self._known()
         of_start = "" if self.request.starts_at is None else " of its start"
         waited = f"lease {record.id} was not granted within {self.request.wait_s:g} s{of_start}"
         position = f", at position {record.position}" if record.position else ""

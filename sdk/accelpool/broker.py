@@ -217,14 +217,17 @@ class Broker:
 
     def _lease_session(self, request: LeaseRequest, on_notice: OnNotice | None = None) -> Session:
         """Return an open session on the devices of a lease of its own."""
-        self._check_open()
-        acquisition = Acquisition(rest=self._rest, request=request, is_insecure=self._is_insecure)
+        acquisition = self._acquisition(request)
         record = acquisition.run()
         try:
             return self._open(record, request.client, on_notice)
         except BaseException:
             acquisition.withdraw()
             raise
+
+    def _acquisition(self, request: LeaseRequest) -> Acquisition:
+        self._check_open()
+        return Acquisition(rest=self._rest, request=request, is_insecure=self._is_insecure)
 
     def _disown(self) -> None:
         """In a process just forked: share no connection with the other process."""

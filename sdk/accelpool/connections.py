@@ -113,6 +113,15 @@ class SessionConnection(Protocol):
         """Call `callback` once the event is complete or failed."""
         ...
 
+    @property
+    def can_send(self) -> bool:
+        """Whether a small message would leave at once."""
+        ...
+
+    def tell(self, event: int, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` once the event has ended, or the session; return what takes that back."""
+        ...
+
     def flush(self) -> None:
         """Send what is gathered."""
         ...

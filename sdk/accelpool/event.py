@@ -7,7 +7,7 @@ the infos behind them cost a round trip: PyOpenCL's names for what really is a q
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias
 
 from accelpool.constants import (
@@ -62,6 +62,12 @@ class Event(SessionObject):
             SessionLost: The session is over, and why.
         """
         wait_for_events([self])
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait as `wait` does, without blocking the event loop: `await event`."""
+        from accelpool.aio import wait_for_events  # it stands on this module
+
+        return wait_for_events([self]).__await__()
 
     def get_info(self, arg: int, /) -> Any:
         """Return the value of an `event_info` number; COMMAND_EXECUTION_STATUS may cost a round trip.
@@ -231,14 +237,7 @@ def wait_for_events(events: Sequence[Event], /) -> None:
         LogicError: INVALID_VALUE: no events; INVALID_CONTEXT: events of several sessions.
         SessionLost: The session is over, and why.
     """
-    routine = "clWaitForEvents"
-    if not all(isinstance(event, Event) for event in events):
-        raise TypeError(f"{routine} takes a list of events, not {events!r}")
-    if not events:
-        raise LogicError(routine, ErrorCode.INVALID_VALUE, "there are no events to wait for")
-    session = events[0]._session
-    if any(event._session is not session for event in events):
-        raise LogicError(routine, ErrorCode.INVALID_CONTEXT, "the events are of several sessions")
+    session = session_of(events)
     for event in events:
         if isinstance(event, NannyEvent):
             event._finish_read()
@@ -252,6 +251,23 @@ def wait_for_events(events: Sequence[Event], /) -> None:
         if session.reads and event._handle and queue is not None and queue._is_in_order:
             session.finish_reads(queue._handle, before=event._handle)
         _raise_failure(event)
+
+
+def session_of(events: Sequence[Event]) -> Session:
+    """Return the session of events to wait for.
+
+    Raises:
+        TypeError, LogicError: They cannot be waited for, as `wait_for_events` has it.
+    """
+    routine = "clWaitForEvents"
+    if not all(isinstance(event, Event) for event in events):
+        raise TypeError(f"{routine} takes a list of events, not {events!r}")
+    if not events:
+        raise LogicError(routine, ErrorCode.INVALID_VALUE, "there are no events to wait for")
+    session = events[0]._session
+    if any(event._session is not session for event in events):
+        raise LogicError(routine, ErrorCode.INVALID_CONTEXT, "the events are of several sessions")
+    return session
 
 
 def _raise_failure(event: Event) -> None:

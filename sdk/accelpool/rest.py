@@ -185,6 +185,7 @@ class RestClient:
             ProblemError, TransportError, RemoteProtocolError: As `request` does; it is not tried again.
                 ReadError, Timeout: While they are read: the connection broke, or was silent.
         """
+        headers = {HEADER: new_request_id(), **(headers or {})}
         response = self._send("GET", path, None, None, params, headers, silence_s, is_stream=True)
         with response:
             if response.status_code >= 300:
@@ -226,7 +227,7 @@ class RestClient:
         json: Any,
         form: Mapping[str, str] | None,
         params: Mapping[str, str | int | float] | None,
-        headers: Mapping[str, str] | None,
+        headers: Mapping[str, str],
         timeout_s: float,
         *,
         is_stream: bool = False,

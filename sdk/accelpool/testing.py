@@ -82,6 +82,11 @@ class FakeRead:
         self.is_done = False
         self.then: Callable[[], None] | None = None
 
+    def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back at once."""
+        callback()
+        return lambda: None
+
     def wait(self, timeout_s: float | None = None) -> m.Data:  # noqa: ARG002 - the real one's signature
         """Put the bytes in place."""
         self.is_done = True
@@ -128,6 +133,7 @@ class FakeConnection:
         self.released: list[int] = []
         self.end: Exception | None = None
         self.is_open = True
+        self.can_send = True
         self._last_handle = 0
 
     def new_handle(self) -> int:
@@ -181,6 +187,11 @@ class FakeConnection:
             callback(self.wait_events([event])[0])
         else:
             self.held.append(lambda: callback(self.wait_events([event])[0]))
+
+    def tell(self, event: int, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back as `on_event_done` does; nothing is taken back."""
+        self.on_event_done(event, lambda _: callback())
+        return lambda: None
 
     def watch(self, events: Iterable[int]) -> None:
         """Note events whose end is to be told."""

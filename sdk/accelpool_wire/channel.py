@@ -187,8 +187,15 @@ class Channel:
 
     def is_readable(self) -> bool:
         """Whether there is something to receive, be it the end."""
+        return self._is_ready(select.POLLIN)
+
+    def has_room(self) -> bool:
+        """Whether something could be sent at once, be it that the connection is broken."""
+        return self._is_ready(select.POLLOUT)
+
+    def _is_ready(self, events: int) -> bool:
         poller = select.poll()
-        poller.register(self._stream, select.POLLIN)
+        poller.register(self._stream, events)
         return bool(poller.poll(0))
 
     def receive(self, timeout_s: float | None = None) -> None:

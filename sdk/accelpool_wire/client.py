@@ -115,6 +115,11 @@ class Connection:
         """Whether the session can still be used, as far as is known without asking."""
         return self._inbox.end is None
 
+    @property
+    def can_send(self) -> bool:
+        """Whether a small message would leave at once: no other thread is sending, and there is room."""
+        return not self._sending.locked() and self._channel.has_room()
+
     def new_handle(self) -> int:
         """Return a handle that the session has not used."""
         return next(self._handles)
@@ -259,6 +264,12 @@ class Connection:
         self.flush()
         self._inbox.wait_until(lambda: all(event.done for event in watched.values()), timeout_s, "WaitEvents")
         return [done for handle in handles if (done := watched[handle].done) is not None]
+
+    def tell(self, event: int, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called once an event is complete or failed, or the session over: `Inbox.tell`."""
+        watched = self._watch([event])[event]
+        self.flush()
+        return self._inbox.tell(watched, callback, "WaitEvents")
 
     def event_state(self, event: int) -> m.EventDone | None:
         """Return how an event ended if that is known here, without asking."""

@@ -28,7 +28,8 @@ from accelpool_wire.errors import (
 )
 from accelpool_wire.frames import FrameReader
 from accelpool_wire.handshake import refusal
-from accelpool_wire.pending import PendingAnswer, PendingRead, WatchedEvent
+from accelpool_wire.listener import Listener
+from accelpool_wire.pending import Awaited, PendingAnswer, PendingRead, WatchedEvent
 
 DRAIN_S = 3.0
 TURN_S = 0.001
@@ -43,6 +44,10 @@ class Waits:
     def __init__(self, round_trips: int = 0, waited_s: float = 0.0) -> None:
         self.round_trips = round_trips
         self.waited_s = waited_s
+
+    def add(self, waited_s: float) -> None:
+        """Count the seconds of a wait that is over."""
+        self.waited_s += waited_s
 
 
 class Stats:
@@ -70,6 +75,10 @@ class Stats:
     def network_s(self) -> float:
         """Seconds of these that the network took, at least, as far as the system knows; else 0."""
         return min(self.waited_s, self.round_trips * self._channel.shortest_round_trip_s())
+
+    def waits(self, call: str) -> Waits:
+        """Return the numbers of a call."""
+        return self.by_call.get(call) or self.by_call.setdefault(call, Waits())
 
     @property
     def bytes_sent(self) -> int:
@@ -111,6 +120,7 @@ class Inbox:
         self._ending = threading.Lock()
         self._news = threading.Condition()
         self._waiters = 0
+        self._listener = Listener(self)
         self._unfinished: m.Message | None = None  # its payload has not arrived whole
 
     # ---- waiting -----------------------------------------------------------------------------------------
@@ -127,20 +137,41 @@ class Inbox:
         if is_ready():
             return
         started = time.perf_counter()
-        deadline = None if timeout_s is None else started + timeout_s
-        waits = self.stats.by_call.get(call) or self.stats.by_call.setdefault(call, Waits())
+        waits = self.stats.waits(call)
         waits.round_trips += 1
         try:
-            while not is_ready():
-                if self.end is not None:
-                    self.raise_end()
-                if self._receiving.acquire(blocking=False):
-                    self._lead(is_ready, deadline)
-                else:
-                    self._follow(is_ready, deadline)
+            self.receive_until(is_ready, None if timeout_s is None else started + timeout_s)
         except Timeout:
             raise Timeout(f"no answer came from the session within {timeout_s:g} s") from None
         waits.waited_s += time.perf_counter() - started
+
+    def tell(self, awaited: Awaited, callback: Callable[[], None], call: str) -> Callable[[], None]:
+        """Have a function called once something has come, or the session is over.
+
+        Args:
+            awaited: What for.
+            callback: The function; called once, from any thread, maybe this one at once. It must not block.
+            call: How statistics name the wait.
+
+        Returns:
+            What takes that back; afterwards it is not called any more.
+        """
+        if awaited.is_done:
+            callback()
+            return lambda: None
+        waits = self.stats.waits(call)
+        waits.round_trips += 1
+        return self._listener.tell(awaited, callback, waits.add)
+
+    def receive_until(self, is_ready: Callable[[], bool], deadline: float | None = None) -> None:
+        """As `wait_until`, and no statistics; `deadline` is of `time.perf_counter`."""
+        while not is_ready():
+            if self.end is not None:
+                self.raise_end()
+            if self._receiving.acquire(blocking=False):
+                self._lead(is_ready, deadline)
+            else:
+                self._follow(is_ready, deadline)
 
     def _lead(self, is_ready: Callable[[], bool], deadline: float | None) -> None:
         """Receive for everybody; the receiving lock is held, and given up at the end."""
@@ -262,12 +293,16 @@ class Inbox:
                 watched.done = message
                 if watched.is_released:
                     self.events.pop(message.event, None)
+                if watched.is_listened:
+                    self._listener.came(watched)
         elif isinstance(message, (m.Refused, m.SessionEnding)):
             self.settle(refusal(message))
         else:
             pending = self.answers.pop(message.command, None)  # type: ignore[attr-defined]  # an answer
             if pending is not None:
                 pending.answer = message  # type: ignore[assignment]  # likewise
+                if pending.is_listened:
+                    self._listener.came(pending)
         if self._waiters:
             self._tell_waiters()
 
@@ -292,6 +327,7 @@ class Inbox:
                 self.end = end
         self._channel.shut_down()
         self._tell_waiters()
+        self._listener.end()
 
     def lose(self, error: AccelpoolError) -> None:
         """The connection is of no further use: find out why, unless the session is over anyway."""
@@ -320,5 +356,6 @@ class Inbox:
         self._receiving, self._ending = threading.Lock(), threading.Lock()
         self._news = threading.Condition()
         self._waiters = 0
+        self._listener = Listener(self)
         self.end = self.end or reason
         self._channel.close()

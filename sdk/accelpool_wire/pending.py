@@ -11,7 +11,7 @@ from accelpool_wire.errors import error_for
 
 
 class Waiting(Protocol):
-    """Waits until something is so."""
+    """Waits until something is so, or tells when it is."""
 
     def wait_until(
         self, is_ready: Callable[[], bool], timeout_s: float | None = None, call: str = "other"
@@ -19,15 +19,42 @@ class Waiting(Protocol):
         """Return once it is so."""
         ...
 
+    def tell(self, awaited: Awaited, callback: Callable[[], None], call: str) -> Callable[[], None]:
+        """Call a function once something has come; return what takes that back."""
+        ...
 
-class PendingAnswer:
+
+class Awaited:
+    """What somebody waits for.
+
+    Attributes:
+        is_listened: Whether somebody who does not block wants to be told: see `listener.py`.
+    """
+
+    __slots__ = ("is_listened",)
+
+    is_listened: bool
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has come."""
+        raise NotImplementedError
+
+
+class PendingAnswer(Awaited):
     """The answer to a synchronous command, and the payload that came with it, if one was wanted."""
 
     __slots__ = ("answer", "content")
 
     def __init__(self) -> None:
+        self.is_listened = False
         self.answer: m.Reply | None = None
         self.content = memoryview(b"")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is there: of a read, whether the bytes are in place, or it has failed."""
+        return self.answer is not None
 
     def result(self) -> m.Reply:
         """Return the answer, once it is there.
@@ -75,10 +102,9 @@ class PendingRead(PendingAnswer):
         self.into = into
         self.then: Once | None = None
 
-    @property
-    def is_done(self) -> bool:
-        """Whether the bytes are in place, or the read has failed."""
-        return self.answer is not None
+    def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called, from some thread, once `wait` has nothing to wait for: as `Inbox.tell`."""
+        return self._inbox.tell(self, callback, "Read")
 
     def wait(self, timeout_s: float | None = None) -> m.Data:
         """Wait until the bytes are in place.
@@ -96,11 +122,17 @@ class PendingRead(PendingAnswer):
         return data
 
 
-class WatchedEvent:
+class WatchedEvent(Awaited):
     """An event that the worker was asked to report: `done` once it has."""
 
     __slots__ = ("done", "is_released")
 
     def __init__(self) -> None:
+        self.is_listened = False
         self.done: m.EventDone | None = None
         self.is_released = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has been reported."""
+        return self.done is not None

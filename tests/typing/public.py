@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import accelpool as cl
+from accelpool import aio
 
 
 def acquiring() -> None:
@@ -29,6 +30,21 @@ def acquiring() -> None:
     some: cl.Context = cl.create_some_context(interactive=False, answers=["0"])
     also: cl.Reservation = cl.reserve(starts_at=1.8e9, ends_at=1.8e9 + 60)
     _ = (from_broker, listed, trips, waited_s, is_open, some, later, also)
+
+
+async def awaiting(ctx: cl.Context, data: npt.NDArray[np.float32]) -> None:
+    async with aio.acquire("gpu", count=2, wait=5) as other:
+        devices: list[cl.Device] = other.devices
+    with cl.connect() as broker:
+        context: cl.Context = await aio.acquire(broker=broker)
+        await aio.release(context)
+    queue = cl.CommandQueue(ctx)
+    program: cl.Program = await aio.build(cl.Program(ctx, "source"), ["-w"])
+    copied: cl.Event = await aio.enqueue_copy(queue, data, cl.Buffer(ctx, 0, 8), is_blocking=False)
+    await copied
+    await aio.wait_for_events([copied])
+    await aio.finish(queue)
+    _ = (devices, program)
 
 
 def devices(ctx: cl.Context) -> None:

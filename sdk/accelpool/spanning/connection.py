@@ -166,6 +166,19 @@ class SpanningConnection:
         """Call `callback` from a thread of its own once the event is complete or failed."""
         self._parts[self._router.part_of_event(event)].connection.on_event_done(event, callback)
 
+    @property
+    def can_send(self) -> bool:
+        """Whether a small message would leave at once: nobody decides or sends, and there is room."""
+        return not self._deciding.locked() and all(part.connection.can_send for part in self._parts)
+
+    def tell(self, event: int, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called once the event is complete or failed, or its session is over."""
+        with self._deciding:
+            part = self._parts[self._router.part_of_event(event)]
+        self.flush()
+        with part.named():
+            return part.connection.tell(event, callback)
+
     def _ending(self, part: int, event: int) -> int | None:
         connection = self._parts[part].connection
         if connection.event_state(event) is None:

@@ -112,6 +112,11 @@ class SpanningRead(PendingRead):
         """Whether the bytes are in place, or the read has failed."""
         return self._pending.is_done
 
+    def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called once `wait` has nothing to wait for."""
+        self._flush()
+        return self._pending.tell(callback)
+
     def wait(self, timeout_s: float | None = None) -> m.Data:
         """Wait until the bytes are in place; errors as those of the part's own read."""
         self._flush()  # what it waits for in other parts
