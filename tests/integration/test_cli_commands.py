@@ -126,9 +126,9 @@ def test_a_failure_is_one_line_and_an_exit_code(
 def test_a_failure_is_a_json_document_where_json_is_wanted(cli: Cli, null_pool) -> None:
     done = cli.call("release", "lse_none", "--json", pool=null_pool)
     assert done.exit_code == 1
-    assert json.loads(done.stdout) == {
-        "error": {"type": "lease-not-found", "detail": "there is no lease lse_none"}
-    }
+    told = json.loads(done.stdout)["error"]
+    assert done.stderr.strip().endswith(f"(request {told.pop('request_id')})")
+    assert told == {"type": "lease-not-found", "detail": "there is no lease lse_none"}
 
 
 @pytest.mark.parametrize(
