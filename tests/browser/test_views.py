@@ -74,6 +74,9 @@ def test_a_lease_has_a_page_of_its_own_with_its_history(web_pool: Pool, open_tab
     rest.call("DELETE", f"/leases/{lease['id']}")
     history.get_by_text("Ended: released").wait_for()
     assert tab.page.get_by_text("25 %, 256 MiB").is_visible()
+    happened = tab.page.get_by_role("region", name="What happened")
+    happened.get_by_text("released", exact=True).wait_for()
+    assert happened.get_by_text("active", exact=True).is_visible()
 
 
 def test_a_node_is_drained_and_taken_back(web_pool: Pool, open_tab: Open, rest: Rest) -> None:

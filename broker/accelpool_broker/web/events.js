@@ -19,14 +19,16 @@ export class EventStream {
   #abort = new AbortController();
   #wake = () => {};
   #failures = 0;
-  #lastId = "";
 
   /**
    * @param {import("./api.js").Api} api
-   * @param {{onMessage: (message: import("./sse.js").Message) => void, onState: (state: State, isResumed: boolean) => void}} hooks
+   * @param {{onMessage: (message: import("./sse.js").Message) => void, onState: (state: State, isResumed: boolean) => void, lastId?: string}} options
+   *   After `lastId` it is resumed; "" begins with what comes next.
    */
-  constructor(api, { onMessage, onState }) {
+  constructor(api, { onMessage, onState, lastId = "" }) {
     this.api = api;
+    /** The last event's id, with which another stream goes on. */
+    this.lastId = lastId;
     this.onMessage = onMessage;
     this.onState = onState;
   }
@@ -44,6 +46,10 @@ export class EventStream {
     this.#wake();
   }
 
+  get isClosed() {
+    return this.#abort.signal.aborted;
+  }
+
   close() {
     this.#abort.abort();
     this.#wake();
@@ -57,7 +63,7 @@ export class EventStream {
     try {
       const answer = await this.api.fetch("GET", "/events", { headers: this.#headers(), signal: attempt.signal });
       if (!answer.ok || answer.body === null) return this.#refused(answer);
-      this.onState("live", this.#lastId !== "");
+      this.onState("live", this.lastId !== "");
       this.#failures = 0;
       await this.#follow(answer.body, attempt);
     } catch {
@@ -72,7 +78,7 @@ export class EventStream {
   }
 
   #headers() {
-    return { Accept: "text/event-stream", ...(this.#lastId && { "Last-Event-ID": this.#lastId }) };
+    return { Accept: "text/event-stream", ...(this.lastId && { "Last-Event-ID": this.lastId }) };
   }
 
   #refused(answer) {
@@ -91,7 +97,7 @@ export class EventStream {
         clearTimeout(watch);
         watch = setTimeout(() => attempt.abort(), SILENCE_MS);
         for (const message of parser.feed(value)) this.onMessage(message);
-        this.#lastId = parser.lastId || this.#lastId;
+        this.lastId = parser.lastId || this.lastId;
       }
     } finally {
       clearTimeout(watch);

@@ -126,7 +126,7 @@ function show(context, isFirst = false) {
 
 /** Say that something is done, or why it is not. */
 function say(text, isError = false) {
-  const toast = h("p", { class: ["toast", isError && "error"] }, text);
+  const toast = h("p", { class: ["toast", isError && "error"], "aria-hidden": "true" }, text);
   document.body.append(toast);
   announce(text);
   setTimeout(() => toast.remove(), TOAST_MS);

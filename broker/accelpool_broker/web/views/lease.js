@@ -3,6 +3,7 @@
 import { h, put } from "../dom.js";
 import { duration, instant } from "../format.js";
 import { describeDemand } from "../demand.js";
+import { happenings } from "../happenings.js";
 import { endLease, endWord, mayEnd } from "../lease_actions.js";
 import { facts, heading, link, shareText, state, when } from "../parts.js";
 import { at } from "../pool.js";
@@ -16,7 +17,8 @@ export function open(place, context, [id]) {
   const { pool, api } = context;
   const actions = h("div", { class: "buttons" });
   const body = h("div", { class: "stack" });
-  place.append(heading(`Lease ${id}`, "", actions), body);
+  const happened = happenings(api, { lease: id });
+  place.append(heading(`Lease ${id}`, "", actions), body, happened.element);
   let shown = "";
   let found = null;
   const show = (lease) => {
@@ -24,6 +26,7 @@ export function open(place, context, [id]) {
     if (now === shown) return;
     shown = now;
     found = lease;
+    happened.refresh();
     put(body, ...parts(lease));
     put(actions, ...buttons(context, lease));
   };

@@ -2,6 +2,7 @@
 
 import { h, put } from "../dom.js";
 import { facts, heading, link, state, trouble, when } from "../parts.js";
+import { happenings } from "../happenings.js";
 import { DataTable } from "../table.js";
 import { doing, sandbox } from "./nodes.js";
 
@@ -9,9 +10,10 @@ export const title = "Node";
 export const needs = "nodes:read";
 
 /** @param {HTMLElement} place @param {import("../main.js").Context} context @param {string[]} path */
-export function open(place, { pool }, [name]) {
+export function open(place, { pool, api }, [name]) {
   const error = trouble();
   const told = h("div");
+  const happened = happenings(api, { node: name });
   const table = new DataTable({
     caption: `Devices of ${name}`, key: (device) => device.id, empty: "It has no devices.", hasFilter: false, columns: [
       { title: "Device", value: (device) => device.name, show: (device) => link(device.name, "devices", device.id), className: "name" },
@@ -21,10 +23,11 @@ export function open(place, { pool }, [name]) {
       { title: "Fault", value: (device) => device.fault, className: "reason" },
     ],
   });
-  place.append(heading(`Node ${name}`), error.element, told, h("h2", {}, "Devices"), table.element);
+  place.append(heading(`Node ${name}`), error.element, told, h("h2", {}, "Devices"), table.element, happened.element);
   const ends = [
     pool.nodes.watch(() => {
       error.show(pool.nodes.error);
+      happened.refresh();
       const node = pool.nodes.items.get(name);
       if (pool.nodes.at !== null) put(told, node ? properties(node) : h("p", { class: "empty" }, "There is no such node."));
     }),
