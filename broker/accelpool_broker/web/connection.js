@@ -27,7 +27,10 @@ export class Connection {
     this.api = api;
     this.stream = this.#newStream("");
     api.onAnswer = (isReached) => this.#reached(isReached);
-    this.timers = [setInterval(() => this.#poll(), POLL_MS), setInterval(() => this.#readings(), READINGS_MS)];
+    this.timers = [
+      setInterval(() => this.#poll(), POLL_MS),
+      setInterval(() => this.#readings(), READINGS_MS),
+    ];
     this.onVisibility = () => (document.hidden ? this.#hide() : this.#unhide());
     document.addEventListener("visibilitychange", this.onVisibility);
     this.onOnline = () => this.stream.hurry();
@@ -108,10 +111,15 @@ export class Connection {
   #show() {
     const isLost = !this.#isReached || this.#state === "lost";
     const kind = isLost ? "lost" : this.#state === "live" ? "live" : "polling";
-    const words = { lost: `Not connected, as of ${clock(this.#reachedAt)}`, live: "Live", polling: `Every ${POLL_MS / 1000} s` };
+    const words = {
+      lost: `Not connected, as of ${clock(this.#reachedAt)}`,
+      live: "Live",
+      polling: `Every ${POLL_MS / 1000} s`,
+    };
     const before = this.place.dataset.state;
     this.place.dataset.state = kind;
     setText(this.place, words[kind]);
-    if (before !== undefined && before !== kind && (kind === "lost" || before === "lost")) announce(kind === "lost" ? words.lost : "Connected again");
+    if (before !== undefined && before !== kind && (kind === "lost" || before === "lost"))
+      announce(kind === "lost" ? words.lost : "Connected again");
   }
 }

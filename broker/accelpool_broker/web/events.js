@@ -61,7 +61,10 @@ export class EventStream {
     const end = () => attempt.abort();
     this.#abort.signal.addEventListener("abort", end);
     try {
-      const answer = await this.api.fetch("GET", "/events", { headers: this.#headers(), signal: attempt.signal });
+      const answer = await this.api.fetch("GET", "/events", {
+        headers: this.#headers(),
+        signal: attempt.signal,
+      });
       if (!answer.ok || answer.body === null) return this.#refused(answer);
       this.onState("live", this.lastId !== "");
       this.#failures = 0;

@@ -15,7 +15,12 @@ const MOST = 50;
  */
 export function happenings(api, query) {
   const list = h("ol", { class: "history" });
-  const element = h("section", { class: "stack", hidden: true, "aria-label": "What happened" }, h("h2", {}, "What happened"), list);
+  const element = h(
+    "section",
+    { class: "stack", hidden: true, "aria-label": "What happened" },
+    h("h2", {}, "What happened"),
+    list,
+  );
   const reading = new Throttle(async () => {
     const page = await api.get("/events", { ...query, limit: MOST }).catch(() => null);
     if (page === null) return; // the rest of the view is worth showing without
@@ -28,5 +33,16 @@ export function happenings(api, query) {
 function line({ at, kind, device, reason }) {
   const [what, how] = kind.split(".");
   const words = `${what === "device" ? "a device is " : ""}${how.replaceAll("_", " ")}`;
-  return h("li", {}, h("b", {}, words), " ", instant(at), " (", when(at), ")", reason && `: ${reason}`, device && h("span", { class: "dim" }, ` ${device}`));
+  return h(
+    "li",
+    {},
+    h("b", {}, words),
+    " ",
+    instant(at),
+    " (",
+    when(at),
+    ")",
+    reason && `: ${reason}`,
+    device && h("span", { class: "dim" }, ` ${device}`),
+  );
 }
