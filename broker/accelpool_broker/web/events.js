@@ -14,6 +14,7 @@ import { SseParser } from "./sse.js";
 
 const SILENCE_MS = 60_000; // the broker says something more often, if only that it is there
 const REFUSED_MS = 30_000;
+const UNKNOWN = new Set([404, 409, 410, 422]); // what is answered to a last id that is of no use
 
 export class EventStream {
   #abort = new AbortController();
@@ -85,6 +86,10 @@ export class EventStream {
   }
 
   #refused(answer) {
+    if (this.lastId !== "" && UNKNOWN.has(answer.status)) {
+      this.lastId = ""; // these events are gone, or were another database's: begin with what comes next
+      return 0;
+    }
     this.onState("refused", false);
     return Math.max(REFUSED_MS, 1000 * Number(answer.headers.get("Retry-After") ?? 0));
   }
