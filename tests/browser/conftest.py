@@ -18,9 +18,9 @@ SIZE = {"width": 1360, "height": 850}
 LIMIT_MS = 20_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[object]:
-    """The browser, once for the whole run."""
+    """The browser, once for all tests of the page; not for longer, as Playwright has an event loop run."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip("there is no Chromium: apt-get install --no-install-recommends chromium")
@@ -73,7 +73,7 @@ class Tab:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on(
             "console",
-            lambda said: said.type == "error" and "404" not in said.text and self.faults.append(said.text),
+            lambda said: said.type == "error" and self.faults.append(said.text),
         )
         self.page.on("request", lambda asked: self._note(asked))
 
@@ -104,9 +104,9 @@ def open_tab(browser: object) -> Iterator[Callable[..., Tab]]:
     assert [fault for tab in tabs for fault in tab.faults] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    """A pool of two nodes with two null devices each, for the whole run; tests leave nothing behind in it."""
+    """A pool of two nodes with two null devices each, for all tests here; they leave nothing behind in it."""
     yield from running(Pool(folder=tmp_path_factory.mktemp("web-pool"), backend="null:2", nodes=2))
 
 

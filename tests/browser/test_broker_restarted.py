@@ -42,3 +42,36 @@ def test_where_there_is_no_stream_of_events_the_lists_are_asked_for_now_and_then
     Rest(bare_pool).lease(tenant="vision", kind="gpu")
     tab.page.clock.fast_forward(11_000)
     tab.page.locator(".holder", has_text="vision").wait_for()
+
+
+def test_a_tab_that_nobody_looks_at_lets_its_stream_go_and_goes_on_where_it_was(
+    bare_pool: Pool, rest_node: Callable[..., RestNode], open_tab: Callable[..., Tab]
+) -> None:
+    rest_node("n1", [device("GPU 0")])
+    tab = open_tab(bare_pool)
+    tab.page.clock.install()
+    tab.open()
+    tab.page.locator("#connection", has_text="Live").wait_for()
+    rest = Rest(bare_pool)
+    rest.lease(tenant="speech", kind="gpu", compute=0.25)
+    tab.page.locator(".holder", has_text="speech").wait_for()
+    with tab.page.expect_event("requestfailed", lambda asked: asked.url.endswith("/events")):
+        look(tab, is_hidden=True)
+        tab.page.clock.fast_forward(31_000)
+    rest.lease(tenant="vision", kind="gpu", compute=0.25)
+    tab.requests.clear()
+    with tab.page.expect_request("**/events") as resumed:
+        look(tab, is_hidden=False)
+    assert resumed.value.headers["last-event-id"].isdigit()
+    tab.page.locator(".holder", has_text="vision").wait_for()
+
+
+def look(tab: Tab, *, is_hidden: bool) -> None:
+    """Have the browser say whether somebody looks at the tab."""
+    tab.page.evaluate(
+        """is => {
+            Object.defineProperty(document, "hidden", { value: is, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )

@@ -11,7 +11,7 @@ from .conftest import Rest, Tab
 
 Open = Callable[..., Tab]
 pytestmark = pytest.mark.opencl
-KERNELS = ("vector_add", "matmul", "histogram256", "nbody_step", "black_scholes")
+KERNELS = ("matmul", "histogram256", "nbody_step")
 
 
 def states(pool: Pool) -> list[str]:

@@ -96,12 +96,8 @@ def test_a_pool_at_work_is_told_by_its_overview_its_queue_and_its_nodes(lab: Poo
     tab.go("nodes")
     tab.row("loom").get_by_text("draining").wait_for()
     assert "rack=b2" in tab.row("helios").inner_text()
-
-
-def test_the_same_pool_in_dark_colours(lab: Pool, open_tab: Open) -> None:
-    tab = open_tab(lab, color_scheme="dark")
-    tab.open()
-    tab.page.locator("#connection", has_text="Live").wait_for()
+    tab.page.emulate_media(color_scheme="dark")
+    tab.go("")
     tab.row("helios").nth(3).wait_for()
     picture(tab, "dark")
 

@@ -33,10 +33,13 @@ def test_the_queue_says_who_waits_where_and_why(web_pool: Pool, open_tab: Open, 
     rest.lease(tenant="vision", count=4)
     for tenant in ("speech", "robotics"):
         rest.call("POST", "/leases", {"tenant": tenant, "count": 3, "queue_timeout_s": 600})
+    waiting = rest.call("GET", "/leases?state=queued")["items"]
+    place = {lease["tenant"]: str(lease["position"]) for lease in waiting}
+    assert sorted(place.values()) == ["1", "2"]
     tab = open_tab(web_pool)
     tab.open("queue")
     cells = tab.row("robotics").locator("th, td").all_inner_texts()
-    assert cells[0] == "2"
+    assert cells[0] == place["robotics"]
     assert cells[3] == "3 \N{MULTIPLICATION SIGN} device"
     assert "leased" in cells[6]
     tab.row("speech").get_by_role("button", name="Explain").click()
@@ -74,6 +77,9 @@ def test_a_lease_has_a_page_of_its_own_with_its_history(web_pool: Pool, open_tab
     rest.call("DELETE", f"/leases/{lease['id']}")
     history.get_by_text("Ended: released").wait_for()
     assert tab.page.get_by_text("25 %, 256 MiB").is_visible()
+    happened = tab.page.get_by_role("region", name="What happened")
+    happened.get_by_text("released", exact=True).wait_for()
+    assert happened.get_by_text("active", exact=True).is_visible()
 
 
 def test_a_node_is_drained_and_taken_back(web_pool: Pool, open_tab: Open, rest: Rest) -> None:

@@ -18,22 +18,86 @@ export function barChart({ caption, unit, points, limit = null }) {
   const decimals = Math.max(0, 1 - Math.floor(Math.log10(top)));
   const y = (value) => 8 + (HEIGHT - BELOW - 8) * (1 - value / top);
   const step = (WIDTH - LEFT) / Math.max(1, points.length);
-  const bars = points.map(({ label, value }, place) => svg("rect", {
-    class: "mark", x: LEFT + place * step + step * 0.12, width: Math.max(1, step * 0.76), y: y(value), height: Math.max(0, y(0) - y(value)), rx: Math.min(2, step / 4),
-  }, svg("title", {}, `${label}: ${number(value, decimals + 2)} ${unit}`)));
-  const lines = [0, top / 2, top].map((value) => svg("g", { class: "grid" }, svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }),
-    svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, number(value, decimals))));
+  const bars = points.map(({ label, value }, place) =>
+    svg(
+      "rect",
+      {
+        class: "mark",
+        x: LEFT + place * step + step * 0.12,
+        width: Math.max(1, step * 0.76),
+        y: y(value),
+        height: Math.max(0, y(0) - y(value)),
+        rx: Math.min(2, step / 4),
+      },
+      svg("title", {}, `${label}: ${number(value, decimals + 2)} ${unit}`),
+    ),
+  );
+  const lines = [0, top / 2, top].map((value) =>
+    svg(
+      "g",
+      { class: "grid" },
+      svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }),
+      svg("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, number(value, decimals)),
+    ),
+  );
   const every = Math.max(1, Math.ceil(points.length / 12));
-  const labels = points.map(({ label }, place) => place % every === 0 && svg("text", { class: "tick", x: LEFT + (place + 0.5) * step, y: HEIGHT - 6, "text-anchor": "middle" }, label));
-  const bound = limit !== null && svg("line", { class: "limit", x1: LEFT, x2: WIDTH, y1: y(limit), y2: y(limit) }, svg("title", {}, `limit ${number(limit, 1)} ${unit}`));
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${caption}. The table below has the numbers.` }, lines, bars, labels, bound);
-  return h("figure", { class: "chart" }, h("figcaption", {}, caption), picture, table(caption, unit, points, decimals + 2));
+  const labels = points.map(
+    ({ label }, place) =>
+      place % every === 0 &&
+      svg(
+        "text",
+        { class: "tick", x: LEFT + (place + 0.5) * step, y: HEIGHT - 6, "text-anchor": "middle" },
+        label,
+      ),
+  );
+  const bound =
+    limit !== null &&
+    svg(
+      "line",
+      { class: "limit", x1: LEFT, x2: WIDTH, y1: y(limit), y2: y(limit) },
+      svg("title", {}, `limit ${number(limit, 1)} ${unit}`),
+    );
+  const picture = svg(
+    "svg",
+    {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      role: "img",
+      "aria-label": `${caption}. The table below has the numbers.`,
+    },
+    lines,
+    bars,
+    labels,
+    bound,
+  );
+  return h(
+    "figure",
+    { class: "chart" },
+    h("figcaption", {}, caption),
+    picture,
+    table(caption, unit, points, decimals + 2),
+  );
 }
 
 function table(caption, unit, points, decimals) {
-  const rows = points.map(({ label, value }) => h("tr", {}, h("th", { scope: "row" }, label), h("td", { class: "number" }, number(value, decimals))));
-  return h("details", {}, h("summary", {}, "As a table"), h("table", {}, h("caption", { class: "unseen" }, caption),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "When"), h("th", { scope: "col", class: "number" }, unit))), h("tbody", {}, rows)));
+  const rows = points.map(({ label, value }) =>
+    h("tr", {}, h("th", { scope: "row" }, label), h("td", { class: "number" }, number(value, decimals))),
+  );
+  return h(
+    "details",
+    {},
+    h("summary", {}, "As a table"),
+    h(
+      "table",
+      {},
+      h("caption", { class: "unseen" }, caption),
+      h(
+        "thead",
+        {},
+        h("tr", {}, h("th", { scope: "col" }, "When"), h("th", { scope: "col", class: "number" }, unit)),
+      ),
+      h("tbody", {}, rows),
+    ),
+  );
 }
 
 /** A round number that is not below: 1, 2 or 5 times a power of ten. */

@@ -32,7 +32,12 @@ export async function runKernel(api, kernel, sample, { kind, onStep, signal }) {
     onStep("Writing the sample");
     const args = await writeArguments(api, path, sample, signal);
     onStep("Running");
-    const launch = await runLaunch(api, path, { program: program.id, kernel: kernel.name, args: args.map(({ arg }) => arg) }, signal);
+    const launch = await runLaunch(
+      api,
+      path,
+      { program: program.id, kernel: kernel.name, args: args.map(({ arg }) => arg) },
+      signal,
+    );
     onStep("Reading the result");
     return { step: "done", launch, lease, outputs: await readOutputs(api, path, args, signal) };
   } finally {
@@ -54,8 +59,15 @@ async function writeArguments(api, path, sample, signal) {
       args.push({ ...each, arg: { type: each.type, value: each.value } });
       continue;
     }
-    const { id } = await api.call("POST", `${path}/buffers`, { json: { size_bytes: each.content.byteLength }, signal });
-    await api.call("PUT", `${path}/buffers/${id}/content`, { body: each.content, headers: { "Content-Type": "application/octet-stream" }, signal });
+    const { id } = await api.call("POST", `${path}/buffers`, {
+      json: { size_bytes: each.content.byteLength },
+      signal,
+    });
+    await api.call("PUT", `${path}/buffers/${id}/content`, {
+      body: each.content,
+      headers: { "Content-Type": "application/octet-stream" },
+      signal,
+    });
     args.push({ ...each, id, arg: { buffer: id } });
   }
   return args;
@@ -72,7 +84,12 @@ async function runLaunch(api, path, json, signal) {
 
 async function readOutputs(api, path, args, signal) {
   const outputs = args.filter(({ role }) => role === "output" || role === "inout");
-  return Promise.all(outputs.map(async ({ id, name, type, shape }) => ({
-    name, type, shape, bytes: await api.bytes(`${path}/buffers/${id}/content`, { signal }),
-  })));
+  return Promise.all(
+    outputs.map(async ({ id, name, type, shape }) => ({
+      name,
+      type,
+      shape,
+      bytes: await api.bytes(`${path}/buffers/${id}/content`, { signal }),
+    })),
+  );
 }

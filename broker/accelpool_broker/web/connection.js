@@ -6,12 +6,14 @@ import { clock } from "./format.js";
 
 export const POLL_MS = 10_000;
 const READINGS_MS = 15_000;
+export const HIDDEN_MS = 30_000;
 
 export class Connection {
   #state = "";
   #isReached = true;
   #reachedAt = new Date();
   #know = () => {};
+  #hiding = 0;
 
   /** Fulfilled once it is known whether there are events: what is read after that, misses none. */
   known = new Promise((resolve) => {
@@ -22,14 +24,15 @@ export class Connection {
   constructor(api, pool, place) {
     this.pool = pool;
     this.place = place;
-    this.stream = new EventStream(api, {
-      onMessage: (message) => this.#apply(message),
-      onState: (state, isResumed) => this.#changed(state, isResumed),
-    });
+    this.api = api;
+    this.stream = this.#newStream("");
     api.onAnswer = (isReached) => this.#reached(isReached);
-    this.timers = [setInterval(() => this.#poll(), POLL_MS), setInterval(() => this.#readings(), READINGS_MS)];
-    this.onVisible = () => !document.hidden && this.#state !== "live" && (this.stream.hurry(), this.pool.refresh());
-    document.addEventListener("visibilitychange", this.onVisible);
+    this.timers = [
+      setInterval(() => this.#poll(), POLL_MS),
+      setInterval(() => this.#readings(), READINGS_MS),
+    ];
+    this.onVisibility = () => (document.hidden ? this.#hide() : this.#unhide());
+    document.addEventListener("visibilitychange", this.onVisibility);
     this.onOnline = () => this.stream.hurry();
     addEventListener("online", this.onOnline);
     place.hidden = false;
@@ -43,9 +46,34 @@ export class Connection {
   close() {
     this.stream.close();
     this.timers.forEach(clearInterval);
-    document.removeEventListener("visibilitychange", this.onVisible);
+    clearTimeout(this.#hiding);
+    document.removeEventListener("visibilitychange", this.onVisibility);
     removeEventListener("online", this.onOnline);
     this.place.hidden = true;
+  }
+
+  #newStream(lastId) {
+    return new EventStream(this.api, {
+      onMessage: (message) => this.#apply(message),
+      onState: (state, isResumed) => this.#changed(state, isResumed),
+      lastId,
+    });
+  }
+
+  /** Let go of the stream after a while: a browser has six connections to a broker, for all of its tabs. */
+  #hide() {
+    this.#hiding = setTimeout(() => this.stream.close(), HIDDEN_MS);
+  }
+
+  #unhide() {
+    clearTimeout(this.#hiding);
+    if (this.stream.isClosed) {
+      this.stream = this.#newStream(this.stream.lastId);
+      this.start();
+    } else if (this.#state !== "live") {
+      this.stream.hurry();
+      this.pool.refresh();
+    }
   }
 
   #apply(message) {
@@ -83,10 +111,15 @@ export class Connection {
   #show() {
     const isLost = !this.#isReached || this.#state === "lost";
     const kind = isLost ? "lost" : this.#state === "live" ? "live" : "polling";
-    const words = { lost: `Not connected, as of ${clock(this.#reachedAt)}`, live: "Live", polling: `Every ${POLL_MS / 1000} s` };
+    const words = {
+      lost: `Not connected, as of ${clock(this.#reachedAt)}`,
+      live: "Live",
+      polling: `Every ${POLL_MS / 1000} s`,
+    };
     const before = this.place.dataset.state;
     this.place.dataset.state = kind;
     setText(this.place, words[kind]);
-    if (before !== undefined && before !== kind && (kind === "lost" || before === "lost")) announce(kind === "lost" ? words.lost : "Connected again");
+    if (before !== undefined && before !== kind && (kind === "lost" || before === "lost"))
+      announce(kind === "lost" ? words.lost : "Connected again");
   }
 }

@@ -19,19 +19,32 @@ export function ask({ title, body, action, isDangerous = false, send }) {
     const error = h("p", { class: "error", role: "alert" });
     const submit = h("button", { type: "submit", class: isDangerous ? "danger" : "primary" }, action);
     const cancel = h("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel");
-    const form = /** @type {HTMLFormElement} */ (h("form", { on: { submit: async (event) => {
-      event.preventDefault();
-      submit.setAttribute("aria-disabled", "true");
-      put(error);
-      try {
-        result = await send(form) ?? null;
-        dialog.close();
-      } catch (problem) {
-        put(error, problem.message);
-      } finally {
-        submit.removeAttribute("aria-disabled");
-      }
-    } } }, h("h2", { id }, title), body, error, h("div", { class: "buttons" }, cancel, submit)));
+    const form = /** @type {HTMLFormElement} */ (
+      h(
+        "form",
+        {
+          on: {
+            submit: async (event) => {
+              event.preventDefault();
+              submit.setAttribute("aria-disabled", "true");
+              put(error);
+              try {
+                result = (await send(form)) ?? null;
+                dialog.close();
+              } catch (problem) {
+                put(error, problem.message);
+              } finally {
+                submit.removeAttribute("aria-disabled");
+              }
+            },
+          },
+        },
+        h("h2", { id }, title),
+        body,
+        error,
+        h("div", { class: "buttons" }, cancel, submit),
+      )
+    );
     const dialog = show(h("dialog", { "aria-labelledby": id }, form));
     dialog.addEventListener("close", () => resolve(result));
   });
@@ -42,8 +55,20 @@ export function tell(title, ...body) {
   dialogs += 1;
   const id = `dialog-${dialogs}`;
   return new Promise((resolve) => {
-    const close = h("button", { type: "button", class: "primary", on: { click: () => dialog.close() } }, "Close");
-    const dialog = show(h("dialog", { "aria-labelledby": id }, h("h2", { id }, title), body, h("div", { class: "buttons" }, close)));
+    const close = h(
+      "button",
+      { type: "button", class: "primary", on: { click: () => dialog.close() } },
+      "Close",
+    );
+    const dialog = show(
+      h(
+        "dialog",
+        { "aria-labelledby": id },
+        h("h2", { id }, title),
+        body,
+        h("div", { class: "buttons" }, close),
+      ),
+    );
     dialog.addEventListener("close", () => resolve());
   });
 }
@@ -64,5 +89,11 @@ export function field(label, control, hint = "") {
   dialogs += 1;
   control.id ||= `field-${dialogs}`;
   if (hint) control.setAttribute("aria-describedby", `${control.id}-hint`);
-  return h("p", { class: "field" }, h("label", { for: control.id }, label), control, hint && h("span", { class: "hint", id: `${control.id}-hint` }, hint));
+  return h(
+    "p",
+    { class: "field" },
+    h("label", { for: control.id }, label),
+    control,
+    hint && h("span", { class: "hint", id: `${control.id}-hint` }, hint),
+  );
 }

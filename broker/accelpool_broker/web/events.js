@@ -14,19 +14,22 @@ import { SseParser } from "./sse.js";
 
 const SILENCE_MS = 60_000; // the broker says something more often, if only that it is there
 const REFUSED_MS = 30_000;
+const UNKNOWN = new Set([404, 409, 410, 422]); // what is answered to a last id that is of no use
 
 export class EventStream {
   #abort = new AbortController();
   #wake = () => {};
   #failures = 0;
-  #lastId = "";
 
   /**
    * @param {import("./api.js").Api} api
-   * @param {{onMessage: (message: import("./sse.js").Message) => void, onState: (state: State, isResumed: boolean) => void}} hooks
+   * @param {{onMessage: (message: import("./sse.js").Message) => void, onState: (state: State, isResumed: boolean) => void, lastId?: string}} options
+   *   After `lastId` it is resumed; "" begins with what comes next.
    */
-  constructor(api, { onMessage, onState }) {
+  constructor(api, { onMessage, onState, lastId = "" }) {
     this.api = api;
+    /** The last event's id, with which another stream goes on. */
+    this.lastId = lastId;
     this.onMessage = onMessage;
     this.onState = onState;
   }
@@ -44,6 +47,10 @@ export class EventStream {
     this.#wake();
   }
 
+  get isClosed() {
+    return this.#abort.signal.aborted;
+  }
+
   close() {
     this.#abort.abort();
     this.#wake();
@@ -55,9 +62,12 @@ export class EventStream {
     const end = () => attempt.abort();
     this.#abort.signal.addEventListener("abort", end);
     try {
-      const answer = await this.api.fetch("GET", "/events", { headers: this.#headers(), signal: attempt.signal });
+      const answer = await this.api.fetch("GET", "/events", {
+        headers: this.#headers(),
+        signal: attempt.signal,
+      });
       if (!answer.ok || answer.body === null) return this.#refused(answer);
-      this.onState("live", this.#lastId !== "");
+      this.onState("live", this.lastId !== "");
       this.#failures = 0;
       await this.#follow(answer.body, attempt);
     } catch {
@@ -72,10 +82,14 @@ export class EventStream {
   }
 
   #headers() {
-    return { Accept: "text/event-stream", ...(this.#lastId && { "Last-Event-ID": this.#lastId }) };
+    return { Accept: "text/event-stream", ...(this.lastId && { "Last-Event-ID": this.lastId }) };
   }
 
   #refused(answer) {
+    if (this.lastId !== "" && UNKNOWN.has(answer.status)) {
+      this.lastId = ""; // these events are gone, or were another database's: begin with what comes next
+      return 0;
+    }
     this.onState("refused", false);
     return Math.max(REFUSED_MS, 1000 * Number(answer.headers.get("Retry-After") ?? 0));
   }
@@ -91,7 +105,7 @@ export class EventStream {
         clearTimeout(watch);
         watch = setTimeout(() => attempt.abort(), SILENCE_MS);
         for (const message of parser.feed(value)) this.onMessage(message);
-        this.#lastId = parser.lastId || this.#lastId;
+        this.lastId = parser.lastId || this.lastId;
       }
     } finally {
       clearTimeout(watch);

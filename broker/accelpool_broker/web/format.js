@@ -1,7 +1,12 @@
 /** Numbers, times and states as people read them. */
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-const SPANS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+const SPANS = [
+  ["d", 86400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
 export const NOTHING = "–";
 
 /** Bytes, such as `23.5 GiB`. */

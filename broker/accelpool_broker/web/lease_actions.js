@@ -4,7 +4,10 @@ import { h } from "./dom.js";
 import { ask } from "./dialog.js";
 import { at } from "./pool.js";
 
-const WORDS = { own: { active: "Release", queued: "Withdraw" }, others: { active: "Revoke", queued: "Withdraw" } };
+const WORDS = {
+  own: { active: "Release", queued: "Withdraw" },
+  others: { active: "Revoke", queued: "Withdraw" },
+};
 
 /** Whether the token may end a lease. */
 export function mayEnd(pool, lease) {
@@ -21,8 +24,17 @@ export function endWord(pool, lease) {
 export async function endLease({ api, pool, say }, lease) {
   const word = endWord(pool, lease);
   const ended = await ask({
-    title: `${word} lease ${lease.id}?`, action: word, isDangerous: true,
-    body: [h("p", {}, `It is of tenant ${lease.tenant}, account ${lease.account}.`, lease.state === "active" && " What runs under it ends.")],
+    title: `${word} lease ${lease.id}?`,
+    action: word,
+    isDangerous: true,
+    body: [
+      h(
+        "p",
+        {},
+        `It is of tenant ${lease.tenant}, account ${lease.account}.`,
+        lease.state === "active" && " What runs under it ends.",
+      ),
+    ],
     send: () => api.call("DELETE", at("/leases", lease.id)),
   });
   if (!ended) return;

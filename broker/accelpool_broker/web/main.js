@@ -27,8 +27,31 @@ import * as tenant from "./views/tenant.js";
 import * as tenants from "./views/tenants.js";
 import * as tokens from "./views/tokens.js";
 
-const VIEWS = { overview, device, queue, leases, lease, nodes, node, tenants, tenant, tokens, audit, kernels, kernel };
-const LISTS = { overview: "", queue: "queue", leases: "leases", nodes: "nodes", tenants: "tenants", kernels: "kernels", tokens: "tokens", audit: "audit" };
+const VIEWS = {
+  overview,
+  device,
+  queue,
+  leases,
+  lease,
+  nodes,
+  node,
+  tenants,
+  tenant,
+  tokens,
+  audit,
+  kernels,
+  kernel,
+};
+const LISTS = {
+  overview: "",
+  queue: "queue",
+  leases: "leases",
+  nodes: "nodes",
+  tenants: "tenants",
+  kernels: "kernels",
+  tokens: "tokens",
+  audit: "audit",
+};
 const PARTS = { device: "overview", lease: "leases", node: "nodes", tenant: "tenants", kernel: "kernels" };
 const TOAST_MS = 6000;
 const PATIENCE_MS = 1000; // for the first word of the stream of events
@@ -83,8 +106,12 @@ async function enter(token, whoami) {
     close();
     close = () => {};
   };
-  put(who, h("span", { class: "account" }, whoami.account), h("span", { class: "tag" }, whoami.role),
-    h("button", { type: "button", class: "quiet", on: { click: () => leave("") } }, "Log out"));
+  put(
+    who,
+    h("span", { class: "account" }, whoami.account),
+    h("span", { class: "tag" }, whoami.role),
+    h("button", { type: "button", class: "quiet", on: { click: () => leave("") } }, "Log out"),
+  );
   drawNav(pool);
   connection.start();
   await Promise.race([connection.known, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
@@ -94,7 +121,8 @@ async function enter(token, whoami) {
 }
 
 function drawNav(pool) {
-  const links = Object.entries(LISTS).filter(([name]) => mayOpen(pool, VIEWS[name]))
+  const links = Object.entries(LISTS)
+    .filter(([name]) => mayOpen(pool, VIEWS[name]))
     .map(([name, path]) => h("li", {}, h("a", { href: `#/${path}`, "data-view": name }, VIEWS[name].title)));
   put(nav, h("ul", {}, links), h("p", {}, h("a", { href: "docs" }, "REST API")));
   nav.hidden = false;
@@ -111,14 +139,22 @@ function show(context, isFirst = false) {
   put(main);
   const found = route(location.hash);
   const view = found && VIEWS[found.view];
-  const name = found ? PARTS[found.view] ?? found.view : "";
+  const name = found ? (PARTS[found.view] ?? found.view) : "";
   for (const each of nav.querySelectorAll("a[data-view]")) {
     if (each.dataset.view === name) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
   }
   document.title = `${view ? [found.path[0], view.title].filter(Boolean).join(" · ") : "Not here"} · accelpool`;
-  if (!view) main.append(h("h1", { tabindex: "-1" }, "There is no such view"), h("p", {}, h("a", { href: "#/" }, "To the overview")));
-  else if (!mayOpen(context.pool, view)) main.append(h("h1", { tabindex: "-1" }, view.title), h("p", { class: "panel" }, `This needs a token with the scope ${view.needs}.`));
+  if (!view)
+    main.append(
+      h("h1", { tabindex: "-1" }, "There is no such view"),
+      h("p", {}, h("a", { href: "#/" }, "To the overview")),
+    );
+  else if (!mayOpen(context.pool, view))
+    main.append(
+      h("h1", { tabindex: "-1" }, view.title),
+      h("p", { class: "panel" }, `This needs a token with the scope ${view.needs}.`),
+    );
   else close = view.open(main, context, found.path);
   if (!isFirst) main.querySelector("h1")?.focus({ preventScroll: true });
   if (!isFirst) scrollTo(0, 0);
@@ -126,7 +162,7 @@ function show(context, isFirst = false) {
 
 /** Say that something is done, or why it is not. */
 function say(text, isError = false) {
-  const toast = h("p", { class: ["toast", isError && "error"] }, text);
+  const toast = h("p", { class: ["toast", isError && "error"], "aria-hidden": "true" }, text);
   document.body.append(toast);
   announce(text);
   setTimeout(() => toast.remove(), TOAST_MS);

@@ -5,16 +5,33 @@ import { bytes, instant, percent, relative } from "./format.js";
 
 /** Which sign a state has: told by its shape and its word, not by colour alone. */
 const SIGNS = {
-  free: "good", active: "good", ready: "good", done: "good", complete: "good",
-  leased: "busy", queued: "wait", draining: "wait", cordoned: "wait",
-  faulty: "bad", lost: "bad", revoked: "bad", rejected: "bad", unauthorized: "bad", forbidden: "bad",
+  free: "good",
+  active: "good",
+  ready: "good",
+  done: "good",
+  complete: "good",
+  leased: "busy",
+  queued: "wait",
+  draining: "wait",
+  cordoned: "wait",
+  faulty: "bad",
+  lost: "bad",
+  revoked: "bad",
+  rejected: "bad",
+  unauthorized: "bad",
+  forbidden: "bad",
 };
 const SHAPES = { good: "●", busy: "◐", wait: "◌", bad: "▲", quiet: "○" };
 
 /** A state, as a word with a shape. */
 export function state(word) {
   const sign = Object.hasOwn(SIGNS, word) ? SIGNS[word] : "quiet";
-  return h("span", { class: ["state", sign] }, h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[sign]), h("span", {}, word));
+  return h(
+    "span",
+    { class: ["state", sign] },
+    h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[sign]),
+    h("span", {}, word),
+  );
 }
 
 /** A bar of parts of a whole. @param {{fraction: number, label: string, hue?: number}[]} parts */
@@ -31,7 +48,12 @@ export function shareBar(parts) {
 /** A fraction as a number with a little bar. */
 export function gauge(fraction) {
   if (fraction === null || fraction === undefined) return "–";
-  return h("span", { class: "gauge" }, shareBar([{ fraction, label: percent(fraction) }]), h("span", { class: "figure" }, percent(fraction)));
+  return h(
+    "span",
+    { class: "gauge" },
+    shareBar([{ fraction, label: percent(fraction) }]),
+    h("span", { class: "figure" }, percent(fraction)),
+  );
 }
 
 const HUES = 8;
@@ -66,13 +88,21 @@ export function link(text, ...path) {
 
 /** The beginning of a view. */
 export function heading(title, lead, ...actions) {
-  return h("header", { class: "heading" },
-    h("div", {}, h("h1", { tabindex: "-1" }, title), lead && h("p", { class: "lead" }, lead)), h("div", { class: "buttons" }, actions));
+  return h(
+    "header",
+    { class: "heading" },
+    h("div", {}, h("h1", { tabindex: "-1" }, title), lead && h("p", { class: "lead" }, lead)),
+    h("div", { class: "buttons" }, actions),
+  );
 }
 
 /** Terms and what they are. @param {[string, import("./dom.js").Child | import("./dom.js").Child[]][]} pairs */
 export function facts(pairs) {
-  return h("dl", { class: "facts" }, pairs.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value ?? "–"))));
+  return h(
+    "dl",
+    { class: "facts" },
+    pairs.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value ?? "–"))),
+  );
 }
 
 /** Where a view says that a list cannot be read. */

@@ -15,19 +15,26 @@ export class Pool {
     const id = (item) => item.id;
     const name = (item) => item.name;
     this.devices = new Collection({
-      key: id, readAll: () => api.all("/devices"), readOne: (each) => api.get(at("/devices", each)),
+      key: id,
+      readAll: () => api.all("/devices"),
+      readOne: (each) => api.get(at("/devices", each)),
     });
     this.active = new Collection({
-      key: id, readAll: () => api.all("/leases", { state: "active" }), readOne: (each) => this.#lease(each),
+      key: id,
+      readAll: () => api.all("/leases", { state: "active" }),
+      readOne: (each) => this.#lease(each),
     });
     // Of queued leases the list is read: who reads one by its id keeps it in the queue, and its position is all others', too.
     this.queue = new Collection({ key: id, readAll: () => api.all("/leases", { state: "queued" }) });
     this.recent = new Collection({
-      key: id, readAll: () => this.#newest(),
+      key: id,
+      readAll: () => this.#newest(),
       readOne: (each) => api.get(at("/leases", each)),
     });
     this.nodes = new Collection({
-      key: name, readAll: () => api.all("/nodes"), readOne: (each) => api.get(at("/nodes", each)),
+      key: name,
+      readAll: () => api.all("/nodes"),
+      readOne: (each) => api.get(at("/nodes", each)),
     });
     this.tenants = new Collection({ key: name, readAll: () => api.all("/tenants") });
     this.tokens = new Collection({ key: id, readAll: () => api.all("/tokens") });

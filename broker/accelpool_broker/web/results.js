@@ -13,11 +13,19 @@ export function showOutput(output) {
   const [height, width] = output.shape;
   const isPicture = output.shape.length === 2 && height >= SMALLEST_PICTURE && width >= SMALLEST_PICTURE;
   const about = `${output.name}: ${output.shape.join(" × ")} ${output.type}`;
-  return h("figure", { class: "output" }, h("figcaption", {}, about), isPicture ? picture(array, width, height, about) : numbers(array), h("p", { class: "dim" }, summary(array)));
+  return h(
+    "figure",
+    { class: "output" },
+    h("figcaption", {}, about),
+    isPicture ? picture(array, width, height, about) : numbers(array),
+    h("p", { class: "dim" }, summary(array)),
+  );
 }
 
 function picture(array, width, height, about) {
-  const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { width, height, role: "img", "aria-label": `${about}, as a picture` }));
+  const canvas = /** @type {HTMLCanvasElement} */ (
+    h("canvas", { width, height, role: "img", "aria-label": `${about}, as a picture` })
+  );
   const [low, high] = range(array);
   const isCounted = array instanceof Int32Array || array instanceof Uint32Array; // most counts are small: these are spread
   const pixels = new ImageData(width, height);
@@ -31,7 +39,13 @@ function picture(array, width, height, about) {
 
 /** From dark blue by violet and orange to light: readable in any print, and by those who see no red. */
 function colour(light) {
-  const stops = [[12, 10, 40], [70, 50, 140], [190, 60, 110], [245, 150, 70], [252, 250, 215]];
+  const stops = [
+    [12, 10, 40],
+    [70, 50, 140],
+    [190, 60, 110],
+    [245, 150, 70],
+    [252, 250, 215],
+  ];
   const place = Math.min(stops.length - 2, Math.floor(light * (stops.length - 1)));
   const rest = light * (stops.length - 1) - place;
   return stops[place].map((from, channel) => from + (stops[place + 1][channel] - from) * rest);

@@ -2,7 +2,15 @@
 
 /** Views by their path; those with an id have one part more. */
 const ROUTES = {
-  "": "overview", devices: "overview", queue: "queue", leases: "leases", nodes: "nodes", tenants: "tenants", tokens: "tokens", audit: "audit", kernels: "kernels",
+  "": "overview",
+  devices: "overview",
+  queue: "queue",
+  leases: "leases",
+  nodes: "nodes",
+  tenants: "tenants",
+  tokens: "tokens",
+  audit: "audit",
+  kernels: "kernels",
 };
 const ONE = { devices: "device", leases: "lease", nodes: "node", tenants: "tenant", kernels: "kernel" };
 

@@ -61,6 +61,7 @@ export class KeyedRows {
 }
 
 function move(parent, child, before) {
-  if (child.parentNode === parent && "moveBefore" in parent) parent.moveBefore(child, before); // keeps its focus
+  if (child.parentNode === parent && "moveBefore" in parent)
+    parent.moveBefore(child, before); // keeps its focus
   else parent.insertBefore(child, before);
 }

@@ -30,11 +30,13 @@ const ARRAYS = { float: Float32Array, int: Int32Array, uint: Uint32Array, uchar:
 export function sampleOf(kernel) {
   const scalars = SCALARS[kernel.name];
   if (scalars === undefined) return null;
-  return kernel.arguments.filter(({ role }) => role !== "local").map(({ name, type, role, shape }) => {
-    if (role === "scalar") return { name, type, role, value: scalars[name], shape: [] };
-    const sizes = shape.map((size) => (typeof size === "number" ? size : scalars[size]));
-    return { name, type, role, shape: sizes, content: contentOf(kernel.name, name, type, role, sizes) };
-  });
+  return kernel.arguments
+    .filter(({ role }) => role !== "local")
+    .map(({ name, type, role, shape }) => {
+      if (role === "scalar") return { name, type, role, value: scalars[name], shape: [] };
+      const sizes = shape.map((size) => (typeof size === "number" ? size : scalars[size]));
+      return { name, type, role, shape: sizes, content: contentOf(kernel.name, name, type, role, sizes) };
+    });
 }
 
 /** Bytes as an array of a type of OpenCL C. */
@@ -58,7 +60,8 @@ const MAKERS = {
   spot: (random) => 5 + 95 * random(),
   strike: (random) => 5 + 95 * random(),
   expiry: (random) => 0.05 + 5 * random(),
-  positions: (random, place, length) => (place % 4 === 3 ? 4 * (0.1 + random()) / length : 2 * random() - 1),
+  positions: (random, place, length) =>
+    place % 4 === 3 ? (4 * (0.1 + random())) / length : 2 * random() - 1,
 };
 
 /** A picture with edges and slopes: rings behind a disc. */

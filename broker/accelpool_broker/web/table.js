@@ -27,7 +27,17 @@ export class DataTable {
    * @param {{caption: string, columns: Column<T>[], key: (item: T) => string, empty: string, sortBy?: number, isDescending?: boolean,
    *   hasFilter?: boolean, isCaptionShown?: boolean, extras?: import("./dom.js").Child[]}} options
    */
-  constructor({ caption, columns, key, empty, sortBy = 0, isDescending = false, hasFilter = true, isCaptionShown = false, extras = [] }) {
+  constructor({
+    caption,
+    columns,
+    key,
+    empty,
+    sortBy = 0,
+    isDescending = false,
+    hasFilter = true,
+    isCaptionShown = false,
+    extras = [],
+  }) {
     this.columns = columns;
     this.empty = empty;
     this.caption = caption;
@@ -37,11 +47,22 @@ export class DataTable {
     this.rows = new KeyedRows(this.body, { key, create: (item) => this.#row(item) });
     this.count = h("p", { class: "count" });
     this.more = h("button", { type: "button", on: { click: () => this.#showMore() } }, `Show ${STEP} more`);
-    const table = h("table", {}, h("caption", { class: isCaptionShown ? "" : "unseen" }, caption), h("thead", {}, h("tr", {}, this.headers)), this.body);
+    const table = h(
+      "table",
+      {},
+      h("caption", { class: isCaptionShown ? "" : "unseen" }, caption),
+      h("thead", {}, h("tr", {}, this.headers)),
+      this.body,
+    );
     this.message = h("p", { class: "empty", hidden: true });
-    this.element = h("section", { class: "listing" },
+    this.element = h(
+      "section",
+      { class: "listing" },
       h("div", { class: "bar" }, hasFilter && this.#filter(), extras, this.count),
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table), this.message, this.more);
+      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table),
+      this.message,
+      this.more,
+    );
     this.#showSort();
   }
 
@@ -64,16 +85,18 @@ export class DataTable {
   }
 
   #row(item) {
-    const cells = this.columns.map((column, place) => (place === 0
-      ? h("th", { scope: "row", class: column.className })
-      : h("td", { class: [column.isNumber && "number", column.className] })));
+    const cells = this.columns.map((column, place) =>
+      place === 0
+        ? h("th", { scope: "row", class: column.className })
+        : h("td", { class: [column.isNumber && "number", column.className] }),
+    );
     const before = this.columns.map(() => undefined);
     const update = (next) => {
       this.columns.forEach((column, place) => {
         const now = String(JSON.stringify((column.changes ?? column.value)(next)));
         if (now === before[place]) return;
         before[place] = now;
-        redraw(cells[place], column.show ? column.show(next) : column.value(next) ?? "–");
+        redraw(cells[place], column.show ? column.show(next) : (column.value(next) ?? "–"));
       });
     };
     update(item);
@@ -81,8 +104,13 @@ export class DataTable {
   }
 
   #header(column, place) {
-    if (column.isSorted === false) return h("th", { scope: "col", class: column.isNumber && "number" }, column.title);
-    const button = h("button", { type: "button", class: "sort", on: { click: () => this.#sortBy(place) } }, column.title);
+    if (column.isSorted === false)
+      return h("th", { scope: "col", class: column.isNumber && "number" }, column.title);
+    const button = h(
+      "button",
+      { type: "button", class: "sort", on: { click: () => this.#sortBy(place) } },
+      column.title,
+    );
     return h("th", { scope: "col", class: column.isNumber && "number" }, button);
   }
 
@@ -109,11 +137,25 @@ export class DataTable {
     tables += 1;
     const id = `filter-${tables}`;
     let timer = 0;
-    const input = h("input", { type: "search", id, placeholder: "Filter", autocomplete: "off", spellcheck: "false", on: { input: () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => this.#narrow(input.value), FILTER_MS);
-    } } });
-    return h("div", { class: "filter" }, h("label", { for: id, class: "unseen" }, `Filter ${this.caption}`), input);
+    const input = h("input", {
+      type: "search",
+      id,
+      placeholder: "Filter",
+      autocomplete: "off",
+      spellcheck: "false",
+      on: {
+        input: () => {
+          clearTimeout(timer);
+          timer = setTimeout(() => this.#narrow(input.value), FILTER_MS);
+        },
+      },
+    });
+    return h(
+      "div",
+      { class: "filter" },
+      h("label", { for: id, class: "unseen" }, `Filter ${this.caption}`),
+      input,
+    );
   }
 
   #narrow(text) {
@@ -125,7 +167,10 @@ export class DataTable {
 
   #matches(item) {
     if (this.#words.length === 0) return true;
-    const text = this.columns.map((column) => column.value(item) ?? "").join(" ").toLowerCase();
+    const text = this.columns
+      .map((column) => column.value(item) ?? "")
+      .join(" ")
+      .toLowerCase();
     return this.#words.every((word) => text.includes(word));
   }
 
@@ -146,7 +191,9 @@ function redraw(cell, shown) {
   const focused = cell.contains(document.activeElement) ? document.activeElement : null;
   put(cell, shown);
   if (focused === null) return;
-  const again = [...cell.querySelectorAll("a, button")].find((each) => each.textContent === focused.textContent);
+  const again = [...cell.querySelectorAll("a, button")].find(
+    (each) => each.textContent === focused.textContent,
+  );
   (again ?? cell.querySelector("a, button"))?.focus({ preventScroll: true });
 }
 

@@ -34,7 +34,13 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 test("what is asked for often runs once at once, and once when it may again", async () => {
   const timers = new Timers();
   let runs = 0;
-  const throttle = new Throttle(async () => { runs += 1; }, 1000, timers);
+  const throttle = new Throttle(
+    async () => {
+      runs += 1;
+    },
+    1000,
+    timers,
+  );
   for (let asked = 0; asked < 50; asked += 1) throttle.request();
   await settle();
   assert.equal(runs, 1);
@@ -49,8 +55,12 @@ test("what is asked for often runs once at once, and once when it may again", as
 function collection(timers, broker) {
   const asked = [];
   const list = new Collection({
-    key: (item) => item.id, timers,
-    readAll: async () => { asked.push("all"); return [...broker.values()]; },
+    key: (item) => item.id,
+    timers,
+    readAll: async () => {
+      asked.push("all");
+      return [...broker.values()];
+    },
     readOne: async (id) => {
       asked.push(id);
       if (!broker.has(id)) throw new Problem(404, {});
@@ -62,13 +72,18 @@ function collection(timers, broker) {
 
 test("a list is read when somebody looks, a changed item by itself, and many items as the list", async () => {
   const timers = new Timers();
-  const broker = new Map([["a", { id: "a", n: 1 }], ["b", { id: "b", n: 1 }]]);
+  const broker = new Map([
+    ["a", { id: "a", n: 1 }],
+    ["b", { id: "b", n: 1 }],
+  ]);
   const { list, asked } = collection(timers, broker);
   list.changed("a");
   await settle();
   assert.deepEqual(asked, []);
   let shown = 0;
-  const end = list.watch(() => { shown += 1; });
+  const end = list.watch(() => {
+    shown += 1;
+  });
   await settle();
   assert.deepEqual(asked, ["all"]);
   broker.set("b", { id: "b", n: 2 });
@@ -95,7 +110,9 @@ test("a list that could not be read keeps what it had, says why, and is read who
   const { list } = collection(timers, broker);
   list.watch(() => {});
   await settle();
-  list.readOne = async () => { throw new Error("away"); };
+  list.readOne = async () => {
+    throw new Error("away");
+  };
   list.changed("a");
   await timers.pass(EVERY_MS);
   assert.equal(list.error?.message, "away");
@@ -107,7 +124,10 @@ test("a list that could not be read keeps what it had, says why, and is read who
 
 /** A pool whose lists only note what is said to have changed. */
 function noting() {
-  const pool = new Pool({ all: async () => [], get: async () => ({}) }, { account: "a", role: "admin", tenants: [], token: "", scopes: [] });
+  const pool = new Pool(
+    { all: async () => [], get: async () => ({}) },
+    { account: "a", role: "admin", tenants: [], token: "", scopes: [] },
+  );
   const said = [];
   for (const name of ["devices", "active", "queue", "recent", "nodes", "tenants"]) {
     pool[name].changed = (id) => said.push(id === undefined ? name : `${name} ${id}`);
@@ -127,7 +147,13 @@ test("an event has that read which it is about, and no more", () => {
   pool.queue.items.set("L", {});
   assert.deepEqual(of({ kind: "lease.withdrawn", lease: "L" }), ["active L", "queue", "recent L", "tenants"]);
   pool.active.items.set("M", { shares: [{ device: "d1" }, { device: "d2" }] });
-  assert.deepEqual(of({ kind: "lease.released", lease: "M" }), ["active M", "devices d1", "devices d2", "recent M", "tenants"]);
+  assert.deepEqual(of({ kind: "lease.released", lease: "M" }), [
+    "active M",
+    "devices d1",
+    "devices d2",
+    "recent M",
+    "tenants",
+  ]);
   assert.deepEqual(of({ kind: "node.cordoned", node: "n" }), ["nodes n"]);
   assert.deepEqual(of({ kind: "node.lost", node: "n" }), ["devices", "nodes n"]);
   assert.deepEqual(of({ kind: "device.faulty", node: "n", device: "d" }), ["devices d"]);

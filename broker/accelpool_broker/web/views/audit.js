@@ -13,17 +13,50 @@ export const needs = "audit:read";
 export function open(place, { api }) {
   let items = [];
   let cursor = null;
-  const input = (name, type = "text") => h("input", { type, name, autocomplete: "off", step: type === "datetime-local" && "1" });
-  const form = /** @type {HTMLFormElement} */ (h("form", { class: "filters", "aria-label": "Filters", on: { submit: (event) => {
-    event.preventDefault();
-    read(true);
-  } } },
-  field("Account", input("account")), field("Action", input("action")), field("Object", input("object")),
-  field("Since", input("since", "datetime-local")), field("Until", input("until", "datetime-local")), h("button", { type: "submit", class: "primary" }, "Show")));
-  const table = new DataTable({ caption: "Audit log", key: (entry) => String(entry.place), empty: "Nothing fits.", columns: columns(), isDescending: true, hasFilter: false });
-  const more = h("button", { type: "button", hidden: true, on: { click: () => read(false) } }, "Load older entries");
+  const input = (name, type = "text") =>
+    h("input", { type, name, autocomplete: "off", step: type === "datetime-local" && "1" });
+  const form = /** @type {HTMLFormElement} */ (
+    h(
+      "form",
+      {
+        class: "filters",
+        "aria-label": "Filters",
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            read(true);
+          },
+        },
+      },
+      field("Account", input("account")),
+      field("Action", input("action")),
+      field("Object", input("object")),
+      field("Since", input("since", "datetime-local")),
+      field("Until", input("until", "datetime-local")),
+      h("button", { type: "submit", class: "primary" }, "Show"),
+    )
+  );
+  const table = new DataTable({
+    caption: "Audit log",
+    key: (entry) => String(entry.place),
+    empty: "Nothing fits.",
+    columns: columns(),
+    isDescending: true,
+    hasFilter: false,
+  });
+  const more = h(
+    "button",
+    { type: "button", hidden: true, on: { click: () => read(false) } },
+    "Load older entries",
+  );
   const error = trouble();
-  place.append(heading("Audit log", "Who did what to what, and who was refused."), form, error.element, table.element, more);
+  place.append(
+    heading("Audit log", "Who did what to what, and who was refused."),
+    form,
+    error.element,
+    table.element,
+    more,
+  );
 
   async function read(isAnew) {
     const query = { ...conditions(form), limit: 100, cursor: isAnew ? null : cursor };
@@ -52,10 +85,20 @@ function conditions(form) {
 function columns() {
   return [
     { title: "When", value: (entry) => entry.at, show: (entry) => instant(entry.at), className: "nowrap" },
-    { title: "Account", value: (entry) => entry.account, show: (entry) => entry.account || "–", className: "nowrap" },
+    {
+      title: "Account",
+      value: (entry) => entry.account,
+      show: (entry) => entry.account || "–",
+      className: "nowrap",
+    },
     { title: "Action", value: (entry) => entry.action, className: "nowrap" },
     { title: "Object", value: (entry) => entry.object, className: "wide" },
-    { title: "Outcome", value: (entry) => entry.outcome, show: (entry) => state(entry.outcome), className: "nowrap" },
+    {
+      title: "Outcome",
+      value: (entry) => entry.outcome,
+      show: (entry) => state(entry.outcome),
+      className: "nowrap",
+    },
     { title: "Times", value: (entry) => entry.count, isNumber: true },
     { title: "From", value: (entry) => entry.address, className: "nowrap" },
     { title: "Token", value: (entry) => entry.token, className: "id" },

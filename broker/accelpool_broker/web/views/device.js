@@ -18,9 +18,12 @@ export function open(place, { pool }, [id]) {
     error.show(pool.devices.error);
     const device = pool.devices.items.get(id);
     if (device !== undefined) show(head, body, device, sharesByDevice(pool).get(id) ?? []);
-    else if (pool.devices.at !== null) put(body, h("p", { class: "empty" }, "There is no such device any more."));
+    else if (pool.devices.at !== null)
+      put(body, h("p", { class: "empty" }, "There is no such device any more."));
   };
-  const ends = [pool.devices, ...(pool.can("leases:read") ? [pool.active] : [])].map((list) => list.watch(draw));
+  const ends = [pool.devices, ...(pool.can("leases:read") ? [pool.active] : [])].map((list) =>
+    list.watch(draw),
+  );
   return () => ends.forEach((end) => end());
 }
 
@@ -32,23 +35,54 @@ function show(head, body, device, shares) {
   shown = now;
   head.querySelector("h1").textContent = device.name;
   const told = device.readings ?? {};
-  put(body,
+  put(
+    body,
     facts([
-      ["State", state(device.state)], ["Node", link(device.node, "nodes")], ["Kind", `${device.kind}, ${device.api}`],
-      ["Memory", bytes(device.capacity.memory_bytes)], ["Compute units", number(device.capacity.compute_units)], ["Free", `${percent(device.free.compute)}, ${bytes(device.free.memory_bytes)}`],
+      ["State", state(device.state)],
+      ["Node", link(device.node, "nodes")],
+      ["Kind", `${device.kind}, ${device.api}`],
+      ["Memory", bytes(device.capacity.memory_bytes)],
+      ["Compute units", number(device.capacity.compute_units)],
+      ["Free", `${percent(device.free.compute)}, ${bytes(device.free.memory_bytes)}`],
     ]),
-    h("h2", {}, "Who has it"), h("div", { class: "panel" }, holders(device, shares)),
+    h("h2", {}, "Who has it"),
+    h("div", { class: "panel" }, holders(device, shares)),
     h("h2", {}, "Readings"),
-    device.readings === null ? h("p", { class: "empty" }, "Its node does not tell what it measures, or only others have it.") : facts([
-      ["Use", percent(told.utilization)], ["Memory traffic", percent(told.memory_utilization)], ["Memory in use", bytes(told.memory_used_bytes)],
-      ["Temperature", told.temperature_c == null ? "–" : `${number(told.temperature_c)} °C`], ["Power", told.power_w == null ? "–" : `${number(told.power_w)} W`],
-      ["Clock", told.clock_hz == null ? "–" : `${number(told.clock_hz / 1e6)} MHz`],
-    ]),
-    h("h2", {}, "Attributes"), attributes(device.attributes));
+    device.readings === null
+      ? h("p", { class: "empty" }, "Its node does not tell what it measures, or only others have it.")
+      : facts([
+          ["Use", percent(told.utilization)],
+          ["Memory traffic", percent(told.memory_utilization)],
+          ["Memory in use", bytes(told.memory_used_bytes)],
+          ["Temperature", told.temperature_c == null ? "–" : `${number(told.temperature_c)} °C`],
+          ["Power", told.power_w == null ? "–" : `${number(told.power_w)} W`],
+          ["Clock", told.clock_hz == null ? "–" : `${number(told.clock_hz / 1e6)} MHz`],
+        ]),
+    h("h2", {}, "Attributes"),
+    attributes(device.attributes),
+  );
 }
 
 function attributes(given) {
-  const rows = Object.entries(given).sort().map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "wide" }, typeof value === "string" ? value : JSON.stringify(value))));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attributes" }, h("table", {}, h("caption", { class: "unseen" }, "Attributes"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Attribute"), h("th", { scope: "col" }, "Value"))), h("tbody", {}, rows)));
+  const rows = Object.entries(given)
+    .sort()
+    .map(([name, value]) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, name),
+        h("td", { class: "wide" }, typeof value === "string" ? value : JSON.stringify(value)),
+      ),
+    );
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attributes" },
+    h(
+      "table",
+      {},
+      h("caption", { class: "unseen" }, "Attributes"),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Attribute"), h("th", { scope: "col" }, "Value"))),
+      h("tbody", {}, rows),
+    ),
+  );
 }

@@ -16,20 +16,36 @@ export function open(place, context) {
   const { pool, api, report } = context;
   const older = new Map();
   let cursor; // of what is older still: undefined before the first page of it
-  const choice = h("select", { id: "lease-state", on: { change: () => draw() } }, STATES.map((each) => h("option", { value: each }, each || "all states")));
+  const choice = h(
+    "select",
+    { id: "lease-state", on: { change: () => draw() } },
+    STATES.map((each) => h("option", { value: each }, each || "all states")),
+  );
   const table = new DataTable({
-    caption: "Leases", key: (lease) => lease.id, empty: "There are no leases.", columns: columns(context), sortBy: 5, isDescending: true,
+    caption: "Leases",
+    key: (lease) => lease.id,
+    empty: "There are no leases.",
+    columns: columns(context),
+    sortBy: 5,
+    isDescending: true,
     extras: [h("label", { for: "lease-state", class: "unseen" }, "State"), choice],
   });
   const error = trouble();
   const more = h("button", { type: "button", hidden: true, on: { click: readOlder } }, "Load older leases");
-  place.append(heading("Leases", "Who has, and had, which devices; ended ones are kept for a week."), error.element, table.element, more);
+  place.append(
+    heading("Leases", "Who has, and had, which devices; ended ones are kept for a week."),
+    error.element,
+    table.element,
+    more,
+  );
 
   function draw() {
     error.show(pool.recent.error);
     if (pool.recent.at === null) return;
     more.hidden = (cursor === undefined ? pool.olderCursor : cursor) === null;
-    const all = [...new Map([...older, ...pool.active.items, ...pool.queue.items, ...pool.recent.items]).values()];
+    const all = [
+      ...new Map([...older, ...pool.active.items, ...pool.queue.items, ...pool.recent.items]).values(),
+    ];
     table.update(choice.value ? all.filter((lease) => lease.state === choice.value) : all);
   }
   async function readOlder() {
@@ -45,19 +61,54 @@ export function open(place, context) {
 
 function columns(context) {
   return [
-    { title: "Lease", value: (lease) => lease.id, show: (lease) => link(lease.id, "leases", lease.id), className: "id" },
-    { title: "State", value: (lease) => lease.state, show: (lease) => state(lease.state), className: "nowrap" },
+    {
+      title: "Lease",
+      value: (lease) => lease.id,
+      show: (lease) => link(lease.id, "leases", lease.id),
+      className: "id",
+    },
+    {
+      title: "State",
+      value: (lease) => lease.state,
+      show: (lease) => state(lease.state),
+      className: "nowrap",
+    },
     { title: "Tenant", value: (lease) => lease.tenant, className: "nowrap" },
     { title: "Account", value: (lease) => lease.account, className: "nowrap" },
     { title: "Devices", value: devices },
-    { title: "Asked for", value: (lease) => lease.created_at, show: (lease) => when(lease.created_at), className: "nowrap" },
-    { title: "Lasted", value: lasted, show: (lease) => (lasted(lease) === null ? "–" : coarse(lasted(lease))), isNumber: true, changes: (lease) => [lease.granted_at, lease.ended_at], className: "nowrap" },
+    {
+      title: "Asked for",
+      value: (lease) => lease.created_at,
+      show: (lease) => when(lease.created_at),
+      className: "nowrap",
+    },
+    {
+      title: "Lasted",
+      value: lasted,
+      show: (lease) => (lasted(lease) === null ? "–" : coarse(lasted(lease))),
+      isNumber: true,
+      changes: (lease) => [lease.granted_at, lease.ended_at],
+      className: "nowrap",
+    },
     { title: "Reason", value: (lease) => lease.reason, className: "reason" },
     {
-      title: "Actions", isSorted: false, value: () => "", changes: (lease) => [lease.account, lease.state], className: "actions",
-      show: (lease) => mayEnd(context.pool, lease) && h("button", {
-        type: "button", class: "small", "aria-label": `${endWord(context.pool, lease)} lease ${lease.id}`, on: { click: () => endLease(context, lease) },
-      }, endWord(context.pool, lease)),
+      title: "Actions",
+      isSorted: false,
+      value: () => "",
+      changes: (lease) => [lease.account, lease.state],
+      className: "actions",
+      show: (lease) =>
+        mayEnd(context.pool, lease) &&
+        h(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            "aria-label": `${endWord(context.pool, lease)} lease ${lease.id}`,
+            on: { click: () => endLease(context, lease) },
+          },
+          endWord(context.pool, lease),
+        ),
     },
   ];
 }

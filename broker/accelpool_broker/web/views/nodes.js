@@ -12,7 +12,12 @@ export const needs = "nodes:read";
 /** @param {HTMLElement} place @param {import("../main.js").Context} context */
 export function open(place, context) {
   const { pool } = context;
-  const table = new DataTable({ caption: "Nodes", key: (node) => node.name, empty: "No node has registered yet.", columns: columns(context) });
+  const table = new DataTable({
+    caption: "Nodes",
+    key: (node) => node.name,
+    empty: "No node has registered yet.",
+    columns: columns(context),
+  });
   const error = trouble();
   place.append(heading("Nodes", "The machines whose devices are lent."), error.element, table.element);
   return pool.nodes.watch(() => {
@@ -30,23 +35,56 @@ export function doing(node) {
 
 function columns(context) {
   const shown = [
-    { title: "Node", value: (node) => node.name, show: (node) => link(node.name, "nodes", node.name), className: "name" },
     {
-      title: "State", value: doing, changes: (node) => [doing(node), node.drain_at], className: "nowrap",
-      show: (node) => [state(doing(node)), node.drain_at && h("span", { class: "dim" }, "leases end ", when(node.drain_at))],
+      title: "Node",
+      value: (node) => node.name,
+      show: (node) => link(node.name, "nodes", node.name),
+      className: "name",
+    },
+    {
+      title: "State",
+      value: doing,
+      changes: (node) => [doing(node), node.drain_at],
+      className: "nowrap",
+      show: (node) => [
+        state(doing(node)),
+        node.drain_at && h("span", { class: "dim" }, "leases end ", when(node.drain_at)),
+      ],
     },
     { title: "Devices", value: (node) => node.device_count, isNumber: true },
-    { title: "Last heard of", value: (node) => node.last_seen_at, show: (node) => when(node.last_seen_at), className: "nowrap" },
+    {
+      title: "Last heard of",
+      value: (node) => node.last_seen_at,
+      show: (node) => when(node.last_seen_at),
+      className: "nowrap",
+    },
     { title: "Version", value: (node) => node.version, className: "nowrap" },
     { title: "Sandbox", value: sandbox, className: "few" },
-    { title: "Labels", value: (node) => pairs(node.labels), changes: (node) => node.labels, show: (node) => tags(pairs(node.labels)) },
-    { title: "Taints", value: (node) => node.taints.join(" "), changes: (node) => node.taints, show: (node) => tags(node.taints) },
+    {
+      title: "Labels",
+      value: (node) => pairs(node.labels),
+      changes: (node) => node.labels,
+      show: (node) => tags(pairs(node.labels)),
+    },
+    {
+      title: "Taints",
+      value: (node) => node.taints.join(" "),
+      changes: (node) => node.taints,
+      show: (node) => tags(node.taints),
+    },
   ];
   if (!context.pool.can("nodes")) return shown;
-  return [...shown, {
-    title: "Actions", isSorted: false, value: () => "", changes: (node) => [node.cordoned, node.drain_at, node.labels], className: "actions",
-    show: (node) => actions(context, node),
-  }];
+  return [
+    ...shown,
+    {
+      title: "Actions",
+      isSorted: false,
+      value: () => "",
+      changes: (node) => [node.cordoned, node.drain_at, node.labels],
+      className: "actions",
+      show: (node) => actions(context, node),
+    },
+  ];
 }
 
 /** What confines a node's workers: how far, and what of it is missing. */
@@ -54,20 +92,37 @@ export function sandbox(node) {
   const told = node.sandbox;
   if (!told) return "–";
   const lacks = (told.missing ?? []).map((each) => String(each).split(":")[0]);
-  return lacks.length && told.level !== "off" ? `${told.level} (without ${lacks.join(", ")})` : String(told.level);
+  return lacks.length && told.level !== "off"
+    ? `${told.level} (without ${lacks.join(", ")})`
+    : String(told.level);
 }
 
 function pairs(labels) {
-  return Object.entries(labels).sort().map(([name, value]) => `${name}=${value}`);
+  return Object.entries(labels)
+    .sort()
+    .map(([name, value]) => `${name}=${value}`);
 }
 
 function tags(texts) {
-  return texts.length ? h("span", { class: "tags" }, texts.map((text) => h("span", { class: "tag" }, text))) : "–";
+  return texts.length
+    ? h(
+        "span",
+        { class: "tags" },
+        texts.map((text) => h("span", { class: "tag" }, text)),
+      )
+    : "–";
 }
 
 function actions(context, node) {
-  const button = (word, act) => h("button", { type: "button", class: "small", "aria-label": `${word} ${node.name}`, on: { click: act } }, word);
-  const end = button(node.drain_at ? "End drain of" : "Uncordon", () => change(context, node, { cordoned: false }));
+  const button = (word, act) =>
+    h(
+      "button",
+      { type: "button", class: "small", "aria-label": `${word} ${node.name}`, on: { click: act } },
+      word,
+    );
+  const end = button(node.drain_at ? "End drain of" : "Uncordon", () =>
+    change(context, node, { cordoned: false }),
+  );
   end.textContent = node.drain_at ? "End drain" : "Uncordon";
   return [
     node.cordoned || node.drain_at ? end : button("Cordon", () => change(context, node, { cordoned: true })),
@@ -84,11 +139,29 @@ async function change({ api, pool, say, report }, node, body) {
 }
 
 async function drain({ api, pool, say }, node) {
-  const minutes = h("input", { type: "number", name: "minutes", min: "0", max: "527040", step: "any", value: "30", required: true });
+  const minutes = h("input", {
+    type: "number",
+    name: "minutes",
+    min: "0",
+    max: "527040",
+    step: "any",
+    value: "30",
+    required: true,
+  });
   const now = await ask({
-    title: `Drain ${node.name}?`, action: "Drain", isDangerous: true,
-    body: [h("p", {}, "It takes no new leases. Those that it has are told to end within that time, and end with it."), field("Minutes", minutes)],
-    send: () => api.call("PATCH", at("/nodes", node.name), { json: { drain_within_s: 60 * Number(minutes.value) } }),
+    title: `Drain ${node.name}?`,
+    action: "Drain",
+    isDangerous: true,
+    body: [
+      h(
+        "p",
+        {},
+        "It takes no new leases. Those that it has are told to end within that time, and end with it.",
+      ),
+      field("Minutes", minutes),
+    ],
+    send: () =>
+      api.call("PATCH", at("/nodes", node.name), { json: { drain_within_s: 60 * Number(minutes.value) } }),
   });
   if (!now) return;
   pool.nodes.set(now);
@@ -96,9 +169,15 @@ async function drain({ api, pool, say }, node) {
 }
 
 async function label({ api, pool, say }, node) {
-  const text = h("textarea", { name: "labels", rows: "6", value: pairs(node.labels).join("\n"), spellcheck: "false" });
+  const text = h("textarea", {
+    name: "labels",
+    rows: "6",
+    value: pairs(node.labels).join("\n"),
+    spellcheck: "false",
+  });
   const now = await ask({
-    title: `Labels of ${node.name}`, action: "Save",
+    title: `Labels of ${node.name}`,
+    action: "Save",
     body: [field("Labels", text, "One a line: name=value. Expressions ask for them as device.labels.")],
     send: () => api.call("PATCH", at("/nodes", node.name), { json: { labels: readLabels(text.value) } }),
   });
@@ -109,9 +188,15 @@ async function label({ api, pool, say }, node) {
 
 /** Read labels, one a line. @throws {Error} A line is none. */
 export function readLabels(text) {
-  return Object.fromEntries(text.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => {
-    const place = line.indexOf("=");
-    if (place < 1) throw new Error(`"${line}" is no label: name=value was expected`);
-    return [line.slice(0, place).trim(), line.slice(place + 1).trim()];
-  }));
+  return Object.fromEntries(
+    text
+      .split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean)
+      .map((line) => {
+        const place = line.indexOf("=");
+        if (place < 1) throw new Error(`"${line}" is no label: name=value was expected`);
+        return [line.slice(0, place).trim(), line.slice(place + 1).trim()];
+      }),
+  );
 }

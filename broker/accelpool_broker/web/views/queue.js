@@ -15,9 +15,18 @@ export const needs = "leases:read";
 /** @param {HTMLElement} place @param {import("../main.js").Context} context */
 export function open(place, context) {
   const { pool } = context;
-  const table = new DataTable({ caption: "Queue", key: (lease) => lease.id, empty: "Nobody waits.", columns: columns(context) });
+  const table = new DataTable({
+    caption: "Queue",
+    key: (lease) => lease.id,
+    empty: "Nobody waits.",
+    columns: columns(context),
+  });
   const error = trouble();
-  place.append(heading("Queue", "Requests in the order in which they will be served, and why each of them waits."), error.element, table.element);
+  place.append(
+    heading("Queue", "Requests in the order in which they will be served, and why each of them waits."),
+    error.element,
+    table.element,
+  );
   return pool.queue.watch(() => {
     error.show(pool.queue.error);
     if (pool.queue.at !== null) table.update(pool.queue.list);
@@ -27,16 +36,50 @@ export function open(place, context) {
 function columns(context) {
   return [
     { title: "Position", value: (lease) => lease.position, show: (lease) => lease.position ?? "later" },
-    { title: "Lease", value: (lease) => lease.id, show: (lease) => link(lease.id, "leases", lease.id), className: "id" },
+    {
+      title: "Lease",
+      value: (lease) => lease.id,
+      show: (lease) => link(lease.id, "leases", lease.id),
+      className: "id",
+    },
     { title: "Tenant", value: (lease) => lease.tenant, className: "nowrap" },
     { title: "Wants", value: (lease) => lease.alternatives.map(describeDemand).join(" or ") },
     { title: "Priority", value: (lease) => lease.priority, isNumber: true },
-    { title: "Since", value: (lease) => lease.created_at, show: (lease) => when(lease.created_at), className: "nowrap" },
+    {
+      title: "Since",
+      value: (lease) => lease.created_at,
+      show: (lease) => when(lease.created_at),
+      className: "nowrap",
+    },
     { title: "Why it waits", value: (lease) => lease.reason, className: "reason" },
     {
-      title: "Actions", isSorted: false, value: () => "", changes: (lease) => lease.account, className: "actions", show: (lease) => [
-        h("button", { type: "button", class: "small", "aria-label": `Explain lease ${lease.id}`, on: { click: () => explain(context, lease) } }, "Explain"),
-        mayEnd(context.pool, lease) && h("button", { type: "button", class: "small", "aria-label": `Withdraw lease ${lease.id}`, on: { click: () => endLease(context, lease) } }, "Withdraw"),
+      title: "Actions",
+      isSorted: false,
+      value: () => "",
+      changes: (lease) => lease.account,
+      className: "actions",
+      show: (lease) => [
+        h(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            "aria-label": `Explain lease ${lease.id}`,
+            on: { click: () => explain(context, lease) },
+          },
+          "Explain",
+        ),
+        mayEnd(context.pool, lease) &&
+          h(
+            "button",
+            {
+              type: "button",
+              class: "small",
+              "aria-label": `Withdraw lease ${lease.id}`,
+              on: { click: () => endLease(context, lease) },
+            },
+            "Withdraw",
+          ),
       ],
     },
   ];
@@ -47,12 +90,23 @@ export async function explain({ api, report }, lease) {
   const told = await api.get(at("/leases", lease.id, "/explanation")).catch(report);
   if (!told) return;
   const table = new DataTable({
-    caption: "Devices", key: (verdict) => `${verdict.device} ${verdict.alternative}`, empty: "No device was looked at.", columns: [
+    caption: "Devices",
+    key: (verdict) => `${verdict.device} ${verdict.alternative}`,
+    empty: "No device was looked at.",
+    columns: [
       { title: "Device", value: (verdict) => verdict.name },
       { title: "Node", value: (verdict) => verdict.node },
       { title: "Why not now", value: (verdict) => verdict.verdict, className: "reason" },
     ],
   });
   table.update(told.devices);
-  await tell(`Why ${lease.id} waits`, facts([["Reason", told.reason || "–"], ["Position", told.position], ["Not before", instant(told.earliest_at)]]), table.element);
+  await tell(
+    `Why ${lease.id} waits`,
+    facts([
+      ["Reason", told.reason || "–"],
+      ["Position", told.position],
+      ["Not before", instant(told.earliest_at)],
+    ]),
+    table.element,
+  );
 }

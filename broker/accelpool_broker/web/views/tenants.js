@@ -9,9 +9,18 @@ export const needs = "tenants:read";
 
 /** @param {HTMLElement} place @param {import("../main.js").Context} context */
 export function open(place, { pool }) {
-  const table = new DataTable({ caption: "Tenants", key: (tenant) => tenant.name, empty: "No tenant has rules, or has used anything.", columns: columns() });
+  const table = new DataTable({
+    caption: "Tenants",
+    key: (tenant) => tenant.name,
+    empty: "No tenant has rules, or has used anything.",
+    columns: columns(),
+  });
   const error = trouble();
-  place.append(heading("Tenants", "Who is charged, by which rules, and what they have now."), error.element, table.element);
+  place.append(
+    heading("Tenants", "Who is charged, by which rules, and what they have now."),
+    error.element,
+    table.element,
+  );
   return pool.tenants.watch(() => {
     error.show(pool.tenants.error);
     if (pool.tenants.at !== null) table.update(pool.tenants.list);
@@ -19,15 +28,29 @@ export function open(place, { pool }) {
 }
 
 function columns() {
-  const limit = (name, show = number) => ({ value: (tenant) => tenant[name], show: (tenant) => (tenant[name] === null ? "no limit" : show(tenant[name], 1)), isNumber: true });
+  const limit = (name, show = number) => ({
+    value: (tenant) => tenant[name],
+    show: (tenant) => (tenant[name] === null ? "no limit" : show(tenant[name], 1)),
+    isNumber: true,
+  });
   return [
-    { title: "Tenant", value: (tenant) => tenant.name, show: (tenant) => link(tenant.name, "tenants", tenant.name), className: "name" },
+    {
+      title: "Tenant",
+      value: (tenant) => tenant.name,
+      show: (tenant) => link(tenant.name, "tenants", tenant.name),
+      className: "name",
+    },
     { title: "Weight", value: (tenant) => tenant.weight, isNumber: true },
     { title: "Active leases", value: (tenant) => tenant.active_leases, isNumber: true },
     { title: "Queued", value: (tenant) => tenant.queued_leases, isNumber: true },
     { title: "Devices at once", ...limit("quota_devices") },
     { title: "Memory at once", ...limit("quota_memory_bytes", bytes) },
-    { title: "Device-hours used", value: (tenant) => tenant.spent_device_hours, show: (tenant) => number(tenant.spent_device_hours, 1), isNumber: true },
+    {
+      title: "Device-hours used",
+      value: (tenant) => tenant.spent_device_hours,
+      show: (tenant) => number(tenant.spent_device_hours, 1),
+      isNumber: true,
+    },
     { title: "Device-hours allowed", ...limit("quota_device_hours") },
   ];
 }
