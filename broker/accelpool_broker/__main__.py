@@ -114,9 +114,10 @@ def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> 
             server.Server(
                 build_app(services),
                 sock,
-                threads=waiting + reading + server.SPARE_THREADS,
+                threads=waiting + reading + settings.max_followers + server.SPARE_THREADS,
                 on_start=announce,
                 on_stop=services.stop_waiting,
+                on_handover=pool.followers.end,
                 tls=tls,
             ).run()
         services.close()

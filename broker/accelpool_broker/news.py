@@ -21,6 +21,7 @@ class News:
         ended: Ids of leases that ended.
         nodes: Names of nodes that should run something else now.
         accounts: Whether accounts or tokens changed.
+        events: Whether anything happened that is told of.
         wake_at: When time alone will bring about the next change that came of this one.
         is_everything: Whether anything else may have changed, too.
     """
@@ -29,6 +30,7 @@ class News:
     ended: frozenset[str] = frozenset()
     nodes: frozenset[str] = frozenset()
     accounts: bool = False
+    events: bool = False
     wake_at: float | None = None
     is_everything: bool = False
 

@@ -26,6 +26,7 @@ NEEDS: dict[str, Scope | Need] = {
     "kernels.list_kernels": Need.ANY_TOKEN,
     "kernels.get_kernel": Need.ANY_TOKEN,
     "whoami.get_whoami": Need.ANY_TOKEN,
+    "events.list_events": Need.ANY_TOKEN,  # of leases with leases:read, of nodes with nodes:read
     "nodes.put_node": Scope.NODE,
     "nodes.reconcile_node": Scope.NODE,
     "enrolment.enrol_node": Scope.JOIN,
@@ -46,6 +47,7 @@ NEEDS: dict[str, Scope | Need] = {
     "leases.delete_lease": Scope.LEASES,
     "tenants.put_tenant": Scope.TENANTS,
     "tenants.get_tenant": Scope.TENANTS_READ,
+    "tenants.get_usage": Scope.TENANTS_READ,
     "tenants.list_tenants": Scope.TENANTS_READ,
     "tenants.delete_tenant": Scope.TENANTS,
     "accounts.post_account": Scope.ACCOUNTS,

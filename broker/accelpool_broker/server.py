@@ -16,6 +16,7 @@ import logging
 import os
 import select
 import socket
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 SPARE_THREADS = 32
+HANDOVER_S = 0.5
 IDLE_S = 60
 MAX_CONNECTIONS = 8192  # those who say nothing have one, too
 MAX_HEAD_BYTES = 64 * 1024
@@ -134,6 +136,7 @@ class Server(MTServer):
         threads: How many requests are answered at once; more wait.
         on_start: Called once requests are accepted.
         on_stop: Called before the last answers are awaited, to hurry them.
+        on_handover: Called when a new worker has taken over, to end answers that would go on for ever.
         tls: What it does TLS with, 1.3 and later; None to do without.
     """
 
@@ -145,6 +148,7 @@ class Server(MTServer):
         threads: int,
         on_start: Callable[[], None],
         on_stop: Callable[[], None],
+        on_handover: Callable[[], None] = lambda: None,
         tls: TlsFiles | None = None,
     ) -> None:
         super().__init__(
@@ -167,6 +171,7 @@ class Server(MTServer):
         self._sock = sock
         self._on_start = on_start
         self._on_stop = on_stop
+        self._on_handover = on_handover
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -185,6 +190,17 @@ class Server(MTServer):
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # Granian's
         self._on_start()
+
+    def _spawn_worker(self, *args: Any, **named: Any) -> Any:
+        worker: Any = super()._spawn_worker(*args, **named)
+        stop = worker.terminate
+
+        def terminate() -> None:
+            stop()  # it takes no more connections: who comes again meets another worker, or none
+            threading.Timer(HANDOVER_S, self._on_handover).start()
+
+        worker.terminate = terminate
+        return worker
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:
         """Begin anew with new files, unless they cannot be used: then go on as before."""

@@ -21,6 +21,7 @@ class Settings:
         lost_after_s: A node is lost when it has not reported for so long.
         max_waiters: Long-polls of clients at once; past it they are answered at once.
         max_node_waiters: Long-polls of agents at once.
+        max_followers: Streams of events at once; past it 503. Each holds a thread.
         requests_per_s: What a token may send, and ten seconds' worth at once; 0 for no limit.
         node_requests_per_s: The same for a node's token.
         max_bodies: JSON bodies of clients that are read at once; past it 503. A stalled one holds a thread.
@@ -31,6 +32,9 @@ class Settings:
         issuer_ca: The authorities that vouch for issuers of ID tokens; None for those of the system.
         keep_ended_s: How long ended leases can still be read.
         keep_audit_s: How long the audit log is kept.
+        keep_events_s: How long events are kept.
+        keep_most_events: How many of them at most.
+        keep_usage_s: How long it is kept what tenants used in which hour.
         policy: The rules of the scheduler.
     """
 
@@ -42,6 +46,7 @@ class Settings:
     lost_after_s: float = 15.0
     max_waiters: int = 1024
     max_node_waiters: int = 256
+    max_followers: int = 64
     requests_per_s: float = 500.0
     node_requests_per_s: float = 250.0
     max_bodies: int = 64
@@ -52,4 +57,7 @@ class Settings:
     issuer_ca: Path | None = None
     keep_ended_s: float = 7 * 24 * 3600.0
     keep_audit_s: float = 90 * 24 * 3600.0
+    keep_events_s: float = 30 * 24 * 3600.0
+    keep_most_events: int = 1_000_000
+    keep_usage_s: float = 90 * 24 * 3600.0
     policy: Policy = field(default_factory=Policy)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, inspect, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute, aliased, joinedload, selectinload
+from sqlalchemy import Select, bindparam, delete, func, inspect, select, update
+from sqlalchemy.orm import aliased, joinedload, selectinload
 from sqlalchemy.orm.util import identity_key
 
 from accelpool_broker.account_queries import AccountQueries
 from accelpool_broker.database_errors import translated
 from accelpool_broker.database_session import Database
+from accelpool_broker.event_queries import EventQueries
 from accelpool_broker.metrics_queries import MetricsQueries
 from accelpool_broker.models import (
     Base,
@@ -28,6 +29,7 @@ from accelpool_broker.models import (
     Tenant,
 )
 from accelpool_broker.news import NOTHING, News
+from accelpool_broker.tenant_paths import is_within
 from accelpool_broker.trust_queries import TrustQueries
 from accelpool_wire.errors import Unavailable
 
@@ -64,7 +66,7 @@ WITH_FACES = (
 )
 
 
-class Transaction(AccountQueries, TrustQueries, MetricsQueries):
+class Transaction(AccountQueries, TrustQueries, EventQueries, MetricsQueries):
     """What can be asked of the store within one transaction; changed records are written at its end.
 
     Attributes:
@@ -164,7 +166,7 @@ class Transaction(AccountQueries, TrustQueries, MetricsQueries):
         """Return tenants in order of name, all or some with those below them."""
         query = select(Tenant).where(Tenant.name > after).order_by(Tenant.name).limit(limit)
         if within is not None:
-            query = query.where(_is_within(Tenant.name, within))
+            query = query.where(is_within(Tenant.name, within))
         return self._database.scalars(query).all()
 
     # ---- nodes and devices
@@ -187,6 +189,16 @@ class Transaction(AccountQueries, TrustQueries, MetricsQueries):
             .group_by(Device.node_name)
         )
         return dict(iter(rows))
+
+    def device_attributes(self, nodes: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the attributes of each node's devices, in order of registration."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        query = select(Device.node_name, Device.attributes).order_by(Device.number)
+        for node, told in self._database.execute(
+            query.where(Device.node_name.in_(list(nodes)), Device.is_present)
+        ):
+            found.setdefault(node, []).append(told)
+        return found
 
     def bump_revisions(self, nodes: Collection[str]) -> None:
         """Note that what these nodes should run has changed."""
@@ -275,7 +287,7 @@ class Transaction(AccountQueries, TrustQueries, MetricsQueries):
         if tenant is not None:
             query = query.where(Lease.tenant == tenant)
         if within is not None:
-            query = query.where(_is_within(Lease.tenant, within))
+            query = query.where(is_within(Lease.tenant, within))
         if account is not None:
             query = query.where(Lease.account == account)
         if before is not None:
@@ -325,7 +337,7 @@ class Transaction(AccountQueries, TrustQueries, MetricsQueries):
             .where(face.id.in_(list(devices)), Share.is_active)
         )
         if within is not None:
-            query = query.join(Lease, Lease.id == Share.lease_id).where(_is_within(Lease.tenant, within))
+            query = query.join(Lease, Lease.id == Share.lease_id).where(is_within(Lease.tenant, within))
         for device, lease in self._database.execute(query.order_by(Share.number)):
             found.setdefault(device, []).append(lease)
         return found
@@ -358,12 +370,6 @@ class Transaction(AccountQueries, TrustQueries, MetricsQueries):
                 self._database.delete(session)
         self._database.add_all(Session(node_name=node, id=id, lease_id=lease) for id, lease in wanted.items())
         self._database.flush()
-
-
-def _is_within(column: InstrumentedAttribute[str], tenants: Collection[str]) -> ColumnElement[bool]:
-    """Whether a column names one of some tenants, or one below them."""
-    below = (column.startswith(f"{tenant}/", autoescape=True) for tenant in tenants)
-    return or_(column.in_(list(tenants)), *below)
 
 
 def _with_shares(query: Select[Lease]) -> Select[Lease]:

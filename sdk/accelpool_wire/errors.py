@@ -21,6 +21,7 @@ AccelpoolError
 │   ├─ LeaseExpired, LeaseRevoked, LeaseLost    the lease ended, and how
 │   ├─ LeaseTimeout              the lease was not granted within the time the caller allowed
 │   ├─ StaleEpoch                the token is of an earlier grant of the device
+│   ├─ EventsGone                the events after a number are no longer kept
 │   ├─ SessionLost               the session's worker, node or connection is gone
 │   ├─ ComputeFailed             an OpenCL error of a REST compute call, with its code
 │   └─ Unavailable               the broker or a node cannot answer now; try again later
@@ -195,6 +196,12 @@ class StaleEpoch(ProblemError):
     type, title, status = "stale-epoch", "The token is of an earlier grant", 410
 
 
+class EventsGone(ProblemError):
+    """Events after the number from which to go on are no longer kept: some were missed."""
+
+    type, title, status = "events-gone", "These events are no longer kept", 410
+
+
 class SessionLost(ProblemError):
     """The session's worker, node or connection is gone, and with it the session's objects."""
 
@@ -217,8 +224,8 @@ PROBLEMS: dict[str, type[ProblemError]] = {
     problem.type: problem
     for problem in (
         Unauthorized, Forbidden, Invalid, NotFound, LeaseNotFound, Conflict, Unsatisfiable, QuotaExceeded,
-        TooManyRequests, LeaseExpired, LeaseRevoked, LeaseLost, LeaseTimeout, StaleEpoch, SessionLost,
-        ComputeFailed, Unavailable,
+        TooManyRequests, LeaseExpired, LeaseRevoked, LeaseLost, LeaseTimeout, StaleEpoch, EventsGone,
+        SessionLost, ComputeFailed, Unavailable,
     )
 }  # fmt: skip
 

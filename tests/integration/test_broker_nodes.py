@@ -33,6 +33,7 @@ def test_a_registered_node_and_its_devices_are_listed(broker: BrokerInProcess) -
         "version": "0.1.0",
         "last_seen_at": "2027-01-15T08:00:00.000Z",
         "device_count": 2,
+        "sandbox": None,
         "labels": {},
         "taints": [],
         "cordoned": False,
@@ -350,3 +351,15 @@ def test_a_malformed_registration_is_refused(broker: BrokerInProcess, change: di
 @pytest.mark.parametrize("name", [" ", "a b", "x" * 65, "-x", "é"])
 def test_a_node_name_is_letters_digits_and_a_few_signs(broker: BrokerInProcess, name: str) -> None:
     assert broker.call("PUT", f"/nodes/{name}", role="node", json=registration("gpu")).status_code == 422
+
+
+def test_a_node_shows_the_weakest_sandbox_of_its_devices(broker: BrokerInProcess) -> None:
+    body = registration("gpu", "cpu", "accelerator")
+    levels = ("full", "partial")
+    for device, level in zip(body["devices"], levels, strict=False):
+        device["attributes"]["sandbox"] = {"level": level, "landlock": 7, "missing": []}
+    broker.json("PUT", "/nodes/n1", body, role="node")
+    broker.register("n2", "gpu")
+    told = {node["name"]: node["sandbox"] for node in broker.json("GET", "/nodes")["items"]}
+    assert told == {"n1": {"level": "partial", "landlock": 7, "missing": []}, "n2": None}
+    assert broker.json("GET", "/nodes/n1")["sandbox"] == told["n1"]

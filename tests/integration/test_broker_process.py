@@ -191,3 +191,49 @@ def test_a_second_broker_with_the_same_state_directory_is_refused(start: Start, 
     code, log = second.stop()
     assert code == 2
     assert f"a broker runs with {tmp_path / 'state'} already, process {first.process.pid}" in log
+
+
+def follow(broker: Broker) -> tuple[requests.Response, Iterator[bytes]]:
+    """Follow the broker's events; the first line has come, and those that follow are returned."""
+    headers = {"Authorization": f"Bearer {broker.tokens['user']}", "Accept": "text/event-stream"}
+    answer = requests.get(broker.url + "/events", headers=headers, stream=True, timeout=30)
+    assert answer.status_code == 200, answer.text
+    lines = answer.iter_lines()
+    assert next(lines) == b": nothing new"
+    return answer, lines
+
+
+def followers(broker: Broker) -> float:
+    headers = {"Authorization": f"Bearer {broker.tokens['user']}"}
+    metrics = requests.get(broker.url + "/metrics", headers=headers, timeout=30).text
+    return float(next(line for line in metrics.splitlines() if "followers" in line).rpartition(" ")[2])
+
+
+def test_events_are_streamed_and_who_goes_leaves_room(start: Start) -> None:
+    broker = start()
+    answer, lines = follow(broker)
+    broker.register()
+    event = next(line for line in lines if line.startswith(b"data: "))
+    assert json.loads(event[6:])["kind"] == "node.ready"
+    assert followers(broker) == 1
+    answer.close()
+
+    def is_noticed() -> bool:  # when something is to be sent
+        broker.call("DELETE", f"/leases/{broker.call('POST', '/leases', {})['id']}")
+        return followers(broker) == 0
+
+    wait_until(is_noticed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_broker_that_stops_or_hands_over_waits_for_no_stream(start: Start, number: int) -> None:
+    broker = start()
+    _, lines = follow(broker)
+    if number == signal.SIGHUP:
+        broker.process.send_signal(number)
+    else:
+        assert broker.stop(number)[0] == 0
+    assert [line for line in lines if line.startswith(b"data")] == []
+    if number == signal.SIGHUP:
+        follow(broker)[0].close()
+        assert broker.stop()[0] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -205,3 +206,24 @@ def test_news_do_not_wait_for_their_echo_and_come_once(brokers: Two, postgres_ur
     second.json("DELETE", f"/leases/{others}")
     wait_until(lambda: others in ends)
     assert ends == [own, others]  # the echo of the first would have come before the second
+
+
+def test_who_follows_events_at_one_is_told_of_changes_at_the_other_in_their_order(brokers: Two) -> None:
+    first, second = brokers
+    first.register("n1", "gpu")
+    answer = second.call("GET", "/events?kind=lease", headers={"Accept": "text/event-stream"})
+    frames = answer.iter_encoded()
+    next(frames)
+    threads = [
+        Background(lambda broker=broker: [broker.lease(kind="gpu", ttl_s=600) for _ in range(4)])
+        for broker in (*brokers, *brokers)
+    ]
+    leases = {lease["id"] for thread in threads for lease in thread.join()}
+    told: list[dict[str, Any]] = []
+    while len(told) < len(leases) + 1:
+        frame = next(frames).decode()
+        told += [json.loads(line[6:]) for line in frame.splitlines() if line.startswith("data: ")]
+    answer.close()
+    numbers = [event["number"] for event in told]
+    assert numbers == sorted(set(numbers))
+    assert {event["lease"] for event in told if event["kind"] == "lease.queued"} == leases

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from accelpool_broker.models import Device, Lease, LeaseState, Node, Share
+from accelpool_broker.models import Device, Lease, LeaseState, Share
 from accelpool_broker.resources.context import caller, instant, services
 from accelpool_broker.resources.demands import demand_bodies
 from accelpool_broker.scheduler import WHOLE, Explanation, Verdict
@@ -15,15 +15,16 @@ from accelpool_broker.scheduler.reasons import KEPT
 from accelpool_broker.services.devices import SeenDevice
 from accelpool_broker.services.endpoints import endpoints
 from accelpool_broker.services.leases import SeenLease
-from accelpool_broker.services.nodes import Work
+from accelpool_broker.services.nodes import SeenNode, Work
 from accelpool_broker.services.tenants import SeenTenant
 from accelpool_broker.services.views import notice_of
 
 Body = dict[str, Any]
 
 
-def node_body(node: Node, device_count: int) -> Body:
+def node_body(seen: SeenNode) -> Body:
     """Return the body of a node."""
+    node = seen.node
     return {
         "name": node.name,
         "state": node.state,
@@ -34,7 +35,8 @@ def node_body(node: Node, device_count: int) -> Body:
         },
         "version": node.version,
         "last_seen_at": instant(node.last_seen_at),
-        "device_count": device_count,
+        "device_count": seen.device_count,
+        "sandbox": seen.sandbox,
         "labels": node.labels,
         "taints": node.taints,
         "cordoned": node.is_cordoned,

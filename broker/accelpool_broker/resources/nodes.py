@@ -57,7 +57,7 @@ def reconcile_node(name: str, json_data: dict[str, Any]) -> Any:
 @blueprint.doc(summary="Show a node")
 def get_node(name: str) -> dict[str, Any]:
     """Show a node."""
-    return bodies.node_body(*services().nodes.get(name))
+    return bodies.node_body(services().nodes.get(name))
 
 
 @blueprint.patch("/nodes/<name>")
@@ -72,7 +72,7 @@ def patch_node(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
         is_cordoned=json_data.get("cordoned"),
         drain_within_s=json_data.get("drain_within_s"),
     )
-    return bodies.node_body(*services().nodes.operate(name, operation, caller()))
+    return bodies.node_body(services().nodes.operate(name, operation, caller()))
 
 
 @blueprint.get("/nodes")
@@ -84,7 +84,7 @@ def list_nodes(query_data: dict[str, Any]) -> dict[str, Any]:
     limit = query_data["limit"]
     after = read_cursor(query_data["cursor"]) or ""
     found = services().nodes.page(after=after, limit=limit + 1)
-    return page(found, limit, lambda seen: bodies.node_body(*seen), lambda last: last[0].name)
+    return page(found, limit, bodies.node_body, lambda last: last.node.name)
 
 
 def _registration(data: dict[str, Any]) -> Registration:

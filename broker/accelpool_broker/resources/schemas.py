@@ -92,6 +92,12 @@ class NodeOut(Schema):
     version = String()
     last_seen_at = instant_field()
     device_count = Integer(metadata=about("those that are one piece of hardware count once"))
+    sandbox = Dict(
+        keys=String(),
+        values=Raw(allow_none=True),
+        allow_none=True,
+        metadata=about("what confines its workers, of its devices the weakest; null if they do not tell"),
+    )
     labels = Dict(keys=String(), values=String())
     taints = List(String())
     cordoned = Boolean(metadata=about("whether it takes no new leases"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from apiflask import Schema
-from apiflask.fields import Float, Integer, List, Nested, String
+from apiflask.fields import AwareDateTime, Float, Integer, List, Nested, String
 from apiflask.validators import Range
 
-from accelpool_broker.resources.fields import MAX_INT, Truth, about, count_field
+from accelpool_broker.resources.fields import MAX_INT, Truth, about, count_field, instant_field
 from accelpool_broker.resources.lease_schemas import MAX_PRIORITY
 
 AMOUNT = Range(0, 1e9)
@@ -68,6 +68,33 @@ class TenantOut(Schema):
     recent_device_hours = Float(metadata=about("what counts for its turn: older use counts less"))
     active_leases = Integer()
     queued_leases = Integer()
+
+
+class UsageQuery(Schema):
+    """Of which time the use is wanted."""
+
+    since = AwareDateTime(
+        format="iso",
+        load_default=None,
+        metadata=about("from the hour on with this instant; a day before `until`"),
+    )
+    until = AwareDateTime(
+        format="iso", load_default=None, metadata=about("hours that begin before this instant; now")
+    )
+
+
+class HourOut(Schema):
+    """What a tenant's leases had in an hour."""
+
+    hour = instant_field()
+    device_s = Float(metadata=about("devices times seconds, parts of devices counted as parts"))
+    byte_s = Float(metadata=about("device memory in bytes times seconds"))
+
+
+class UsageOut(Schema):
+    """What a tenant used, hour by hour, the oldest first, without tenants below it."""
+
+    items = List(Nested(HourOut))
 
 
 class TenantList(Schema):

@@ -8,10 +8,13 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from accelpool_broker.resources import bodies, schemas, tenant_schemas
-from accelpool_broker.resources.context import caller, page, read_cursor, services
+from accelpool_broker.resources.context import caller, instant, page, read_cursor, seconds, services
 from accelpool_broker.resources.lease_schemas import TENANT_NAME
 from accelpool_broker.services.tenants import TenantRules
 from accelpool_wire.errors import Invalid
+
+USUAL_PERIOD_S = 24 * 3600.0
+LONGEST_PERIOD_S = 100 * 24 * 3600.0
 
 blueprint = APIBlueprint("tenants", __name__, tag="Tenants")
 
@@ -27,6 +30,23 @@ def put_tenant(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
     is_reset = json_data.pop("reset_device_hours")
     seen = services().tenants.put(name, TenantRules(**json_data), caller(), is_reset=is_reset)
     return bodies.tenant_body(seen)
+
+
+@blueprint.get("/tenants/<path:name>/usage")
+@blueprint.input(tenant_schemas.UsageQuery, location="query")
+@blueprint.output(tenant_schemas.UsageOut)
+@blueprint.doc(summary="Show what a tenant used, hour by hour")
+def get_usage(name: str, query_data: dict[str, Any]) -> dict[str, Any]:
+    """Show what its leases had, those that are active included; hours without any are left out."""
+    now = services().pool.clock.now()
+    until = seconds(query_data["until"]) or now
+    since = seconds(query_data["since"])
+    since = until - USUAL_PERIOD_S if since is None else since
+    if not 0 <= until - since <= LONGEST_PERIOD_S:
+        raise Invalid(f"from since to until are at most {LONGEST_PERIOD_S / 86400:g} days")
+    used = services().tenants.usage(name, caller(), since=since, until=until)
+    items = [{"hour": instant(had.hour), "device_s": had.device_s, "byte_s": had.byte_s} for had in used]
+    return {"items": items}
 
 
 @blueprint.get("/tenants/<path:name>")

@@ -19,7 +19,6 @@ from accelpool_broker.services.pool import Pool
 
 MOST_DIFFERENT = 16
 WRITTEN_S = 60.0
-PRUNED_S = 60.0
 OTHERS = "..."
 
 
@@ -39,7 +38,6 @@ class Audit:
         self._lock = threading.Lock()
         self._refusals: dict[tuple[tuple[str, str], ...], _Refusals] = {}
         self._write_at: float | None = None
-        self._pruned_at = 0.0
 
     def refuse(self, **what: str) -> None:
         """Count a refusal.
@@ -62,16 +60,11 @@ class Audit:
             self._pool.on_deadline(now + WRITTEN_S)
 
     def tick(self, change: Change) -> None:
-        """Write refusals that have waited long enough, and forget what is old, both once in a while."""
+        """Write refusals that have waited long enough."""
         if self._write_at is not None and change.now >= self._write_at:
             self._write(change)
         elif self._write_at is not None:
             self._pool.on_deadline(self._write_at)
-        if not 0 <= change.now - self._pruned_at < PRUNED_S:
-            self._pruned_at = change.now
-            settings = self._pool.settings
-            change.tx.prune_tokens(ended_before=change.now - settings.keep_ended_s)
-            change.tx.prune_audit(before=change.now - settings.keep_audit_s)
 
     def page(self, **conditions: Any) -> Sequence[AuditEntry]:
         """Return what was done, newest first, refusals up to now included.

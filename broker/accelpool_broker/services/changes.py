@@ -22,6 +22,7 @@ from accelpool_broker.news import News
 from accelpool_broker.scheduler import Ending
 from accelpool_broker.services.audit_entry import entry
 from accelpool_broker.services.caller import Caller
+from accelpool_broker.services.happenings import events_of
 from accelpool_broker.services.picture import Picture
 from accelpool_broker.store_queries import Transaction
 from accelpool_broker.turns import Turns
@@ -45,6 +46,7 @@ class Change:
         nodes: Names of nodes that should run something else now.
         accounts: Whether accounts or tokens changed.
         notes: What the audit log is told of it.
+        events: What it made happen, as far as the pool was looked at.
         needs_scheduling: Whether devices or requests came or went.
         wake_at: When the timer should look next.
     """
@@ -59,13 +61,17 @@ class Change:
     nodes: set[str] = field(default_factory=set)
     accounts: bool = False
     notes: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
     needs_scheduling: bool = False
     wake_at: float | None = None
 
     def picture(self) -> Picture:
         """Return the pool as it is with all that was changed so far."""
-        self.before = self.before.after(*self.tx.take_sent())
-        return self.before
+        written, removed = self.tx.take_sent()
+        after = self.before.after(written, removed)
+        self.events += events_of(self.before, after, written, self.now)
+        self.before = after
+        return after
 
     def note(self, caller: Caller, object: str) -> None:
         """Have the audit log say that a caller has done this to something, given by its path."""
@@ -81,6 +87,7 @@ class Change:
         self.nodes |= other.nodes
         self.accounts |= other.accounts
         self.notes += other.notes
+        self.events += other.events
         self.needs_scheduling |= other.needs_scheduling
         self.wake_at = min((at for at in (self.wake_at, other.wake_at) if at is not None), default=None)
 
@@ -91,6 +98,7 @@ class Change:
             ended=frozenset(self.ended),
             nodes=frozenset(self.nodes),
             accounts=self.accounts,
+            events=bool(self.events),
             wake_at=self.wake_at,
         )
 

@@ -5,11 +5,13 @@ A running lease is charged when it ends, or changes its size: until then the sch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 
 from accelpool_broker.models import Lease, Tenant
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.scheduler.fairness import charge, decayed
+from accelpool_broker.scheduler.quotas import HOUR_S
 from accelpool_broker.store_queries import Transaction
 
 
@@ -19,6 +21,21 @@ class Owed:
 
     used_device_s: float = 0.0
     spent_device_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HourOfUse:
+    """What was had in an hour, or a part of it.
+
+    Attributes:
+        hour: The hour's beginning, in seconds since the Unix epoch.
+        device_s: Devices times seconds, parts of devices counted as parts.
+        byte_s: Device memory times seconds.
+    """
+
+    hour: int
+    device_s: float
+    byte_s: float
 
 
 def owed(lease: Lease, now: float, half_life_s: float) -> Owed:
@@ -43,11 +60,31 @@ def spent_device_s(compute_ppm: int, charged_at: float, now: float) -> float:
     return compute_ppm / WHOLE * max(0.0, now - charged_at)
 
 
+def used_by_hour(lease: Lease, now: float) -> Iterator[HourOfUse]:
+    """Yield what a lease had since it was last charged, hour by hour."""
+    active = [share for share in lease.shares if share.is_active]
+    devices = sum(share.compute_ppm for share in active) / WHOLE
+    memory_bytes = sum(share.memory_bytes for share in active)
+    for hour, elapsed_s in () if lease.charged_at is None else by_hour(lease.charged_at, now):
+        yield HourOfUse(hour=hour, device_s=devices * elapsed_s, byte_s=memory_bytes * elapsed_s)
+
+
+def by_hour(since: float, until: float) -> Iterator[tuple[int, float]]:
+    """Yield the hours that a time is in, by their beginnings, each with how many seconds of it are."""
+    begin = since
+    while begin < until:
+        hour = int(begin // HOUR_S * HOUR_S)
+        end = min(until, hour + HOUR_S)
+        yield hour, end - begin
+        begin = end
+
+
 def settle(tx: Transaction, lease: Lease, now: float, half_life_s: float) -> None:
     """Charge a lease's tenant for the time since it was last charged."""
     if lease.charged_at is None:
         return
     due = owed(lease, now, half_life_s)
+    tx.add_usage([{"tenant": lease.tenant, **asdict(had)} for had in used_by_hour(lease, now)])
     tenant = tx.tenant(lease.tenant)
     lease.charged_at = now
     if tenant is None:

@@ -19,10 +19,12 @@ from accelpool_broker.services.changes import Change
 from accelpool_broker.services.faces import level_memory
 from accelpool_broker.services.idleness import Idleness
 from accelpool_broker.services.pool import Pool
+from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, NotFound
 
 CLIENT_LEFT = {"goodbye": "its client ended its session", "disconnected": "its client disconnected"}
 LEFT = {Ending.NODE_RESTARTED: "restarted", Ending.NODE_STOPPED: "was stopped"}
+SANDBOX_LEVELS = ("off", "partial", "full")
 WAIT_MARGIN_S = 2.0  # a report's long-poll ends so long before its node would count as lost
 
 log = logging.getLogger(__name__)
@@ -114,6 +116,20 @@ class Operation:
     drain_within_s: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeenNode:
+    """A node as a reader sees it.
+
+    Attributes:
+        device_count: How many devices it has; those that are one piece of hardware count once.
+        sandbox: What confines its workers, as the device with the weakest sandbox tells; None if none does.
+    """
+
+    node: Node
+    device_count: int
+    sandbox: dict[str, Any] | None
+
+
 class Nodes:
     """The nodes of a pool."""
 
@@ -160,7 +176,7 @@ class Nodes:
         )
         return work
 
-    def operate(self, name: str, operation: Operation, caller: Caller) -> tuple[Node, int]:
+    def operate(self, name: str, operation: Operation, caller: Caller) -> SeenNode:
         """Return a node after its operator has said something of it."""
         with self._pool.change() as change:
             node = change.tx.node(name)
@@ -180,20 +196,18 @@ class Nodes:
             change.needs_scheduling = True
         return self.get(name)
 
-    def get(self, name: str) -> tuple[Node, int]:
-        """Return a node and how many devices it has."""
+    def get(self, name: str) -> SeenNode:
+        """Return a node."""
         with self._pool.store.read() as tx:
             node = tx.node(name)
             if node is None:
                 raise NotFound(f"there is no node {name}", instance=f"/nodes/{name}")
-            return node, tx.device_counts([name]).get(name, 0)
+            return _see(tx, [node])[0]
 
-    def page(self, *, after: str, limit: int) -> Sequence[tuple[Node, int]]:
-        """Return nodes in order of name, each with how many devices it has."""
+    def page(self, *, after: str, limit: int) -> Sequence[SeenNode]:
+        """Return nodes in order of name."""
         with self._pool.store.read() as tx:
-            nodes = tx.nodes(after=after, limit=limit)
-            counts = tx.device_counts([node.name for node in nodes])
-            return [(node, counts.get(node.name, 0)) for node in nodes]
+            return _see(tx, tx.nodes(after=after, limit=limit))
 
     def _take(self, name: str, report: Report) -> None:
         with self._pool.change() as change:
@@ -266,6 +280,26 @@ class Nodes:
         for device in change.tx.devices_of(node.name):
             device.epoch += 1
             _note_image(device, None)  # the machine may have been restarted, too
+
+
+def _see(tx: Transaction, nodes: Sequence[Node]) -> list[SeenNode]:
+    names = [node.name for node in nodes]
+    counts, attributes = tx.device_counts(names), tx.device_attributes(names)
+    return [
+        SeenNode(
+            node=node,
+            device_count=counts.get(node.name, 0),
+            sandbox=_weakest(told.get("sandbox") for told in attributes.get(node.name, ())),
+        )
+        for node in nodes
+    ]
+
+
+def _weakest(sandboxes: Iterable[Any]) -> dict[str, Any] | None:
+    """Return the sandbox of the lowest level, of those that are told."""
+    told = [sandbox for sandbox in sandboxes if isinstance(sandbox, dict)]
+    levels: dict[Any, int] = {level: rank for rank, level in enumerate(SANDBOX_LEVELS)}
+    return min(told, key=lambda sandbox: levels.get(sandbox.get("level"), 0), default=None)
 
 
 def _has_device_news(report: Report, devices: Iterable[DeviceView]) -> bool:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from accelpool_broker import scheduler
 from accelpool_broker.clock import Clock
+from accelpool_broker.followers import Followers
 from accelpool_broker.meter import Meter
 from accelpool_broker.models import TRANSITIONS, Lease, LeaseState, NodeState, Share
 from accelpool_broker.news import News
@@ -47,6 +48,8 @@ class Pool:
         self.node_waiters = Waiters(settings.max_node_waiters)
         self.meter.waiting.labels("clients").set_function(self.lease_waiters.count)
         self.meter.waiting.labels("nodes").set_function(self.node_waiters.count)
+        self.followers = Followers(settings.max_followers)
+        self.meter.waiting.labels("followers").set_function(self.followers.count)
         self.on_deadline: Callable[[float], None] = lambda _: None
         self.on_end: list[Callable[[str], None]] = []
         self.on_accounts: Callable[[], None] = lambda: None
@@ -78,6 +81,7 @@ class Pool:
                 after = change.picture()
                 tx.bump_revisions(change.nodes)
                 tx.add_audit(change.notes)
+                tx.add_events(change.events)
                 tx.publish(change.news())
         except Unavailable:
             self._was_away = True
@@ -114,6 +118,8 @@ class Pool:
         """Wake who waits for what changed, here or at another broker, and set the timer."""
         if news.accounts or news.is_everything:
             self.on_accounts()
+        if news.events or news.accounts or news.is_everything:
+            self.followers.wake()
         if news.leases or news.is_everything:
             self._recent.forget()
         if news.is_everything:

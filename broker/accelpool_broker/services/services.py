@@ -14,12 +14,14 @@ from accelpool_broker.services.changes import Change
 from accelpool_broker.services.compute import Compute
 from accelpool_broker.services.devices import Devices
 from accelpool_broker.services.enrolment import Enrolment
+from accelpool_broker.services.events import Events
 from accelpool_broker.services.exchange import Exchange
 from accelpool_broker.services.issuers import Issuers
 from accelpool_broker.services.leases import Leases
 from accelpool_broker.services.nodes import Nodes
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.pool_metrics import PoolMetrics
+from accelpool_broker.services.pruning import Pruning
 from accelpool_broker.services.rates import RequestRates
 from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
@@ -43,6 +45,7 @@ class Services:
     compute: Compute
     devices: Devices
     enrolment: Enrolment
+    events: Events
     exchange: Exchange
     leases: Leases
     nodes: Nodes
@@ -64,6 +67,7 @@ class Services:
         """Answer all who wait, and let nobody wait any more."""
         self.pool.lease_waiters.close()
         self.pool.node_waiters.close()
+        self.pool.followers.close()
 
 
 def open_services(settings: Settings, clock: Clock) -> Services:
@@ -85,7 +89,8 @@ def open_services(settings: Settings, clock: Clock) -> Services:
     pool.meter.registry.register(PoolMetrics(pool))
     pool.on_accounts = access.credentials.forget
     audit = Audit(pool)
-    pool.on_tick = lambda change: _tick(access, audit, change)
+    pruning = Pruning(settings)
+    pool.on_tick = lambda change: _tick(access, audit, pruning, change)
     pool.resume()
     leases = Leases(pool)
     services = Services(
@@ -97,6 +102,7 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         compute=Compute(pool, leases, access),
         devices=Devices(pool),
         enrolment=Enrolment(pool),
+        events=Events(pool),
         exchange=Exchange(pool, Issuers(IssuerClient(str(settings.issuer_ca or "")))),
         leases=leases,
         nodes=Nodes(pool),
@@ -110,7 +116,8 @@ def open_services(settings: Settings, clock: Clock) -> Services:
     return services
 
 
-def _tick(access: Access, audit: Audit, change: Change) -> None:
+def _tick(access: Access, audit: Audit, pruning: Pruning, change: Change) -> None:
     """Note which tokens were used and what was refused, and forget what is old."""
     access.credentials.write_use(change.tx, change.now)
     audit.tick(change)
+    pruning.tick(change)

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from accelpool_broker.models import Lease, LeaseState, Tenant
 from accelpool_broker.scheduler import TenantView
 from accelpool_broker.scheduler.fairness import decayed, path
+from accelpool_broker.scheduler.quotas import HOUR_S
 from accelpool_broker.services import charges
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
+from accelpool_broker.services.charges import HourOfUse
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, Forbidden, NotFound
@@ -93,6 +95,31 @@ class Tenants:
             if tenant is None or not caller.sees_tenant(name):
                 raise NotFound(f"there is no tenant {name}", instance=f"/tenants/{name}")
             return self._see(tx, [tenant])[0]
+
+    def usage(self, name: str, caller: Caller, *, since: float, until: float) -> list[HourOfUse]:
+        """Return what a tenant's leases had, hour by hour; hours without any are left out.
+
+        Args:
+            name: The tenant's name; those below it do not count.
+            caller: Who asks.
+            since: From the hour on that this instant is in.
+            until: Hours that begin before this instant.
+        """
+        since = since // HOUR_S * HOUR_S
+        with self._pool.store.read() as tx:
+            if not caller.sees_tenant(name):
+                raise NotFound(f"there is no tenant {name}", instance=f"/tenants/{name}")
+            hours = {row.hour: (row.device_s, row.byte_s) for row in tx.usage(name, since=since, until=until)}
+            running = tx.leases(states=[LeaseState.ACTIVE], tenant=name)
+        now = self._pool.clock.now()
+        for row in (row for lease in running for row in charges.used_by_hour(lease, now)):
+            device_s, byte_s = hours.get(row.hour, (0.0, 0.0))
+            hours[row.hour] = (device_s + row.device_s, byte_s + row.byte_s)
+        return [
+            HourOfUse(hour=hour, device_s=device_s, byte_s=byte_s)
+            for hour, (device_s, byte_s) in sorted(hours.items())
+            if since <= hour < until
+        ]
 
     def page(self, caller: Caller, *, after: str, limit: int) -> list[SeenTenant]:
         """Return those tenants that the caller may see, by name."""

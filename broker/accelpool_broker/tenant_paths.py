@@ -1,0 +1,15 @@
+"""Which tenants are below which, as a condition of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
+
+def is_within(column: InstrumentedAttribute[Any], tenants: Collection[str]) -> ColumnElement[bool]:
+    """Return whether a column names one of some tenants, or one below them."""
+    below = (column.startswith(f"{tenant}/", autoescape=True) for tenant in tenants)
+    return or_(column.in_(list(tenants)), *below)
