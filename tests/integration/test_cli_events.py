@@ -1,4 +1,4 @@
-"""`accelpool events` at a broker that breaks connections, as networks do."""
+"""`accelpool events` at a pool, and at a broker that breaks connections, as networks do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+import accelpool
 
 from .cli_rig import Cli, checked
 
@@ -91,3 +93,35 @@ def test_who_follows_from_now_on_is_not_told_of_before(cli: Cli, broker, wait_un
         assert code == 130
         assert errors.endswith("accelpool: interrupted\n")
     assert broker.asked[1][1] == "3"
+
+
+def test_a_pool_tells_what_becomes_of_a_lease(cli: Cli, null_pool) -> None:
+    pointed = {"ACCELPOOL_URL": null_pool.url, "ACCELPOOL_TOKEN": null_pool.token}
+    with accelpool.connect(null_pool.url, null_pool.token) as broker, broker.acquire() as context:
+        id = context.lease.id
+    told: list[dict] = []
+    with cli.running("events", "-f", "--json", "--kind", "lease", "--after", "0", **pointed) as running:
+        while not told or (told[-1]["lease"], told[-1]["kind"]) != (id, "lease.released"):
+            told.append(json.loads(running.line()))
+        running.end()
+    kinds = [one["kind"] for one in told if one["lease"] == id]
+    assert kinds == ["lease.queued", "lease.active", "lease.released"]
+    checked({"events": told}, "events")
+    history = cli.json("lease", "show", id, pool=null_pool)["events"]
+    assert [one["kind"] for one in history] == kinds
+    assert cli.json("events", "--lease", id, pool=null_pool)["events"] == history
+    text = cli.call("lease", "show", id, pool=null_pool).stdout
+    assert "lease.released" in text.partition("History\n")[2]
+
+
+def test_what_happened_to_a_node_is_told(cli: Cli, null_pool) -> None:
+    cli.json("node", "cordon", "node-1", pool=null_pool)
+    cli.json("node", "uncordon", "node-1", pool=null_pool)
+    told = cli.json("events", "--node", "node-1", "--limit", "2", pool=null_pool)["events"]
+    assert [one["kind"] for one in told] == ["node.cordoned", "node.uncordoned"]
+
+
+def test_a_kind_that_is_none_is_refused_with_those_that_are(cli: Cli, null_pool) -> None:
+    done = cli.call("events", "--kind", "leese", pool=null_pool)
+    assert done.exit_code == 1
+    assert "lease.lost" in done.stderr
