@@ -96,7 +96,8 @@ def current_report() -> Report | None:
 
 def upload_report(payload: bytes | bytearray | memoryview) -> Report | None:
     """Return whom to tell of an upload, None if nobody wants to know or it is small."""
-    return _report.get() if memoryview(payload).nbytes >= LARGE_BYTES else None
+    report = _report.get()
+    return report if report is not None and memoryview(payload).nbytes >= LARGE_BYTES else None
 
 
 @contextlib.contextmanager

@@ -47,6 +47,15 @@ async def awaiting(ctx: cl.Context, data: npt.NDArray[np.float32]) -> None:
     _ = (devices, program)
 
 
+def progressing(done: list[int]) -> None:
+    def report(step: cl.ProgressStep) -> None:
+        if step.kind is cl.ProgressKind.UPLOAD:
+            done.append(step.done)
+
+    with cl.progress(), cl.progress(report):
+        cl.acquire().release()
+
+
 def devices(ctx: cl.Context) -> None:
     platform: cl.Platform = cl.get_platforms()[0]
     device: cl.Device = platform.get_devices(cl.device_type.GPU)[0]

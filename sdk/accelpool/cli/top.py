@@ -24,7 +24,7 @@ from accelpool.cli.overview import Overview, look
 from accelpool.cli.signals import interrupt_on_ending_signals
 from accelpool.cli.top_screen import View, press, screen
 from accelpool.errors import AccelpoolError
-from accelpool.event_stream import follow
+from accelpool.event_stream import follow, newest
 from accelpool.rest import RestClient
 
 SHORTEST_S = 0.2
@@ -76,7 +76,9 @@ class Watch:
     def _listen(self) -> None:
         """Let it look at once when something happens; without events it looks all the same, but later."""
         with contextlib.suppress(AccelpoolError):
-            for _ in follow(self._rest, {}, None):
+            last = newest(self._rest)
+            self._news.set()  # what has happened between the first look and now
+            for _ in follow(self._rest, {}, last):
                 if self._is_over:
                     return
                 self._news.set()
