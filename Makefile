@@ -12,7 +12,7 @@ all: check test
 setup: .venv/installed
 
 .venv/installed: requirements.lock pyproject.toml
-	@echo "Setting up .venv (once; downloads about 250 MB) ..." >&2
+	@echo "Setting up .venv (once; downloads about 265 MB) ..." >&2
 	@$(PYTHON) -c 'import sys; sys.exit("accelpool needs Python 3.11 or later, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
