@@ -5,7 +5,7 @@ status         declared for
 404            paths with a name or an id in them
 400 413 415    calls with a body
 422            calls with a body or a query, and compute, where OpenCL refuses
-409 410        changes of a lease or node, compute under a lease
+409 410        changes of a lease or node, compute under a lease; events that are no longer kept
 429            every call but the broker's own documents: how many one may send, and other limits
 507            compute that makes or writes something: the device's memory
 503            every call
@@ -48,13 +48,14 @@ gives the devices back. An active lease ends `ttl_s` after it was granted unless
 a failure has it as `request_id`, too. A request may bring one of its own in the same header: up to 64
 letters, digits, `.`, `_` and `-`, of which a letter or digit is the first. Else the broker makes one.
 """
+EVENTS, STREAM = "/events", "text/event-stream"
 FAILURES = {
     "400": ("NotJson", "The body is not JSON, or is cut short"),
     "401": ("Unauthorized", "There is no token, or nobody knows it"),
     "403": ("Forbidden", "The token's scopes, or its account's role and tenants, do not allow this"),
     "404": ("NotFound", "There is no such thing"),
     "409": ("Conflict", "The present state does not allow this, such as a lease that is still queued"),
-    "410": ("Gone", "The lease has ended, or its session is lost"),
+    "410": ("Gone", "The lease has ended, its session is lost, or the events are no longer kept"),
     "413": ("TooLarge", "The body is over the limit"),
     "415": ("UnsupportedMediaType", "The body has a media type that this call does not take"),
     "422": ("Invalid", "The request can never succeed as it is, or OpenCL refused the call"),
@@ -95,6 +96,8 @@ def _describe_bodies(paths: Any) -> None:
     program = paths["/leases/{id}/programs"]["post"]["requestBody"]
     program["required"] = True
     program["content"][OCTETS] = _binary()
+    answer = paths[EVENTS]["get"]["responses"]["200"]
+    answer["content"][STREAM] = {"schema": {"type": "string"}}
     exchange, method = EXCHANGE
     paths[exchange][method]["requestBody"]["required"] = True  # no bytes are no form
 
@@ -123,7 +126,7 @@ def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
         yield "404"
     if is_compute or has_body:
         yield "409"
-    if is_compute or (path.startswith(COMPUTE.rstrip("/")) and method == "patch"):
+    if is_compute or path == EVENTS or (path.startswith(COMPUTE.rstrip("/")) and method == "patch"):
         yield "410"
     if is_compute and has_body:
         yield "507"
