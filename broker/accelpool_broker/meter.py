@@ -84,7 +84,7 @@ class Meter:
         )
         self.waiting = Gauge(
             "accelpool_http_waiting_requests",
-            "Requests that wait for a change of a lease, or of a node's work.",
+            "Requests that wait for a change of a lease, or of a node's work, or follow events.",
             ["who"],
             registry=registry,
         )
