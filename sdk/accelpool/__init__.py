@@ -20,6 +20,7 @@ from accelpool.acquire_options import AcquireOptions
 from accelpool.arguments import LocalMemory
 from accelpool.broker import Broker, connect, default_broker
 from accelpool.choose import choose_devices, create_some_context, get_platforms
+from accelpool.chunks import map
 from accelpool.constants import (
     addressing_mode,
     channel_order,
@@ -315,6 +316,7 @@ __all__ = [
     "kernel_work_group_info",
     "khronos_vendor_id",
     "link_program",
+    "map",
     "map_flags",
     "mem_flags",
     "mem_info",

@@ -46,6 +46,21 @@ from accelpool_wire.errors import (
 )
 
 
+class ChunkFailed(AccelpoolError):
+    """A chunk of a `map` failed; its own error is the cause.
+
+    Attributes:
+        index: The chunk's number, from 0.
+    """
+
+    def __init__(self, what: str, index: int) -> None:
+        super().__init__(what, index)
+        self.index = index
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class CompilerWarning(UserWarning):
     """A program was built, and the compiler had something to say."""
 
@@ -65,6 +80,7 @@ for _found in list(vars().values()):
 __all__ = [
     "PROBLEMS",
     "AccelpoolError",
+    "ChunkFailed",
     "CommandQueueUsedAfterExit",
     "CompilerWarning",
     "ComputeFailed",

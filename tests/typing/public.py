@@ -56,6 +56,12 @@ def progressing(done: list[int]) -> None:
         cl.acquire().release()
 
 
+def mapping(ctx: cl.Context, data: npt.NDArray[np.float32]) -> None:
+    with cl.map("source", [data], over=[ctx], fill=np.empty_like, progress=print, attempts=2) as results:
+        first: Any = next(results)
+    _ = first
+
+
 def devices(ctx: cl.Context) -> None:
     platform: cl.Platform = cl.get_platforms()[0]
     device: cl.Device = platform.get_devices(cl.device_type.GPU)[0]
