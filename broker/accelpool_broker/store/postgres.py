@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL, Engine, create_engine
 
 from accelpool_broker.news import NOTHING, News, encode
 from accelpool_broker.store.listener import CHANNEL, Listener
@@ -18,6 +18,7 @@ from accelpool_broker.store.transactions import transaction
 from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
 
+APPLICATION = "accelpool broker"
 POOL_SIZE = 16
 WAIT_S = 5.0  # for the turn to write
 CONNECTION_WAIT_S = 15.0
@@ -36,6 +37,13 @@ LINK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15000,
 }
+# First in a transaction that changes the tables themselves: others may be about it, and it may take long.
+ALONE = (
+    "SET LOCAL lock_timeout = '60s'",
+    "SET LOCAL statement_timeout = '600s'",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    f"SELECT pg_advisory_xact_lock({MIGRATING})",
+)
 
 
 class PostgresStore:
@@ -55,14 +63,7 @@ class PostgresStore:
     is_shared = True
 
     def __init__(self, url: URL) -> None:
-        self._engine = create_engine(
-            url,
-            pool_size=POOL_SIZE,
-            max_overflow=0,
-            pool_timeout=CONNECTION_WAIT_S,
-            pool_pre_ping=True,
-            connect_args=_connect_args(url),
-        )
+        self._engine = postgres_engine(url)
         self._writers = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._readers = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -70,13 +71,7 @@ class PostgresStore:
         self._turn = threading.Lock()
         self._name = secrets.token_urlsafe(9)
         self._listener: Listener | None = None
-        migrate(
-            self._engine,
-            "SET LOCAL lock_timeout = '60s'",  # another broker may be about it
-            "SET LOCAL statement_timeout = '600s'",
-            "SET LOCAL idle_in_transaction_session_timeout = 0",
-            f"SELECT pg_advisory_xact_lock({MIGRATING})",
-        )
+        migrate(self._engine, *ALONE)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -120,9 +115,21 @@ class PostgresStore:
         return psycopg.connect(**{**arguments, **_connect_args(self._engine.url), "autocommit": True})
 
 
+def postgres_engine(url: URL) -> Engine:
+    """Return connections to a server, given with the driver's name."""
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=CONNECTION_WAIT_S,
+        pool_pre_ping=True,
+        connect_args=_connect_args(url),
+    )
+
+
 def _connect_args(url: URL) -> dict[str, Any]:
     """Return the driver's arguments; what the URL says of the same goes first."""
     options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
-    own = {"application_name": "accelpool broker", **LINK}
+    own = {"application_name": APPLICATION, **LINK}
     made: dict[str, Any] = {name: value for name, value in own.items() if name not in url.query}
     return {**made, "options": f"{options} {url.query.get('options', '')}".strip()}

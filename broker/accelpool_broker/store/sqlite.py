@@ -33,7 +33,7 @@ class SqliteStore:
     is_shared = False
 
     def __init__(self, path: Path | None) -> None:
-        self._engine = _engine(path)
+        self._engine = sqlite_engine(path)
         self._writer = threading.Lock()
         # In memory there is one connection, which readers and writers share.
         self._reader = self._writer if path is None else None
@@ -64,7 +64,8 @@ class SqliteStore:
         self._engine.dispose()
 
 
-def _engine(path: Path | None) -> Engine:
+def sqlite_engine(path: Path | None) -> Engine:
+    """Return connections to a file, or to memory alone."""
     if path is None:
         engine = create_engine(
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
@@ -85,7 +86,7 @@ def _engine(path: Path | None) -> Engine:
 @functools.cache
 def _newest_form() -> bytes:
     """Return an empty database's bytes: each in memory is new, but only the first has to be migrated."""
-    engine = _engine(None)
+    engine = sqlite_engine(None)
     migrate(engine)
     connection = engine.raw_connection()
     try:

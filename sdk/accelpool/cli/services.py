@@ -1,4 +1,4 @@
-"""`accelpool broker` and `accelpool node`: this process becomes one, with all the options that it knows."""
+"""`accelpool broker`, `node`, `backup`, `restore`: this process becomes one, with all the options of that."""
 
 from __future__ import annotations
 
@@ -26,10 +26,23 @@ class NodeCommands(TyperGroup):
 
 def broker(context: typer.Context) -> None:
     """Run a broker in the foreground; `accelpool broker --help` shows its options."""
-    arguments = context.args
-    if not any(argument.split("=")[0] == "--state-dir" for argument in arguments):
-        arguments = ["--state-dir", str(CliSettings.from_environment().state_dir / "broker"), *arguments]
-    become("broker", "accelpool_broker", arguments)
+    become("broker", "accelpool_broker", _with_state_dir(context.args))
+
+
+def backup(context: typer.Context) -> None:
+    """Write all that makes the pool to a file, while its brokers run: `accelpool backup FILE`."""
+    become("backup", "accelpool_broker.backup", ["save", *_with_state_dir(context.args)], extra="broker")
+
+
+def restore(context: typer.Context) -> None:
+    """Fill a new broker's empty database from such a file: `accelpool restore FILE`."""
+    become("restore", "accelpool_broker.backup", ["restore", *_with_state_dir(context.args)], extra="broker")
+
+
+def _with_state_dir(arguments: list[str]) -> list[str]:
+    if any(argument.split("=")[0] == "--state-dir" for argument in arguments):
+        return arguments
+    return ["--state-dir", str(CliSettings.from_environment().state_dir / "broker"), *arguments]
 
 
 def become(command: str, module: str, arguments: list[str], *, extra: str = "") -> None:

@@ -1,0 +1,39 @@
+"""What a restored database must not allow twice.
+
+Between a backup and its restore the pool went on. Nodes have heard of grants, and clients hold lease tokens,
+of which the restored database knows nothing; what was used up since may be offered again.
+
+    devices      epochs jump, beyond all that can have been granted since: what is granted from now on
+                 outdates every lease token that the database does not know
+    nodes        revisions jump, so that no agent takes old work for what it has been told already; without
+                 the key that they know nodes have to register again, which ends their leases
+    counters     jump likewise: no broker takes the database for one that it remembers
+    join tokens  that are not used end now: they may have been used since
+    leases       that are open stay so, until their nodes or clients say otherwise; the time since the backup
+                 is not charged
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, update
+
+from accelpool_broker.models import AuditEntry, Counter, Device, JoinToken, Lease, LeaseState, Node
+
+JUMP = 1 << 32
+
+
+def fence(connection: Connection, *, now: float, is_key_kept: bool) -> None:
+    """Make a database that was just restored safe to be used."""
+    connection.execute(update(Device).values(epoch=Device.epoch + JUMP))
+    connection.execute(update(Node).values(revision=Node.revision + JUMP))
+    if not is_key_kept:
+        connection.execute(update(Node).values(boot_id=""))
+    connection.execute(update(Counter).values(value=Counter.value + JUMP))
+    connection.execute(
+        update(JoinToken)
+        .where(JoinToken.used_at.is_(None), JoinToken.expires_at > now)
+        .values(expires_at=now)
+    )
+    connection.execute(update(Lease).where(Lease.state == LeaseState.ACTIVE).values(charged_at=now))
+    entry = {"account": "", "token": "", "address": "", "action": "restore", "object": "/", "outcome": "done"}
+    connection.execute(insert(AuditEntry).values(at=now, count=1, **entry))
