@@ -32,6 +32,7 @@ from accelpool.errors import (
 from accelpool.lease_request import LeaseRequest
 from accelpool.records import LeaseRecord
 from accelpool.rest import Answer, RestClient
+from accelpool_wire import traces
 
 POLL_S = 25.0
 SAY_AFTER_S = 5.0
@@ -161,8 +162,11 @@ class Acquisition:
         return self.rest.request("GET", path, params={"wait_s": wait_s}, wait_s=wait_s, retry_s=RETRY_S)
 
     def _take(self, answer: Answer) -> LeaseRecord:
-        self.record = lease_record(answer.body)
-        return self.record
+        self.record = record = lease_record(answer.body)
+        if record.state == "queued":
+            why: traces.Attributes = {"accelpool.lease": record.id, "accelpool.wait.reason": record.reason}
+            traces.note("queued", {**why, "accelpool.wait.position": record.position or 0})
+        return record
 
     def _say_why(self, now: float) -> None:
         """Say why it waits, once it has waited for a while and whenever the reason changes."""
