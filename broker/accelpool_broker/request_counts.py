@@ -18,7 +18,7 @@ def register(app: Flask, meter: Meter) -> None:
         g.began_at = time.monotonic()
 
     def count(answer: Response) -> Response:
-        method, route = _named()
+        method, route = named()
         meter.requests.labels(method, route, answer.status_code).inc()
         meter.answers.labels(method, route).observe(time.monotonic() - g.began_at)
         if problem := g.pop("problem", None):
@@ -29,7 +29,7 @@ def register(app: Flask, meter: Meter) -> None:
     app.after_request(count)
 
 
-def _named() -> tuple[str, str]:
+def named() -> tuple[str, str]:
     """Return method and route, such as `/leases/{id}`; of what has no route a client chose both."""
     rule = request.url_rule
     if rule is None:
