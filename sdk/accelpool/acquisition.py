@@ -164,7 +164,10 @@ class Acquisition:
     def _take(self, answer: Answer) -> LeaseRecord:
         self.record = record = lease_record(answer.body)
         if record.state == "queued":
-            why: traces.Attributes = {"accelpool.lease": record.id, "accelpool.wait.reason": record.reason}
+            why: traces.Attributes = {
+                "accelpool.lease": record.id,
+                "accelpool.wait.reason": record.reason or "",
+            }
             traces.note("queued", {**why, "accelpool.wait.position": record.position or 0})
         return record
 

@@ -22,7 +22,6 @@ from opentelemetry.util.types import Attributes
 from accelpool.device_clock import DeviceClock
 from accelpool.errors import error_for
 from accelpool_wire import messages as m
-from accelpool_wire.codes import ErrorCode
 from accelpool_wire.traces import ERROR_TYPE
 
 WORDS = re.compile(r"(?<!^)(?=[A-Z])")
@@ -150,7 +149,6 @@ def name_of(message: m.Message) -> str:
 def failed(span: Span, error: BaseException) -> None:
     """End a span with the error that ended what it is about."""
     code = getattr(error, "code", None)
-    is_known = code in ErrorCode._value2member_map_
-    span.set_attribute(ERROR_TYPE, ErrorCode(code).name if is_known else type(error).__qualname__)
+    span.set_attribute(ERROR_TYPE, type(error).__qualname__ if code is None else str(code))
     span.set_status(Status(StatusCode.ERROR, str(error)))
     span.end()

@@ -188,8 +188,9 @@ class TracedConnection:
             self._collect()
             if len(self._followed) >= MOST_FOLLOWED:
                 return None
-        is_launch = isinstance(message, m.EnqueueNDRangeKernel)
-        kernel = self._kernels.get(message.kernel, "") if is_launch else ""
+        kernel = ""
+        if isinstance(message, m.EnqueueNDRangeKernel):
+            kernel = self._kernels.get(message.kernel, "")
         return self._spans.command(message, place, kernel, nbytes)
 
     def _follow(self, event: int, command: Command) -> None:

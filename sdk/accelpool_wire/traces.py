@@ -91,9 +91,7 @@ def sampled_parent(header: str | None) -> Context | None:
 
 
 @contextmanager
-def _span(
-    tracer: Tracer, name: str, attributes: Attributes | None, *, is_client: bool
-) -> Iterator[Span]:
+def _span(tracer: Tracer, name: str, attributes: Attributes | None, *, is_client: bool) -> Iterator[Span]:
     from opentelemetry.trace import SpanKind
 
     kind = SpanKind.CLIENT if is_client else SpanKind.INTERNAL

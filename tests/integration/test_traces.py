@@ -104,7 +104,9 @@ def test_a_broker_exports_what_a_sampled_client_asked_and_nothing_else(tmp_path,
         token = {"Authorization": f"Bearer {broker.tokens['user']}"}
         hostile = ["x", SAMPLED + "-" * 4000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01", SAMPLED[:-1] + "0"]
         for header in hostile:
-            assert requests.get(f"{broker.url}/devices", headers={**token, "traceparent": header}, timeout=9).ok
+            assert requests.get(
+                f"{broker.url}/devices", headers={**token, "traceparent": header}, timeout=9
+            ).ok
         requests.get(f"{broker.url}/devices", headers={"traceparent": SAMPLED}, timeout=9)
         assert requests.get(f"{broker.url}/leases", headers={**token, "traceparent": SAMPLED}, timeout=9).ok
     finally:
