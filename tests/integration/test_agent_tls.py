@@ -163,29 +163,33 @@ def stranger(stream, certificate, secret):
     return secured
 
 
-def end_of_newest_session(broker, node, began):
-    return broker.wait_for_report(lambda report: report["ended"], began)["ended"]
+def end_of_session_of(broker, lease):
+    """Return how the one session of a lease was reported to have ended."""
+
+    def of_lease(report):
+        return [one for one in report["ended"] if one["lease"] == lease]
+
+    (ended,) = of_lease(broker.wait_for_report(of_lease))
+    return ended
 
 
 def test_whoever_takes_over_the_connection_does_not_get_the_session(broker, node):
-    began = len(broker.reports)
     stream, answer = introduced(node, hello(broker.token("L4", "2")))
     assert isinstance(answer, m.Handover)
     with stranger(stream, answer.certificate.hex(), os.urandom(32)) as secured:
         assert secured.recv(1) == b""
-    (ended,) = end_of_newest_session(broker, node, began)
+    ended = end_of_session_of(broker, "L4")
     assert "does not know its secret" in ended["detail"]
 
 
 def test_a_connection_in_the_clear_after_the_handing_over_is_no_session(broker, node):
-    began = len(broker.reports)
     stream, answer = introduced(node, hello(broker.token("L5", "2")))
     with stream:
         stream.settimeout(LIMIT_S)
         stream.sendall(answer.secret + frame(m.Sync()))
         with contextlib.suppress(ConnectionError):
             assert len(stream.recv(1 << 16)) <= 64  # an alert, if anything
-    (ended,) = end_of_newest_session(broker, node, began)
+    ended = end_of_session_of(broker, "L5")
     assert "TLS handshake failed" in ended["detail"]
 
 
@@ -207,10 +211,9 @@ def test_every_worker_and_session_has_secrets_of_its_own(broker, node):
 
 
 def test_a_client_that_leaves_after_the_handing_over_ends_its_session(broker, node):
-    began = len(broker.reports)
     stream, _ = introduced(node, hello(broker.token("L8", "3")))
     stream.close()
-    (ended,) = end_of_newest_session(broker, node, began)
+    ended = end_of_session_of(broker, "L8")
     assert ended["cause"] == "disconnected"
 
 
