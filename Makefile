@@ -122,7 +122,7 @@ screenshots: setup
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
-		--extra broker --extra node --extra intel --extra demo --extra plots --group dev pyproject.toml -o requirements.lock
+		--extra broker --extra node --extra intel --extra demo --extra plots --extra otel --group dev pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf .venv .devices .pycuda .fuzz build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -26,6 +26,7 @@ from accelpool_broker.settings import Settings
 from accelpool_broker.state_dir import StateDirError
 from accelpool_broker.store import DatabaseUrlError
 from accelpool_broker.timer import Timer
+from accelpool_broker.trace_export import exporting
 from accelpool_wire import logs
 from accelpool_wire.errors import Invalid, Unavailable
 from accelpool_wire.open_files import allow_open_files
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         node_requests_per_s=given.node_requests_per_s,
     )
     try:
-        return _serve(settings, given.state_dir, _tls(given))
+        with exporting(os.environ):
+            return _serve(settings, given.state_dir, _tls(given))
     except (
         server.ListenError,
         server.CertificateError,

@@ -38,6 +38,7 @@ from accelpool.progress_reports import FIRST_S, current_report
 from accelpool.queue_progress import LOOK_S, QueueProgress
 from accelpool.records import LeaseRecord
 from accelpool.rest import Answer, RestClient
+from accelpool_wire import traces
 
 POLL_S = 25.0
 SAY_AFTER_S = 5.0
@@ -224,8 +225,14 @@ class Acquisition:
         return self.rest.request("GET", path, params={"wait_s": wait_s}, wait_s=wait_s, retry_s=RETRY_S)
 
     def _take(self, answer: Answer) -> LeaseRecord:
-        self.record = lease_record(answer.body)
-        return self.record
+        self.record = record = lease_record(answer.body)
+        if record.state == "queued":
+            why: traces.Attributes = {
+                "accelpool.lease": record.id,
+                "accelpool.wait.reason": record.reason or "",
+            }
+            traces.note("queued", {**why, "accelpool.wait.position": record.position or 0})
+        return record
 
     def _known(self) -> LeaseRecord:
         assert self.record is not None

@@ -31,6 +31,8 @@ from accelpool.session import Session
 from accelpool.session_devices import session_devices
 from accelpool.settings import Settings, token_now
 from accelpool.spanning import spanning
+from accelpool.traced_sessions import traced
+from accelpool_wire import traces
 from accelpool_wire.client import Connection
 
 if TYPE_CHECKING:
@@ -197,10 +199,11 @@ class Broker:
         request = LeaseRequest(
             wait_s=wait_seconds(wait), starts_at=known.starts_at.timestamp(), client=client_name()
         )
-        active = Acquisition(
+        acquisition = Acquisition(
             rest=self._rest, request=request, record=record, is_insecure=self._is_insecure
-        ).join()
-        return Context._over_session(self._open(active, request.client, on_notice))
+        )
+        with traces.span("accelpool.acquire"):
+            return Context._over_session(self._open(acquisition.join(), request.client, on_notice))
 
     def _session_for(self, devices: Sequence[Device]) -> Session:
         """Return an open session on the pool's devices, one of this process where there is one already."""
@@ -218,12 +221,13 @@ class Broker:
     def _lease_session(self, request: LeaseRequest, on_notice: OnNotice | None = None) -> Session:
         """Return an open session on the devices of a lease of its own."""
         acquisition = self._acquisition(request)
-        record = acquisition.run()
-        try:
-            return self._open(record, request.client, on_notice)
-        except BaseException:
-            acquisition.withdraw()
-            raise
+        with traces.span("accelpool.acquire"):
+            record = acquisition.run()
+            try:
+                return self._open(record, request.client, on_notice)
+            except BaseException:
+                acquisition.withdraw()
+                raise
 
     def _acquisition(self, request: LeaseRequest) -> Acquisition:
         self._check_open()
@@ -246,6 +250,7 @@ class Broker:
         connection: SessionConnection = opened[0]
         if len(opened) > 1:
             connection = spanning(record.endpoints, opened)
+        connection = traced(connection, record)
         lease = self._keeper.keep(record, connection, on_notice)
         session = Session(connection, lease, self._keeper, self._rest)
         told = [each.devices for each in opened]
@@ -260,7 +265,9 @@ class Broker:
         opened: list[Connection] = []
         try:
             for endpoint in record.endpoints:
-                opened.append(self._connect(endpoint, client))
+                address: traces.Attributes = {"server.address": endpoint.host, "server.port": endpoint.port}
+                with traces.part("accelpool.connect", address, is_client=True):
+                    opened.append(self._connect(endpoint, client))
                 if not opened[-1].devices:
                     raise RemoteProtocolError(f"node {endpoint.node} opened a session without a device")
         except BaseException:

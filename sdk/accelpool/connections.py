@@ -101,6 +101,10 @@ class SessionConnection(Protocol):
         """Return a built program's binaries."""
         ...
 
+    def watch(self, events: Iterable[int]) -> None:
+        """Ask to be told when events are complete, without waiting."""
+        ...
+
     def wait_events(self, events: Iterable[int], timeout_s: float | None = None) -> list[m.EventDone]:
         """Wait until all events are complete or failed, and return how each ended."""
         ...

@@ -37,6 +37,7 @@ from accelpool.errors import (
     Unavailable,
     problem,
 )
+from accelpool_wire import traces
 from accelpool_wire.broker_tls import mistake
 from accelpool_wire.request_id import HEADER, new_request_id
 
@@ -131,7 +132,9 @@ class RestClient:
         while True:
             sent = self._headers
             try:
-                return self._once(method, path, json, form, params, headers, timeout_s + wait_s)
+                with traces.part(method, self._told(method, path), is_client=True):
+                    traced = {**(headers or {}), **traces.headers()}
+                    return self._once(method, path, json, form, params, traced, timeout_s + wait_s)
             except Unauthorized:
                 headers_now = {} if is_reread else _headers(self.reread())
                 if len(headers_now) < 2 or headers_now == sent:
@@ -262,6 +265,10 @@ class RestClient:
             raise ReadError(f"the answer of {where} to {method} {path} is not whole: {error}") from error
         except (requests.exceptions.RequestException, ValueError, OSError) as error:
             raise ConnectError(self._misunderstood(error) or f"{where} cannot be asked: {error}") from error
+
+    def _told(self, method: str, path: str) -> traces.Attributes:
+        """Return what a request's span says of it, by the conventions for HTTP."""
+        return {"http.request.method": method, "url.full": self.url + path}
 
     def _misunderstood(self, error: Exception) -> str:
         """Return what is wrong between client and broker about TLS, "" if nothing is."""

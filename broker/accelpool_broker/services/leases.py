@@ -21,6 +21,7 @@ from accelpool_broker.services.resizing import resize
 from accelpool_broker.services.tenants import check_priority
 from accelpool_broker.services.views import request_view, write_demand
 from accelpool_broker.store_queries import Transaction
+from accelpool_wire import traces
 from accelpool_wire.errors import (
     Conflict,
     LeaseExpired,
@@ -97,7 +98,7 @@ class Leases:
         tenant = caller.tenant_for(request.tenant, DEFAULT_TENANT)
         request = replace(request, tenant=tenant)
         kept_key = None if key is None else scoped_key(caller.account, key)
-        with self._pool.change() as change:
+        with traces.part("accelpool.change"), self._pool.change() as change:
             lease = self._repeated(change.tx, request, key, kept_key)
             if lease is None:
                 lease = self._queue(change, request, tenant, caller, kept_key, wait_s)
@@ -107,12 +108,13 @@ class Leases:
 
     def get(self, id: str, caller: Caller, *, wait_s: float = 0.0) -> SeenLease:
         """Return a lease; one that is queued only when it no longer is, or after `wait_s`."""
-        seen, is_early = self._pool.lease_waiters.poll(
-            id,
-            lambda: self._read(id, caller, wait_s),
-            is_news=lambda lease: lease.state != LeaseState.QUEUED,
-            wait_s=wait_s,
-        )
+        with traces.part("accelpool.wait"):
+            seen, is_early = self._pool.lease_waiters.poll(
+                id,
+                lambda: self._read(id, caller, wait_s),
+                is_news=lambda lease: lease.state != LeaseState.QUEUED,
+                wait_s=wait_s,
+            )
         return self._see_one(seen, is_early=is_early)
 
     def _read(self, id: str, caller: Caller, wait_s: float) -> Lease:

@@ -27,6 +27,7 @@ from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
 from accelpool_broker.store_queries import Transaction
 from accelpool_broker.waiters import Waiters
+from accelpool_wire import traces
 from accelpool_wire.errors import Unavailable
 
 LOSSES = (scheduler.Ending.NODE_SILENT, scheduler.Ending.NODE_RESTARTED, scheduler.Ending.NODE_STOPPED)
@@ -209,7 +210,7 @@ class Pool:
 
     def _schedule(self, change: Change) -> None:
         change.now = self.clock.now()
-        with self.meter.looks.time():
+        with self.meter.looks.time(), traces.part("accelpool.look"):
             decisions = self.look(change.picture(), change.now).decisions
         change.wake_at = decisions.wake_at
         for name in decisions.lost_nodes:

@@ -138,6 +138,13 @@ class SpanningConnection:
 
     # ---- events ------------------------------------------------------------------------------------------
 
+    def watch(self, events: Iterable[int]) -> None:
+        """Ask to be told when events are complete, without waiting."""
+        for number, watched in self._by_part(events).items():
+            part = self._parts[number]
+            with part.named():
+                part.connection.watch(watched)
+
     def wait_events(self, events: Iterable[int], timeout_s: float | None = None) -> list[m.EventDone]:
         """Wait until all events are complete or failed, and return how each ended.
 
@@ -145,10 +152,7 @@ class SpanningConnection:
             SessionLost: A session that has one of them ended: which node's.
         """
         handles = list(events)
-        by_part: dict[int, list[int]] = {}
-        with self._deciding:
-            for event in handles:
-                by_part.setdefault(self._router.part_of_event(event), []).append(event)
+        by_part = self._by_part(handles)
         self.flush()
         done: dict[int, m.EventDone] = {}
         for number, awaited in by_part.items():
@@ -157,6 +161,13 @@ class SpanningConnection:
                 ended = part.connection.wait_events(awaited, timeout_s)
             done.update(zip(awaited, ended, strict=True))
         return [done[event] for event in handles]
+
+    def _by_part(self, events: Iterable[int]) -> dict[int, list[int]]:
+        by_part: dict[int, list[int]] = {}
+        with self._deciding:
+            for event in events:
+                by_part.setdefault(self._router.part_of_event(event), []).append(event)
+        return by_part
 
     def event_state(self, event: int) -> m.EventDone | None:
         """Return how an event ended if that is known here, without asking."""

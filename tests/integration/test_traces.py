@@ -1,0 +1,116 @@
+"""Traces, from a client's call through the broker to the device."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+from opentelemetry import trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import accelpool as cl
+
+from .test_broker_process import Broker
+
+SAXPY = "__kernel void twice(__global float *x) { x[get_global_id(0)] *= 2; }"
+SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def spans(monkeypatch):
+    """What the process exports; its provider is set for the test alone."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    yield exporter
+    provider.shutdown()
+
+
+def work(pool):
+    with cl.connect(pool.url, pool.token) as broker, broker.acquire(wait=10) as ctx:
+        queue = cl.CommandQueue(ctx)
+        program = cl.Program(ctx, SAXPY).build()
+        buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 1024)
+        program.twice(queue, (256,), None, buffer)
+        queue.finish()
+        cl.enqueue_copy(queue, np.empty(256, np.float32), buffer)
+
+
+def parent_of(span, found):
+    return next((each for each in found if span.parent and each.context.span_id == span.parent.span_id), None)
+
+
+def test_one_trace_leads_from_the_acquisition_to_the_kernel_on_its_device(null_pool, spans):
+    work(null_pool)
+    found = spans.get_finished_spans()
+    by_name = {span.name: span for span in found}
+    assert {
+        "accelpool.acquire", "accelpool.connect", "POST", "accelpool.build", "accelpool.finish",
+        "accelpool.launch twice", "accelpool.device twice", "accelpool.read_buffer",
+    } <= by_name.keys()  # fmt: skip
+    assert len({span.context.trace_id for span in found}) == 1
+    launch, device = by_name["accelpool.launch twice"], by_name["accelpool.device twice"]
+    assert parent_of(device, found) is launch
+    assert parent_of(launch, found) is by_name["accelpool.acquire"]
+    assert launch.start_time <= device.start_time <= device.end_time <= launch.end_time
+    assert device.attributes["accelpool.clock.error_ns"] >= 0
+
+
+def test_a_client_without_a_provider_makes_no_spans(null_pool):
+    with cl.connect(null_pool.url, null_pool.token) as broker, broker.acquire(wait=10) as ctx:
+        assert type(ctx._session.connection).__module__ == "accelpool_wire.client"
+
+
+@pytest.fixture
+def collector():
+    """A collector's URL, and what it was sent."""
+    names = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                import gzip
+
+                body = gzip.decompress(body)
+            told = ExportTraceServiceRequest.FromString(body)
+            for resource in told.resource_spans:
+                for scope in resource.scope_spans:
+                    names.extend(scope.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", names
+        server.shutdown()
+        thread.join()
+
+
+def test_a_broker_exports_what_a_sampled_client_asked_and_nothing_else(tmp_path, monkeypatch, collector):
+    url, spans = collector
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+    broker = Broker(tmp_path / "state")
+    try:
+        import requests
+
+        token = {"Authorization": f"Bearer {broker.tokens['user']}"}
+        hostile = ["x", SAMPLED + "-" * 4000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01", SAMPLED[:-1] + "0"]
+        for header in hostile:
+            assert requests.get(
+                f"{broker.url}/devices", headers={**token, "traceparent": header}, timeout=9
+            ).ok
+        requests.get(f"{broker.url}/devices", headers={"traceparent": SAMPLED}, timeout=9)
+        assert requests.get(f"{broker.url}/leases", headers={**token, "traceparent": SAMPLED}, timeout=9).ok
+    finally:
+        broker.stop()
+    assert [span.name for span in spans] == ["GET /leases"]
+    assert spans[0].trace_id.hex() == SAMPLED.split("-")[1]
+    assert spans[0].parent_span_id.hex() == SAMPLED.split("-")[2]
