@@ -1,5 +1,6 @@
 """Traces, from a client's call through the broker to the device."""
 
+import asyncio
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -12,6 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import accelpool as cl
+from accelpool import aio
 
 from .test_broker_process import Broker
 
@@ -57,6 +59,25 @@ def test_one_trace_leads_from_the_acquisition_to_the_kernel_on_its_device(null_p
     assert parent_of(launch, found) is by_name["accelpool.acquire"]
     assert launch.start_time <= device.start_time <= device.end_time <= launch.end_time
     assert device.attributes["accelpool.clock.error_ns"] >= 0
+
+
+def test_asyncio_makes_the_same_span_of_an_acquisition_with_all_within_it(null_pool, spans):
+    async def main():
+        with cl.connect(null_pool.url, null_pool.token) as broker:
+            async with aio.acquire(broker=broker, wait=10) as ctx:
+                queue = cl.CommandQueue(ctx)
+                buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 1024)
+                await cl.enqueue_copy(queue, buffer, np.zeros(256, np.float32), is_blocking=False)
+
+    asyncio.run(main())
+    found = spans.get_finished_spans()
+    (acquiring,) = (span for span in found if span.name == "accelpool.acquire")
+    assert acquiring.parent is None
+    assert {span.context.trace_id for span in found} == {acquiring.context.trace_id}
+    within = [span for span in found if span.name in ("POST", "accelpool.connect")]
+    assert len(within) >= 2
+    assert all(parent_of(span, found) is acquiring for span in within)
+    assert "accelpool.write_buffer" in {span.name for span in found}
 
 
 def test_a_client_without_a_provider_makes_no_spans(null_pool):

@@ -24,6 +24,7 @@ from accelpool.demand import Demand
 from accelpool.records import LeaseRecord
 from accelpool.rest import Answer
 from accelpool.session import Session
+from accelpool_wire import traces
 
 
 class Acquiring:
@@ -58,12 +59,13 @@ class Acquiring:
         def open_session() -> Session:
             return broker._open(record, request.client, options.get("on_notice"))
 
-        try:
-            record = await granted(acquisition)
-            session = await Threads.LONG.make(open_session, Session.close)
-        except BaseException:
-            await asyncio.shield(Threads.LONG.run(acquisition.withdraw))  # also if cancelled again
-            raise
+        with traces.span("accelpool.acquire"):
+            try:
+                record = await granted(acquisition)
+                session = await Threads.LONG.make(open_session, Session.close)
+            except BaseException:
+                await asyncio.shield(Threads.LONG.run(acquisition.withdraw))  # also if cancelled again
+                raise
         return Context._over_session(session)
 
 
