@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -127,12 +128,12 @@ class RestClient:
             TransportError: The broker could not be reached in time.
             RemoteProtocolError: What answered is no broker.
         """
-        began_at, pause_s, is_reread = self.clock(), PAUSE_S, False
+        began_at, pause_s, is_reread, resends = self.clock(), PAUSE_S, False, 0
         headers = {HEADER: new_request_id(), **(headers or {})}
         while True:
             sent = self._headers
             try:
-                with traces.part(method, self._told(method, path), is_client=True):
+                with traces.part(method, self._told(method, path, resends), is_client=True):
                     traced = {**(headers or {}), **traces.headers()}
                     return self._once(method, path, json, form, params, traced, timeout_s + wait_s)
             except Unauthorized:
@@ -148,6 +149,7 @@ class RestClient:
                     raise
                 self.sleep(pause)
                 pause_s = min(PAUSE_MAX_S, 2 * pause_s)
+            resends += 1
 
     def pages(self, path: str, params: Mapping[str, str | int | float] | None = None) -> list[dict[str, Any]]:
         """Return all items of a list, page after page.
@@ -221,6 +223,7 @@ class RestClient:
         timeout_s: float,
     ) -> Answer:
         response = self._send(method, path, json, form, params, headers, timeout_s)
+        traces.tell({"http.response.status_code": response.status_code})
         return self._read(response, f"{method} {self.url}{path}")
 
     def _send(
@@ -266,9 +269,16 @@ class RestClient:
         except (requests.exceptions.RequestException, ValueError, OSError) as error:
             raise ConnectError(self._misunderstood(error) or f"{where} cannot be asked: {error}") from error
 
-    def _told(self, method: str, path: str) -> traces.Attributes:
+    def _told(self, method: str, path: str, resends: int) -> traces.Attributes:
         """Return what a request's span says of it, by the conventions for HTTP."""
-        return {"http.request.method": method, "url.full": self.url + path}
+        broker = urlsplit(self.url)
+        told: traces.Attributes = {
+            "http.request.method": method,
+            "url.full": self.url + path,
+            "server.address": broker.hostname or "",
+            "server.port": broker.port or (443 if broker.scheme == "https" else 80),
+        }
+        return told | ({"http.request.resend_count": resends} if resends else {})
 
     def _misunderstood(self, error: Exception) -> str:
         """Return what is wrong between client and broker about TLS, "" if nothing is."""

@@ -19,6 +19,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import Attributes
 
+from accelpool.constants import status_code
 from accelpool.device_clock import DeviceClock
 from accelpool.errors import error_for
 from accelpool_wire import messages as m
@@ -149,6 +150,6 @@ def name_of(message: m.Message) -> str:
 def failed(span: Span, error: BaseException) -> None:
     """End a span with the error that ended what it is about."""
     code = getattr(error, "code", None)
-    span.set_attribute(ERROR_TYPE, type(error).__qualname__ if code is None else str(code))
+    span.set_attribute(ERROR_TYPE, type(error).__qualname__ if code is None else status_code.to_string(code, "%s"))
     span.set_status(Status(StatusCode.ERROR, str(error)))
     span.end()

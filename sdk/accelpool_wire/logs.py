@@ -19,11 +19,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from accelpool_wire import request_id
+from accelpool_wire import request_id, traces
 from accelpool_wire.errors import Invalid, ProblemError
 
 VARIABLE = "ACCELPOOL_LOG_FORMAT"
-FIELDS = ("request_id", "account", "lease", "session", "node", "method", "route", "status", "duration_ms")
+FIELDS = (
+    "request_id", "trace_id", "account", "lease", "session", "node", "method", "route", "status", "duration_ms",
+)  # fmt: skip
 MAX_FIELD = 200  # characters
 INDENT = "    "
 
@@ -115,6 +117,7 @@ class JsonFormatter(logging.Formatter):
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """Return the fields that a record has, strings of a bounded length."""
-    given = {"request_id": request_id.current.get()} | record.__dict__
+    here = {"request_id": request_id.current.get(), "trace_id": traces.trace_id()}
+    given = here | record.__dict__
     told = {name: given[name] for name in FIELDS if given.get(name)}
     return {name: value[:MAX_FIELD] if isinstance(value, str) else value for name, value in told.items()}

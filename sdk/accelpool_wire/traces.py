@@ -67,6 +67,21 @@ def note(name: str, attributes: Attributes | None = None) -> None:
         trace.get_current_span().add_event(name, attributes)
 
 
+def tell(attributes: Attributes) -> None:
+    """Have the span that is current say more, if that is sampled."""
+    if is_sampled():
+        from opentelemetry import trace
+
+        trace.get_current_span().set_attributes(attributes)
+
+
+def trace_id() -> str:
+    """Return the id of the trace that this thread is in, as hexadecimal digits; "" for none."""
+    trace = sys.modules.get("opentelemetry.trace")
+    found = trace and trace.get_current_span().get_span_context()
+    return f"{found.trace_id:032x}" if found and found.is_valid else ""
+
+
 def headers() -> dict[str, str]:
     """Return the headers that tell a peer of the span that is current; none if it is not sampled."""
     carrier: dict[str, str] = {}

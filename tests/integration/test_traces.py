@@ -80,6 +80,55 @@ def test_asyncio_makes_the_same_span_of_an_acquisition_with_all_within_it(null_p
     assert "accelpool.write_buffer" in {span.name for span in found}
 
 
+def test_a_request_says_whom_it_asked_and_what_was_answered(null_pool, spans):
+    with cl.connect(null_pool.url, null_pool.token) as broker, broker.acquire(wait=10):
+        pass
+    post = next(span for span in spans.get_finished_spans() if span.name == "POST")
+    assert null_pool.url.endswith(f"{post.attributes['server.address']}:{post.attributes['server.port']}")
+    assert post.attributes["http.response.status_code"] == 201
+    assert "http.request.resend_count" not in post.attributes
+
+
+def test_a_command_that_failed_has_the_name_of_its_error(null_pool, spans):
+    with cl.connect(null_pool.url, null_pool.token) as broker, broker.acquire(wait=10) as ctx:
+        cause = cl.UserEvent(ctx)
+        queue = cl.CommandQueue(ctx)
+        buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 1024)
+        filled = cl.enqueue_fill_buffer(queue, buffer, np.uint8(0), 0, 1024, wait_for=[cause])
+        cause.set_status(-5)
+        with pytest.raises(cl.Error):
+            filled.wait()
+    (fill,) = (span for span in spans.get_finished_spans() if span.name == "accelpool.fill_buffer")
+    assert fill.attributes["error.type"] == "EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST"
+    assert not fill.status.is_ok
+
+
+@pytest.mark.opencl
+def test_a_kernels_span_is_within_its_launch_on_a_real_device(opencl_pool, spans):
+    work(opencl_pool)
+    found = spans.get_finished_spans()
+    by_name = {span.name: span for span in found}
+    launch, device = by_name["accelpool.launch twice"], by_name["accelpool.device twice"]
+    assert parent_of(device, found) is launch
+    assert launch.start_time <= device.start_time < device.end_time <= launch.end_time
+
+
+def test_commands_on_each_of_several_nodes_have_their_times_there(two_node_pool, spans):
+    with (
+        cl.connect(two_node_pool.url, two_node_pool.token) as broker,
+        broker.acquire("any", count=4, wait=10) as ctx,
+    ):
+        for device in ctx.devices:
+            queue = cl.CommandQueue(ctx, device)
+            buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 1024)
+            cl.enqueue_fill_buffer(queue, buffer, np.uint8(0), 0, 1024)
+            queue.finish()
+        names = {device.name for device in ctx.devices}
+    ran = [span for span in spans.get_finished_spans() if span.name == "accelpool.device fill_buffer"]
+    assert len(ran) == 4
+    assert {span.attributes["accelpool.device"] for span in ran} == names
+
+
 def test_a_client_without_a_provider_makes_no_spans(null_pool):
     with cl.connect(null_pool.url, null_pool.token) as broker, broker.acquire(wait=10) as ctx:
         assert type(ctx._session.connection).__module__ == "accelpool_wire.client"
