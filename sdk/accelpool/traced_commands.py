@@ -150,6 +150,8 @@ def name_of(message: m.Message) -> str:
 def failed(span: Span, error: BaseException) -> None:
     """End a span with the error that ended what it is about."""
     code = getattr(error, "code", None)
-    span.set_attribute(ERROR_TYPE, type(error).__qualname__ if code is None else status_code.to_string(code, "%s"))
+    span.set_attribute(
+        ERROR_TYPE, type(error).__qualname__ if code is None else status_code.to_string(code, "%s")
+    )
     span.set_status(Status(StatusCode.ERROR, str(error)))
     span.end()

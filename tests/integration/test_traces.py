@@ -1,7 +1,10 @@
 """Traces, from a client's call through the broker to the device."""
 
 import asyncio
+import json
+import os
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -15,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import accelpool as cl
 from accelpool import aio
 
+from ..conftest import Pool, running
 from .test_broker_process import Broker
 
 SAXPY = "__kernel void twice(__global float *x) { x[get_global_id(0)] *= 2; }"
@@ -184,3 +188,59 @@ def test_a_broker_exports_what_a_sampled_client_asked_and_nothing_else(tmp_path,
     assert [span.name for span in spans] == ["GET /leases"]
     assert spans[0].trace_id.hex() == SAMPLED.split("-")[1]
     assert spans[0].parent_span_id.hex() == SAMPLED.split("-")[2]
+
+
+@pytest.mark.opencl
+def test_one_trace_leads_from_the_call_through_the_broker_to_the_kernel(
+    tmp_path, monkeypatch, collector, spans
+):
+    url, exported = collector
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+    with contextmanager(running)(Pool(folder=tmp_path, log_format="json")) as pool:
+        work(pool)
+    here = spans.get_finished_spans()
+    acquiring = next(span for span in here if span.name == "accelpool.acquire")
+    post = next(span for span in here if span.name == "POST")
+    kernel = next(span for span in here if span.name == "accelpool.device twice")
+    assert parent_of(post, here) is acquiring
+    assert parent_of(parent_of(kernel, here), here) is acquiring
+    answer = next(span for span in exported if span.name == "POST /leases")
+    change = next(span for span in exported if span.name == "accelpool.change")
+    assert answer.parent_span_id.hex() == f"{post.context.span_id:016x}"
+    assert change.trace_id.hex() == f"{kernel.context.trace_id:032x}"
+    lines = [
+        json.loads(line) for line in (tmp_path / "broker.log").read_text().splitlines() if line[:1] == "{"
+    ]
+    told = [
+        line["trace_id"] for line in lines if line.get("route") == "/leases" and line.get("method") == "POST"
+    ]
+    assert told == [f"{kernel.context.trace_id:032x}"]
+
+
+def test_beyond_the_bound_of_followed_commands_they_go_without_a_span(null_pool, spans, monkeypatch):
+    monkeypatch.setattr("accelpool.traced_connection.MOST_FOLLOWED", 4)
+    with cl.connect(null_pool.url, null_pool.token) as broker, broker.acquire(wait=10) as ctx:
+        cause = cl.UserEvent(ctx)
+        queue = cl.CommandQueue(ctx)
+        buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 1024)
+        for _ in range(9):
+            cl.enqueue_fill_buffer(queue, buffer, np.uint8(0), 0, 1024, wait_for=[cause])
+        cause.set_status(cl.command_execution_status.COMPLETE)
+        queue.finish()
+        cl.enqueue_fill_buffer(queue, buffer, np.uint8(0), 0, 1024)
+        queue.finish()
+    assert [span.name for span in spans.get_finished_spans()].count("accelpool.fill_buffer") == 5
+
+
+def test_a_forked_process_ends_none_of_its_parents_spans(null_pool, spans):
+    with cl.connect(null_pool.url, null_pool.token) as broker, broker.acquire(wait=10) as ctx:
+        queue = cl.CommandQueue(ctx)
+        buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 1024)
+        cl.enqueue_fill_buffer(queue, buffer, np.uint8(0), 0, 1024)
+        before = len(spans.get_finished_spans())
+        child = os.fork()
+        if child == 0:
+            os._exit(len(spans.get_finished_spans()) - before)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        queue.finish()
+    assert "accelpool.device fill_buffer" in {span.name for span in spans.get_finished_spans()}
