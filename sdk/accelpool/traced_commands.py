@@ -79,6 +79,8 @@ class SessionSpans:
             kernel: The name of the kernel, "" for none.
             nbytes: How much it brings from or to this machine, in bytes.
         """
+        if not self._is_sampled():
+            return None
         posted_ns, what = self._now_ns(), name_of(message)
         span = self._start(message, f"{what} {kernel}" if kernel else what, posted_ns)
         if span is None:
@@ -123,6 +125,11 @@ class SessionSpans:
         name = f"accelpool.device {command.target}"
         self._tracer.start_span(name, parent, attributes=attributes, start_time=start).end(end)
         return end
+
+    def _is_sampled(self) -> bool:
+        """Whether what begins now has a sampled parent; asked first, so that other launches pay little."""
+        current = trace.get_current_span().get_span_context()
+        return (current if current.is_valid else self._acquiring).trace_flags.sampled
 
     def _start(self, message: m.Message, name: str, start_ns: int | None = None) -> Span | None:
         parent, context = trace.get_current_span().get_span_context(), None

@@ -24,7 +24,8 @@ from accelpool_wire.errors import Invalid, ProblemError
 
 VARIABLE = "ACCELPOOL_LOG_FORMAT"
 FIELDS = (
-    "request_id", "trace_id", "account", "lease", "session", "node", "method", "route", "status", "duration_ms",
+    "request_id", "trace_id", "account", "lease", "session", "node", "method", "route", "status",
+    "duration_ms",
 )  # fmt: skip
 MAX_FIELD = 200  # characters
 INDENT = "    "

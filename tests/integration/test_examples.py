@@ -65,6 +65,14 @@ def test_curl_alone_filters_a_photograph(opencl_pool: Pool, tmp_path: Path) -> N
 
 
 @pytest.mark.opencl
+def test_the_example_of_traces_prints_a_kernels_time(opencl_pool: Pool, tmp_path: Path) -> None:
+    done = run(opencl_pool, tmp_path, sys.executable, str(EXAMPLES / "traces.py"))
+    assert done.returncode == 0, done.stderr
+    names = [line.partition(" ms  ")[2] for line in done.stdout.splitlines()]
+    assert {"accelpool.acquire", "accelpool.launch twice", "accelpool.device twice"} <= set(names)
+
+
+@pytest.mark.opencl
 def test_curl_trusts_a_pools_own_authority(secure_pool: Pool, tmp_path: Path) -> None:
     ca = {"ACCELPOOL_CA": secure_pool.ca}
     done = run(secure_pool, tmp_path, "sh", str(EXAMPLES / "curl.sh"), **ca)
