@@ -1,7 +1,7 @@
 """Trace a kernel: print the spans of what one lease came to, from asking for it to its kernel's time.
 
-    pip install 'accelpool[otel]'
-    python examples/traces.py
+pip install 'accelpool[otel]'
+python examples/traces.py
 """
 
 from __future__ import annotations
