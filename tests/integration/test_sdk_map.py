@@ -54,7 +54,9 @@ def test_results_come_in_the_chunks_order_whichever_device_has_them(two_contexts
 
 
 def test_all_devices_take_chunks_at_the_same_time(broker):
-    all_at_it = threading.Barrier(2, timeout=30)  # a device that had all chunks would wait for the other for ever
+    all_at_it = threading.Barrier(
+        2, timeout=30
+    )  # a device that had all chunks would wait for the other for ever
 
     def fill(chunk):
         all_at_it.wait()
