@@ -88,6 +88,7 @@ from accelpool.errors import (
     Error,
     LogicError,
     MemoryError,
+    PerformanceWarning,
     RepeatedKernelRetrieval,
     RuntimeError,
 )
@@ -238,6 +239,7 @@ __all__ = [
     "MemoryObject",
     "MemoryObjectHolder",
     "NannyEvent",
+    "PerformanceWarning",
     "Pipe",
     "Platform",
     "Program",

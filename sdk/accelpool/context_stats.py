@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from accelpool.connections import ConnectionStats
 from accelpool.notebook import table
 
-FEW_ROUND_TRIPS = 1000
-MOSTLY = 0.5
-
 
 @dataclass(frozen=True, kw_only=True)
 class CallStats:
@@ -89,20 +86,3 @@ class ContextStats:
         calls = [(call, f"{count:,}", f"{waited_s:.3f}") for call, count, waited_s in self.rows()]
         total = ("all", f"{self.round_trips:,}", f"{self.waited_s:.3f}")
         return table(caption, ("call", "round trips", "seconds"), [*calls, total])
-
-
-def advice(stats: ContextStats, lasted_s: float) -> str | None:
-    """Return a sentence for a program most of whose time went by on the network, None for others.
-
-    Args:
-        stats: What its session has cost.
-        lasted_s: How long the session has lasted, in seconds.
-    """
-    if stats.round_trips < FEW_ROUND_TRIPS or stats.network_s < MOSTLY * lasted_s:
-        return None
-    call, count = max(((row[0], row[1]) for row in stats.rows()), key=lambda row: row[1])
-    return (
-        f"of {lasted_s:.1f} s at least {stats.network_s:.1f} s went by on the network, "
-        f"in {stats.round_trips:,} round trips, {count:,} of them for {call}: "
-        "docs/sdk.md says under 'What waits and what does not' what costs none; ctx.stats has the numbers"
-    )

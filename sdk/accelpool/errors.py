@@ -73,6 +73,10 @@ class RepeatedKernelRetrieval(UserWarning):
     """Never given here, where getting a kernel again costs nothing; PyOpenCL warns with it."""
 
 
+class PerformanceWarning(UserWarning):
+    """Most of a program's time went by on the way to its devices, in round trips; once for each lease."""
+
+
 for _found in list(vars().values()):
     if isinstance(_found, type) and issubclass(_found, AccelpoolError):
         _found.__module__ = __name__
@@ -100,6 +104,7 @@ __all__ = [
     "LogicError",
     "MemoryError",
     "NotFound",
+    "PerformanceWarning",
     "ProblemError",
     "ProtocolError",
     "QuotaExceeded",

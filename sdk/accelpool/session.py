@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from accelpool.acquisition import ended, lease_record
 from accelpool.connections import SessionConnection
-from accelpool.context_stats import ContextStats, advice
+from accelpool.context_stats import ContextStats
 from accelpool.device import Device
 from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.progress_reports import ProgressKind, ProgressStep, ticking, upload_report
 from accelpool.rest import RestClient
+from accelpool.round_trip_watch import RoundTripWatch
 from accelpool.svm_places import SharedMemories
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead
@@ -27,8 +26,6 @@ from accelpool_wire.pending import Once, PendingRead
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
 ASK_TIMEOUT_S = 3.0
-
-log = logging.getLogger("accelpool")
 
 
 class Session:
@@ -46,7 +43,7 @@ class Session:
     """
 
     __slots__ = (
-        "__weakref__", "_keeper", "_opened_at", "_parting", "_reason", "_rest", "connection", "contexts",
+        "__weakref__", "_keeper", "_parting", "_reason", "_rest", "_watch", "connection", "contexts",
         "deferred", "devices", "is_closed", "lease", "new_handle", "reads", "release", "shared_memories",
         "unset_events",
     )  # fmt: skip
@@ -69,7 +66,9 @@ class Session:
         self._keeper = keeper
         self._rest = rest
         self._reason: ProblemError | None = None
-        self._opened_at = time.monotonic()
+        self._watch = RoundTripWatch(
+            lambda: ContextStats.of(connection.stats), lambda: connection.ask(m.Sync(), m.Done)
+        )
 
     @property
     def is_open(self) -> bool:
@@ -103,6 +102,7 @@ class Session:
         try:
             if self.deferred:
                 self._post_deferred()
+            self._watch.count()
             return self.connection.ask(message, answer)
         except SessionLost as error:
             self._raise_why(error)
@@ -131,6 +131,7 @@ class Session:
         try:
             if self.deferred:
                 self._post_deferred()
+            self._watch.count()
             pending = self.connection.read(message, into)
         except SessionLost as error:
             self._raise_why(error)
@@ -180,6 +181,7 @@ class Session:
     def wait_events(self, events: list[int]) -> list[m.EventDone]:
         """Wait until all events are complete or failed, and return how each ended."""
         try:
+            self._watch.count()
             return self.connection.wait_events(events)
         except SessionLost as error:
             self._raise_why(error)
@@ -207,18 +209,11 @@ class Session:
         """End the session and give the lease back. Closing twice is closing once."""
         if not self.is_closed:
             self.is_closed = True
-            self._advise()
             self._keeper.end(self.lease)
 
     def __del__(self) -> None:
         if not getattr(self, "is_closed", True):
             self._keeper.drop(self.lease)
-
-    def _advise(self) -> None:
-        """Say so if most of the session's time went by on the network."""
-        stats = ContextStats.of(self.connection.stats)
-        if (found := advice(stats, time.monotonic() - self._opened_at)) is not None:
-            log.warning("lease %s: %s", self.lease.record.id, found)
 
     def _raise_why(self, lost: SessionLost) -> NoReturn:
         """Raise why the session is over; that it was closed when its lease had failed is no reason."""

@@ -119,6 +119,19 @@ def test_a_ci_job_gives_its_device_back(opencl_pool: Pool, tmp_path: Path, toler
     assert leases_of(opencl_pool, "ci_job.py") == []
 
 
+@pytest.mark.opencl
+def test_the_chunks_of_a_map_are_computed_on_one_device_and_on_two(
+    two_node_opencl_pool: Pool, tmp_path: Path
+) -> None:
+    script = str(EXAMPLES / "map_chunks.py")
+    done = run(
+        two_node_opencl_pool, tmp_path, sys.executable, script, "--kind=cpu", "--chunks=6", "--steps=50"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "times as fast" in done.stdout
+    assert leases_of(two_node_opencl_pool, "map_chunks.py") == []
+
+
 def test_a_ci_job_without_a_device_says_so(null_pool: Pool, tmp_path: Path) -> None:
     done = run(null_pool, tmp_path, sys.executable, str(EXAMPLES / "ci_job.py"), "--kind=gpu")
     assert (done.returncode, done.stdout) == (2, "")

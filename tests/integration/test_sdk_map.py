@@ -53,6 +53,23 @@ def test_results_come_in_the_chunks_order_whichever_device_has_them(two_contexts
     assert told[-1] == (40, 40)
 
 
+def test_all_devices_take_chunks_at_the_same_time(broker):
+    all_at_it = threading.Barrier(
+        2, timeout=30
+    )  # a device that had all chunks would wait for the other for ever
+
+    def fill(chunk):
+        all_at_it.wait()
+        return np.empty_like(chunk)
+
+    with broker.acquire(wait=10) as one, broker.acquire(wait=10) as two:
+        chunks = [np.arange(1000, dtype=np.int32)] * 10
+        found = cl.map(SAME, chunks, over=(one, two), fill=fill, in_flight=1)
+        assert len(list(found)) == 10
+        size = chunks[0].nbytes
+        assert [context.stats.bytes_received // size for context in (one, two)] == [5, 5]
+
+
 @pytest.mark.opencl
 def test_unordered_results_are_the_same_ones(two_contexts):
     found = cl.map(ADD, chunks_of(20), over=two_contexts, fill=like, unordered=True)

@@ -4,8 +4,9 @@ import socket
 
 import pytest
 
-from accelpool.context_stats import CallStats, ContextStats, advice
+from accelpool.context_stats import CallStats, ContextStats
 from accelpool.records import LeaseRecord, ShareRecord
+from accelpool.round_trip_watch import RoundTripWatch, finding
 from accelpool.testing import FakeConnection, fake_context, fake_spanning_context
 from accelpool_wire.channel import shortest_round_trip_s
 from accelpool_wire.inbox import Waits
@@ -36,26 +37,41 @@ def test_a_context_over_nodes_has_cost_what_all_its_nodes_have():
     assert ctx.stats.rows() == [("Finish", 4, 1.0)]
 
 
-def test_a_program_that_lives_on_the_network_is_told_so_at_its_end(caplog):
-    fake = FakeConnection()
-    ctx = fake_context(fake)
-    fake.stats.by_call.update({"Finish": Waits(900, 90.0), "Read": Waits(1100, 11.0)})
-    fake.stats.round_trips, fake.stats.waited_s, fake.stats.network_s = 2000, 101.0, 100.0
-    ctx.release()
-    (line,) = caplog.messages
-    assert line.startswith(
-        "lease lse_fake: of 0.0 s at least 100.0 s went by on the network, in 2,000 round trips"
+def spent(calls: int, waited_s: float) -> ContextStats:
+    by_call = {"Finish": CallStats(round_trips=calls, waited_s=waited_s)}
+    return ContextStats(round_trips=calls, waited_s=waited_s, by_call=by_call)
+
+
+def test_a_program_that_lives_on_the_network_is_told_what_costs_it_most():
+    by_call = {
+        "Finish": CallStats(round_trips=90, waited_s=2.0),
+        "Read": CallStats(round_trips=110, waited_s=2.0),
+    }
+    told = finding(ContextStats(round_trips=200, waited_s=4.0, by_call=by_call), 5.0, 0.02)
+    assert told is not None
+    assert told.startswith(
+        "80% of the last 5.0 s went by on the way to the devices, in 200 round trips of 20.0 ms"
     )
-    assert "1,100 of them for Read" in line
+    assert "110 of them for Read" in told
 
 
 @pytest.mark.parametrize(
-    ("round_trips", "network_s"), [(999, 9.0), (5000, 4.9)], ids=["few round trips", "a node that computes"]
+    ("stats", "lasted_s", "round_trip_s"),
+    [(spent(100, 9.0), 10.0, 0.02), (spent(10_000, 2.0), 2.0, 0.0002), (spent(100, 2.0), 60.0, 0.02)],
+    ids=["a node that computes", "a device near by", "a client that computes"],
 )
-def test_other_programs_are_told_nothing(round_trips: int, network_s: float):
-    by_call = {"Finish": CallStats(round_trips=round_trips, waited_s=9.0)}
-    stats = ContextStats(round_trips=round_trips, waited_s=9.0, network_s=network_s, by_call=by_call)
-    assert advice(stats, 10.0) is None
+def test_other_programs_are_told_nothing(stats: ContextStats, lasted_s: float, round_trip_s: float):
+    assert finding(stats, lasted_s, round_trip_s) is None
+
+
+def test_round_trips_that_took_no_second_together_are_not_looked_into():
+    costs, measured = iter([spent(100, 0.4), spent(200, 0.8), spent(300, 1.2)]), []
+    watch = RoundTripWatch(lambda: next(costs), lambda: measured.append(1))
+    for _ in range(299):
+        watch.count()
+    assert measured == []
+    watch.count()
+    assert len(measured) == 5
 
 
 def test_the_system_knows_how_long_the_network_takes():
