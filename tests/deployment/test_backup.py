@@ -332,14 +332,14 @@ def test_a_backup_of_an_earlier_version_is_brought_to_the_newest_form(
     (tmp_path / "old").mkdir()
     engine = open_engine(url, tmp_path / "old" / "broker.sqlite")
     with engine.begin() as connection:
-        command.upgrade(config(connection), "0001")
+        command.upgrade(config(connection), "0003")  # the first one on PostgreSQL
         connection.exec_driver_sql(
             "INSERT INTO nodes (name, host, port, version, boot_id, state, last_seen_at, revision, sequence)"
             " VALUES ('n1', '10.0.0.1', 4000, '0.1', 'boot-1', 'ready', 0, 7, 3)"
         )
     engine.dispose()
     assert run("save", file, tmp_path / "old", url) == 0
-    assert json.loads(gzip.decompress(file.read_bytes()).splitlines()[0])["revision"] == "0001"
+    assert json.loads(gzip.decompress(file.read_bytes()).splitlines()[0])["revision"] == "0003"
     folder, new_url = renew()
     assert run("restore", file, folder, new_url) == 0
     with BrokerInProcess(folder, clock, database_url=new_url) as new:
