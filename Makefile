@@ -123,6 +123,11 @@ screenshots: setup
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 		--extra broker --extra node --extra intel --extra demo --extra plots --extra otel --group dev pyproject.toml -o requirements.lock
+	@for extra in broker node; do \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra $$extra \
+			--constraint requirements.lock pyproject.toml -o deploy/docker/$$extra.lock; done
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+		--constraint requirements.lock deploy/docker/build.in -o deploy/docker/build.lock
 
 clean:
 	rm -rf .venv .devices .pycuda .fuzz build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

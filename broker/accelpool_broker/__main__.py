@@ -27,7 +27,7 @@ from accelpool_broker.state_dir import StateDirError
 from accelpool_broker.store import DatabaseUrlError
 from accelpool_broker.timer import Timer
 from accelpool_broker.trace_export import exporting
-from accelpool_wire import logs
+from accelpool_wire import logs, service_manager
 from accelpool_wire.errors import Invalid, Unavailable
 from accelpool_wire.open_files import allow_open_files
 from accelpool_wire.tls import is_loopback
@@ -112,6 +112,11 @@ def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> 
         def announce() -> None:
             sys.stdout.write(json.dumps({"ready": url}) + "\n")
             sys.stdout.flush()
+            service_manager.tell(os.environ, service_manager.READY)
+
+        def stop() -> None:
+            service_manager.tell(os.environ, service_manager.STOPPING)
+            services.stop_waiting()
 
         with Timer(clock=clock, tick=pool.tick) as timer:
             pool.on_deadline = timer.set
@@ -123,7 +128,7 @@ def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> 
                 sock,
                 threads=waiting + reading + settings.max_followers + server.SPARE_THREADS,
                 on_start=announce,
-                on_stop=services.stop_waiting,
+                on_stop=stop,
                 on_handover=pool.followers.end,
                 tls=tls,
             ).run()

@@ -11,9 +11,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 
 from accelpool_broker.backup import __main__ as backup
+from accelpool_broker.store import open_engine
 from accelpool_broker.store.fence import JUMP
+from accelpool_broker.store.migrate import config
 from accelpool_broker.testing import BrokerInProcess, FakeClock
 from accelpool_wire import lease_token
 
@@ -321,3 +324,25 @@ def test_the_file_says_what_it_is(tmp_path: Path, clock: FakeClock, file: Path) 
     lines = gzip.decompress(file.read_bytes()).splitlines()
     assert json.loads(lines[0])["accelpool_backup"] == 1
     assert json.loads(lines[-1])["rows"] == len(lines) - 2
+
+
+def test_a_backup_of_an_earlier_version_is_brought_to_the_newest_form(
+    tmp_path: Path, clock: FakeClock, url: str | None, file: Path, renew: Any
+) -> None:
+    (tmp_path / "old").mkdir()
+    engine = open_engine(url, tmp_path / "old" / "broker.sqlite")
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0003")  # the first one on PostgreSQL
+        connection.exec_driver_sql(
+            "INSERT INTO nodes (name, host, port, version, boot_id, state, last_seen_at, revision, sequence)"
+            " VALUES ('n1', '10.0.0.1', 4000, '0.1', 'boot-1', 'ready', 0, 7, 3)"
+        )
+    engine.dispose()
+    assert run("save", file, tmp_path / "old", url) == 0
+    assert json.loads(gzip.decompress(file.read_bytes()).splitlines()[0])["revision"] == "0003"
+    folder, new_url = renew()
+    assert run("restore", file, folder, new_url) == 0
+    with BrokerInProcess(folder, clock, database_url=new_url) as new:
+        assert [node["name"] for node in new.json("GET", "/nodes")["items"]] == ["n1"]
+        assert new.register("n1", "gpu")
+        assert new.lease(ttl_s=600)["state"] == "active"  # tables that came later are there

@@ -12,7 +12,9 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
@@ -34,10 +36,12 @@ from accelpool_node.agent.supervisor import KILL_LIMIT_S, Agent, Ready
 from accelpool_node.certificate import Certificate
 from accelpool_node.mig import with_instances
 from accelpool_node.sandbox.policy import Mode
-from accelpool_wire import logs
+from accelpool_wire import logs, service_manager
 from accelpool_wire.errors import AccelpoolError
 
 log = logging.getLogger(__name__)
+
+Tell: TypeAlias = Callable[[str], None]  # the service manager, that it is ready or stops
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -51,22 +55,28 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         with StateDir(settings.state_dir) as state:
             for pid in state.kill_strays():
                 log.warning("killed process %d, left by an earlier agent", pid)
-            return asyncio.run(_run(settings, state, is_discovery_only=options.discover))
+            tell = partial(service_manager.tell, environ)
+            return asyncio.run(_run(settings, state, tell, is_discovery_only=options.discover))
     except (AccelpoolError, OSError) as error:
         sys.stderr.write(f"accelpool node: {error}\n")
         return 1
 
 
-async def _run(settings: Settings, state: StateDir, *, is_discovery_only: bool) -> int:
+async def _run(settings: Settings, state: StateDir, tell: Tell, *, is_discovery_only: bool) -> int:
     with enclose(settings) as enclosure:
         confinement, prepared = arrange(settings, state.path, enclosure)
         processes = Processes(state, confinement)
         discovery = Discovery(processes, state.path, settings.discovery_limit_s)
         work = asyncio.create_task(
-            _work(settings, state, prepared, processes, discovery, is_discovery_only=is_discovery_only)
+            _work(settings, state, prepared, processes, discovery, tell, is_discovery_only=is_discovery_only)
         )
+
+        def stop() -> None:
+            tell(service_manager.STOPPING)
+            work.cancel()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, stop)
         try:
             await work
         except asyncio.CancelledError:
@@ -82,6 +92,7 @@ async def _work(
     prepared: dict[str, drivers.DriverEnvironment],
     processes: Processes,
     discovery: Discovery,
+    tell: Tell,
     *,
     is_discovery_only: bool,
 ) -> None:
@@ -113,7 +124,7 @@ async def _work(
             monitor,
         )
         try:
-            await agent.run(_announce)
+            await agent.run(partial(_announce, tell))
         finally:
             await agent.shut_down()
 
@@ -149,13 +160,14 @@ def _certificate(settings: Settings) -> Certificate | None:
     return make_certificate()
 
 
-def _announce(ready: Ready) -> None:
+def _announce(tell: Tell, ready: Ready) -> None:
     told: dict[str, object] = {"host": ready.host, "port": ready.port, "devices": ready.devices}
     if ready.certificate_sha256:
         told["certificate_sha256"] = ready.certificate_sha256
     if ready.metrics_port is not None:
         told["metrics_port"] = ready.metrics_port
     _say({"ready": told})
+    tell(service_manager.READY)
     how = (
         f"over TLS, by certificate {ready.certificate_sha256}" if ready.certificate_sha256 else "without TLS"
     )
