@@ -1,4 +1,4 @@
-"""What values the chart is rendered with: those that are refused, with the reason, and those that are taken."""
+"""What the chart is rendered with: values that are refused, with the reason, and values that are taken."""
 
 from __future__ import annotations
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.deployment.chart_cases import REFUSED, TAKEN
 
 from accelpool_broker import __main__ as broker_main
 from accelpool_broker.testing import BrokerInProcess
 from accelpool_node.agent.options import read_options
 from accelpool_wire.errors import Unavailable
 from accelpool_wire.version import __version__
-from tests.deployment.chart_cases import REFUSED, TAKEN
 
 ROOT = Path(__file__).parents[2]
 CHART, HELM = ROOT / "deploy/kubernetes/accelpool", ROOT / ".helm"
