@@ -15,7 +15,15 @@ from apispec.ext.marshmallow.common import make_schema_key
 from flask import Response, g, request
 from werkzeug.exceptions import BadRequest, LengthRequired, UnsupportedMediaType
 
-from accelpool_broker import api_description, json_body, problems, request_counts, request_log, request_spans
+from accelpool_broker import (
+    api_description,
+    description_page,
+    json_body,
+    problems,
+    request_counts,
+    request_log,
+    request_spans,
+)
 from accelpool_broker.body_slots import BodySlots
 from accelpool_broker.clock import Clock, SystemClock
 from accelpool_broker.models import Scope
@@ -119,6 +127,7 @@ def build_app(opened: Services) -> APIFlask:
     slots = BodySlots(json=opened.settings.max_bodies, raw=opened.settings.max_uploads)
     app.before_request(partial(_guard, slots))
     request_spans.register(app)
+    description_page.register(app)
     app.after_request(_note_refusal)
     app.teardown_request(_end_upload)
     problems.register(app)

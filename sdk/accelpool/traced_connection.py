@@ -150,6 +150,15 @@ class TracedConnection:
         """Call `callback` once the event is complete or failed."""
         self._inner.on_event_done(event, callback)
 
+    @property
+    def can_send(self) -> bool:
+        """Whether a small message would leave at once."""
+        return self._inner.can_send
+
+    def tell(self, event: int, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` once the event has ended, or the session; return what takes that back."""
+        return self._inner.tell(event, callback)
+
     def flush(self) -> None:
         """Send what is gathered."""
         self._inner.flush()
@@ -236,6 +245,10 @@ class TracedRead(PendingRead):
     def is_done(self) -> bool:
         """Whether the bytes are in place, or the read has failed."""
         return self._pending.is_done
+
+    def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called, from some thread, once `wait` has nothing to wait for."""
+        return self._pending.tell(callback)
 
     def wait(self, timeout_s: float | None = None) -> m.Data:
         """Wait until the bytes are in place; errors as those of the read itself."""

@@ -61,6 +61,14 @@ def test_the_api_description_does_not_tell_of_the_page(broker: BrokerInProcess) 
     assert broker.client.get("/docs").status_code == 200
 
 
+def test_the_page_of_the_api_description_has_no_origin_and_so_no_token(broker: BrokerInProcess) -> None:
+    policy = broker.client.get("/docs").headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox allow-scripts")
+    assert "allow-same-origin" not in policy
+    assert broker.client.get("/openapi.json").headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in broker.client.get("/health").headers
+
+
 def test_the_html_has_no_script_style_or_handler_in_it() -> None:
     html = (FOLDER / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", html)
