@@ -1,4 +1,4 @@
-"""/webhooks: what a receiver is sent, when it is tried again, whose events it gets, and where none is sent."""
+"""/webhooks: what a receiver is sent, when it is tried again, of whose leases, and where nothing is sent."""
 
 from __future__ import annotations
 

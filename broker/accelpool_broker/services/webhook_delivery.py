@@ -96,7 +96,9 @@ class WebhookDelivery:
         with self._pool.store.read() as tx:
             due = [pair for pair in tx.active_webhooks() if pair[0].next_try_at <= now]
             work = [(hook, *_events(tx, hook, account)) for hook, account in due]
-        work = [(hook, events, end) for hook, events, end in work if events or end - hook.position > FAR_BEHIND]
+        work = [
+            (hook, events, end) for hook, events, end in work if events or end - hook.position > FAR_BEHIND
+        ]
         if not work or not self._claim():
             return False
         with ThreadPoolExecutor(TOGETHER, thread_name_prefix="webhook") as threads:

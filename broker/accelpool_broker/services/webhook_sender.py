@@ -3,7 +3,7 @@
     name ─▶ addresses ─▶ none that is refused ─▶ connect to one of these ─▶ TLS, checked against the name
          ─▶ POST ─▶ status; no redirect is followed, and no body is read
 
-The signature is that of https://www.standardwebhooks.com (symmetric, `v1`): HMAC-SHA256 of `ID.TIMESTAMP.BODY`.
+The signature is that of https://www.standardwebhooks.com (`v1`): HMAC-SHA256 of `ID.TIMESTAMP.BODY`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def check_url(url: str, rules: Rules) -> SplitResult:
     return parts
 
 
-def send(url: str, headers: dict[str, str], body: bytes, rules: Rules, timeout_s: float = TIMEOUT_S) -> Outcome:
+def send(
+    url: str, headers: dict[str, str], body: bytes, rules: Rules, timeout_s: float = TIMEOUT_S
+) -> Outcome:
     """Send a message and return what came of it; it took `timeout_s` at most after the name was looked up."""
     try:
         parts = check_url(url, rules)
