@@ -53,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
         host=given.host,
         port=given.port,
         issuer_ca=given.issuer_ca,
+        webhook_allow_http=given.webhook_allow_http,
+        webhook_allow_private=given.webhook_allow_private,
+        webhook_ca=given.webhook_ca,
         requests_per_s=given.requests_per_s,
         node_requests_per_s=given.node_requests_per_s,
     )
@@ -118,7 +121,7 @@ def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> 
             service_manager.tell(os.environ, service_manager.STOPPING)
             services.stop_waiting()
 
-        with Timer(clock=clock, tick=pool.tick) as timer:
+        with Timer(clock=clock, tick=pool.tick) as timer, services.webhook_delivery:
             pool.on_deadline = timer.set
             timer.set(clock.now())
             waiting = settings.max_waiters + settings.max_node_waiters
@@ -159,6 +162,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help="authorities that vouch for issuers of ID tokens (default: the system's)",
+    )
+    parser.add_argument("--webhook-allow-http", action="store_true", help="send to webhooks without TLS, too")
+    parser.add_argument(
+        "--webhook-allow-private", action="store_true", help="send to webhooks at private addresses, too"
+    )
+    parser.add_argument(
+        "--webhook-ca",
+        type=Path,
+        metavar="FILE",
+        help="authorities that vouch for webhooks (default: the system's)",
     )
     parser.add_argument(
         "--requests-per-s",

@@ -47,6 +47,7 @@ from accelpool_broker.resources import (
     tokens,
     trust_rules,
     web,
+    webhooks,
     whoami,
 )
 from accelpool_broker.resources.context import EXTENSION, services
@@ -71,6 +72,7 @@ BLUEPRINTS = (
     trust_rules.blueprint,
     audit.blueprint,
     events.blueprint,
+    webhooks.blueprint,
     metrics.blueprint,
     kernels.blueprint,
     programs.blueprint,

@@ -65,6 +65,11 @@ NEEDS: dict[str, Scope | Need] = {
     "trust_rules.get_trust_rule": Scope.ACCOUNTS,
     "trust_rules.list_trust_rules": Scope.ACCOUNTS,
     "trust_rules.delete_trust_rule": Scope.ACCOUNTS,
+    "webhooks.post_webhook": Scope.TOKENS,  # it tells of leases when the token that made it is long gone
+    "webhooks.get_webhook": Scope.TOKENS,
+    "webhooks.list_webhooks": Scope.TOKENS,
+    "webhooks.patch_webhook": Scope.TOKENS,
+    "webhooks.delete_webhook": Scope.TOKENS,
     "audit.list_audit": Scope.AUDIT_READ,
     "metrics.get_metrics": Scope.METRICS,
     "programs.post_program": Scope.COMPUTE,

@@ -30,6 +30,10 @@ class Settings:
         max_sessions: Data plane connections for REST compute at once, and calls that wait for launches.
         compute_timeout_s: How long a REST compute call waits for a node's answer.
         issuer_ca: The authorities that vouch for issuers of ID tokens; None for those of the system.
+        webhook_allow_http: Whether they may be without TLS.
+        webhook_allow_private: Whether they may be at addresses that are not of the public internet.
+        webhook_ca: The authorities that vouch for them; None for those of the system.
+        webhook_give_up_s: After failing for so long a webhook is disabled.
         keep_ended_s: How long ended leases can still be read.
         keep_audit_s: How long the audit log is kept.
         keep_events_s: How long events are kept.
@@ -55,6 +59,10 @@ class Settings:
     max_sessions: int = 32
     compute_timeout_s: float = 120.0
     issuer_ca: Path | None = None
+    webhook_allow_http: bool = False
+    webhook_allow_private: bool = False
+    webhook_ca: Path | None = None
+    webhook_give_up_s: float = 3 * 24 * 3600.0
     keep_ended_s: float = 7 * 24 * 3600.0
     keep_audit_s: float = 90 * 24 * 3600.0
     keep_events_s: float = 30 * 24 * 3600.0

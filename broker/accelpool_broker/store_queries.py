@@ -31,6 +31,7 @@ from accelpool_broker.models import (
 from accelpool_broker.news import NOTHING, News
 from accelpool_broker.tenant_paths import is_within
 from accelpool_broker.trust_queries import TrustQueries
+from accelpool_broker.webhook_queries import WebhookQueries
 from accelpool_wire.errors import Unavailable
 
 COUNTERS = Counter.__table__.c
@@ -66,7 +67,7 @@ WITH_FACES = (
 )
 
 
-class Transaction(AccountQueries, TrustQueries, EventQueries, MetricsQueries):
+class Transaction(AccountQueries, TrustQueries, EventQueries, MetricsQueries, WebhookQueries):
     """What can be asked of the store within one transaction; changed records are written at its end.
 
     Attributes:

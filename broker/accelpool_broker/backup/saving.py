@@ -24,7 +24,7 @@ def save(engine: Engine, directory: Path, stream: BinaryIO, *, now: float, has_k
         directory: The broker's state directory.
         stream: The file.
         now: Seconds since the Unix epoch.
-        has_key: Whether the signing key and the tokens of the file are part of it.
+        has_key: Whether the signing key, the tokens of the file and the webhooks' secrets are part of it.
 
     Returns:
         How many rows it has.
@@ -44,7 +44,7 @@ def save(engine: Engine, directory: Path, stream: BinaryIO, *, now: float, has_k
             signing_key=_signing_key(connection, directory) if has_key else None,
             tokens=_tokens(directory) if has_key else {},
         )
-        return write(stream, header, read_rows(connection))
+        return write(stream, header, read_rows(connection, has_secrets=has_key))
 
 
 def _signing_key(connection: Connection, directory: Path) -> str | None:

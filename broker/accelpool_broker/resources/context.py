@@ -5,11 +5,12 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from flask import current_app, g
 
+from accelpool_broker.instants import instant as instant  # told by most resources
 from accelpool_broker.problems import RETRY_AFTER_S
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.services import Services
@@ -29,13 +30,6 @@ def services() -> Services:
 def caller() -> Caller:
     """Return who sent the request."""
     return cast(Caller, g.caller)
-
-
-def instant(seconds: float | None) -> str | None:
-    """Return an instant in RFC 3339 form, UTC."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds(instant: datetime | None) -> float | None:

@@ -16,10 +16,11 @@ from apiflask.fields import Integer, List, Nested, String
 from apiflask.validators import Range
 from flask import Response, request
 
-from accelpool_broker.event_models import EventKind, PoolEvent
-from accelpool_broker.resources.context import caller, instant, page, read_number_cursor, services
+from accelpool_broker.event_models import EventKind
+from accelpool_broker.resources.context import caller, page, read_number_cursor, services
 from accelpool_broker.resources.fields import about, instant_field, text_field
 from accelpool_broker.resources.schemas import ListQuery
+from accelpool_broker.services.event_body import event_body
 from accelpool_broker.services.events import Seen, Wanted
 from accelpool_wire.errors import Invalid
 
@@ -105,22 +106,6 @@ def read_kinds(text: str | None) -> tuple[EventKind, ...] | None:
             raise Invalid(f"{name!r} is no kind of event; there are {', '.join(EventKind)}")
         kinds += found
     return tuple(kinds)
-
-
-def event_body(event: PoolEvent) -> dict[str, Any]:
-    """Return the body of an event."""
-    return {
-        "number": event.number,
-        "at": instant(event.at),
-        "kind": event.kind,
-        "lease": event.lease,
-        "tenant": event.tenant,
-        "account": event.account,
-        "node": event.node,
-        "device": event.device,
-        "reason": event.reason,
-        "until": instant(event.until),
-    }
 
 
 def _stream(wanted: Wanted, after: int | None) -> Response:

@@ -54,6 +54,7 @@ class Pool:
         self.on_deadline: Callable[[float], None] = lambda _: None
         self.on_end: list[Callable[[str], None]] = []
         self.on_accounts: Callable[[], None] = lambda: None
+        self.on_events: Callable[[], None] = lambda: None
         self.on_tick: Callable[[Change], None] = lambda _: None
         self._was_away = False
         self._known: tuple[int, Picture] | None = None  # by how many writes there were
@@ -121,6 +122,8 @@ class Pool:
             self.on_accounts()
         if news.events or news.accounts or news.is_everything:
             self.followers.wake()
+        if news.events or news.is_everything:
+            self.on_events()
         if news.leases or news.is_everything:
             self._recent.forget()
         if news.is_everything:

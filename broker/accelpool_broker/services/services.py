@@ -27,6 +27,8 @@ from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
 from accelpool_broker.services.tokens import Tokens
 from accelpool_broker.services.trust import TrustRules
+from accelpool_broker.services.webhook_delivery import WebhookDelivery
+from accelpool_broker.services.webhooks import Webhooks
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import open_store
 from accelpool_wire.errors import Unavailable
@@ -53,6 +55,8 @@ class Services:
     tenants: Tenants
     tokens: Tokens
     trust_rules: TrustRules
+    webhooks: Webhooks
+    webhook_delivery: WebhookDelivery
     file_tokens: dict[str, str]
 
     def close(self) -> None:
@@ -110,6 +114,8 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         tenants=Tenants(pool),
         tokens=Tokens(pool),
         trust_rules=TrustRules(pool),
+        webhooks=Webhooks(pool),
+        webhook_delivery=WebhookDelivery(pool),
         file_tokens=tokens,
     )
     store.subscribe(pool.tell)

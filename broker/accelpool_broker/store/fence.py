@@ -9,15 +9,17 @@ of which the restored database knows nothing; what was used up since may be offe
                  the key that they know nodes have to register again, which ends their leases
     counters     jump likewise: no broker takes the database for one that it remembers
     join tokens  that are not used end now: they may have been used since
+    webhooks     without a secret are disabled
     leases       that are open stay so, until their nodes or clients say otherwise; the time since the backup
                  is not charged
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from accelpool_broker.models import AuditEntry, Counter, Device, JoinToken, Lease, LeaseState, Node
+from accelpool_broker.webhook_models import Webhook, WebhookClaim, WebhookState
 
 JUMP = 1 << 32
 
@@ -35,5 +37,11 @@ def fence(connection: Connection, *, now: float, is_key_kept: bool) -> None:
         .values(expires_at=now)
     )
     connection.execute(update(Lease).where(Lease.state == LeaseState.ACTIVE).values(charged_at=now))
+    connection.execute(
+        update(Webhook)
+        .where(Webhook.secret == "")
+        .values(state=WebhookState.DISABLED, reason="it was restored without its secret: make another one")
+    )
+    connection.execute(delete(WebhookClaim))
     entry = {"account": "", "token": "", "address": "", "action": "restore", "object": "/", "outcome": "done"}
     connection.execute(insert(AuditEntry).values(at=now, count=1, **entry))

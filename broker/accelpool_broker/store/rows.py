@@ -26,6 +26,7 @@ Row = tuple[str, dict[str, Any]]
 SIGNING_KEYS = "signing_keys"
 NOT_ROWS = ("alembic_version", SIGNING_KEYS)  # what a backup tells by other means
 COUNTED = ("used_memory_bytes", "used_compute_ppm")  # of devices: triggers count the shares again
+SECRETS = {"webhooks": {"secret": ""}}  # what whoever has a backup could sign with
 AT_ONCE = 500
 
 
@@ -71,14 +72,20 @@ def revision_of(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def read_rows(connection: Connection) -> Iterator[Row]:
-    """Return all rows with their tables' names, those first that others refer to."""
+def read_rows(connection: Connection, *, has_secrets: bool = True) -> Iterator[Row]:
+    """Return all rows with their tables' names, those first that others refer to.
+
+    Args:
+        connection: On the database.
+        has_secrets: Whether what webhooks are signed with is told, not left empty.
+    """
     for table in _tables(connection):
         skipped = COUNTED if table.name == "devices" else ()
         columns = [column for column in table.columns if column.name not in skipped]
         query = sa.select(*columns).order_by(*table.primary_key.columns)
         for row in connection.execution_options(yield_per=AT_ONCE).execute(query).mappings():
-            yield str(table.name), {str(name): value for name, value in row.items()}
+            blank = {} if has_secrets else SECRETS.get(table.name, {})
+            yield str(table.name), {str(name): value for name, value in row.items()} | blank
 
 
 def write_rows(connection: Connection, revision: str, rows: Iterable[Row]) -> int:

@@ -1,0 +1,164 @@
+"""One message to a webhook: signed, to an address that was looked at, within a time.
+
+    name ─▶ addresses ─▶ none that is refused ─▶ connect to one of these ─▶ TLS, checked against the name
+         ─▶ POST ─▶ status; no redirect is followed, and no body is read
+
+The signature is that of https://www.standardwebhooks.com (`v1`): HMAC-SHA256 of `ID.TIMESTAMP.BODY`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import SplitResult, urlsplit
+
+from accelpool_wire.errors import Invalid
+from accelpool_wire.version import __version__
+
+PREFIX = "whsec_"
+SECRET_BYTES = 32
+TIMEOUT_S = 5.0
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Where webhooks may be.
+
+    Attributes:
+        allow_http: Whether without TLS, too.
+        allow_private: Whether at addresses that are not of the public internet, too.
+        ca: The file of those who vouch for them; None for the system's.
+    """
+
+    allow_http: bool = False
+    allow_private: bool = False
+    ca: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a message.
+
+    Attributes:
+        status: The HTTP status; None if there was no answer.
+        problem: What went wrong; "" if it was taken.
+    """
+
+    status: int | None
+    problem: str = ""
+
+
+def new_secret() -> str:
+    """Return a secret to sign with."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def sign(secret: str, id: str, timestamp: int, body: bytes) -> str:
+    """Return the signature of a message."""
+    key = base64.b64decode(secret.removeprefix(PREFIX))
+    told = hmac.new(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(told).decode()}"
+
+
+def check_url(url: str, rules: Rules) -> SplitResult:
+    """Return the parts of a webhook's URL.
+
+    Raises:
+        Invalid: Nothing is sent to such a one.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Invalid(f"{url!r} is no URL: {error}") from error
+    if not (url.isascii() and url.isprintable() and " " not in url) or not parts.hostname or port == 0:
+        raise Invalid(f"{url!r} is no URL of a webhook: it is https://HOST/PATH")
+    if parts.scheme != "https" and not (parts.scheme == "http" and rules.allow_http):
+        raise Invalid(f"a webhook's URL begins with https://, not {parts.scheme}://")
+    if "@" in parts.netloc or parts.fragment:
+        raise Invalid("a webhook's URL has no user, password or fragment: messages are signed instead")
+    with suppress(ValueError):
+        _check_address(ipaddress.ip_address(parts.hostname), rules)
+    return parts
+
+
+def send(
+    url: str, headers: dict[str, str], body: bytes, rules: Rules, timeout_s: float = TIMEOUT_S
+) -> Outcome:
+    """Send a message and return what came of it; it took `timeout_s` at most after the name was looked up."""
+    try:
+        parts = check_url(url, rules)
+        with _connected(parts, rules, timeout_s) as connection:
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            named = {"Content-Type": "application/json", "User-Agent": f"accelpool/{__version__}"}
+            connection.request("POST", path, body, named | headers)
+            status = connection.getresponse().status  # its body is not read
+    except Invalid as error:
+        return Outcome(status=None, problem=error.detail)
+    except (OSError, HTTPException, UnicodeError) as error:
+        return Outcome(status=None, problem=f"no answer: {str(error) or type(error).__name__}"[:200])
+    return Outcome(status=status, problem="" if 200 <= status < 300 else f"it answered {status}")
+
+
+@contextmanager
+def _connected(parts: SplitResult, rules: Rules, timeout_s: float) -> Iterator[HTTPConnection]:
+    """Connect to one of the addresses that were looked at; whatever is slow is cut off."""
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    with socket.create_connection((_address(host, port, rules), port), timeout_s) as raw:
+        cut = threading.Timer(timeout_s, _cut, (raw,))  # a peer that drips keeps each wait short
+        cut.daemon = True
+        cut.start()
+        try:
+            kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+            with closing(kind(host, port)) as connection:
+                connection.auto_open = 0
+                connection.sock = _secured(raw, host, rules) if parts.scheme == "https" else raw
+                yield connection
+        finally:
+            cut.cancel()
+
+
+def _secured(raw: socket.socket, host: str, rules: Rules) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=rules.ca)
+    # The raw socket stays ours, so that the timer can cut it off in the middle of a handshake.
+    return context.wrap_socket(raw.dup(), server_hostname=host)
+
+
+def _cut(raw: socket.socket) -> None:
+    with suppress(OSError):
+        raw.shutdown(socket.SHUT_RDWR)
+
+
+def _address(host: str, port: int, rules: Rules) -> str:
+    """Return an address of a name, none of which may be refused."""
+    found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    for address in found:
+        _check_address(ipaddress.ip_address(address), rules)
+    return found[0]
+
+
+def _check_address(address: IPAddress, rules: Rules) -> None:
+    meant = _meant(address)
+    if not rules.allow_private and (not address.is_global or not meant.is_global or meant.is_multicast):
+        raise Invalid("a webhook is on the public internet: the broker sends to no private address")
+
+
+def _meant(address: IPAddress) -> IPAddress:
+    """Return the address of IPv4 that one of IPv6 leads to, or itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
