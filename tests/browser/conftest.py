@@ -18,9 +18,9 @@ SIZE = {"width": 1360, "height": 850}
 LIMIT_MS = 20_000
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    """The browser, once for all tests of the page; not for longer, as Playwright has an event loop run."""
+    """The browser, for the tests of a module; not for longer, as Playwright has an event loop run."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip("there is no Chromium: apt-get install --no-install-recommends chromium")
@@ -104,9 +104,9 @@ def open_tab(browser: object) -> Iterator[Callable[..., Tab]]:
     assert [fault for tab in tabs for fault in tab.faults] == []
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def web_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    """A pool of two nodes with two null devices each, for all tests here; they leave nothing behind in it."""
+    """A pool of two nodes with two null devices each, for a module; its tests leave nothing behind in it."""
     yield from running(Pool(folder=tmp_path_factory.mktemp("web-pool"), backend="null:2", nodes=2))
 
 

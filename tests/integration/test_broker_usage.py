@@ -1,4 +1,4 @@
-"""GET /tenants/{name}/usage: what tenants used, hour by hour."""
+"""GET /usage: what tenants used, hour by hour."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hold(broker: BrokerInProcess, seconds: float, **wanted: Any) -> None:
 
 
 def usage(broker: BrokerInProcess, query: str = "", role: str = "user") -> list[tuple[str, float, float]]:
-    items = broker.json("GET", f"/tenants/vision/usage?{query}", role=role)["items"]
+    items = broker.json("GET", f"/usage?tenant=vision&{query}", role=role)["items"]
     return [(item["hour"][11:16], item["device_s"], item["byte_s"]) for item in items]
 
 
@@ -72,7 +72,7 @@ def test_a_time_may_be_chosen_by_its_hours(broker: BrokerInProcess) -> None:
     ],
 )
 def test_a_time_that_is_none_or_too_long_is_refused(broker: BrokerInProcess, query: str) -> None:
-    assert broker.call("GET", f"/tenants/vision/usage?{query}").status_code == 422
+    assert broker.call("GET", f"/usage?tenant=vision&{query}").status_code == 422
 
 
 def test_hours_are_forgotten_after_a_time(tmp_path: Path) -> None:
@@ -88,4 +88,4 @@ def test_others_tenants_use_is_not_there(broker: BrokerInProcess) -> None:
     for name, tenants, found in (("mira", ["vision"], 200), ("noor", ["vis", "vision/edges"], 404)):
         broker.json("POST", "/accounts", {"name": name, "role": "member", "tenants": tenants})
         token = broker.json("POST", "/tokens", {"name": "t", "account": name})["token"]
-        assert broker.call("GET", "/tenants/vision/usage", role=token).status_code == found
+        assert broker.call("GET", "/usage?tenant=vision", role=token).status_code == found

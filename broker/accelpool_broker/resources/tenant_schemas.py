@@ -6,7 +6,7 @@ from apiflask import Schema
 from apiflask.fields import AwareDateTime, Float, Integer, List, Nested, String
 from apiflask.validators import Range
 
-from accelpool_broker.resources.fields import MAX_INT, Truth, about, count_field, instant_field
+from accelpool_broker.resources.fields import MAX_INT, Truth, about, count_field, instant_field, text_field
 from accelpool_broker.resources.lease_schemas import MAX_PRIORITY
 
 AMOUNT = Range(0, 1e9)
@@ -71,8 +71,9 @@ class TenantOut(Schema):
 
 
 class UsageQuery(Schema):
-    """Of which time the use is wanted."""
+    """Whose use is wanted, and of which time."""
 
+    tenant = text_field(255, 1, required=True, metadata=about("the tenant's name"))
     since = AwareDateTime(
         format="iso",
         load_default=None,

@@ -32,11 +32,11 @@ def put_tenant(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
     return bodies.tenant_body(seen)
 
 
-@blueprint.get("/tenants/<path:name>/usage")
+@blueprint.get("/usage")
 @blueprint.input(tenant_schemas.UsageQuery, location="query")
 @blueprint.output(tenant_schemas.UsageOut)
 @blueprint.doc(summary="Show what a tenant used, hour by hour")
-def get_usage(name: str, query_data: dict[str, Any]) -> dict[str, Any]:
+def get_usage(query_data: dict[str, Any]) -> dict[str, Any]:
     """Show what its leases had, those that are active included; hours without any are left out."""
     now = services().pool.clock.now()
     until = seconds(query_data["until"]) or now
@@ -44,7 +44,7 @@ def get_usage(name: str, query_data: dict[str, Any]) -> dict[str, Any]:
     since = until - USUAL_PERIOD_S if since is None else since
     if not 0 <= until - since <= LONGEST_PERIOD_S:
         raise Invalid(f"from since to until are at most {LONGEST_PERIOD_S / 86400:g} days")
-    used = services().tenants.usage(name, caller(), since=since, until=until)
+    used = services().tenants.usage(query_data["tenant"], caller(), since=since, until=until)
     items = [{"hour": instant(had.hour), "device_s": had.device_s, "byte_s": had.byte_s} for had in used]
     return {"items": items}
 

@@ -15,7 +15,7 @@ export function usageTimes(now, steps, stepS) {
 /**
  * Add hours up to steps; those without any are zero.
  *
- * @param {{hour: string}[]} items As `GET /tenants/NAME/usage` has them.
+ * @param {{hour: string}[]} items As `GET /usage` has them.
  * @param {number[]} times From `usageTimes`.
  * @param {number} stepS
  * @param {(hour: any) => number} pick What is counted of an hour.

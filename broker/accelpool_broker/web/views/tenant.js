@@ -4,7 +4,6 @@ import { h, put } from "../dom.js";
 import { barChart } from "../chart.js";
 import { bytes, duration, number } from "../format.js";
 import { facts, heading, trouble } from "../parts.js";
-import { at } from "../pool.js";
 import { usagePoints, usageTimes } from "../usage.js";
 
 export const title = "Tenant";
@@ -37,10 +36,11 @@ export function open(place, { pool, api }, [name]) {
     const { steps, stepS } = PERIODS[period.value];
     const times = usageTimes(Date.now(), steps, stepS);
     const query = {
+      tenant: name,
       since: new Date(times[0]).toISOString(),
       until: new Date(times.at(-1) + 1000 * stepS).toISOString(),
     };
-    await api.get(at("/tenants", name, "/usage"), query).then(
+    await api.get("/usage", query).then(
       (told) => put(usage, charts(told.items, times, stepS)),
       (problem) =>
         put(

@@ -361,6 +361,12 @@ class Simulated(Record, frozen=True, kw_only=True):
     plot: str | None
 
 
+class Web(Record, frozen=True, kw_only=True):
+    """The link to the web page, with the token in it."""
+
+    url: str
+
+
 class Version(Record, frozen=True, kw_only=True):
     """The version."""
 
@@ -418,6 +424,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "trust remove": RemovedTrustRule,
     "up": Up,
     "version": Version,
+    "web": Web,
     "whoami": Whoami,
 }
 
