@@ -172,10 +172,11 @@ def _advance(hook: Webhook, told: Told, now: float, give_up_s: float) -> None:
     if not told.last.problem:
         hook.attempts, hook.failing_since = 0, None
         return
-    hook.failing_since = now if hook.failing_since is None else hook.failing_since
+    failing_since = now if hook.failing_since is None else hook.failing_since
+    hook.failing_since = failing_since
     hook.next_try_at = now + retry_s(hook.attempts) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
     hook.attempts += 1
-    if told.last.status == GONE or now - hook.failing_since >= give_up_s:
+    if told.last.status == GONE or now - failing_since >= give_up_s:
         hook.state = WebhookState.DISABLED
 
 
