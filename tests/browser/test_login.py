@@ -88,4 +88,4 @@ def test_who_has_not_the_scope_is_not_offered_a_view_and_told_why(
     assert "Audit log" not in offered
     assert tab.button("Drain node-1").count() == 0
     tab.go("audit")
-    assert tab.page.get_by_text("This needs a token with the scope audit:read.").is_visible()
+    tab.page.get_by_text("This needs a token with the scope audit:read.").wait_for()

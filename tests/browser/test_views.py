@@ -38,6 +38,7 @@ def test_the_queue_says_who_waits_where_and_why(web_pool: Pool, open_tab: Open, 
     assert sorted(place.values()) == ["1", "2"]
     tab = open_tab(web_pool)
     tab.open("queue")
+    tab.row("robotics").wait_for()
     cells = tab.row("robotics").locator("th, td").all_inner_texts()
     assert cells[0] == place["robotics"]
     assert cells[3] == "3 \N{MULTIPLICATION SIGN} device"
@@ -76,10 +77,10 @@ def test_a_lease_has_a_page_of_its_own_with_its_history(web_pool: Pool, open_tab
     history.get_by_text("Granted").wait_for()
     rest.call("DELETE", f"/leases/{lease['id']}")
     history.get_by_text("Ended: released").wait_for()
-    assert tab.page.get_by_text("25 %, 256 MiB").is_visible()
+    tab.page.get_by_text("25 %, 256 MiB").wait_for()
     happened = tab.page.get_by_role("region", name="What happened")
     happened.get_by_text("released", exact=True).wait_for()
-    assert happened.get_by_text("active", exact=True).is_visible()
+    happened.get_by_text("active", exact=True).wait_for()
 
 
 def test_a_node_is_drained_and_taken_back(web_pool: Pool, open_tab: Open, rest: Rest) -> None:
@@ -159,7 +160,7 @@ def test_a_tenants_rules_and_use_are_shown_as_a_chart_and_as_a_table(
     tab.page.get_by_role("heading", name="Tenant vision/detection").wait_for()
     tab.page.get_by_role("img", name="Device-hours").first.wait_for()
     tab.page.get_by_text("As a table").first.click()
-    assert tab.page.get_by_role("table", name="Device-hours").first.is_visible()
+    tab.page.get_by_role("table", name="Device-hours").first.wait_for()
 
 
 def test_the_audit_log_is_filtered_by_the_broker(web_pool: Pool, open_tab: Open, rest: Rest) -> None:
@@ -171,7 +172,7 @@ def test_the_audit_log_is_filtered_by_the_broker(web_pool: Pool, open_tab: Open,
     tab.page.get_by_label("Action").fill("delete_lease")
     tab.button("Show").click()
     tab.page.locator(".count", has_text="1 in all").wait_for()
-    assert tab.row("delete_lease").get_by_text("done").is_visible()
+    tab.row("delete_lease").get_by_text("done").wait_for()
 
 
 def test_a_list_is_sorted_by_its_headers_and_narrowed_by_words(
