@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ import pytest
 from accelpool_broker import __main__ as broker
 from accelpool_node.agent.options import read_options, read_settings
 
-from ..conftest import Pool
+from ..conftest import Pool, running
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 EXPOSURE = {"accelpool-broker.service": 15, "accelpool-node.service": 25}  # at most, in tenths of 0 to 10
@@ -82,16 +83,22 @@ def test_each_unit_runs_as_a_user_that_sysusers_makes() -> None:
     assert [user for (user,) in users] == made
 
 
+@pytest.fixture
+def bare_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A broker without nodes."""
+    yield from running(Pool(folder=tmp_path_factory.mktemp("pool"), nodes=0))
+
+
 def test_broker_and_agent_tell_systemd_when_they_are_ready_and_when_they_stop(
-    null_pool: Pool, tmp_path: Path
+    bare_pool: Pool, tmp_path: Path
 ) -> None:
     made = subprocess.run(
         [Path(sys.executable).with_name("accelpool"), "node", "join-token", "create", "--json"],
-        env={**os.environ, "ACCELPOOL_URL": null_pool.url, "ACCELPOOL_TOKEN": null_pool.token},
+        env={**os.environ, "ACCELPOOL_URL": bare_pool.url, "ACCELPOOL_TOKEN": bare_pool.token},
         capture_output=True, check=True, timeout=30,
     )  # fmt: skip
     joining = json.loads(made.stdout)["join_token"]["token"]
-    agent = ["accelpool_node", "--broker", null_pool.url, "--name", "notified", "--backend", "null:1"]
+    agent = ["accelpool_node", "--broker", bare_pool.url, "--name", "notified", "--backend", "null:1"]
     for arguments in (["accelpool_broker", "--port", "0"], agent):
         assert heard_of(arguments, tmp_path, joining) == ["READY=1", "STOPPING=1"]
 
