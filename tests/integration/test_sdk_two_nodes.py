@@ -76,11 +76,11 @@ def test_content_goes_from_node_to_node_and_the_agents_count_it(broker, two_node
         buffer = cl.Buffer(ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=content)
         cl.enqueue_copy(queues[1], cl.Buffer(ctx, 0, SIZE), buffer).wait()
     told = [
-        (1, f"0 came from other nodes and {SIZE} went there"),
-        (2, f"{SIZE} came from other nodes and 0 went there"),
+        f"0 came from other nodes and {SIZE} went there",
+        f"{SIZE} came from other nodes and 0 went there",
     ]
-    for number, words in told:
-        log = two_node_pool.folder / f"agent-{number}.log"
+    for queue, words in zip(queues, told, strict=True):
+        log = two_node_pool.folder / f"agent-{queue.device.node.removeprefix('node-')}.log"
         wait_until(partial(is_told, log, f"lease {ctx.lease.id} is over", words))
 
 
