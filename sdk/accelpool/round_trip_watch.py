@@ -44,11 +44,7 @@ class RoundTripWatch:
         self._since = time.perf_counter()
 
     def count(self) -> None:
-        """Count a synchronous call; it has not been sent yet.
-
-        Raises:
-            Error: As of any synchronous call: an earlier posted one failed.
-        """
+        """Count a synchronous call; it has not been sent yet."""
         self._calls += 1
         if self._calls >= CALLS and not self._has_warned:
             self._calls = 0

@@ -6,13 +6,14 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn, TypeVar
 
 from accelpool.acquisition import ended, lease_record
 from accelpool.connections import SessionConnection
 from accelpool.context_stats import ContextStats
 from accelpool.device import Device
-from accelpool.errors import AccelpoolError, ProblemError, RuntimeError, SessionLost
+from accelpool.errors import AccelpoolError, Error, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
 from accelpool.progress_reports import ProgressKind, ProgressStep, ticking, upload_report
 from accelpool.rest import RestClient
@@ -67,7 +68,7 @@ class Session:
         self._rest = rest
         self._reason: ProblemError | None = None
         self._watch = RoundTripWatch(
-            lambda: ContextStats.of(connection.stats), lambda: connection.ask(m.Sync(), m.Done)
+            lambda: ContextStats.of(connection.stats), partial(_null_round_trip, connection)
         )
 
     @property
@@ -238,3 +239,9 @@ class Session:
         except AccelpoolError:
             return None
         return ended(record) if record.state != "active" else None
+
+
+def _null_round_trip(connection: SessionConnection) -> None:
+    """Ask for what changes nothing, and in whose answer no earlier command's failure surfaces."""
+    with contextlib.suppress(Error):  # a device without a clock says so, which takes as long
+        connection.ask(m.GetInfo(m.TIMERS, 0, 0), m.Info)

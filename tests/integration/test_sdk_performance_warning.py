@@ -9,11 +9,13 @@ import warnings
 import pytest
 
 import accelpool as cl
+from accelpool_wire import messages as m
 
 from ..conftest import Pool, lasting_port, running
 
 DELAY_S = 0.005  # each way
 MANY = 300
+NO_EVENT = 1 << 40
 
 
 def hand_on(source, target):
@@ -99,3 +101,14 @@ def test_the_warning_s_own_filter_turns_it_off(ctx):
         warnings.simplefilter("ignore", cl.PerformanceWarning)
         for _ in range(MANY):
             queue.finish()
+
+
+def test_another_queues_failure_does_not_surface_where_the_round_trip_is_measured(ctx):
+    fine, other = cl.CommandQueue(ctx), cl.CommandQueue(ctx)
+    ctx._session.post(m.EnqueueMarker(other._handle, 0, [NO_EVENT]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.PerformanceWarning)
+        for _ in range(MANY):
+            fine.finish()
+    with pytest.raises(cl.Error):
+        other.finish()
