@@ -76,11 +76,14 @@ class EventQueries:
         return oldest or 0, newest or 0
 
     def prune_events(self, *, before: float, keep_most: int) -> None:
-        """Forget events from before an instant, and of the others all but so many."""
+        """Forget events from before an instant, and of the others all but so many; never the newest.
+
+        So it is known up to which number there were any.
+        """
         is_young = select(PoolEvent.number).where(PoolEvent.at >= before)
         first_young = self._database.scalars(is_young.order_by(PoolEvent.number).limit(1)).one_or_none()
         _, newest = self.event_numbers()
-        first_kept = max(newest + 1 if first_young is None else first_young, newest - keep_most + 1)
+        first_kept = max(newest if first_young is None else first_young, newest - keep_most + 1)
         self._database.execute(delete(PoolEvent).where(PoolEvent.number < first_kept))
 
     def add_usage(self, rows: Sequence[Mapping[str, Any]]) -> None:

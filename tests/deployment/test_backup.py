@@ -135,6 +135,24 @@ def test_what_was_granted_after_the_backup_is_outdated_by_the_next_grant(
         assert now["revision"] > told["revision"] + JUMP // 2
 
 
+def test_who_follows_events_is_told_that_those_after_the_backup_are_gone(
+    tmp_path: Path, clock: FakeClock, url: str | None, file: Path, renew: Any
+) -> None:
+    with BrokerInProcess(tmp_path / "old", clock, database_url=url) as old:
+        old.register("n1", "gpu")
+        assert run("save", file, tmp_path / "old", url) == 0
+        old.lease(ttl_s=600)
+        seen = old.json("GET", "/events")["items"][0]["number"]
+    folder, new_url = renew()
+    run("restore", file, folder, new_url)
+    with BrokerInProcess(folder, clock, database_url=new_url) as new:
+        assert new.call("GET", f"/events?after={seen}").status_code == 410
+        new.lease(ttl_s=600)
+        told = new.json("GET", f"/events?after={seen}")["items"]  # all of the new ones
+        assert [event["kind"] for event in told] == ["lease.queued", "lease.active"]
+        assert told[0]["number"] > JUMP
+
+
 def test_a_lease_that_was_ended_after_the_backup_is_there_until_it_expires(
     tmp_path: Path, clock: FakeClock, file: Path
 ) -> None:

@@ -285,20 +285,6 @@ class ExplanationOut(Schema):
     devices = List(Nested(VerdictOut))
 
 
-class SessionOut(Schema):
-    """A live session under a lease, as its node last reported it."""
-
-    id = String()
-    node = String()
-
-
-class SessionList(Schema):
-    """All live sessions under a lease: on one page, since nodes bound how many there are."""
-
-    items = List(Nested(SessionOut))
-    next_cursor = String(allow_none=True)
-
-
 class ShareOut(Schema):
     """A part of a device that a lease has, or had."""
 

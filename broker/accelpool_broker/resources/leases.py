@@ -6,7 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from accelpool_broker.resources import bodies, lease_schemas, schemas
+from accelpool_broker.resources import bodies, lease_schemas, schemas, session_schemas
 from accelpool_broker.resources.context import (
     caller,
     page,
@@ -64,7 +64,7 @@ def get_explanation(id: str) -> dict[str, Any]:
 
 
 @blueprint.get("/leases/<id>/sessions")
-@blueprint.output(lease_schemas.SessionList)
+@blueprint.output(session_schemas.SessionList)
 @blueprint.doc(summary="List the live sessions under a lease")
 def list_sessions(id: str) -> dict[str, Any]:
     """List the live sessions under a lease, as their nodes last reported them."""

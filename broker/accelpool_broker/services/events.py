@@ -145,11 +145,14 @@ def _read(
 
 
 def _check_kept(tx: Transaction, after: int) -> None:
-    """Refuse to go on after a number if events after it are no longer kept; 0 is the beginning."""
-    oldest, _ = tx.event_numbers()
-    if 0 < after < oldest - 1:
+    """Refuse to go on after a number if events after it are no longer kept, or it is of another time.
+
+    0 is the beginning. A number that is yet to come was seen before the database was restored.
+    """
+    oldest, newest = tx.event_numbers()
+    if 0 < after < oldest - 1 or after > newest:
         raise EventsGone(
-            f"events after number {after} are no longer kept, but from {oldest} on: read what there is now, "
-            "and go on from there",
+            f"what came after number {after} is not kept, but events {oldest} to {newest}: read what there "
+            "is now, and go on from there",
             instance="/events",
         )

@@ -142,11 +142,10 @@ class WebhookDelivery:
             if last.problem:
                 return Told(hook=hook, position=position, last=last)
             position = event.number
-        return Told(hook=hook, position=end, last=last)
+        return Told(hook=hook, position=max(position, end), last=last)
 
     def _send(self, hook: Webhook, event: PoolEvent) -> Outcome:
-        # After a restore numbers come again, so the instant is part of what tells messages apart.
-        id = f"{hook.id}_{event.number}_{round(event.at * 1000)}"
+        id = f"{hook.id}_{event.number}"  # no number comes again, not after a restore either
         message = {"type": event.kind, "timestamp": instant(event.at), "data": event_body(event)}
         body, sent_at = json.dumps(message).encode(), int(self._pool.clock.now())
         headers = {

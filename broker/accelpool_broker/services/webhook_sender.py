@@ -151,7 +151,9 @@ def _address(host: str, port: int, rules: Rules) -> str:
 
 def _check_address(address: IPAddress, rules: Rules) -> None:
     meant = _meant(address)
-    if not rules.allow_private and (not address.is_global or not meant.is_global or meant.is_multicast):
+    is_site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    is_public = address.is_global and meant.is_global and not meant.is_multicast and not is_site_local
+    if not rules.allow_private and not is_public:
         raise Invalid("a webhook is on the public internet: the broker sends to no private address")
 
 

@@ -8,6 +8,7 @@ of which the restored database knows nothing; what was used up since may be offe
     nodes        revisions jump, so that no agent takes old work for what it has been told already; without
                  the key that they know nodes have to register again, which ends their leases
     counters     jump likewise: no broker takes the database for one that it remembers
+    events       numbers jump, so that who followed them misses none of those to come
     join tokens  that are not used end now: they may have been used since
     webhooks     without a secret are disabled
     leases       that are open stay so, until their nodes or clients say otherwise; the time since the backup
@@ -16,8 +17,9 @@ of which the restored database knows nothing; what was used up since may be offe
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
+from accelpool_broker.event_models import PoolEvent
 from accelpool_broker.models import AuditEntry, Counter, Device, JoinToken, Lease, LeaseState, Node
 from accelpool_broker.webhook_models import Webhook, WebhookClaim, WebhookState
 
@@ -43,5 +45,17 @@ def fence(connection: Connection, *, now: float, is_key_kept: bool) -> None:
         .values(state=WebhookState.DISABLED, reason="it was restored without its secret: make another one")
     )
     connection.execute(delete(WebhookClaim))
+    _jump_numbers_of_events(connection)
     entry = {"account": "", "token": "", "address": "", "action": "restore", "object": "/", "outcome": "done"}
     connection.execute(insert(AuditEntry).values(at=now, count=1, **entry))
+
+
+def _jump_numbers_of_events(connection: Connection) -> None:
+    number = connection.scalars(select(func.coalesce(func.max(PoolEvent.number), 0))).one() + JUMP
+    if connection.dialect.name == "postgresql":
+        sequence = text("SELECT setval(pg_get_serial_sequence('events', 'number'), :number)")
+        connection.execute(sequence, {"number": number})
+        return
+    connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'events'"))
+    sequence = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', :number)")
+    connection.execute(sequence, {"number": number})

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from accelpool.cli.documents import access
 from accelpool.cli.documents import records as r
 from accelpool.cli.documents.records import Instant, Record
 
@@ -246,106 +247,6 @@ class ChangedNode(Record, frozen=True, kw_only=True):
     node: r.Node
 
 
-class CreatedJoinToken(Record, frozen=True, kw_only=True):
-    """A new join token."""
-
-    join_token: r.NewJoinToken
-
-
-class JoinTokens(Record, frozen=True, kw_only=True):
-    """The join tokens."""
-
-    join_tokens: list[r.JoinToken]
-
-
-class Named(Record, frozen=True, kw_only=True):
-    """What was taken back."""
-
-    id: str
-
-
-class RevokedJoinToken(Record, frozen=True, kw_only=True):
-    """A join token that is good for nothing any more."""
-
-    join_token: Named
-
-
-class Audit(Record, frozen=True, kw_only=True):
-    """Who did what, newest first."""
-
-    audit: list[r.AuditEntry]
-
-
-class ChangedTenant(Record, frozen=True, kw_only=True):
-    """A tenant as it is afterwards."""
-
-    tenant: r.Tenant
-
-
-class Tenants(Record, frozen=True, kw_only=True):
-    """Who is charged."""
-
-    tenants: list[r.Tenant]
-
-
-class Whoami(Record, frozen=True, kw_only=True):
-    """Whose token this is."""
-
-    account: str
-    role: str
-    tenants: list[str]
-    token: str
-    scopes: list[str]
-
-
-class Accounts(Record, frozen=True, kw_only=True):
-    """Who may use the pool."""
-
-    accounts: list[r.Account]
-
-
-class ChangedAccount(Record, frozen=True, kw_only=True):
-    """An account as it is afterwards."""
-
-    account: r.Account
-
-
-class Tokens(Record, frozen=True, kw_only=True):
-    """An account's tokens."""
-
-    tokens: list[r.Token]
-
-
-class CreatedToken(Record, frozen=True, kw_only=True):
-    """A new token."""
-
-    token: r.NewToken
-
-
-class RevokedToken(Record, frozen=True, kw_only=True):
-    """A token that lets nobody in any more."""
-
-    token: r.Token
-
-
-class TrustRules(Record, frozen=True, kw_only=True):
-    """Whose ID tokens let in."""
-
-    trust_rules: list[r.TrustRule]
-
-
-class CreatedTrustRule(Record, frozen=True, kw_only=True):
-    """A new trust rule."""
-
-    trust_rule: r.TrustRule
-
-
-class RemovedTrustRule(Record, frozen=True, kw_only=True):
-    """A trust rule that is gone."""
-
-    trust_rule: Named
-
-
 class Certificate(Record, frozen=True, kw_only=True):
     """A certificate that was made."""
 
@@ -374,13 +275,13 @@ class Version(Record, frozen=True, kw_only=True):
 
 
 DOCUMENTS: Mapping[str, type[Record]] = {
-    "account change": ChangedAccount,
-    "account create": ChangedAccount,
-    "account disable": ChangedAccount,
-    "account enable": ChangedAccount,
-    "account list": Accounts,
+    "account change": access.ChangedAccount,
+    "account create": access.ChangedAccount,
+    "account disable": access.ChangedAccount,
+    "account enable": access.ChangedAccount,
+    "account list": access.Accounts,
     "acquire": Acquire,
-    "audit": Audit,
+    "audit": access.Audit,
     "bench": Bench,
     "ca create": Certificate,
     "ca issue": Certificate,
@@ -403,9 +304,9 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "login": Login,
     "node cordon": ChangedNode,
     "node drain": ChangedNode,
-    "node join-token create": CreatedJoinToken,
-    "node join-token list": JoinTokens,
-    "node join-token revoke": RevokedJoinToken,
+    "node join-token create": access.CreatedJoinToken,
+    "node join-token list": access.JoinTokens,
+    "node join-token revoke": access.RevokedJoinToken,
     "node label": ChangedNode,
     "node taint": ChangedNode,
     "node uncordon": ChangedNode,
@@ -413,19 +314,19 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "release": Release,
     "simulate": Simulated,
     "smi": Smi,
-    "tenant": ChangedTenant,
-    "tenants": Tenants,
-    "token create": CreatedToken,
-    "token list": Tokens,
-    "token revoke": RevokedToken,
-    "token rotate": CreatedToken,
-    "trust add": CreatedTrustRule,
-    "trust list": TrustRules,
-    "trust remove": RemovedTrustRule,
+    "tenant": access.ChangedTenant,
+    "tenants": access.Tenants,
+    "token create": access.CreatedToken,
+    "token list": access.Tokens,
+    "token revoke": access.RevokedToken,
+    "token rotate": access.CreatedToken,
+    "trust add": access.CreatedTrustRule,
+    "trust list": access.TrustRules,
+    "trust remove": access.RemovedTrustRule,
     "up": Up,
     "version": Version,
     "web": Web,
-    "whoami": Whoami,
+    "whoami": access.Whoami,
 }
 
 
