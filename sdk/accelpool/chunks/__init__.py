@@ -141,7 +141,7 @@ def map(
         kernel: The name of a kernel of the library, or a program in OpenCL C.
         chunks: What to compute: for each chunk an array, or a tuple of arrays and numbers, the kernel's
             arguments; of the library's kernels those that it does not only fill. Taken from other threads, as
-            they are needed.
+            they are needed; results wait while one is made.
         over: The contexts; all of their devices are used.
         fill: For a program: returns for a chunk the array, or the tuple of arrays, C order, that the kernel
             fills; they are its last arguments, and the result.
