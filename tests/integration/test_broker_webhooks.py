@@ -225,6 +225,23 @@ def test_a_name_that_leads_to_loopback_is_not_connected_to(receiver: Receiver) -
     assert receiver.messages == []
 
 
+def test_who_has_many_webhooks_takes_no_round_for_himself(
+    broker: BrokerInProcess, receiver: Receiver
+) -> None:
+    greedy = member(broker, "mira", "vision")
+    with Receiver() as many:
+        for _ in range(5):
+            add(broker, many, role=greedy)
+        add(broker, receiver)
+        lease(broker, tenant="vision")
+        rounds = []
+        while not rounds or len(many.messages) > rounds[-1]:
+            rounds.append(len(many.messages))
+            deliver(broker)
+        assert rounds == [0, 6, 12, 15]
+    assert len(receiver.messages) == 3
+
+
 def test_an_account_has_so_many_and_no_more(broker: BrokerInProcess, receiver: Receiver) -> None:
     for _ in range(16):
         add(broker, receiver)
