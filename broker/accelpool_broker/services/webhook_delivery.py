@@ -46,7 +46,7 @@ FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 3600.0
 FAR_BEHIND = 1000  # events that were not for it: then its position is noted all the same
 GONE = 410
 
-Work: TypeAlias = tuple[Webhook, Sequence[PoolEvent], int]  # to whom, what, and up to which number that is all
+Work: TypeAlias = tuple[Webhook, Sequence[PoolEvent], int]  # to whom, what, up to which number that is all
 
 log = logging.getLogger(__name__)
 
