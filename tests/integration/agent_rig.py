@@ -180,6 +180,10 @@ class FakeBroker:
             assert self.changed.wait_for(look, LIMIT_S), self.reports[-3:]
         return found[0]
 
+    def wait_until_heard(self) -> None:
+        """Return once the agent has the newest word: it goes by what it was told, not by what is so here."""
+        self.wait_for_report(lambda report: report["seen_revision"] == self.revision)
+
     def wait_for_end(self, session: str) -> dict:
         """Return how a session was reported to have ended."""
         report = self.wait_for_report(lambda report: session in [one["id"] for one in report["ended"]])
