@@ -52,6 +52,7 @@ class FakeBroker:
         self.revision = 0
         self.epoch = 0
         self.failures: list[int] = []
+        self.heartbeat_s, self.lost_after_s = 5.0, 15.0
         broker = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -98,7 +99,8 @@ class FakeBroker:
         self.registrations.append(body)
         self.changed.notify_all()
         key = b64encode(self.key.public_key().public_bytes_raw()).decode()
-        return {"name": "n1", "public_key": key, "heartbeat_s": 5.0, "lost_after_s": 15.0}
+        heartbeat = {"heartbeat_s": self.heartbeat_s, "lost_after_s": self.lost_after_s}
+        return {"name": "n1", "public_key": key, **heartbeat}
 
     def reconcile(self, body):
         self.reports.append(body)
