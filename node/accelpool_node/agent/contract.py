@@ -84,6 +84,7 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
 
     public_key: str
     heartbeat_s: float = 5.0
+    lost_after_s: float
 
 
 class SessionReport(msgspec.Struct, frozen=True, kw_only=True):
