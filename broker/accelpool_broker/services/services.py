@@ -23,8 +23,8 @@ from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.pool_metrics import PoolMetrics
 from accelpool_broker.services.pruning import Pruning
 from accelpool_broker.services.rates import RequestRates
-from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.readiness import Readiness
+from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
 from accelpool_broker.services.tokens import Tokens
 from accelpool_broker.services.trust import TrustRules

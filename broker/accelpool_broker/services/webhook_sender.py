@@ -172,7 +172,7 @@ def _addresses(host: str, port: int, timeout_s: float) -> list[str]:
         try:
             entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             told.set_result([str(entry[4][0]) for entry in entries])
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+        except Exception as error:
             told.set_exception(error)
 
     threading.Thread(target=look_up, name="webhook name", daemon=True).start()
