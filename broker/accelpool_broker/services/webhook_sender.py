@@ -161,7 +161,7 @@ def _address(host: str, port: int, rules: Rules, timeout_s: float) -> str:
 
 
 def _addresses(host: str, port: int, timeout_s: float) -> list[str]:
-    """Return a name's addresses; the system's own look-up knows no limit, so that nobody waits for a late one.
+    """Return a name's addresses; the system's own look-up knows no limit, so nobody waits for a late one.
 
     Raises:
         OSError: There are none, or they did not come in time.
