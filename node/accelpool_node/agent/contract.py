@@ -80,7 +80,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's answer: its key (base64 of raw Ed25519), how often to report, and when it counts as lost."""
+    """The broker's key (base64 of raw Ed25519), how often to report, and after what silence one is lost."""
 
     public_key: str
     heartbeat_s: float = 5.0
