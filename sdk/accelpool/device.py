@@ -110,8 +110,8 @@ class Device(DeviceProperties, ProcessBound):
         broker: Broker | None = None,
         session: Session | None = None,
     ) -> None:
-        self.platform = platform
-        self.pool_id = pool_id
+        self.platform: Platform = platform
+        self.pool_id: str = pool_id
         self._info = {**info, **_honoured(info, session)}
         self._info.setdefault(device_info.REFERENCE_COUNT, 1)
         self._info.setdefault(device_info.PARENT_DEVICE, None)

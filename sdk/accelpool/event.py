@@ -216,7 +216,7 @@ class Profile:
     __slots__ = ("event",)
 
     def __init__(self, event: Event) -> None:
-        self.event = event
+        self.event: Event = event
 
     def get_info(self, arg: int, /) -> int:
         """Return a time by its `profiling_info` number."""

@@ -27,9 +27,9 @@ class ImageInfo(Info[Value]):
 
     __slots__ = ()
 
-    def __get__(self, owner: Any, kind: type[Any] | None = None) -> Any:
-        """Return the value, or the property itself when asked of the class."""
-        return self if owner is None else owner.get_image_info(self.number)
+    def _value(self, owner: Any) -> Value:
+        value: Value = owner.get_image_info(self.number)
+        return value
 
 
 class Image(MemoryObject):
