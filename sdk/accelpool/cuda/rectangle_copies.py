@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, SupportsIndex
+from typing import Any, NoReturn, SupportsIndex, overload
 
 import numpy as np
 
@@ -69,8 +69,16 @@ class OfSide:
         self._side = side
         self._name = name
 
-    def __get__(self, copy: Memcpy2D, kind: type[Any] | None = None) -> int:
-        """Return the number."""
+    @overload
+    def __get__(self, copy: None, kind: type[Any] | None = None) -> OfSide: ...
+
+    @overload
+    def __get__(self, copy: Memcpy2D, kind: type[Any] | None = None) -> int: ...
+
+    def __get__(self, copy: Memcpy2D | None, kind: type[Any] | None = None) -> OfSide | int:
+        """Return the number, or the property itself when asked of the class."""
+        if copy is None:
+            return self
         number: int = getattr(getattr(copy, self._side), self._name)
         return number
 
