@@ -52,17 +52,17 @@ class Session:
     def __init__(
         self, connection: SessionConnection, lease: Lease, keeper: LeaseKeeper, rest: RestClient
     ) -> None:
-        self.connection = connection
-        self.lease = lease
+        self.connection: SessionConnection = connection
+        self.lease: Lease = lease
         self.devices: tuple[Device, ...] = ()
         self.contexts: set[int] = set()
-        self.is_closed = False
+        self.is_closed: bool = False
         self.reads: deque[tuple[int, int, PendingRead]] = deque()
         self.deferred: deque[Callable[[], None]] = deque()
-        self.shared_memories = SharedMemories()
+        self.shared_memories: SharedMemories = SharedMemories()
         self.unset_events: set[int] = set()
-        self.new_handle = connection.new_handle
-        self.release = connection.release
+        self.new_handle: Callable[[], int] = connection.new_handle
+        self.release: Callable[[int], None] = connection.release
         self._parting = threading.Lock()
         self._keeper = keeper
         self._rest = rest

@@ -48,7 +48,7 @@ class Board:
     def __init__(
         self, chunks: Iterable[Any], *, lanes: int, window: int, is_ordered: bool, attempts: int
     ) -> None:
-        self.done = 0
+        self.done: int = 0
         self._chunks = enumerate(chunks)
         self._lanes = lanes
         self._window = window

@@ -82,7 +82,7 @@ def _show_version(is_wanted: bool) -> None:
         raise typer.Exit(ExitCode.DONE)
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="accelpool",
     cls=Commands,
     help="A pool of accelerators: borrow any GPU, FPGA or CPU over the network as if it were local.",
