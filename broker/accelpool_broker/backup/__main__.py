@@ -77,6 +77,9 @@ def _written(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a device or a pipe would be gone: another file takes its place
+        raise Invalid(f"{path} is no file: - writes to the standard output")
     with replacing(path) as stream:
         yield stream
 
