@@ -246,14 +246,11 @@ def place_of(device: Listed) -> str:
 
     It is the place on the PCI bus, as OpenCL and CUDA both tell it.
     """
-    match device.info.get(PCI_BUS_INFO):
+    info = device.info
+    match info.get(PCI_BUS_INFO) or [info.get(PCI_DOMAIN, 0), info.get(PCI_BUS), info.get(PCI_SLOT), 0]:
         case [int(domain), int(bus), int(slot), int()]:
             return gpus.place_of(domain, bus, slot)
-    bus, slot = device.info.get(PCI_BUS), device.info.get(PCI_SLOT)
-    domain = device.info.get(PCI_DOMAIN, 0)
-    if not (isinstance(bus, int) and isinstance(slot, int) and isinstance(domain, int)):
-        return ""
-    return gpus.place_of(domain, bus, slot >> 3)
+    return ""
 
 
 def _platform_of(device: Listed) -> tuple[InfoValue, InfoValue]:

@@ -106,6 +106,6 @@ def _infos(name: str, cuda_version: str, known: dict[int, int], memory: int) -> 
         0x4006: known.get(INTEGRATED, 0) > 0,
         0x4007: known.get(COPY_ENGINES, 0),
         0x4008: known.get(PCI_BUS, 0),
-        0x4009: known.get(PCI_DEVICE, 0) << 3,  # PCI_SLOT_ID_NV: the function's number is in the lowest bits
+        0x4009: known.get(PCI_DEVICE, 0),  # PCI_SLOT_ID_NV: the device alone, as OpenCL tells it
         0x400A: known.get(PCI_DOMAIN, 0),
     }

@@ -154,9 +154,10 @@ def _infos(queried: Any, names: type) -> dict[int, InfoValue]:
 
 def _plain(value: Any) -> InfoValue:
     """Return what C has as a plain value: bytes in hexadecimal digits, other arrays as lists."""
-    if not isinstance(value, ctypes.Array):
-        return value.value
-    return bytes(value).hex() if value._type_ is ctypes.c_ubyte else list(value)
+    if isinstance(value, ctypes.Array):
+        return bytes(value).hex() if value._type_ is ctypes.c_ubyte else list(value)
+    number: int = value.value
+    return number
 
 
 def _more_infos(device: cl.Device) -> dict[int, InfoValue]:
