@@ -23,6 +23,7 @@ BRACES = re.compile(r"\{[^{}]*\}")
 GLOBAL = re.compile(r"\b(?:__)?global\b")
 STATIC = re.compile(r"\bstatic\b[^;]*\b(?:__)?global\b|\b(?:__)?global\b[^;]*\bstatic\b")
 CALL = "()"
+ATTRIBUTE = re.compile(r"__attribute__\s*\(\)")
 
 
 def has_variables(connection: SessionConnection, journal: Journal) -> bool:
@@ -46,7 +47,8 @@ def declares_variables(source: str) -> bool:
     if any(STATIC.search(statement) for statement in text.split(";")):
         return True
     outside = _without(BRACES, text, ";")
-    return any(GLOBAL.search(part) and CALL not in part for part in outside.split(";"))
+    declared = [part.partition("=")[0] for part in ATTRIBUTE.sub(" ", outside).split(";")]
+    return any(GLOBAL.search(part) and CALL not in part for part in declared)
 
 
 def _without(pattern: re.Pattern[str], text: str, instead: str) -> str:
