@@ -1,4 +1,4 @@
-"""Notebooks: cells of OpenCL C in IPython's own shell, on a real pool, and leases that are parked between them."""
+"""Notebooks: cells of OpenCL C in IPython's shell, on a real pool, and leases parked between them."""
 
 import signal
 
@@ -262,7 +262,7 @@ def test_the_time_is_what_the_line_says(used):
     assert not used.magics.lease.is_parked
     used.idle(minutes=1)
     assert used.magics.lease.is_parked
-    used.run("%accelpool any --idle off") if False else used.run("%accelpool --idle off")
+    used.run("%accelpool --idle off")
     used.run("queue.finish()")
     used.idle(minutes=10_000)
     assert not used.magics.lease.is_parked

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from accelpool.errors import RuntimeError
 
-SAID = re.compile(r":(?P<line>\d+):(?P<column>\d+): (?:fatal )?(?P<kind>error|warning):")
-NVIDIA_SAID = re.compile(r"^[^:\n]*\((?P<line>\d+)\): (?P<kind>error|warning)")
+NAMED = re.compile(r":(\d+):\d+:|\((\d+)\): (?:error|warning)")  # Clang's, which PoCL also has; NVIDIA's
 AROUND = 1
 
 
@@ -19,7 +18,7 @@ def report(log: str, source: str) -> str:
         log: What the compiler said.
         source: What it was given; its lines count from 1.
     """
-    marked = {number: kind for number, kind in _named(log) if 1 <= number <= source.count("\n") + 1}
+    marked = {number for number in _named(log) if 1 <= number <= source.count("\n") + 1}
     if not marked:
         return log.strip()
     return "\n".join([log.strip(), "", *_excerpt(source.splitlines(), marked)])
@@ -40,14 +39,12 @@ class BuildFailed(RuntimeError):
         return ["the cell does not compile:", *self.report.splitlines()]
 
 
-def _named(log: str) -> list[tuple[int, str]]:
-    """Return the lines that a log names, errors last: of a line that has both they count."""
-    found = [match for line in log.splitlines() if (match := SAID.search(line) or NVIDIA_SAID.search(line))]
-    named = [(int(match["line"]), match["kind"]) for match in found]
-    return sorted(named, key=lambda each: each[1] == "error")
+def _named(log: str) -> list[int]:
+    """Return the lines that a log names."""
+    return [int(match[1] or match[2]) for match in NAMED.finditer(log)]
 
 
-def _excerpt(lines: list[str], marked: dict[int, str]) -> list[str]:
+def _excerpt(lines: list[str], marked: set[int]) -> list[str]:
     shown = sorted({number + step for number in marked for step in range(-AROUND, AROUND + 1)})
     return [
         f"{'--> ' if number in marked else '    '}{number:4} | {lines[number - 1]}"
