@@ -108,7 +108,7 @@ class ParkableConnection:
             ended = {done.event: done for done in self._endings(inner)}
             if has_variables(inner, self._journal):
                 raise ParkingError("a program has variables in global memory, which cannot be read")
-            kept = contents(inner, self._journal, keep_bytes, self.new_handle)
+            kept = self._contents(inner, keep_bytes)
             self._ended.update(ended)
             self._kept, self.kept_bytes = kept, sum(content.nbytes for content in kept.values())
             self._inner = None
@@ -138,6 +138,12 @@ class ParkableConnection:
         events = sorted(self._journal.events - self._ended.keys())
         for start in range(0, len(events), EVENTS_AT_ONCE):
             yield from inner.wait_events(events[start : start + EVENTS_AT_ONCE])
+
+    def _contents(self, inner: SessionConnection, keep_bytes: int) -> dict[int, Content]:
+        try:
+            return contents(inner, self._journal, keep_bytes, self.new_handle)
+        except Error as error:
+            raise ParkingError(f"not all memory can be read: {error}") from error
 
     def _here(self) -> SessionConnection:
         """Return the connection, to a new session with all that was in the old one if that was parked."""
