@@ -116,6 +116,7 @@ def build_app(opened: Services) -> APIFlask:
         LICENSE={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         SERVERS=[{"url": "/"}],
         AUTO_SERVERS=False,
+        SWAGGER_UI_CONFIG={"supportedSubmitMethods": []},  # its sandbox lets it call nothing
         SECURITY_SCHEMES={"bearer": {"type": "http", "scheme": "bearer"}},
         VALIDATION_ERROR_SCHEMA=Problem,
         HTTP_ERROR_SCHEMA=Problem,

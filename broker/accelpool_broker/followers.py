@@ -41,32 +41,40 @@ class Followers:
     """All of them.
 
     Args:
-        limit: How many there may be at once.
+        limit: How many there may be at once; a quarter of them, one account's.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._all: set[Follower] = set()
+        self._most_of_one = max(1, limit // 4)
+        self._all: dict[Follower, str] = {}
         self._is_closed = False
 
     @contextmanager
-    def one(self) -> Iterator[Follower]:
-        """Give one more; register it before it looks, and it misses nothing.
+    def one(self, account: str) -> Iterator[Follower]:
+        """Give one more, an account's; register it before it looks, and it misses nothing.
 
         Raises:
             Unavailable: There are as many as there may be, or the broker stops.
         """
         follower = Follower()
         with self._lock:
-            if self._is_closed or len(self._all) >= self._limit:
-                raise Unavailable(f"no more than {self._limit} follow events at once: try again later")
-            self._all.add(follower)
+            self._check_room(account)
+            self._all[follower] = account
         try:
             yield follower
         finally:
             with self._lock:
-                self._all.discard(follower)
+                self._all.pop(follower, None)
+
+    def _check_room(self, account: str) -> None:
+        if self._is_closed or len(self._all) >= self._limit:
+            raise Unavailable(f"no more than {self._limit} follow events at once: try again later")
+        if list(self._all.values()).count(account) >= self._most_of_one:
+            raise Unavailable(
+                f"no more than {self._most_of_one} follow events at once as account {account}: end one first"
+            )
 
     def count(self) -> int:
         """Return how many there are."""

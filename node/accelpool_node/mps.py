@@ -2,7 +2,8 @@
 
 The operator starts a daemon, `nvidia-cuda-mps-control -d`. CUDA looks for its socket in a directory as it
 starts, and goes through it from then on. How many of a device's threads a context may have at once is read
-from the environment when the context is made: a warm worker is told its session's part just in time.
+from the environment when the context is made: a warm worker is told its session's part just in time. Of the
+device's primary context it is read when CUDA starts (measured: driver 580), so that is not used.
 
 Source: Multi-Process Service, "Appendix: environment variables". That the socket is one of packets is known
 from a trace, NVIDIA/cuda-checkpoint#10.
@@ -69,6 +70,11 @@ def find_pipe(wanted: ComputeShares, environ: Mapping[str, str], sandbox: Mode, 
 def variables(pipe: str) -> dict[str, str]:
     """Return what a child has in its environment to go through the daemon of a directory, "" for none."""
     return {DIRECTORY: pipe, PER_CONTEXT: "1"} if pipe else {}
+
+
+def is_parted(environ: Mapping[str, str]) -> bool:
+    """Return whether contexts have their parts of a device, by the environment of their process."""
+    return environ.get(PER_CONTEXT) == "1"
 
 
 def thread_percentage(compute: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -237,6 +238,20 @@ def test_a_backup_is_for_its_owner_alone(tmp_path: Path, clock: FakeClock, file:
     run("save", file, tmp_path / "old", None)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.glob("*.new")) == []
+
+
+def test_what_is_no_file_is_not_replaced_by_a_backup(
+    tmp_path: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    with BrokerInProcess(tmp_path / "old", clock):
+        for path in (pipe, link):
+            assert run("save", path, tmp_path / "old", None) == 1
+            assert "is no file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    assert link.is_symlink()
 
 
 def test_a_database_with_something_in_it_is_left_alone(

@@ -76,7 +76,7 @@ def build(wheels: Path) -> None:
                 f"--cudadrv-lib-dir={stub}",
                 "--no-cuda-enable-curand",
                 "--cxxflags=-O1,-w",
-                "--ldflags=-Xlinker,--no-as-needed,-lcuda",  # a list: nothing else says that it is needed
+                f"--ldflags=-Xlinker,--no-as-needed,-L{stub},-lcuda",  # nothing else says that it is needed
             ],
             source,
         )

@@ -32,6 +32,7 @@ WORKS = "works"
 USER = 64000
 AT_ONCE, LIMIT_S = 6, 20
 MOST_CALLS, MOST_TRIES, MOST_SHOWN = 480, 32, 20
+UNFINISHED = "<unfinished ...>"
 REFUSED = re.compile(r"= -1 (EPERM|EACCES|ENOSYS|EFBIG|EMFILE|ENOMEM)\b")
 
 Parts = tuple[str, ...]
@@ -64,7 +65,16 @@ def smallest_failing(outcomes: Mapping[Parts, str]) -> list[Parts]:
 
 def refused(trace: str) -> list[str]:
     """Return the last calls of a trace that were refused, each once, without its process's number."""
-    lines = [line.split(maxsplit=1)[-1] for line in trace.splitlines() if REFUSED.search(line)]
+    begun: dict[str, str] = {}  # calls between whose beginning and end another thread made one
+    lines: list[str] = []
+    for line in trace.splitlines():
+        process, _, said = line.partition(" ")
+        call = said.strip()
+        if call.endswith(UNFINISHED):
+            begun[process] = call.removesuffix(UNFINISHED)
+        elif REFUSED.search(call):
+            _, is_end, end = call.partition(" resumed>")
+            lines.append(f"{begun.pop(process, '')}{end}" if is_end else call)
     return [*dict.fromkeys(lines)][-MOST_SHOWN:]
 
 

@@ -62,6 +62,7 @@ def test_the_api_description_does_not_tell_of_the_page(broker: BrokerInProcess) 
 
 
 def test_the_page_of_the_api_description_has_no_origin_and_so_no_token(broker: BrokerInProcess) -> None:
+    assert '"supportedSubmitMethods": []' in broker.client.get("/docs").get_data(as_text=True)
     policy = broker.client.get("/docs").headers["Content-Security-Policy"]
     assert policy.startswith("sandbox allow-scripts")
     assert "allow-same-origin" not in policy

@@ -202,6 +202,9 @@ def test_of_two_brokers_one_sends(postgres_url: str, tmp_path: Path, receiver: R
         "https://[ff02::1]/",
         "https://[::ffff:127.0.0.1]/",
         "https://[64:ff9b::7f00:1]/",
+        "https://[64:ff9b:1::7f00:1]/",
+        "https://[::127.0.0.1]/",
+        "https://[::ffff:0:127.0.0.1]/",
         "https:///nobody",
         "https://example.com:0/",
         "https://example.com/a b",
@@ -220,6 +223,23 @@ def test_a_name_that_leads_to_loopback_is_not_connected_to(receiver: Receiver) -
         deliver(broker)
         assert "private" in shown(broker, hook)["reason"]
     assert receiver.messages == []
+
+
+def test_who_has_many_webhooks_takes_no_round_for_himself(
+    broker: BrokerInProcess, receiver: Receiver
+) -> None:
+    greedy = member(broker, "mira", "vision")
+    with Receiver() as many:
+        for _ in range(5):
+            add(broker, many, role=greedy)
+        add(broker, receiver)
+        lease(broker, tenant="vision")
+        rounds = []
+        while not rounds or len(many.messages) > rounds[-1]:
+            rounds.append(len(many.messages))
+            deliver(broker)
+        assert rounds == [0, 6, 12, 15]
+    assert len(receiver.messages) == 3
 
 
 def test_an_account_has_so_many_and_no_more(broker: BrokerInProcess, receiver: Receiver) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 import accelpool
 
@@ -16,8 +17,9 @@ from ..conftest import Pool
 from .cli_rig import PROGRAM, Cli
 from .terminal_rig import Terminal, terminal
 
-BASH = shutil.which("bash")
+BASH, ZSH = shutil.which("bash"), shutil.which("zsh")
 needs_bash = pytest.mark.skipif(BASH is None, reason="there is no bash")
+needs_zsh = pytest.mark.skipif(ZSH is None, reason="there is no zsh")
 
 
 @contextmanager
@@ -70,6 +72,23 @@ def test_tab_says_nothing_where_no_pool_answers(cli: Cli) -> None:
         shown.type("accelpool release lse\techo\n")
         shown.shows("lseecho")
         assert shown.screen.display[0].rstrip() == "$ accelpool release lseecho"
+
+
+@needs_zsh
+def test_tab_runs_no_program_that_a_clients_name_is(cli: Cli, null_pool) -> None:
+    path = f"{Path(PROGRAM).parent}:/usr/bin:/bin"
+    variables = cli.variables(null_pool, PATH=path, PS1="%% ")
+    name = r"a \$(touch run-by-tab) \`touch run-by-tab\` $(touch run-by-tab) \"; touch run-by-tab; \""
+    rest = {"headers": {"Authorization": f"Bearer {null_pool.token}"}, "timeout": 30}
+    id = requests.post(f"{null_pool.url}/leases", json={"client": name}, **rest).json()["id"]
+    with terminal([str(ZSH), "-f", "-i"], variables, cwd=cli.home) as shown:
+        shown.type("autoload -U compinit; compinit -u -D; unsetopt zle_bracketed_paste\n")
+        shown.type('eval "$(accelpool completion zsh)"; echo "re""ady"\n')
+        shown.shows("\nready")
+        shown.type(f"accelpool release {id[:8]}\t")
+        shown.shows(f"accelpool release {id}")
+    requests.delete(f"{null_pool.url}/leases/{id}", **rest)
+    assert not (cli.home / "run-by-tab").exists()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

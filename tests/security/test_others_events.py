@@ -84,3 +84,17 @@ def test_who_loses_a_tenant_is_told_no_more_of_it(broker: BrokerInProcess) -> No
     told = next(frame for frame in frames if b"data: " in frame)
     assert b'"tenant": "speech"' in told
     answer.close()
+
+
+def test_one_who_follows_as_often_as_he_can_leaves_room_for_others(broker: BrokerInProcess) -> None:
+    greedy = member(broker, ["vision"])
+    held = []
+    while (answer := broker.call("GET", "/events", role=greedy, headers=STREAM)).status_code == 200:
+        held.append(answer)
+    assert answer.status_code == 503
+    assert "mira" in answer.get_json()["detail"]
+    other = broker.call("GET", "/events", headers=STREAM)
+    assert other.status_code == 200
+    for each in (*held, other):
+        each.close()
+    assert broker.services.pool.followers.count() == 0

@@ -57,6 +57,7 @@ def test_a_device_is_named_by_environment_and_backend_name():
 def test_hardware_is_told_by_its_place_on_the_bus():
     assert d.place_of(listed(x4008=0x19, x4009=3 << 3, x400A=1)) == "0001:19:03"
     assert d.place_of(listed(x4008=0x19, x4009=3 << 3)) == "0000:19:03"
+    assert d.place_of(listed(x4008=0, x4009=6, x410F=[0, 0, 6, 0])) == "0000:00:06"
     assert d.place_of(listed()) == ""
 
 

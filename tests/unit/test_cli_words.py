@@ -97,6 +97,11 @@ def test_an_error_is_told_on_one_line() -> None:
     assert failures.one_line(CommandFailed("first\n  second")) == "first second"
 
 
+def test_an_error_that_quotes_a_name_does_nothing_to_a_terminal() -> None:
+    told = failures.last_words(CommandFailed("device \x1b]0;title\x07 \u202egpj.exe is leased"))
+    assert told == r"device \x1b]0;title\x07 \u202egpj.exe is leased"
+
+
 def test_an_extras_packages_come_from_the_metadata() -> None:
     assert extras.needed("broker", REQUIREMENTS) == ["flask"]
     assert extras.needed("node", REQUIREMENTS) == ["pyopencl"]
@@ -175,7 +180,8 @@ def test_what_a_terminal_would_obey_is_shown_not_done(capsys: pytest.CaptureFixt
     output = Output()
     output.text("reason \x1b]0;title\x07\n")
     output.note("\x9b2J")
-    output.table(["client", "why"], [["\x1b[2Jme", "one\ntwo"]], "none")
+    output.note("\u202eback to front")
+    output.table(["client", "why"], [["\x1b[2Jme\u2066", "one\ntwo"]], "none")
     shown = capsys.readouterr()
-    assert not set(shown.out + shown.err) & {"\x1b", "\x07", "\x9b"}
+    assert not set(shown.out + shown.err) & {"\x1b", "\x07", "\x9b", "\u202e", "\u2066"}
     assert "one two" in shown.out

@@ -79,6 +79,9 @@ def _written(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a device or a pipe would be gone: another file takes its place
+        raise Invalid(f"{path} is no file: - writes to the standard output")
     descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
     try:
         with open(descriptor, "wb") as stream:

@@ -89,9 +89,10 @@ class Events:
             Unavailable: Too many follow already.
         """
         with ExitStack() as opening:
-            follower = opening.enter_context(self._pool.followers.one())
+            caller = identify()
+            follower = opening.enter_context(self._pool.followers.one(caller.account))
             with self._pool.store.read() as tx:
-                _read(tx, identify(), wanted, limit=0)
+                _read(tx, caller, wanted, limit=0)
                 if after is None:
                     _, after = tx.event_numbers()
                 _check_kept(tx, after)

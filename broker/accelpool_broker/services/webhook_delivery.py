@@ -14,10 +14,12 @@ import random
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from accelpool_broker.event_models import PoolEvent
 from accelpool_broker.followers import Follower
@@ -36,12 +38,15 @@ from accelpool_wire.errors import ProblemError
 AT_ONCE = 50  # events of a webhook in one round
 ROUND_S = 10.0  # in which no further one is begun
 TOGETHER = 8  # webhooks that are sent to at once: a slow one holds up few
+OF_ONE = 2  # of these an account's: one that has many slow ones holds up nobody for longer than a round
 CLAIM_S = 60.0
 LOOK_S = 15.0
 PAUSE_S = 0.2
 FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 3600.0
 FAR_BEHIND = 1000  # events that were not for it: then its position is noted all the same
 GONE = 410
+
+Work: TypeAlias = tuple[Webhook, Sequence[PoolEvent], int]  # to whom, what, up to which number that is all
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +106,12 @@ class WebhookDelivery:
         ]
         if not work or not self._claim():
             return False
+        now_told = _in_turn(work)
         with ThreadPoolExecutor(TOGETHER, thread_name_prefix="webhook") as threads:
-            told = list(threads.map(lambda each: self._tell(*each), work))
+            told = list(threads.map(lambda each: self._tell(*each), now_told))
         self._note(told)
-        return any(each.last is not None and not each.last.problem for each in told)
+        is_left = len(now_told) < len(work)
+        return is_left or any(each.last is not None and not each.last.problem for each in told)
 
     def release(self) -> None:
         """Let another broker send, if this one did: it need not wait until the claim ends."""
@@ -182,6 +189,18 @@ def _advance(hook: Webhook, told: Told, now: float, give_up_s: float) -> None:
 def retry_s(attempts: int) -> float:
     """Return after how long at most a webhook is tried again that had failed so often before."""
     return min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(attempts, 20))
+
+
+def _in_turn(work: Sequence[Work]) -> list[Work]:
+    """Return what is done in a round: of each account a few, those first that are furthest behind."""
+    taken: Counter[str] = Counter()
+    chosen: list[Work] = []
+    for each in sorted(work, key=lambda one: one[0].position):
+        account = each[0].account
+        if taken[account] < OF_ONE:
+            taken[account] += 1
+            chosen.append(each)
+    return chosen
 
 
 def _events(tx: Transaction, hook: Webhook, account: Account) -> tuple[Sequence[PoolEvent], int]:

@@ -29,6 +29,7 @@ PREFIX = "whsec_"
 SECRET_BYTES = 32
 TIMEOUT_S = 5.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+OF_INTERNET6 = ipaddress.ip_network("2000::/3")  # nothing else of IPv6 is given to anybody in public
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -151,8 +152,8 @@ def _address(host: str, port: int, rules: Rules) -> str:
 
 def _check_address(address: IPAddress, rules: Rules) -> None:
     meant = _meant(address)
-    is_site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
-    is_public = address.is_global and meant.is_global and not meant.is_multicast and not is_site_local
+    is_given = isinstance(meant, ipaddress.IPv4Address) or meant in OF_INTERNET6
+    is_public = address.is_global and meant.is_global and not meant.is_multicast and is_given
     if not rules.allow_private and not is_public:
         raise Invalid("a webhook is on the public internet: the broker sends to no private address")
 

@@ -29,6 +29,7 @@ MAX_NAME = 255
 NOTHING: Mapping[str, str] = MappingProxyType({})
 GLOBAL_MEM_SIZE, MAX_COMPUTE_UNITS, EXTENSIONS = 0x101F, 0x1002, 0x1030
 PCI_BUS, PCI_SLOT, PCI_DOMAIN = 0x4008, 0x4009, 0x400A  # cl_nv_device_attribute_query
+PCI_BUS_INFO = 0x410F  # cl_khr_pci_bus_info: domain, bus, device, function
 PLATFORM_VERSION, PLATFORM_NAME, PLATFORM_VENDOR = 0x0901, 0x0902, 0x0903
 
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 0x4000, 0x4001
@@ -243,8 +244,11 @@ def without_parted(listed: Mapping[str, list[Listed]], parents: Mapping[str, str
 def place_of(device: Listed) -> str:
     """Return what tells a piece of hardware from all others on the node, "" where nobody says.
 
-    It is the place on the PCI bus, as NVIDIA's OpenCL and CUDA both tell it.
+    It is the place on the PCI bus, as OpenCL and CUDA both tell it.
     """
+    match device.info.get(PCI_BUS_INFO):
+        case [int(domain), int(bus), int(slot), int()]:
+            return gpus.place_of(domain, bus, slot)
     bus, slot = device.info.get(PCI_BUS), device.info.get(PCI_SLOT)
     domain = device.info.get(PCI_DOMAIN, 0)
     if not (isinstance(bus, int) and isinstance(slot, int) and isinstance(domain, int)):

@@ -1,12 +1,14 @@
 """`accelpool completion`: what a shell runs so that Tab completes commands, options and the pool's own names.
 
 Whoever presses Tab waits, and sees nothing but words: the pool is asked once, for a second at most, and a
-failure is silence.
+failure is silence. Zsh evaluates what it is answered, twice, and names are others': of these no character is
+left that means anything to a shell, and no word is offered that is not an id or a name of a node's form.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
@@ -21,6 +23,8 @@ from accelpool.cli.output import Output
 ASK_S = 1.0
 MOST = 100
 VARIABLE = "_ACCELPOOL_COMPLETE"
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+OBEYED = re.compile(r"[^\w .,:;/@+=#()-]")  # all that is not surely a text
 
 Record = dict[str, Any]
 Words = list[tuple[str, str]]
@@ -75,7 +79,8 @@ def _ask(context: typer.Context, path: str, word: Callable[[Record], tuple[str, 
     with contextlib.suppress(Exception):  # in a prompt nobody wants to read why
         rest = client(context.params.get("url"))
         page = rest.request("GET", path, params={"limit": MOST}, timeout_s=ASK_S).body
-        return [found for item in page["items"] if (found := word(item))]
+        found = [words for item in page["items"] if (words := word(item))]
+        return [(one, OBEYED.sub("?", told)) for one, told in found if WORD.fullmatch(one)]
     return []
 
 

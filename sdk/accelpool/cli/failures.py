@@ -34,6 +34,7 @@ from accelpool.errors import (
     Unauthorized,
     Unsatisfiable,
 )
+from accelpool_wire.logs import printable
 
 
 class ExitCode(IntEnum):
@@ -147,8 +148,11 @@ def last_words(error: AccelpoolError) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, on one line; what the broker says of a member, of the option for it."""
-    return MEMBER.sub(_option, " ".join(str(error).split())) or type(error).__name__
+    """Return what an error says, on one line; what the broker says of a member, of the option for it.
+
+    It may quote names that others chose: nothing that a terminal would obey is left in it.
+    """
+    return MEMBER.sub(_option, printable(" ".join(str(error).split()))) or type(error).__name__
 
 
 def _option(member: re.Match[str]) -> str:

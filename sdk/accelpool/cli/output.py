@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 240
-# What a terminal obeys: names and reasons come from whoever uses the pool.
-CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
+# What a terminal obeys: names and reasons come from whoever uses the pool. Some turn the direction of a text.
+DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+CONTROLS = dict.fromkeys([*range(32), *range(127, 160), *DIRECTIONS], "\N{REPLACEMENT CHARACTER}")
 IN_TEXT = {code: shown for code, shown in CONTROLS.items() if chr(code) not in "\t\n"}
 IN_CELLS = {**CONTROLS, **dict.fromkeys(map(ord, "\t\n\r"), " ")}
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from accelpool_node import mps
 from accelpool_node.backends.cuda import driver
 from accelpool_node.backends.cuda.clock import Clock
 from accelpool_node.backends.cuda.core import cuda
@@ -33,8 +35,20 @@ class Current(threading.local):
 _current = Current()
 
 
+def _context_of(device: Any) -> Any:
+    """Return the device's primary context, or one of its own where MPS parts the device.
+
+    The part of a primary context is what the environment said when CUDA began; a warm worker learns it later.
+    """
+    if not mps.is_parted(os.environ):
+        return device.retain_primary_context()
+    context = device.make_context()
+    context.pop()
+    return context
+
+
 class CudaContext:
-    """A device's primary context, which all contexts of a session on the device share.
+    """A device's context, which all contexts of a session on the device share.
 
     Args:
         device: The device.
@@ -49,8 +63,8 @@ class CudaContext:
     def __init__(self, device: BackendDevice) -> None:
         self.device = device
         self.fault = ""
-        self._primary = device.handle.retain_primary_context()  # PyCUDA's, kept: it gives it back
-        self._handle = int(self._primary.handle)
+        self._kept = _context_of(device.handle)  # PyCUDA's: it gives it back
+        self._handle = int(self._kept.handle)
         self._events: list[Event] = []
         self._streams: list[Stream] = []
         self._janitor = Janitor(self)

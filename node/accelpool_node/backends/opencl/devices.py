@@ -27,6 +27,8 @@ KNOWN_BITS = {0x1070: 0x3}  # CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES
 # What PyOpenCL has no names for, or asks for in fewer bytes than it has.
 ASKED_WITHOUT_PYOPENCL: dict[int, type[Any]] = {
     0x1049: ctypes.c_size_t,  # CL_DEVICE_PRINTF_BUFFER_SIZE
+    0x106A: ctypes.c_ubyte * 16,  # CL_DEVICE_UUID_KHR, told in hexadecimal digits
+    0x410F: ctypes.c_uint32 * 4,  # CL_DEVICE_PCI_BUS_INFO_KHR: domain, bus, device, function
     0x104A: ctypes.c_uint32,  # CL_DEVICE_IMAGE_PITCH_ALIGNMENT
     0x104B: ctypes.c_uint32,  # CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT
     0x1073: ctypes.c_uint64,  # CL_DEVICE_INTEGER_DOT_PRODUCT_CAPABILITIES_KHR
@@ -150,6 +152,13 @@ def _infos(queried: Any, names: type) -> dict[int, InfoValue]:
     return values
 
 
+def _plain(value: Any) -> InfoValue:
+    """Return what C has as a plain value: bytes in hexadecimal digits, other arrays as lists."""
+    if not isinstance(value, ctypes.Array):
+        return value.value
+    return bytes(value).hex() if value._type_ is ctypes.c_ubyte else list(value)
+
+
 def _more_infos(device: cl.Device) -> dict[int, InfoValue]:
     """Ask a device's driver, through the loader that PyOpenCL is linked with, for what PyOpenCL does not."""
     ask = ctypes.CDLL(raw.__file__).clGetDeviceInfo
@@ -158,7 +167,7 @@ def _more_infos(device: cl.Device) -> dict[int, InfoValue]:
     for number, kind in ASKED_WITHOUT_PYOPENCL.items():
         value = kind()
         if ask(device.int_ptr, number, ctypes.sizeof(value), ctypes.byref(value), None) == 0:
-            values[number] = list(value) if isinstance(value, ctypes.Array) else value.value
+            values[number] = _plain(value)
     for number, kind in LISTS_WITHOUT_PYOPENCL.items():
         size = ctypes.c_size_t()
         if ask(device.int_ptr, number, 0, None, ctypes.byref(size)) != 0:
