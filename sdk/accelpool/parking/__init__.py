@@ -21,8 +21,10 @@ from accelpool.context import Context
 from accelpool.demand import Demand
 from accelpool.device import Device
 from accelpool.errors import ParkingError, SessionLost
+from accelpool.lease import OnNotice
 from accelpool.lease_request import LeaseRequest
 from accelpool.parking.connection import ParkableConnection
+from accelpool.session import Session
 
 __all__ = ["ParkableLease"]
 
@@ -61,13 +63,11 @@ class ParkableLease:
         clock: Callable[[], float] = time.monotonic,
         **options: Unpack[AcquireOptions],
     ) -> None:
-        self._broker = broker
-        self._on_notice = options.get("on_notice")
-        self._request = acquire_options.read(kind, options)
-        self._process = os.getpid()
-        session = broker._lease_session(self._request, self._on_notice)
-        self._keeper, self._session = session._keeper, weakref.ref(session)
-        self._connection = ParkableConnection(session.connection, self._take, self._give_back, clock)
+        request, on_notice = acquire_options.read(kind, options), options.get("on_notice")
+        session = broker._lease_session(request, on_notice)
+        renewal = Renewal(broker, session, request, on_notice)
+        self._session = weakref.ref(session)
+        self._connection = ParkableConnection(session.connection, renewal.take, renewal.give_back, clock)
         self._is_spanning = len(session.lease.record.endpoints) > 1
         if not self._is_spanning:
             session.talk_through(self._connection)
@@ -105,12 +105,27 @@ class ParkableLease:
             raise ParkingError("the lease is over several nodes or drivers: those of one can be parked")
         self._connection.park(keep_bytes)
 
-    def _give_back(self) -> None:
+
+class Renewal:
+    """Gives a session's lease back, and takes another one for it. It does not keep the session alive."""
+
+    def __init__(
+        self, broker: Broker, session: Session, request: LeaseRequest, on_notice: OnNotice | None
+    ) -> None:
+        self._broker = broker
+        self._keeper = session._keeper
+        self._session = weakref.ref(session)
+        self._request = request
+        self._on_notice = on_notice
+        self._process = os.getpid()
+
+    def give_back(self) -> None:
+        """Close the connection and give the lease back."""
         session = self._session()
         if session is not None:
             self._keeper.end(session.lease)
 
-    def _take(self) -> SessionConnection:
+    def take(self) -> SessionConnection:
         """Return a connection to a new session, on devices like those that there were."""
         session = self._session()
         if session is None or session.is_closed:
@@ -123,7 +138,7 @@ class ParkableLease:
             for old, new in zip(session.devices, fresh.devices, strict=True):
                 take_place(old, new)
         except BaseException:
-            self._give_back()
+            self.give_back()
             raise
         return fresh.connection
 
