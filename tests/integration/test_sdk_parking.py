@@ -81,7 +81,7 @@ def test_a_forked_process_does_not_take_the_parked_lease_up(broker):
     if not child:
         try:
             queue.finish()
-        except errors.SessionLost:
+        except errors.ParkingError:
             os._exit(0)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

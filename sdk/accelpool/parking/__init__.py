@@ -131,7 +131,7 @@ class Renewal:
         if session is None or session.is_closed:
             raise SessionLost("the lease was given back for good while it was parked")
         if os.getpid() != self._process:
-            raise SessionLost(f"the parked lease belongs to process {self._process}, which forked this one")
+            raise ParkingError(f"the parked lease belongs to process {self._process}, which forked this one")
         fresh = self._broker._lease_session(like(self._request, session.devices), self._on_notice)
         session.lease, fresh.is_closed = fresh.lease, True  # it is the old session's now
         try:
@@ -167,7 +167,7 @@ def take_place(old: Device, new: Device) -> None:
         ParkingError: The other one is not like it.
     """
     memory = device_info.GLOBAL_MEM_SIZE
-    is_like = old.hashable_model_and_version_identifier == new.hashable_model_and_version_identifier
+    is_like = all(old._info.get(info) == new._info.get(info) for _, info in SAME)
     if not is_like or int(new._info.get(memory, 0)) < int(old._info.get(memory, 0)):
         raise ParkingError(f"{new!r} was granted, which is not like {old!r}, where the lease was parked")
     old.node, old.pool_id = new.node, new.pool_id
