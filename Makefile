@@ -96,9 +96,15 @@ style: setup
 	@$(BIN)/clang-format --dry-run --Werror sdk/accelpool_icd/src/*.[ch] sdk/accelpool_icd/src/*/*.[ch] \
 		tests/driver/programs/*.[ch] tests/applications/programs/*.[ch] bench/*.c
 
+# What users import is to be typed in full: any symbol whose type another checker could see differently is an error.
+PUBLIC := accelpool accelpool_pytest accelpool_wire accelpool_kernels
+
 types: setup
 	@$(BIN)/mypy
 	@$(BIN)/pyright
+	@for package in $(PUBLIC); do \
+		found=$$(PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes $$package --ignoreexternal) || \
+			{ echo "$$found"; exit 1; }; done
 
 imports: setup
 	@$(BIN)/lint-imports

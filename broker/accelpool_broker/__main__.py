@@ -24,7 +24,7 @@ from accelpool_broker.clock import SystemClock
 from accelpool_broker.services.services import open_services
 from accelpool_broker.settings import Settings
 from accelpool_broker.state_dir import StateDirError
-from accelpool_broker.store import DatabaseUrlError
+from accelpool_broker.store import DATABASE_URL, DatabaseUrlError, database_url
 from accelpool_broker.timer import Timer
 from accelpool_broker.trace_export import exporting
 from accelpool_wire import logs, service_manager
@@ -34,7 +34,6 @@ from accelpool_wire.tls import is_loopback
 
 CANNOT_START = 2
 FILES = 32768  # a socket for each client that waits, or is in its TLS handshake
-DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)  # what SQLite writes is private, too
     settings = Settings(
         state_dir=given.state_dir,
-        database_url=given.database_url or os.environ.get(DATABASE_URL) or None,
+        database_url=database_url(given.database_url, os.environ),
         host=given.host,
         port=given.port,
         issuer_ca=given.issuer_ca,

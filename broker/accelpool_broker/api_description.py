@@ -24,11 +24,12 @@ from accelpool_wire.request_id import HEADER, WELL_FORMED
 COMPUTE = "/leases/{id}/"
 EXCHANGE = ("/token-exchange", "post")
 COUNTED = (("/login", "get"), EXCHANGE)
-OPEN = (("/health", "get"), *COUNTED)
+PROBES = tuple((path, "get") for path in ("/livez", "/readyz", "/health"))
+OPEN = (*PROBES, *COUNTED)
 DESCRIPTION = """\
 A pool of accelerators: devices, leases on them, and compute under a lease.
 
-**Token.** Every call but `GET /health`, `GET /login` and `POST /token-exchange` needs
+**Token.** Every call but `GET /livez`, `/readyz`, `/health`, `GET /login` and `POST /token-exchange` needs
 `Authorization: Bearer TOKEN`. `accelpool up` writes its pool's URL and token to the user's credentials
 file, and `accelpool credentials` prints them; a broker run by itself writes the first admin's, `user`,
 to `tokens.json` in its state directory. `POST /accounts` and `POST /tokens` let others in; `GET

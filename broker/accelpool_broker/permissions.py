@@ -16,6 +16,8 @@ class Need(Enum):
 
 
 NEEDS: dict[str, Scope | Need] = {
+    "health.get_livez": Need.NOTHING,
+    "health.get_readyz": Need.NOTHING,
     "health.get_health": Need.NOTHING,
     "openapi.spec": Need.NOTHING,
     "openapi.docs": Need.NOTHING,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from sqlalchemy import Select, bindparam, delete, func, inspect, select, update
+from sqlalchemy import Select, bindparam, delete, func, inspect, select, text, update
 from sqlalchemy.orm import aliased, joinedload, selectinload
 from sqlalchemy.orm.util import identity_key
 
@@ -43,6 +43,7 @@ COUNT_WRITE = (
     .returning(COUNTERS.value)
 )
 NODES = Node.__table__.c
+FORM = text("SELECT version_num FROM alembic_version")
 BUMP_REVISIONS = (
     update(NODES.name.table)
     .where(NODES.name.in_(bindparam("names", expanding=True)))
@@ -147,9 +148,9 @@ class Transaction(AccountQueries, TrustQueries, EventQueries, MetricsQueries, We
         """Send a message to PostgreSQL's listeners when this transaction commits."""
         self._database.execute(select(func.pg_notify(channel, message)))
 
-    def ping(self) -> None:
-        """Ask the database for a sign of life."""
-        self._database.execute(select(1))
+    def form(self) -> str:
+        """Return which form the database's tables have, as Alembic names it."""
+        return str(self._database.scalars(FORM).one())
 
     def signing_key(self) -> SigningKey | None:
         """Return the key that signs lease tokens, if it is kept here."""

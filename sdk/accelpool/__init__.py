@@ -129,7 +129,7 @@ if TYPE_CHECKING:
 
 VERSION = tuple(int(part) for part in __version__.split("."))
 VERSION_STATUS = ""
-VERSION_TEXT = __version__
+VERSION_TEXT: str = __version__
 
 if not TYPE_CHECKING:  # to a type checker any name would be there
 

@@ -54,7 +54,7 @@ ENDED: dict[str, type[ProblemError]] = {
     "rejected": Unsatisfiable,
 }
 
-log = logging.getLogger("accelpool")
+log: logging.Logger = logging.getLogger("accelpool")
 
 
 @dataclass(frozen=True, kw_only=True)

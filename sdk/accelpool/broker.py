@@ -57,7 +57,7 @@ class Broker:
         self, url: str, token: str, ca: str = "", *, is_insecure: bool = False, rest: RestClient | None = None
     ) -> None:
         self.url = url
-        self.is_open = True
+        self.is_open: bool = True
         self._rest = rest or RestClient(url, token, ca)
         self._is_insecure = is_insecure
         self._keeper = LeaseKeeper(self._rest)

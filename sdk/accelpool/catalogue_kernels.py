@@ -22,7 +22,7 @@ class CatalogueKernel(Generic[AnyContext]):
 
     def __init__(self, context: AnyContext, entry: Entry) -> None:
         self._context = context
-        self.entry = entry
+        self.entry: Entry = entry
 
     @property
     def __name__(self) -> str:

@@ -127,10 +127,10 @@ class Context(ProcessBound):
         name = context_info.to_string(arg, "%d")
         raise LogicError("Context.get_info", ErrorCode.INVALID_VALUE, f"a context has no {name}")
 
-    devices = Info[list[Device]](context_info.DEVICES)
-    num_devices = Info[int](context_info.NUM_DEVICES)
-    properties = Info[list[Any]](context_info.PROPERTIES)
-    reference_count = Info[int](context_info.REFERENCE_COUNT)
+    devices: Info[list[Device]] = Info(context_info.DEVICES)
+    num_devices: Info[int] = Info(context_info.NUM_DEVICES)
+    properties: Info[list[Any]] = Info(context_info.PROPERTIES)
+    reference_count: Info[int] = Info(context_info.REFERENCE_COUNT)
 
     @property
     def kernels(self) -> KernelLibrary:

@@ -63,14 +63,14 @@ class Platform(ProcessBound):
             return self._devices[:1]
         return [device for device in self._devices if device.type & device_type]
 
-    profile = Info[str](platform_info.PROFILE)
-    version = Info[str](platform_info.VERSION)
-    name = Info[str](platform_info.NAME)
-    vendor = Info[str](platform_info.VENDOR)
-    extensions = Info[str](platform_info.EXTENSIONS)
-    host_timer_resolution = Info[int](platform_info.HOST_TIMER_RESOLUTION)
-    numeric_version = Info[int](platform_info.NUMERIC_VERSION)
-    extensions_with_version = Info[list[NameVersion]](platform_info.EXTENSIONS_WITH_VERSION)
+    profile: Info[str] = Info(platform_info.PROFILE)
+    version: Info[str] = Info(platform_info.VERSION)
+    name: Info[str] = Info(platform_info.NAME)
+    vendor: Info[str] = Info(platform_info.VENDOR)
+    extensions: Info[str] = Info(platform_info.EXTENSIONS)
+    host_timer_resolution: Info[int] = Info(platform_info.HOST_TIMER_RESOLUTION)
+    numeric_version: Info[int] = Info(platform_info.NUMERIC_VERSION)
+    extensions_with_version: Info[list[NameVersion]] = Info(platform_info.EXTENSIONS_WITH_VERSION)
 
     def _key(self) -> tuple[Any, ...]:
         parts = (platform_info.NAME, platform_info.VENDOR, platform_info.VERSION)
@@ -110,8 +110,8 @@ class Device(DeviceProperties, ProcessBound):
         broker: Broker | None = None,
         session: Session | None = None,
     ) -> None:
-        self.platform = platform
-        self.pool_id = pool_id
+        self.platform: Platform = platform
+        self.pool_id: str = pool_id
         self._info = {**info, **_honoured(info, session)}
         self._info.setdefault(device_info.REFERENCE_COUNT, 1)
         self._info.setdefault(device_info.PARENT_DEVICE, None)

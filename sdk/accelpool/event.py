@@ -108,11 +108,11 @@ class Event(SessionObject):
             )
         return times[TIMES[arg]]
 
-    command_queue = Info["CommandQueue | None"](event_info.COMMAND_QUEUE)
-    command_type = Info[int](event_info.COMMAND_TYPE)
-    command_execution_status = Info[int](event_info.COMMAND_EXECUTION_STATUS)
-    context = Info[Context](event_info.CONTEXT)
-    reference_count = Info[int](event_info.REFERENCE_COUNT)
+    command_queue: Info[CommandQueue | None] = Info(event_info.COMMAND_QUEUE)
+    command_type: Info[int] = Info(event_info.COMMAND_TYPE)
+    command_execution_status: Info[int] = Info(event_info.COMMAND_EXECUTION_STATUS)
+    context: Info[Context] = Info(event_info.CONTEXT)
+    reference_count: Info[int] = Info(event_info.REFERENCE_COUNT)
 
     @property
     def profile(self) -> Profile:
@@ -216,17 +216,17 @@ class Profile:
     __slots__ = ("event",)
 
     def __init__(self, event: Event) -> None:
-        self.event = event
+        self.event: Event = event
 
     def get_info(self, arg: int, /) -> int:
         """Return a time by its `profiling_info` number."""
         return self.event.get_profiling_info(arg)
 
-    queued = Info[int](profiling_info.QUEUED)
-    submit = Info[int](profiling_info.SUBMIT)
-    start = Info[int](profiling_info.START)
-    end = Info[int](profiling_info.END)
-    complete = Info[int](profiling_info.COMPLETE)
+    queued: Info[int] = Info(profiling_info.QUEUED)
+    submit: Info[int] = Info(profiling_info.SUBMIT)
+    start: Info[int] = Info(profiling_info.START)
+    end: Info[int] = Info(profiling_info.END)
+    complete: Info[int] = Info(profiling_info.COMPLETE)
 
 
 def wait_for_events(events: Sequence[Event], /) -> None:

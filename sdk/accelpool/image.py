@@ -27,9 +27,9 @@ class ImageInfo(Info[Value]):
 
     __slots__ = ()
 
-    def __get__(self, owner: Any, kind: type[Any] | None = None) -> Any:
-        """Return the value, or the property itself when asked of the class."""
-        return self if owner is None else owner.get_image_info(self.number)
+    def _value(self, owner: Any) -> Value:
+        value: Value = owner.get_image_info(self.number)
+        return value
 
 
 class Image(MemoryObject):
@@ -168,17 +168,17 @@ class Image(MemoryObject):
             raise LogicError("Image.get_image_info", ErrorCode.INVALID_VALUE, f"an image has no info {arg}")
         return values[arg]
 
-    format = ImageInfo[ImageFormat](image_info.FORMAT)
-    element_size = ImageInfo[int](image_info.ELEMENT_SIZE)
-    row_pitch = ImageInfo[int](image_info.ROW_PITCH)
-    slice_pitch = ImageInfo[int](image_info.SLICE_PITCH)
-    width = ImageInfo[int](image_info.WIDTH)
-    height = ImageInfo[int](image_info.HEIGHT)
-    depth = ImageInfo[int](image_info.DEPTH)
-    array_size = ImageInfo[int](image_info.ARRAY_SIZE)
-    buffer = ImageInfo["Buffer | None"](image_info.BUFFER)
-    num_mip_levels = ImageInfo[int](image_info.NUM_MIP_LEVELS)
-    num_samples = ImageInfo[int](image_info.NUM_SAMPLES)
+    format: ImageInfo[ImageFormat] = ImageInfo(image_info.FORMAT)
+    element_size: ImageInfo[int] = ImageInfo(image_info.ELEMENT_SIZE)
+    row_pitch: ImageInfo[int] = ImageInfo(image_info.ROW_PITCH)
+    slice_pitch: ImageInfo[int] = ImageInfo(image_info.SLICE_PITCH)
+    width: ImageInfo[int] = ImageInfo(image_info.WIDTH)
+    height: ImageInfo[int] = ImageInfo(image_info.HEIGHT)
+    depth: ImageInfo[int] = ImageInfo(image_info.DEPTH)
+    array_size: ImageInfo[int] = ImageInfo(image_info.ARRAY_SIZE)
+    buffer: ImageInfo[Buffer | None] = ImageInfo(image_info.BUFFER)
+    num_mip_levels: ImageInfo[int] = ImageInfo(image_info.NUM_MIP_LEVELS)
+    num_samples: ImageInfo[int] = ImageInfo(image_info.NUM_SAMPLES)
 
     @property
     def shape(self) -> tuple[int, ...]:

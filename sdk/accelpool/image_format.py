@@ -41,8 +41,8 @@ class ImageFormat:
         for number in (channel_order, channel_data_type):
             if not 0 <= operator.index(number) < 1 << 32:
                 raise TypeError(f"ImageFormat takes a channel_order and a channel_type, not {number!r}")
-        self.channel_order = int(channel_order)
-        self.channel_data_type = int(channel_data_type)
+        self.channel_order: int = int(channel_order)
+        self.channel_data_type: int = int(channel_data_type)
 
     @property
     def channel_count(self) -> int:
@@ -100,10 +100,10 @@ class ImageDescriptor:
     __slots__ = ("_buffer", "_pitches", "_shape", "array_size", "image_type", "num_mip_levels", "num_samples")
 
     def __init__(self) -> None:
-        self.image_type = 0
-        self.array_size = 0
-        self.num_mip_levels = 0
-        self.num_samples = 0
+        self.image_type: int = 0
+        self.array_size: int = 0
+        self.num_mip_levels: int = 0
+        self.num_samples: int = 0
         self._shape = [0, 0, 0]
         self._pitches = [0, 0]
         self._buffer: MemoryObject | None = None

@@ -21,7 +21,7 @@ class Info(Generic[Value]):
     __slots__ = ("number",)
 
     def __init__(self, number: int) -> None:
-        self.number = number
+        self.number: int = number
 
     @overload
     def __get__(self, owner: None, kind: type[Any] | None = None) -> Info[Value]: ...
@@ -33,6 +33,9 @@ class Info(Generic[Value]):
         """Return the value, or the property itself when asked of the class."""
         if owner is None:
             return self
+        return self._value(owner)
+
+    def _value(self, owner: Any) -> Value:
         value: Value = owner.get_info(self.number)
         return value
 

@@ -366,12 +366,12 @@ class Kernel(ProcessBound):
             raise LogicError(routine, ErrorCode.INVALID_VALUE, what)
         return values[param_name]
 
-    function_name = Info[str](kernel_info.FUNCTION_NAME)
-    num_args = Info[int](kernel_info.NUM_ARGS)
-    reference_count = Info[int](kernel_info.REFERENCE_COUNT)
-    context = Info[Context](kernel_info.CONTEXT)
-    program = Info["Program"](kernel_info.PROGRAM)
-    attributes = Info[str](kernel_info.ATTRIBUTES)
+    function_name: Info[str] = Info(kernel_info.FUNCTION_NAME)
+    num_args: Info[int] = Info(kernel_info.NUM_ARGS)
+    reference_count: Info[int] = Info(kernel_info.REFERENCE_COUNT)
+    context: Info[Context] = Info(kernel_info.CONTEXT)
+    program: Info[Program] = Info(kernel_info.PROGRAM)
+    attributes: Info[str] = Info(kernel_info.ATTRIBUTES)
 
     def __repr__(self) -> str:
         return f"<accelpool.Kernel {self._core.info.name!r}>"

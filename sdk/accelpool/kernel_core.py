@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accelpool.argument_place import Place
-from accelpool.arguments import packer
+from accelpool.arguments import Packer, packer
 from accelpool.constants import command_type
 from accelpool.enqueue import enqueue_marker
 from accelpool.errors import LogicError
@@ -38,11 +38,13 @@ class KernelCore(SessionObject):
     ) -> None:
         self._session = session
         self._ranges: dict[Any, NDRange] = {}
-        self.context = context
-        self.info = info
+        self.context: int = context
+        self.info: m.KernelInfo = info
         groups = zip(places, info.work_groups, strict=False)
-        self.groups = {place: group for place, group in groups if group.work_group_size}
-        self.packers = tuple(packer(place, session) for place in self.places())
+        self.groups: dict[int, m.WorkGroupInfo] = {
+            place: group for place, group in groups if group.work_group_size
+        }
+        self.packers: tuple[Packer, ...] = tuple(packer(place, session) for place in self.places())
         handle = session.new_handle()
         session.post(m.CreateKernel(handle, program, info.name))
         self._handle = handle

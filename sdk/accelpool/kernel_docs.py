@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 from accelpool_kernels import Argument, entry
+
+Value = TypeVar("Value")
 
 
 def description(name: str, before: str, after: str) -> str:
@@ -32,12 +34,19 @@ def _shape(argument: Argument) -> str:
     return f"({dimensions}{',' if len(argument.shape) == 1 else ''})"
 
 
-class Told:
+class Told(Generic[Value]):
     """An attribute of each kernel, made from its entry when it is asked for; the class has its own."""
 
-    def __init__(self, tell: Callable[[str], Any], of_class: str | None = None) -> None:
+    def __init__(self, tell: Callable[[str], Value], of_class: str | None = None) -> None:
         self._tell = tell
         self._of_class = of_class
 
-    def __get__(self, kernel: Any, kind: type[Any] | None = None) -> Any:
+    @overload
+    def __get__(self, kernel: None, kind: type[Any] | None = None) -> str | None: ...
+
+    @overload
+    def __get__(self, kernel: Any, kind: type[Any] | None = None) -> Value: ...
+
+    def __get__(self, kernel: Any, kind: type[Any] | None = None) -> Value | str | None:
+        """Return what the kernel's entry says, or the class's own."""
         return self._of_class if kernel is None else self._tell(kernel.entry.name)

@@ -50,7 +50,7 @@ class LibraryKernel(CatalogueKernel[Context]):
     __slots__ = ()
 
     __doc__ = Told(_description, __doc__)  # pyright: ignore[reportAssignmentType] - a str, when asked
-    __signature__ = Told(_signature)
+    __signature__: Told[Signature] = Told(_signature)
 
     def __call__(self, queue: CommandQueue, *args: Any, wait_for: WaitList = None) -> Event:
         """Enqueue the kernel over the NDRange that its sizes ask for, and return its event at once.

@@ -50,7 +50,7 @@ IDLE_S = 30.0
 
 OnNotice = Callable[[NoticeRecord], object]
 
-log = logging.getLogger("accelpool")
+log: logging.Logger = logging.getLogger("accelpool")
 
 
 class Closable(Protocol):
@@ -84,14 +84,15 @@ class Lease:
     )  # fmt: skip
 
     def __init__(self, record: LeaseRecord, connection: Closable, now: float) -> None:
-        self.record = self.latest = record
-        self.connection = connection
+        self.record: LeaseRecord = record
+        self.latest: LeaseRecord = record
+        self.connection: Closable = connection
         self.failure: ProblemError | None = None
-        self.is_over = False
+        self.is_over: bool = False
         self.notice: NoticeRecord | None = None
         self.on_notice: OnNotice = self._warn
-        self.renewed_at = now
-        self.renew_at = now + min(record.ttl_s / RENEWALS_PER_TTL, LONGEST_RENEWAL_S)
+        self.renewed_at: float = now
+        self.renew_at: float = now + min(record.ttl_s / RENEWALS_PER_TTL, LONGEST_RENEWAL_S)
 
     def _warn(self, notice: NoticeRecord) -> None:
         log.warning("lease %s ends at %s: %s", self.record.id, notice.revoke_at, notice.reason)

@@ -94,16 +94,16 @@ class MemoryObjectHolder(SessionObject):
         except TypeError as error:
             raise LogicError(routine, ErrorCode.INVALID_VALUE, f"{self!r}: {error}") from error
 
-    type = Info[int](mem_info.TYPE)
-    flags = Info[int](mem_info.FLAGS)
-    size = Info[int](mem_info.SIZE)
-    map_count = Info[int](mem_info.MAP_COUNT)
-    reference_count = Info[int](mem_info.REFERENCE_COUNT)
-    context = Info[Context](mem_info.CONTEXT)
-    associated_memobject = Info["MemoryObjectHolder | None"](mem_info.ASSOCIATED_MEMOBJECT)
-    offset = Info[int](mem_info.OFFSET)
-    uses_svm_pointer = Info[int](mem_info.USES_SVM_POINTER)
-    properties = Info[list[int]](mem_info.PROPERTIES)
+    type: Info[int] = Info(mem_info.TYPE)
+    flags: Info[int] = Info(mem_info.FLAGS)
+    size: Info[int] = Info(mem_info.SIZE)
+    map_count: Info[int] = Info(mem_info.MAP_COUNT)
+    reference_count: Info[int] = Info(mem_info.REFERENCE_COUNT)
+    context: Info[Context] = Info(mem_info.CONTEXT)
+    associated_memobject: Info[MemoryObjectHolder | None] = Info(mem_info.ASSOCIATED_MEMOBJECT)
+    offset: Info[int] = Info(mem_info.OFFSET)
+    uses_svm_pointer: Info[int] = Info(mem_info.USES_SVM_POINTER)
+    properties: Info[list[int]] = Info(mem_info.PROPERTIES)
 
     def _use(self, routine: str) -> int:
         """Return the handle.

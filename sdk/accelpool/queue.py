@@ -140,11 +140,11 @@ class CommandQueue(SessionObject):
             raise LogicError("clGetCommandQueueInfo", ErrorCode.INVALID_COMMAND_QUEUE, what)
         return self._size or int(self._device._info.get(device_info.QUEUE_ON_DEVICE_PREFERRED_SIZE) or 0)
 
-    context = Info[Context](command_queue_info.CONTEXT)
-    device = Info[Device](command_queue_info.DEVICE)
-    properties = Info[int](command_queue_info.PROPERTIES)
-    properties_array = Info[list[int]](command_queue_info.PROPERTIES_ARRAY)
-    reference_count = Info[int](command_queue_info.REFERENCE_COUNT)
+    context: Info[Context] = Info(command_queue_info.CONTEXT)
+    device: Info[Device] = Info(command_queue_info.DEVICE)
+    properties: Info[int] = Info(command_queue_info.PROPERTIES)
+    properties_array: Info[list[int]] = Info(command_queue_info.PROPERTIES_ARRAY)
+    reference_count: Info[int] = Info(command_queue_info.REFERENCE_COUNT)
 
     def __enter__(self) -> CommandQueue:
         return self

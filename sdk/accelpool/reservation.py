@@ -33,9 +33,9 @@ class Reservation:
     def __init__(self, record: LeaseRecord, rest: RestClient, join: Join) -> None:
         if record.starts_at is None or record.ends_at is None:
             raise Conflict(f"lease {record.id} is no reservation")
-        self.id = record.id
-        self.starts_at = _instant(record.starts_at)
-        self.ends_at = _instant(record.ends_at)
+        self.id: str = record.id
+        self.starts_at: datetime = _instant(record.starts_at)
+        self.ends_at: datetime = _instant(record.ends_at)
         self._record = record
         self._rest = rest
         self._join = join

@@ -84,7 +84,7 @@ class RestClient:
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url: str = url.rstrip("/")
         self.clock = clock
         self.sleep = sleep
         self.reread = reread

@@ -94,18 +94,18 @@ class Sampler(SessionObject):
         routine = "Sampler.get_info" if name.isdigit() else "clGetSamplerInfo"
         raise LogicError(routine, ErrorCode.INVALID_VALUE, f"a sampler has no {name} here")
 
-    reference_count = Info[int](sampler_info.REFERENCE_COUNT)
-    context = Info[Context](sampler_info.CONTEXT)
-    normalized_coords = Info[int](sampler_info.NORMALIZED_COORDS)
-    addressing_mode = Info[int](sampler_info.ADDRESSING_MODE)
-    filter_mode = Info[int](sampler_info.FILTER_MODE)
-    mip_filter_mode = Info[int](sampler_info.MIP_FILTER_MODE)
-    lod_min = Info[float](sampler_info.LOD_MIN)
-    lod_max = Info[float](sampler_info.LOD_MAX)
-    properties = Info[list[int]](sampler_info.PROPERTIES)
-    mip_filter_mode_khr = Info[int](sampler_info.MIP_FILTER_MODE_KHR)
-    lod_min_khr = Info[float](sampler_info.LOD_MIN_KHR)
-    lod_max_khr = Info[float](sampler_info.LOD_MAX_KHR)
+    reference_count: Info[int] = Info(sampler_info.REFERENCE_COUNT)
+    context: Info[Context] = Info(sampler_info.CONTEXT)
+    normalized_coords: Info[int] = Info(sampler_info.NORMALIZED_COORDS)
+    addressing_mode: Info[int] = Info(sampler_info.ADDRESSING_MODE)
+    filter_mode: Info[int] = Info(sampler_info.FILTER_MODE)
+    mip_filter_mode: Info[int] = Info(sampler_info.MIP_FILTER_MODE)
+    lod_min: Info[float] = Info(sampler_info.LOD_MIN)
+    lod_max: Info[float] = Info(sampler_info.LOD_MAX)
+    properties: Info[list[int]] = Info(sampler_info.PROPERTIES)
+    mip_filter_mode_khr: Info[int] = Info(sampler_info.MIP_FILTER_MODE_KHR)
+    lod_min_khr: Info[float] = Info(sampler_info.LOD_MIN_KHR)
+    lod_max_khr: Info[float] = Info(sampler_info.LOD_MAX_KHR)
 
     def __repr__(self) -> str:
         return f"<accelpool.Sampler {self._handle}>"

@@ -52,13 +52,13 @@ class Session:
     def __init__(
         self, connection: SessionConnection, lease: Lease, keeper: LeaseKeeper, rest: RestClient
     ) -> None:
-        self.lease = lease
+        self.lease: Lease = lease
         self.devices: tuple[Device, ...] = ()
         self.contexts: set[int] = set()
-        self.is_closed = False
+        self.is_closed: bool = False
         self.reads: deque[tuple[int, int, PendingRead]] = deque()
         self.deferred: deque[Callable[[], None]] = deque()
-        self.shared_memories = SharedMemories()
+        self.shared_memories: SharedMemories = SharedMemories()
         self.unset_events: set[int] = set()
         self._parting = threading.Lock()
         self._keeper = keeper
@@ -68,9 +68,9 @@ class Session:
 
     def talk_through(self, connection: SessionConnection) -> None:
         """Use a connection from now on; whoever changes it sees to it that all objects are there, too."""
-        self.connection = connection
-        self.new_handle = connection.new_handle
-        self.release = connection.release
+        self.connection: SessionConnection = connection
+        self.new_handle: Callable[[], int] = connection.new_handle
+        self.release: Callable[[int], None] = connection.release
         self._watch = RoundTripWatch(
             lambda: ContextStats.of(connection.stats), partial(_null_round_trip, connection)
         )

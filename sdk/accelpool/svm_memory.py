@@ -42,9 +42,9 @@ class SharedMemory:
     __slots__ = ("__weakref__", "address", "buffer", "content", "mappings")
 
     def __init__(self, buffer: Buffer, content: np.ndarray[Any, np.dtype[np.uint8]], address: int) -> None:
-        self.buffer = buffer
-        self.content = content
-        self.address = address
+        self.buffer: Buffer = buffer
+        self.content: np.ndarray[Any, np.dtype[np.uint8]] = content
+        self.address: int = address
         self.mappings: dict[int, list[MemoryMap]] = {}
 
 

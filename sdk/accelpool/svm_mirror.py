@@ -58,7 +58,7 @@ class Mirror:
         self._mapped_bytes = end - address
         self._unmap = _libc().munmap
         self.address = address
-        self.__array_interface__ = {
+        self.__array_interface__: dict[str, object] = {
             "version": 3,
             "shape": (size,),
             "typestr": "|u1",

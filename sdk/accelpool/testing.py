@@ -66,8 +66,8 @@ class FakeStats:
 
     def __init__(self) -> None:
         self.round_trips = 0
-        self.waited_s = 0.0
-        self.network_s = 0.0
+        self.waited_s: float = 0.0
+        self.network_s: float = 0.0
         self.bytes_sent = 0
         self.bytes_received = 0
         self.by_call: dict[str, Waits] = {}
@@ -79,7 +79,7 @@ class FakeRead:
     def __init__(self, into: memoryview, content: bytes | Exception) -> None:
         self.into = into
         self.content = content
-        self.is_done = False
+        self.is_done: bool = False
         self.then: Callable[[], None] | None = None
 
     def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -112,11 +112,11 @@ class FakeConnection:
 
     def __init__(self, devices: Iterable[m.Device] | None = None) -> None:
         one = m.Device("Fake device", dict(PLATFORM), dict(DEVICE))
-        self.devices = [one] if devices is None else list(devices)
-        self.features = frozenset(FEATURES)
+        self.devices: list[m.Device] = [one] if devices is None else list(devices)
+        self.features: frozenset[str] = frozenset(FEATURES)
         self.session = "fake"
-        self.limits = m.Limits()
-        self.stats = FakeStats()
+        self.limits: m.Limits = m.Limits()
+        self.stats: FakeStats = FakeStats()
         self.posted: list[m.Message] = []
         self.payloads: list[bytes | None] = []
         self.asked: list[m.Message] = []
@@ -132,7 +132,7 @@ class FakeConnection:
         self.content: bytes | Exception = b""
         self.released: list[int] = []
         self.end: Exception | None = None
-        self.is_open = True
+        self.is_open: bool = True
         self.can_send = True
         self._last_handle = 0
 

@@ -23,7 +23,7 @@ from accelpool.errors import AccelpoolError, ProblemError
 from accelpool.traced_commands import Command, SessionSpans, failed
 from accelpool_wire import messages as m
 from accelpool_wire.client import AnyRead
-from accelpool_wire.pending import PendingRead
+from accelpool_wire.pending import Once, PendingRead
 
 AnyReply = TypeVar("AnyReply", bound=m.Message)
 
@@ -48,7 +48,7 @@ class TracedConnection:
         self._followed: dict[int, Command] = {}  # by their events
         self._unwatched: deque[int] = deque()
         self._released: deque[int] = deque()
-        self.new_handle = inner.new_handle
+        self.new_handle: Callable[[], int] = inner.new_handle
 
     @property
     def devices(self) -> Sequence[m.Device]:
@@ -239,7 +239,7 @@ class TracedRead(PendingRead):
         self._pending = pending
         self._command: Command | None = command
         self._done = done
-        self.then = None
+        self.then: Once | None = None
 
     @property
     def is_done(self) -> bool:

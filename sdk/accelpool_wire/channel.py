@@ -129,8 +129,8 @@ class Channel:
 
     def __init__(self, stream: socket.socket, reader: FrameReader, *, spin_s: float = SPIN_S) -> None:
         self.reader = reader
-        self.bytes_sent = 0
-        self.bytes_received = 0
+        self.bytes_sent: int = 0
+        self.bytes_received: int = 0
         self._stream = stream
         self._spin_s = spin_s
         self._lost_spins = 0

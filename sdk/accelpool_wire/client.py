@@ -62,10 +62,11 @@ class Connection:
         certificate_sha256: str = "",
     ) -> None:
         self.address = address
-        self.session = welcome.session
-        self.devices = welcome.devices
-        self.features = frozenset(welcome.features)
-        self.limits = conversation.limits = welcome.limits
+        self.session: str = welcome.session
+        self.devices: list[m.Device] = welcome.devices
+        self.features: frozenset[str] = frozenset(welcome.features)
+        conversation.limits = welcome.limits
+        self.limits: m.Limits = welcome.limits
         self._channel = channel
         self._conversation = conversation
         self._inbox = Inbox(
@@ -73,7 +74,7 @@ class Connection:
             conversation,
             lambda error: why_ended(address, token, welcome.session, error, certificate_sha256),
         )
-        self.stats = self._inbox.stats
+        self.stats: Stats = self._inbox.stats
         self._sending = threading.Lock()
         self._unsent = bytearray()
         self._appended = conversation.command  # the last command that is in `_unsent`, or left it

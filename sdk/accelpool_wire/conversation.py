@@ -99,11 +99,11 @@ class Conversation:
 
     def __init__(self, role: Role, limits: m.Limits | None = None) -> None:
         self.role = role
-        self.state = State.NEW
-        self.limits = limits or m.Limits()
-        self.command = -1
+        self.state: State = State.NEW
+        self.limits: m.Limits = limits or m.Limits()
+        self.command: int = -1
         self.pending: dict[int, type[m.Message]] = {}
-        self.round_trips = 0
+        self.round_trips: int = 0
         self._is_client = role is Role.CLIENT
         self._decoder = _decoders[role]
 

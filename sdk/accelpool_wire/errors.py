@@ -97,9 +97,9 @@ class ProblemError(AccelpoolError):
         members: Extension members: facts for programs.
     """
 
-    type = "problem"
-    title = "The pool refused"
-    status = 500
+    type: str = "problem"
+    title: str = "The pool refused"
+    status: int = 500
 
     def __init__(self, detail: str, *, instance: str = "", **members: Any) -> None:
         super().__init__(detail)
@@ -122,109 +122,145 @@ class ProblemError(AccelpoolError):
 class Unauthorized(ProblemError):
     """There is no token, or nobody knows it."""
 
-    type, title, status = "unauthorized", "A valid token is needed", 401
+    type = "unauthorized"
+    title = "A valid token is needed"
+    status = 401
 
 
 class Forbidden(ProblemError):
     """The token is known, but its scope does not allow this."""
 
-    type, title, status = "forbidden", "The token's scope does not allow this", 403
+    type = "forbidden"
+    title = "The token's scope does not allow this"
+    status = 403
 
 
 class Invalid(ProblemError):
     """The request is malformed or out of range; the same request can never succeed."""
 
-    type, title, status = "invalid", "The request is not valid", 422
+    type = "invalid"
+    title = "The request is not valid"
+    status = 422
 
 
 class NotFound(ProblemError):
     """There is no such thing, or it is not the caller's to see."""
 
-    type, title, status = "not-found", "There is no such thing", 404
+    type = "not-found"
+    title = "There is no such thing"
+    status = 404
 
 
 class LeaseNotFound(NotFound):
     """There is no such lease, or it is not the caller's to see."""
 
-    type, title, status = "lease-not-found", "There is no such lease", 404
+    type = "lease-not-found"
+    title = "There is no such lease"
+    status = 404
 
 
 class Conflict(ProblemError):
     """The thing's present state does not allow this."""
 
-    type, title, status = "conflict", "The present state does not allow this", 409
+    type = "conflict"
+    title = "The present state does not allow this"
+    status = 409
 
 
 class Unsatisfiable(ProblemError):
     """No device of the pool could ever satisfy the request; `members` says why, per device."""
 
-    type, title, status = "unsatisfiable", "No device could ever satisfy the request", 422
+    type = "unsatisfiable"
+    title = "No device could ever satisfy the request"
+    status = 422
 
 
 class QuotaExceeded(ProblemError):
     """The request is over a limit of the tenant or of the service."""
 
-    type, title, status = "quota-exceeded", "Over a limit", 429
+    type = "quota-exceeded"
+    title = "Over a limit"
+    status = 429
 
 
 class TooManyRequests(ProblemError):
     """The token sends more requests per second than it may: this one was not carried out."""
 
-    type, title, status = "too-many-requests", "Too many requests", 429
+    type = "too-many-requests"
+    title = "Too many requests"
+    status = 429
 
 
 class LeaseExpired(ProblemError):
     """The lease was not renewed in time."""
 
-    type, title, status = "lease-expired", "The lease has expired", 410
+    type = "lease-expired"
+    title = "The lease has expired"
+    status = 410
 
 
 class LeaseRevoked(ProblemError):
     """The lease was released, or taken back by the pool."""
 
-    type, title, status = "lease-revoked", "The lease has ended", 410
+    type = "lease-revoked"
+    title = "The lease has ended"
+    status = 410
 
 
 class LeaseLost(ProblemError):
     """The lease ended because its node is gone."""
 
-    type, title, status = "lease-lost", "The lease's node is gone", 410
+    type = "lease-lost"
+    title = "The lease's node is gone"
+    status = 410
 
 
 class LeaseTimeout(ProblemError):
     """The lease was not granted within the time that the caller allowed."""
 
-    type, title, status = "lease-timeout", "Not granted in time", 504
+    type = "lease-timeout"
+    title = "Not granted in time"
+    status = 504
 
 
 class StaleEpoch(ProblemError):
     """The lease token belongs to an earlier grant of the device."""
 
-    type, title, status = "stale-epoch", "The token is of an earlier grant", 410
+    type = "stale-epoch"
+    title = "The token is of an earlier grant"
+    status = 410
 
 
 class EventsGone(ProblemError):
     """Events after the number from which to go on are no longer kept: some were missed."""
 
-    type, title, status = "events-gone", "These events are no longer kept", 410
+    type = "events-gone"
+    title = "These events are no longer kept"
+    status = 410
 
 
 class SessionLost(ProblemError):
     """The session's worker, node or connection is gone, and with it the session's objects."""
 
-    type, title, status = "session-lost", "The session is gone", 410
+    type = "session-lost"
+    title = "The session is gone"
+    status = 410
 
 
 class ComputeFailed(ProblemError):
     """OpenCL refused a REST compute call; `members` has its `routine` and `code`."""
 
-    type, title, status = "compute-failed", "OpenCL refused the call", 422
+    type = "compute-failed"
+    title = "OpenCL refused the call"
+    status = 422
 
 
 class Unavailable(ProblemError):
     """The broker or a node cannot answer now; trying again later may succeed."""
 
-    type, title, status = "unavailable", "Not available now", 503
+    type = "unavailable"
+    title = "Not available now"
+    status = 503
 
 
 PROBLEMS: dict[str, type[ProblemError]] = {

@@ -39,9 +39,9 @@ class FrameReader:
     def __init__(self, *, body_limit: int, payload_limit: int) -> None:
         self.body_limit = body_limit
         self.payload_limit = payload_limit
-        self.payload_bytes = 0
-        self.payload_missing = 0
-        self.part_missing = 0
+        self.payload_bytes: int = 0
+        self.payload_missing: int = 0
+        self.part_missing: int = 0
         self._store = bytearray(READ_BUFFER_BYTES)
         self._view = memoryview(self._store)
         self._start = 0

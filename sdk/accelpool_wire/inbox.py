@@ -42,8 +42,8 @@ class Waits:
     __slots__ = ("round_trips", "waited_s")
 
     def __init__(self, round_trips: int = 0, waited_s: float = 0.0) -> None:
-        self.round_trips = round_trips
-        self.waited_s = waited_s
+        self.round_trips: int = round_trips
+        self.waited_s: float = waited_s
 
     def add(self, waited_s: float) -> None:
         """Count the seconds of a wait that is over."""
@@ -112,7 +112,7 @@ class Inbox:
         self.answers: dict[int, PendingAnswer] = {}
         self.events: dict[int, WatchedEvent] = {}
         self.end: ProblemError | None = None
-        self.stats = Stats(channel)
+        self.stats: Stats = Stats(channel)
         self._channel = channel
         self._conversation = conversation
         self._ask_why = ask_why

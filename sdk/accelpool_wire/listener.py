@@ -32,10 +32,10 @@ class Told:
     __slots__ = ("awaited", "callback", "note", "since_s")
 
     def __init__(self, awaited: Awaited, callback: Callable[[], None], note: Callable[[float], None]) -> None:
-        self.awaited = awaited
-        self.callback = callback
-        self.note = note
-        self.since_s = time.perf_counter()
+        self.awaited: Awaited = awaited
+        self.callback: Callable[[], None] = callback
+        self.note: Callable[[float], None] = note
+        self.since_s: float = time.perf_counter()
 
 
 class Listener:

@@ -49,7 +49,7 @@ class PendingAnswer(Awaited):
     def __init__(self) -> None:
         self.is_listened = False
         self.answer: m.Reply | None = None
-        self.content = memoryview(b"")
+        self.content: memoryview = memoryview(b"")
 
     @property
     def is_done(self) -> bool:
@@ -99,7 +99,7 @@ class PendingRead(PendingAnswer):
     def __init__(self, inbox: Waiting, into: memoryview) -> None:
         super().__init__()
         self._inbox = inbox
-        self.into = into
+        self.into: memoryview = into
         self.then: Once | None = None
 
     def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -130,7 +130,7 @@ class WatchedEvent(Awaited):
     def __init__(self) -> None:
         self.is_listened = False
         self.done: m.EventDone | None = None
-        self.is_released = False
+        self.is_released: bool = False
 
     @property
     def is_done(self) -> bool:

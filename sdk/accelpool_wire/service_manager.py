@@ -9,7 +9,7 @@ import logging
 import socket
 from collections.abc import Mapping
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 READY, STOPPING = "READY=1", "STOPPING=1"
 VARIABLE = "NOTIFY_SOCKET"

@@ -248,9 +248,9 @@ def test_a_database_that_another_process_holds_is_unavailable(
     monkeypatch.setattr("accelpool_broker.store.sqlite.BUSY_TIMEOUT_MS", 10)
     first, second = SqliteStore(tmp_path / "broker.sqlite"), SqliteStore(tmp_path / "broker.sqlite")
     with first.write() as mine:
-        mine.ping()
+        mine.form()
         with pytest.raises(Unavailable, match="locked"), second.write() as other:
-            other.ping()
+            other.form()
     first.close()
     second.close()
 
@@ -262,7 +262,7 @@ def test_a_writer_does_not_wait_for_ever(postgres_url: str) -> None:
     with first.write() as mine:
         mine.add(node())
         with pytest.raises(Unavailable, match="lock timeout"), second.write() as other:
-            other.ping()
+            other.form()
     with second.write() as other:
         assert [found.name for found in other.nodes()] == ["n1"]
     first.close()

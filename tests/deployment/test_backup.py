@@ -220,17 +220,20 @@ def test_without_the_key_nodes_register_again_and_open_leases_are_lost(
     with BrokerInProcess(tmp_path / "old", clock) as old:
         old.register("n1", "gpu")
         held = old.lease(ttl_s=600)
+        hook = old.json("POST", "/webhooks", {"url": "https://example.com/told"})
         secret = old.services.file_tokens["user"]
         assert run("save", file, tmp_path / "old", None, "--without-key") == 0
     text = gzip.decompress(file.read_bytes()).decode()
     assert "PRIVATE KEY" not in text
     assert secret not in text
+    assert hook["secret"] not in text
     run("restore", file, tmp_path / "new", None)
     with BrokerInProcess(tmp_path / "new", clock) as new:
         body = {"boot_id": "boot-1", "sequence": 1}
         assert new.call("POST", "/nodes/n1/reconcile", role="node", json=body).status_code == 409
         new.register("n1", "gpu")
         assert new.json("GET", f"/leases/{held['id']}")["state"] == "lost"
+        assert new.json("GET", f"/webhooks/{hook['id']}")["state"] == "disabled"
 
 
 def test_a_backup_is_for_its_owner_alone(tmp_path: Path, clock: FakeClock, file: Path) -> None:

@@ -226,7 +226,7 @@ def test_probes_speak_tls_where_the_broker_does(rendered: dict[str, Any]) -> Non
     for case, scheme in (("brokers alone", "HTTPS"), ("without TLS", "HTTP")):
         (broker,) = of_kind(rendered[case]["manifests"], "Deployment")
         (container,) = broker["spec"]["template"]["spec"]["containers"]
-        assert container["readinessProbe"]["httpGet"]["path"] == "/health"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
         assert {probe["httpGet"]["scheme"] for name, probe in container.items() if "Probe" in name} == {
             scheme
         }

@@ -80,8 +80,8 @@ def test_broker_and_agent_take_the_options_that_compose_gives_them() -> None:
 
 def test_a_health_check_tells_a_broker_from_nobody(null_pool: Pool, secure_null_pool: Pool) -> None:
     check = (sys.executable, "-P", DOCKER / "health.py")
-    nobody = "http://127.0.0.1:1/health"
-    assert run(*check, nobody, f"{null_pool.url}/health").returncode == 0
-    assert run(*check, f"{secure_null_pool.url}/health", nobody).returncode == 0
+    nobody = "http://127.0.0.1:1/readyz"
+    assert run(*check, nobody, f"{null_pool.url}/readyz").returncode == 0
+    assert run(*check, f"{secure_null_pool.url}/readyz", nobody).returncode == 0
     refused = run(*check, nobody)
     assert (refused.returncode, refused.stderr[:11]) == (1, "not healthy")

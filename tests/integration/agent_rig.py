@@ -52,6 +52,7 @@ class FakeBroker:
         self.revision = 0
         self.epoch = 0
         self.failures: list[int] = []
+        self.heartbeat_s, self.lost_after_s = 5.0, 15.0
         broker = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -98,7 +99,8 @@ class FakeBroker:
         self.registrations.append(body)
         self.changed.notify_all()
         key = b64encode(self.key.public_key().public_bytes_raw()).decode()
-        return {"name": "n1", "public_key": key, "heartbeat_s": 5.0, "lost_after_s": 15.0}
+        heartbeat = {"heartbeat_s": self.heartbeat_s, "lost_after_s": self.lost_after_s}
+        return {"name": "n1", "public_key": key, **heartbeat}
 
     def reconcile(self, body):
         self.reports.append(body)
@@ -179,6 +181,10 @@ class FakeBroker:
         with self.changed:
             assert self.changed.wait_for(look, LIMIT_S), self.reports[-3:]
         return found[0]
+
+    def wait_until_heard(self) -> None:
+        """Return once the agent has the newest word: it goes by what it was told, not by what is so here."""
+        self.wait_for_report(lambda report: report["seen_revision"] == self.revision)
 
     def wait_for_end(self, session: str) -> dict:
         """Return how a session was reported to have ended."""

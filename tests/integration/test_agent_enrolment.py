@@ -65,6 +65,18 @@ def test_it_joins_once_and_keeps_its_token_for_the_next_start(pool: Pool, tmp_pa
     assert token.strip() not in state.with_suffix(".log").read_text()
 
 
+def test_the_join_tokens_file_may_be_gone_at_the_next_start(pool: Pool, tmp_path: Path) -> None:
+    state, file = tmp_path / "once", tmp_path / "join.token"
+    file.write_text(join_token(pool.url, pool.token, "once"))
+    env = clean_environment(pool.folder)
+    for _ in range(2):
+        line = [*command(pool, state, "once"), "--join-token-file", str(file)]
+        started = Daemon(line, state.with_suffix(".log"), env)
+        started.start()
+        started.stop()
+        file.unlink(missing_ok=True)
+
+
 def test_a_used_join_token_does_not_matter_to_one_that_is_known(pool: Pool, tmp_path: Path) -> None:
     state, token = tmp_path / "known", join_token(pool.url, pool.token, "known")
     for _ in range(2):

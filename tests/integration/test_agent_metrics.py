@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,9 @@ from accelpool_node.control import Traffic
 from accelpool_node.own_certificate import make_certificate
 from accelpool_wire.errors import Unavailable
 
+from ..conftest import wait_until
 from ..metrics_rig import Exposition, agents_registry
+from .agent_rig import FakeBroker, Node
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n"
 
@@ -96,6 +101,41 @@ def test_with_a_token_only_who_shows_it_may_read() -> None:
             assert (await ask(port, showing("s3cret")))[0].endswith("200 OK")
 
     run(body)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_a_probe_needs_no_token(path: str) -> None:
+    async def body() -> None:
+        async with serving("s3cret") as port:
+            assert await ask(port, f"GET {path} HTTP/1.1\r\n\r\n".encode()) == ("HTTP/1.1 200 OK", "OK\n")
+            status, _ = await ask(port, f"POST {path} HTTP/1.1\r\n\r\n".encode())
+            assert status == "HTTP/1.1 405 Method Not Allowed"
+
+    run(body)
+
+
+def test_an_agent_is_alive_but_not_ready_while_its_broker_is_away(tmp_path: Path) -> None:
+    def probed(path: str) -> tuple[int, str]:
+        url = f"http://127.0.0.1:{node.ready['metrics_port']}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    with FakeBroker() as broker:
+        broker.heartbeat_s, broker.lost_after_s = 0.2, 1.0
+        with Node(broker, tmp_path / "state", "--metrics", "127.0.0.1:0") as node:
+            wait_until(lambda: probed("/readyz") == (200, "OK\n"))
+            with broker.changed:
+                broker.failures[:] = [503] * 1000
+            wait_until(lambda: probed("/readyz")[0] == 503)
+            assert "the broker has not answered for" in probed("/readyz")[1]
+            assert probed("/livez") == (200, "OK\n")
+            with broker.changed:
+                broker.failures.clear()
+            wait_until(lambda: probed("/readyz")[0] == 200)
 
 
 def test_over_tls_who_speaks_in_the_clear_gets_nothing() -> None:

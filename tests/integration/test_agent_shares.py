@@ -84,8 +84,10 @@ def test_of_two_new_leases_on_a_device_the_later_ones_client_may_be_first(broker
 def test_a_token_of_an_ended_lease_is_refused_though_the_device_is_shared(broker, node, join):
     ended = broker.token("F1", "2", epoch=201, compute=0.25)
     join(broker.token("F2", "2", epoch=202, compute=0.25))
+    broker.wait_until_heard()
     broker.end("F1")
-    wait_until(lambda: node.refusal(Hello([1], [], ended, "test")).problem == "lease-revoked")
+    broker.wait_until_heard()
+    assert node.refusal(Hello([1], [], ended, "test")).problem == "lease-revoked"
     never = broker.token("F3", "2", epoch=200, compute=0.25, is_granted=False)
     assert node.refusal(Hello([1], [], never, "test")).problem == "stale-epoch"
 

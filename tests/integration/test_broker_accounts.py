@@ -36,8 +36,14 @@ def test_the_table_of_permissions_names_every_endpoint_and_no_other(broker: Brok
     assert {rule.endpoint for rule in broker.app.url_map.iter_rules()} == set(NEEDS)
     open_ones = {endpoint for endpoint, need in NEEDS.items() if need is Need.NOTHING}
     assert open_ones == {
-        "health.get_health", "openapi.spec", "openapi.docs", "web.get_page", "web.get_file"
-    }  # fmt: skip
+        "health.get_livez",
+        "health.get_readyz",
+        "health.get_health",
+        "openapi.spec",
+        "openapi.docs",
+        "web.get_page",
+        "web.get_file",
+    }
     counted = {endpoint for endpoint, need in NEEDS.items() if need is Need.COUNTED}
     assert counted == {"login.get_login", "login.exchange_token"}
 

@@ -106,7 +106,7 @@ def test_a_broker_killed_while_it_writes_keeps_nobody_from_writing(tmp_path: Pat
 import sys
 from accelpool_broker.store import open_store
 with open_store(sys.argv[1], None).write() as tx:
-    tx.ping()
+    tx.form()
     print("writing", flush=True)
     sys.stdin.read()
 """

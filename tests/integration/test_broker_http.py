@@ -34,7 +34,7 @@ def kind_of(answer) -> tuple[int, str]:
     return answer.status_code, answer.json["type"].removeprefix("https://accelpool.dev/problems/")
 
 
-@pytest.mark.parametrize("path", ["/health", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/docs", "/openapi.json"])
 def test_these_need_no_token(broker: BrokerInProcess, path: str) -> None:
     assert broker.client.get(path).status_code == 200
 
@@ -203,7 +203,7 @@ def test_while_the_database_is_away_the_answer_is_try_again(
     store = type(broker.services.pool.store)
     monkeypatch.setattr(store, "read", away)
     monkeypatch.setattr(store, "write", away)
-    for method, path in (("GET", "/health"), ("GET", "/leases"), ("POST", "/leases")):
+    for method, path in (("GET", "/readyz"), ("GET", "/health"), ("GET", "/leases"), ("POST", "/leases")):
         answer = broker.call(method, path, json={} if method == "POST" else None)
         assert kind_of(answer) == (503, "unavailable")
         assert answer.headers["Retry-After"] == "1"
@@ -228,7 +228,8 @@ def test_the_openapi_document_is_valid(document: Any) -> None:
     validate(document)
     assert document["openapi"].startswith("3.1")
     assert document["security"] == [{"bearer": []}]
-    assert document["paths"]["/health"]["get"]["security"] == []
+    for path in ("/livez", "/readyz", "/health"):
+        assert document["paths"][path]["get"]["security"] == []
     assert "accelpool credentials" in document["info"]["description"]
 
 

@@ -187,6 +187,48 @@ def test_of_two_brokers_one_sends(postgres_url: str, tmp_path: Path, receiver: R
         assert receiver.kinds() == ["lease.active"] * 2
 
 
+def test_after_a_crash_between_sending_and_noting_another_broker_sends_it_again_with_the_same_id(
+    postgres_url: str, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any) -> None:
+        raise MemoryError
+
+    clock = FakeClock()
+    with (
+        BrokerInProcess(tmp_path / "a", clock, database_url=postgres_url, **OPEN) as first,
+        BrokerInProcess(tmp_path / "b", clock, database_url=postgres_url, **OPEN) as second,
+    ):
+        first.register("n1", "gpu")
+        add(first, receiver, kind="lease.active")
+        lease(first)
+        monkeypatch.setattr(first.services.webhook_delivery, "_note", crash)
+        with pytest.raises(MemoryError):
+            deliver(first)
+        clock.move(59)
+        deliver(second)
+        assert len(receiver.messages) == 1  # the claim of the first holds
+        clock.move(2)
+        deliver(second)
+        assert len({message.headers["webhook-id"] for message in receiver.messages}) == 1
+        assert receiver.kinds() == ["lease.active"] * 2
+
+
+def test_the_secret_is_neither_logged_nor_in_the_audit_log_nor_in_the_events(
+    broker: BrokerInProcess, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    hook = add(broker, receiver)
+    lease(broker)
+    receiver.statuses = [204, 500]
+    deliver(broker)
+    broker.json("PATCH", f"/webhooks/{hook['id']}", {"state": "disabled"})
+    broker.call("DELETE", f"/webhooks/{hook['id']}")
+    told = [broker.call("GET", path).get_data(as_text=True) for path in ("/audit", "/events?after=0")]
+    secret = hook["secret"].removeprefix("whsec_")
+    assert hook["id"] in told[0]
+    assert not [text for text in (caplog.text, *told) if secret in text]
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -175,18 +175,20 @@ def test_while_the_server_is_away_the_answer_is_try_again_and_then_all_goes_on(
     held, queued = second.lease(ttl_s=60), first.lease()
     postgres.stop()
     try:
-        for method, path in (("GET", "/health"), ("GET", "/leases"), ("POST", "/leases")):
+        for method, path in (("GET", "/readyz"), ("GET", "/health"), ("GET", "/leases"), ("POST", "/leases")):
             answer = first.call(method, path, json={} if method == "POST" else None)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
             assert "socket" not in answer.get_data(
                 as_text=True
             )  # where the database is, is nobody's business
+        assert first.client.get("/livez").status_code == 200
         with pytest.raises(Unavailable):
             second.pass_time(3600)  # everything expires, and nobody could have prevented it
     finally:
         postgres.start()
     second.pass_time(1)
     for broker in brokers:
+        assert broker.client.get("/readyz").status_code == 200
         assert broker.json("GET", f"/leases/{held['id']}")["state"] == "active"
     call = waiting(first, queued["id"])
     second.json("DELETE", f"/leases/{held['id']}")

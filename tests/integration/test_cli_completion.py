@@ -43,6 +43,7 @@ def bash(cli: Cli, pool: Pool | None, **extra: str) -> Iterator[Terminal]:
         ("accelpool lease ext", "accelpool lease extend"),
         ("accelpool node dr", "accelpool node drain"),
         ("accelpool devices --w", "accelpool devices --wide"),
+        ("accelpool webhook rem", "accelpool webhook remove"),
         ("accelpool completion f", "accelpool completion fish"),
         ("accelpool node drain n", "accelpool node drain node-1"),
         ("accelpool node join-token create n", "accelpool node join-token create node-1"),

@@ -1,7 +1,5 @@
 """`accelpool.map` on real pools: order, sharing, failures, lost sessions, memory."""
 
-import os
-import signal
 import threading
 
 import numpy as np
@@ -128,8 +126,32 @@ def test_no_more_chunks_are_taken_than_the_window_has_room_for(broker):
     assert not [thread for thread in threading.enumerate() if thread.name == "accelpool-map"]
 
 
-def kill_a_worker(pool):
-    os.kill(pool.workers()[0], signal.SIGKILL)
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_result_is_given_out_while_the_next_chunk_is_still_made(broker, devices):
+    has_result, waited = threading.Event(), []
+
+    def chunks():
+        yield np.zeros(10, np.int32)
+        waited.append(has_result.wait(10))
+        yield np.zeros(10, np.int32)
+
+    with broker.acquire(count=devices, wait=10) as ctx:
+        for _ in cl.map(SAME, chunks(), over=ctx, fill=like):
+            has_result.set()
+    assert waited == [True]
+
+
+def test_a_map_is_left_while_the_next_chunk_is_still_made(broker):
+    is_over = threading.Event()
+
+    def chunks():
+        yield np.zeros(10, np.int32)
+        assert is_over.wait(30)
+
+    with broker.acquire(wait=10) as ctx:
+        with cl.map(SAME, chunks(), over=ctx, fill=like) as found:
+            next(found)
+        is_over.set()
 
 
 @pytest.mark.parametrize("attempts", [1, 2])

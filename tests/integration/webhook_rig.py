@@ -6,7 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
+import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -34,12 +38,16 @@ class Message:
 class Receiver:
     """The server, as a context manager.
 
+    Args:
+        context: What it does TLS with; None to do without.
+
     Attributes:
         statuses: What the next messages are answered; after these 204.
         location: Where to the answers redirect, "" for none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._scheme = "http" if context is None else "https"
         self.messages: list[Message] = []
         self.statuses: list[int] = []
         self.location = ""
@@ -58,7 +66,15 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                pass  # who does not trust the certificate leaves in the middle of the handshake
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        if context is not None:
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Receiver:
@@ -72,7 +88,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/told"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/told"
 
     @property
     def port(self) -> int:
@@ -80,3 +96,23 @@ class Receiver:
 
     def kinds(self) -> list[str]:
         return [message.json["type"] for message in self.messages]
+
+
+@contextmanager
+def dripping(begin: bytes, each: bytes) -> Iterator[int]:
+    """Serve, on the port that is given, who is never silent for long and never comes to an end."""
+    is_over = threading.Event()
+
+    def drip() -> None:
+        stream, _ = listening.accept()
+        with stream, suppress(OSError):
+            stream.sendall(begin)
+            while not is_over.wait(0.02):
+                stream.sendall(each)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dropping = threading.Thread(target=drip)
+        dropping.start()
+        yield int(listening.getsockname()[1])
+        is_over.set()
+        dropping.join()

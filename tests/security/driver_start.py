@@ -78,8 +78,8 @@ def _name_a_thread() -> None:
 
 
 def _write(thread: int | None, name: str, content: bytes) -> None:
-    """Write a thread's file as C libraries do, without emptying it first."""
-    file = os.open(f"/proc/self/task/{thread}/{name}", os.O_RDWR)
+    """Write a thread's file as CUDA's driver does: emptied first, made if it were not there (driver 580)."""
+    file = os.open(f"/proc/self/task/{thread}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         os.write(file, content)
     finally:

@@ -136,6 +136,15 @@ def test_a_token_that_is_kept_is_enough(tmp_path):
     assert (settings.token, settings.join_token) == ("", "")
 
 
+def test_a_join_token_file_that_is_gone_is_missed_only_by_who_has_no_token(tmp_path):
+    given = options("--state-dir", str(tmp_path), "--join-token-file", str(tmp_path / "gone"))
+    with pytest.raises(Invalid, match=r"gone cannot be read"):
+        read_settings(given, {"HOME": "/home/u"})
+    assert read_settings(given, ENVIRON).token == "t0ken"
+    (tmp_path / "token").write_text("apn_kept\n")
+    assert read_settings(given, {"HOME": "/home/u"}).join_token == ""
+
+
 def test_settings_do_not_print_the_tokens():
     environ = {**ENVIRON, "ACCELPOOL_JOIN_TOKEN": "j0in"}
     printed = repr(read_settings(options(), environ))

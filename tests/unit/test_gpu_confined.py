@@ -13,6 +13,9 @@ TRACE = """\
 71 openat(AT_FDCWD, "/proc/self/task/9/comm", O_RDWR) = -1 EACCES (Permission denied)
 71 listen(4, 16)                     = -1 EPERM (Operation not permitted)
 71 close(4)                          = 0
+72 openat(AT_FDCWD, "/root/.nv", O_RDONLY <unfinished ...>
+71 write(1, "", 0)                   = 0
+72 <... openat resumed>)             = -1 EACCES (Permission denied)
 """
 
 
@@ -22,7 +25,8 @@ def test_what_is_around_a_set_that_fails_says_nothing_new():
 
 
 def test_refused_calls_are_told_once_and_those_that_find_nothing_are_not():
-    assert [call.split("(")[0] for call in refused(TRACE)] == ["openat", "listen"]
+    assert [call.split("(")[0] for call in refused(TRACE)] == ["openat", "listen", "openat"]
+    assert '"/root/.nv"' in refused(TRACE)[-1]
 
 
 @pytest.fixture

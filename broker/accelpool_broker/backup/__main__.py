@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +22,10 @@ from accelpool_broker import state_dir
 from accelpool_broker.backup.archive import Archive
 from accelpool_broker.backup.restoring import restore
 from accelpool_broker.backup.saving import save
-from accelpool_broker.store import open_engine
+from accelpool_broker.store import DATABASE_URL, database_url, open_engine
 from accelpool_wire.errors import AccelpoolError, Invalid, NotFound
+from accelpool_wire.private_file import replacing
 
-DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 STREAM = Path("-")
 
 
@@ -62,8 +61,7 @@ def _restore(given: argparse.Namespace) -> str:
 
 @contextmanager
 def _opened(given: argparse.Namespace) -> Iterator[Engine]:
-    url = given.database_url or os.environ.get(DATABASE_URL) or None
-    engine = open_engine(url, given.state_dir / state_dir.DATABASE)
+    engine = open_engine(database_url(given.database_url, os.environ), given.state_dir / state_dir.DATABASE)
     try:
         yield engine
     finally:
@@ -82,16 +80,8 @@ def _written(path: Path) -> Iterator[BinaryIO]:
     path = path.resolve()
     if path.exists() and not path.is_file():  # a device or a pipe would be gone: another file takes its place
         raise Invalid(f"{path} is no file: - writes to the standard output")
-    descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(descriptor)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with replacing(path) as stream:
+        yield stream
 
 
 @contextmanager

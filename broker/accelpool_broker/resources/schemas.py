@@ -204,10 +204,15 @@ class DeviceList(Schema):
     next_cursor = String(allow_none=True)
 
 
-class HealthOut(Schema):
-    """The broker answers."""
+class ProbeOut(Schema):
+    """What a probe is told if all is well."""
 
     status = String()
+
+
+class HealthOut(ProbeOut):
+    """The same with the broker's version."""
+
     version = String()
 
 

@@ -23,6 +23,7 @@ from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.pool_metrics import PoolMetrics
 from accelpool_broker.services.pruning import Pruning
 from accelpool_broker.services.rates import RequestRates
+from accelpool_broker.services.readiness import Readiness
 from accelpool_broker.services.signing import signing_key
 from accelpool_broker.services.tenants import Tenants
 from accelpool_broker.services.tokens import Tokens
@@ -52,6 +53,7 @@ class Services:
     leases: Leases
     nodes: Nodes
     rates: RequestRates
+    readiness: Readiness
     tenants: Tenants
     tokens: Tokens
     trust_rules: TrustRules
@@ -68,7 +70,8 @@ class Services:
         self.pool.store.close()
 
     def stop_waiting(self) -> None:
-        """Answer all who wait, and let nobody wait any more."""
+        """Answer all who wait, let nobody wait any more, and tell probes so."""
+        self.readiness.stop()
         self.pool.lease_waiters.close()
         self.pool.node_waiters.close()
         self.pool.followers.close()
@@ -111,6 +114,7 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         leases=leases,
         nodes=Nodes(pool),
         rates=RequestRates(settings),
+        readiness=Readiness(store),
         tenants=Tenants(pool),
         tokens=Tokens(pool),
         trust_rules=TrustRules(pool),

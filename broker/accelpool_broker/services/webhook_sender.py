@@ -16,7 +16,9 @@ import secrets
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -98,10 +100,11 @@ def check_url(url: str, rules: Rules) -> SplitResult:
 def send(
     url: str, headers: dict[str, str], body: bytes, rules: Rules, timeout_s: float = TIMEOUT_S
 ) -> Outcome:
-    """Send a message and return what came of it; it took `timeout_s` at most after the name was looked up."""
+    """Send a message and return what came of it; from the look at its name on it took `timeout_s` at most."""
+    deadline = time.monotonic() + timeout_s
     try:
         parts = check_url(url, rules)
-        with _connected(parts, rules, timeout_s) as connection:
+        with _connected(parts, rules, deadline) as connection:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             named = {"Content-Type": "application/json", "User-Agent": f"accelpool/{__version__}"}
             connection.request("POST", path, body, named | headers)
@@ -109,16 +112,19 @@ def send(
     except Invalid as error:
         return Outcome(status=None, problem=error.detail)
     except (OSError, HTTPException, UnicodeError) as error:
+        if time.monotonic() >= deadline:
+            return Outcome(status=None, problem=f"no answer within {timeout_s:g} s")
         return Outcome(status=None, problem=f"no answer: {str(error) or type(error).__name__}"[:200])
     return Outcome(status=status, problem="" if 200 <= status < 300 else f"it answered {status}")
 
 
 @contextmanager
-def _connected(parts: SplitResult, rules: Rules, timeout_s: float) -> Iterator[HTTPConnection]:
+def _connected(parts: SplitResult, rules: Rules, deadline: float) -> Iterator[HTTPConnection]:
     """Connect to one of the addresses that were looked at; whatever is slow is cut off."""
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    with socket.create_connection((_address(host, port, rules), port), timeout_s) as raw:
-        cut = threading.Timer(timeout_s, _cut, (raw,))  # a peer that drips keeps each wait short
+    address = _address(host, port, rules, _left(deadline))
+    with socket.create_connection((address, port), _left(deadline)) as raw:
+        cut = threading.Timer(_left(deadline), _cut, (raw,))  # a peer that drips keeps each wait short
         cut.daemon = True
         cut.start()
         try:
@@ -142,12 +148,36 @@ def _cut(raw: socket.socket) -> None:
         raw.shutdown(socket.SHUT_RDWR)
 
 
-def _address(host: str, port: int, rules: Rules) -> str:
+def _left(deadline: float) -> float:
+    """Return how long there is still; a little always, as 0 would not be a time but another mode."""
+    return max(0.001, deadline - time.monotonic())
+
+
+def _address(host: str, port: int, rules: Rules, timeout_s: float) -> str:
     """Return an address of a name, none of which may be refused."""
-    found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    found = _addresses(host, port, timeout_s)
     for address in found:
         _check_address(ipaddress.ip_address(address), rules)
     return found[0]
+
+
+def _addresses(host: str, port: int, timeout_s: float) -> list[str]:
+    """Return a name's addresses; the system's own look-up knows no limit, so nobody waits for a late one.
+
+    Raises:
+        OSError: There are none, or they did not come in time.
+    """
+    told: Future[list[str]] = Future()
+
+    def look_up() -> None:
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            told.set_result([str(entry[4][0]) for entry in entries])
+        except Exception as error:
+            told.set_exception(error)
+
+    threading.Thread(target=look_up, name="webhook name", daemon=True).start()
+    return told.result(timeout_s)
 
 
 def _check_address(address: IPAddress, rules: Rules) -> None:

@@ -12,7 +12,9 @@ see one moment of the database. Failures of the database itself become `Unavaila
     fence.py         what a database that was restored must not allow twice
 """
 
+from accelpool_broker.store.database_url import DATABASE_URL as DATABASE_URL
 from accelpool_broker.store.database_url import DatabaseUrlError as DatabaseUrlError
+from accelpool_broker.store.database_url import database_url as database_url
 from accelpool_broker.store.database_url import open_engine as open_engine
 from accelpool_broker.store.database_url import open_store as open_store
 from accelpool_broker.store.protocol import Store as Store

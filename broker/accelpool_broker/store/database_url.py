@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import URL, Engine, make_url
@@ -11,6 +12,7 @@ from accelpool_broker.store.protocol import Store
 from accelpool_broker.store.sqlite import SqliteStore, sqlite_engine
 from accelpool_wire.errors import AccelpoolError
 
+DATABASE_URL = "ACCELPOOL_DATABASE_URL"
 FORMS = "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH"
 POSTGRES = "postgresql"
 SQLITE = "sqlite"
@@ -18,6 +20,11 @@ SQLITE = "sqlite"
 
 class DatabaseUrlError(AccelpoolError):
     """The database's URL is of no form that the broker knows."""
+
+
+def database_url(given: str | None, variables: Mapping[str, str]) -> str | None:
+    """Return the URL that an option gives, else the process's environment; None if there is none."""
+    return given or variables.get(DATABASE_URL) or None
 
 
 def open_store(url: str | None, default: Path | None) -> Store:

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { ask } from "./dialog.js";
+import { rowButton } from "./parts.js";
 import { at } from "./pool.js";
 
 const WORDS = {
@@ -18,6 +19,13 @@ export function mayEnd(pool, lease) {
 /** What ending it is called. */
 export function endWord(pool, lease) {
   return WORDS[lease.account === pool.who.account ? "own" : "others"][lease.state] ?? "End";
+}
+
+/** A button in a lease's row that ends it, if the token may. */
+export function endButton(context, lease) {
+  const word = endWord(context.pool, lease);
+  const act = () => endLease(context, lease);
+  return mayEnd(context.pool, lease) && rowButton(word, `${word} lease ${lease.id}`, act);
 }
 
 /** Ask whether a lease is to end, and end it. */

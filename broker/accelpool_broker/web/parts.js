@@ -105,6 +105,34 @@ export function facts(pairs) {
   );
 }
 
+/** A table of rows that stay as they are; `DataTable` is for lists. @param {string} caption @param {string[]} headers @param {HTMLElement[]} rows */
+export function plainTable(caption, headers, rows) {
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    h(
+      "table",
+      {},
+      h("caption", { class: "unseen" }, caption),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          headers.map((each) => h("th", { scope: "col" }, each)),
+        ),
+      ),
+      h("tbody", {}, rows),
+    ),
+  );
+}
+
+/** A button in a row: `label` says to screen readers of which row it is. @param {string} word @param {string} label @param {() => void} act */
+export function rowButton(word, label, act) {
+  return h("button", { type: "button", class: "small", "aria-label": label, on: { click: act } }, word);
+}
+
 /** Where a view says that a list cannot be read. */
 export function trouble() {
   const element = h("p", { class: "error", role: "alert", hidden: true });

@@ -80,10 +80,11 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's answer: its public key (base64 of the raw Ed25519 key), and how often to report."""
+    """The broker's key (base64 of raw Ed25519), how often to report, and after what silence one is lost."""
 
     public_key: str
     heartbeat_s: float = 5.0
+    lost_after_s: float = 15.0
 
 
 class SessionReport(msgspec.Struct, frozen=True, kw_only=True):

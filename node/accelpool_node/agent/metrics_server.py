@@ -1,4 +1,8 @@
-"""GET /metrics of an agent, over HTTP/1.1, one request a connection.
+"""GET /metrics of an agent, and what probes ask, over HTTP/1.1, one request a connection.
+
+    /metrics  needs the token, where there is one
+    /livez    200 while the agent's loop goes round
+    /readyz   200, or 503 and in a line why the node cannot serve sessions now
 
 It runs on the agent's loop, so what it tells is of one moment; who asks is bounded in bytes, time and number.
 """
@@ -13,6 +17,7 @@ import io
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry
@@ -27,6 +32,8 @@ log = logging.getLogger(__name__)
 MAX_HEAD_BYTES = 8 * 1024
 MAX_CONNECTIONS = 16
 LIMIT_S = 5.0
+METRICS, LIVEZ, READYZ = "/metrics", "/livez", "/readyz"
+PROBES = (LIVEZ, READYZ)
 END_OF_HEAD = b"\r\n\r\n"
 PLAIN = "text/plain; charset=utf-8"
 FIXED_HEADERS = "Connection: close\r\nCache-Control: no-store\r\n"
@@ -39,6 +46,7 @@ class MetricsServer:
         address: Where, and to whom.
         registry: What is told.
         context: For TLS; None to do without.
+        why_not_ready: Returns why the node cannot serve sessions, "" if it can.
         limit_s: How long a connection may take, from its start to the end of the answer.
 
     Attributes:
@@ -51,12 +59,14 @@ class MetricsServer:
         registry: CollectorRegistry,
         context: ssl.SSLContext | None = None,
         *,
+        why_not_ready: Callable[[], str] = str,
         limit_s: float = LIMIT_S,
     ) -> None:
         self.port = 0
         self._address = address
         self._registry = registry
         self._context = context
+        self._why_not_ready = why_not_ready
         self._limit_s = limit_s
         self._tasks: dict[asyncio.Task[None], None] = {}  # the oldest first
 
@@ -117,14 +127,24 @@ class MetricsServer:
             method, path, headers = _parse(await reader.readuntil(END_OF_HEAD))
         except (asyncio.LimitOverrunError, Invalid):
             return _response(HTTPStatus.BAD_REQUEST)
-        if not self._may_read(headers.get("Authorization", "")):
+        path = path.partition("?")[0]
+        if path not in PROBES and not self._may_read(headers.get("Authorization", "")):
             return _response(HTTPStatus.UNAUTHORIZED, "WWW-Authenticate: Bearer\r\n")
-        if path.partition("?")[0] != "/metrics":
+        if path not in (METRICS, *PROBES):
             return _response(HTTPStatus.NOT_FOUND)
         if method != "GET":
             return _response(HTTPStatus.METHOD_NOT_ALLOWED, "Allow: GET\r\n")
+        return self._metrics(headers.get("Accept", "")) if path == METRICS else self._probe(path)
+
+    def _probe(self, path: str) -> bytes:
+        why = self._why_not_ready() if path == READYZ else ""
+        if why:
+            return _response(HTTPStatus.SERVICE_UNAVAILABLE, body=f"{why}\n".encode())
+        return _response(HTTPStatus.OK)
+
+    def _metrics(self, accepted: str) -> bytes:
         try:
-            encode, content_type = choose_encoder(headers.get("Accept", ""))
+            encode, content_type = choose_encoder(accepted)
         except (TypeError, ValueError):  # it takes what a malformed header says for a version
             encode, content_type = choose_encoder("")
         return _response(HTTPStatus.OK, content_type=content_type, body=encode(self._registry))

@@ -170,8 +170,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> Se
     advertise = read_address(options.advertise, default_port=0) if options.advertise else (listen_at[0], 0)
     _check(options, advertise[0])
     state_dir = options.state_dir or _default_state_dir(options.name, environ)
-    token, join_token, metrics_token = ("", "", "") if options.discover else _read_tokens(options, environ)
-    if not (token or join_token or options.discover or (state_dir / TOKEN).exists()):
+    is_kept = (state_dir / TOKEN).exists()
+    tokens = ("", "", "") if options.discover else _read_tokens(options, environ, is_kept=is_kept)
+    token, join_token, metrics_token = tokens
+    if not (token or join_token or options.discover or is_kept):
         raise Invalid(
             "a node token is needed, or a join token to get one: --join-token-file FILE, or "
             f"{JOIN_VARIABLE} in the environment; `accelpool node join-token create` makes one"
@@ -228,12 +230,22 @@ def _check(options: argparse.Namespace, host: str) -> None:
         )
 
 
-def _read_tokens(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str, str]:
-    """Return the node's token, a join token, and the metrics' token, "" for what there is none of."""
-    metrics = options.metrics_token_file
+def _read_tokens(
+    options: argparse.Namespace, environ: Mapping[str, str], *, is_kept: bool
+) -> tuple[str, str, str]:
+    """Return the node's token, a join token, and the metrics' token, "" for what there is none of.
+
+    Args:
+        options: All of them.
+        environ: The agent's environment.
+        is_kept: Whether the state directory holds a token: then a join token's file may be gone.
+    """
+    token = _read_token(options.token_file, TOKEN_VARIABLE, "token", environ)
+    join, metrics = options.join_token_file, options.metrics_token_file
+    is_needless = join is not None and (is_kept or bool(token)) and not join.exists()
     return (
-        _read_token(options.token_file, TOKEN_VARIABLE, "token", environ),
-        _read_token(options.join_token_file, JOIN_VARIABLE, "join token", environ),
+        token,
+        "" if is_needless else _read_token(join, JOIN_VARIABLE, "join token", environ),
         _read_token(metrics, "", "token", environ) if metrics else "",
     )
 

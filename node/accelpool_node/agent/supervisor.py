@@ -32,6 +32,7 @@ from accelpool_node.agent.listener import Listener
 from accelpool_node.agent.monitor import Monitor
 from accelpool_node.agent.outcomes import SUSPICIOUS, Outcome, Session
 from accelpool_node.agent.processes import Processes
+from accelpool_node.agent.readiness import why_not_ready
 from accelpool_node.agent.reports import Reporter
 from accelpool_node.agent.sessions import Sessions
 from accelpool_node.agent.settings import Settings
@@ -102,6 +103,7 @@ class Agent:
         self._processes = processes
         self._stream = stream
         self._verify: Verify | None = None
+        self._lost_after_s: float | None = None
         self._is_open = True
         self._leases = LeaseTable(devices.hardware)
         self._shares = Shares(devices.hardware)
@@ -222,7 +224,11 @@ class Agent:
             heard_at=lambda: self._link.heard_at,
         )
         context = self._certificate.context if self._certificate and address.is_secure else None
-        return MetricsServer(address, registry_of(parts), context)
+        return MetricsServer(address, registry_of(parts), context, why_not_ready=self._why_not_ready)
+
+    def _why_not_ready(self) -> str:
+        silent_s = time.time() - self._link.heard_at
+        return why_not_ready(self._devices.faults, lost_after_s=self._lost_after_s, silent_s=silent_s)
 
     # ---- clients ---------------------------------------------------------------------------------
 
@@ -309,6 +315,7 @@ class Agent:
 
     def _registered(self, registered: Registered) -> None:
         self._verify = verifier(registered.public_key)
+        self._lost_after_s = registered.lost_after_s
 
     def _converge(self, work: Work, asked_at: float) -> None:
         """Do as the broker says: end what it does not want any more."""

@@ -123,9 +123,9 @@ def _lock(policy: Policy, variables: Mapping[str, str], trouble: dict[str, str])
 def grants_of(policy: Policy, readable: Iterable[str]) -> dict[int, list[str]]:
     """Return Landlock's grants: paths by the rights to what is at or below them.
 
-    CUDA's driver names its threads, by a file of each, and does not start if it may not. Of all that can be
-    written there, the kernel lets who is hidden write names alone. It lets root write more: one that starts
-    others gets none of it.
+    CUDA's driver names its threads, by a file of each that it empties first, and does not start if it may
+    not. Of all that can be written there, the kernel lets who is hidden write names alone. It lets root write
+    more: one that starts others gets none of it.
 
     Args:
         policy: What the process may do.

@@ -5,7 +5,7 @@ What is below a path is allowed with it. Rights that are not granted anywhere ar
     READ        open for reading, list a directory
     EXECUTE     run as a program; reading included
     DEVICE      open a device's node, and control it
-    WRITE       write what is there
+    WRITE       write what is there, emptied first or not
     PRIVATE     make, change and remove whatever lies there
 
 What Landlock does not watch, such as modes and owners of files, `seccomp` has to refuse.
@@ -38,7 +38,7 @@ OF_FILES = EXECUTE_FILE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 
 READ = READ_FILE | READ_DIR
 EXECUTE = READ_FILE | EXECUTE_FILE
-WRITE = WRITE_FILE
+WRITE = WRITE_FILE | TRUNCATE
 DEVICE = READ_FILE | WRITE_FILE | READ_DIR | TRUNCATE | IOCTL_DEV
 PRIVATE = (
     READ

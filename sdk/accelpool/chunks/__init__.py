@@ -37,7 +37,8 @@ class Results(Iterator[Any]):
             threading.Thread(target=lane.run, args=(kernel, board), name="accelpool-map", daemon=True)
             for lane in lanes
         ]
-        for thread in self._threads:
+        drawing = threading.Thread(target=board.draw, name="accelpool-map-chunks", daemon=True)
+        for thread in (drawing, *self._threads):
             thread.start()
 
     def __next__(self) -> Any:
@@ -55,7 +56,7 @@ class Results(Iterator[Any]):
         return found[0]
 
     def close(self) -> None:
-        """Begin no chunk any more, and wait for those that are under way."""
+        """Begin no chunk any more, and wait for those that are under way; not for one that is still made."""
         self._board.stop()
         for thread in self._threads:
             thread.join()
@@ -134,14 +135,14 @@ def map(
 ) -> Results:
     """Return the results of one kernel for many chunks, computed on all devices of some contexts at once.
 
-    Each device takes the next chunk as soon as it has room for one, so that fast ones do more. At most
-    `in_flight` chunks for each device, and twice as many results that wait for their turn, are in memory.
+    Each device takes the next chunk as soon as it has room for one, so that fast ones do more. At most three
+    times `in_flight` chunks for each device are in memory, be it as what they are or as their results.
 
     Args:
         kernel: The name of a kernel of the library, or a program in OpenCL C.
         chunks: What to compute: for each chunk an array, or a tuple of arrays and numbers, the kernel's
-            arguments; of the library's kernels those that it does not only fill. Taken from other threads, as
-            they are needed; results wait while one is made.
+            arguments; of the library's kernels those that it does not only fill. Drawn in a thread of their
+            own, as there is room for them.
         over: The contexts; all of their devices are used.
         fill: For a program: returns for a chunk the array, or the tuple of arrays, C order, that the kernel
             fills; they are its last arguments, and the result.

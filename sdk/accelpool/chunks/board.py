@@ -1,7 +1,8 @@
 """Which chunk is whose turn: what the lanes of a `map` and who takes its results agree by.
 
-No I/O: the lanes take chunks and give results back, the one who iterates takes results. A chunk is taken only
-if it is within `window` of what was taken out, which bounds what is in memory, however slow anybody is.
+No I/O: a thread draws chunks, the lanes take them and give results back, the one who iterates takes results.
+A chunk is drawn only if it is within `window` of what was given out, which bounds what is in memory, however
+slow anybody is. The lock is held by nobody who draws one, which may take as long as it likes.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class Board:
     """Hands chunks to lanes and results to whoever iterates. Safe to use from several threads.
 
     Args:
-        chunks: All of them; taken one by one, in the lanes' threads.
+        chunks: All of them; drawn one by one, by `draw`.
         lanes: How many lanes there are.
-        window: How many chunks may be taken and not have been given out.
+        window: How many chunks may be drawn and not have been given out.
         is_ordered: Whether results come in the chunks' order, else as they are done.
         attempts: How many sessions may be lost over one chunk before it has failed.
 
@@ -47,16 +48,16 @@ class Board:
     def __init__(
         self, chunks: Iterable[Any], *, lanes: int, window: int, is_ordered: bool, attempts: int
     ) -> None:
-        self.done = 0
+        self.done: int = 0
         self._chunks = enumerate(chunks)
         self._lanes = lanes
         self._window = window
         self._is_ordered = is_ordered
         self._attempts = attempts
         self._changed = threading.Condition()
-        self._again: deque[Task] = deque()
+        self._waiting: deque[Task] = deque()
         self._results: dict[int, Any] = {}
-        self._taken = self._given = 0
+        self._drawn = self._given = 0
         self._is_exhausted = self._is_stopped = False
         self._failure: Exception | None = None
 
@@ -64,29 +65,35 @@ class Board:
         """Return the next chunk to do, None if there is none: now, or with patience, any more."""
         with self._changed:
             while not self._is_stopped:
-                if self._again:
-                    return self._again.popleft()
-                if not self._is_exhausted and self._taken - self._given < self._window:
-                    if (task := self._next()) is not None:
-                        return task
-                    continue
-                if not is_patient or (self._is_exhausted and self._given + len(self._results) >= self._taken):
+                if self._waiting:
+                    return self._waiting.popleft()
+                if not is_patient or (self._is_exhausted and self._given + len(self._results) >= self._drawn):
                     return None
                 self._changed.wait()
             return None
 
-    def _next(self) -> Task | None:
+    def draw(self) -> None:
+        """Draw chunks as there is room for them, until there are no more; called in a thread of its own."""
         try:
-            index, chunk = next(self._chunks)
-        except StopIteration:
+            while self._has_room() and (drawn := next(self._chunks, None)) is not None:
+                self._offer(*drawn)
+        except Exception as error:  # the caller's own, which he is told
+            self.fail(None, error)
+        with self._changed:
             self._is_exhausted = True
             self._changed.notify_all()
-            return None
-        except Exception as error:  # the caller's own, which he is told
-            self._fail(error)
-            return None
-        self._taken += 1
-        return Task(index=index, chunk=chunk)
+
+    def _has_room(self) -> bool:
+        """Wait until there is room for a chunk; False if none is wanted any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_stopped or self._drawn - self._given < self._window)
+            return not self._is_stopped
+
+    def _offer(self, index: int, chunk: Any) -> None:
+        with self._changed:
+            self._drawn += 1
+            self._waiting.append(Task(index=index, chunk=chunk))
+            self._changed.notify_all()
 
     def finish(self, task: Task, result: Any) -> None:
         """Note a result."""
@@ -108,7 +115,7 @@ class Board:
                 task.losses.append(error)
                 if len(task.losses) >= self._attempts:
                     self._fail(_failed(task, error))
-                self._again.append(task)
+                self._waiting.appendleft(task)
             if not self._lanes:
                 self._fail(error)
             self._changed.notify_all()
@@ -128,7 +135,7 @@ class Board:
                     return (self._results.pop(index),)
                 if self._failure is not None:
                     raise self._failure
-                if self._is_stopped or (self._is_exhausted and self._given == self._taken):
+                if self._is_stopped or (self._is_exhausted and self._given == self._drawn):
                     return ()
                 self._changed.wait()
 

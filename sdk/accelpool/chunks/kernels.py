@@ -28,7 +28,12 @@ from accelpool_kernels.description import Role
 Array: TypeAlias = npt.NDArray[Any]
 Fill: TypeAlias = Callable[[Any], "Array | tuple[Array, ...]"]
 
-DTYPES = {"uchar": np.uint8, "int": np.int32, "uint": np.uint32, "float": np.float32}
+DTYPES: dict[str, type[np.number[Any]]] = {
+    "uchar": np.uint8,
+    "int": np.int32,
+    "uint": np.uint32,
+    "float": np.float32,
+}
 INPUT = mem_flags.READ_ONLY | mem_flags.COPY_HOST_PTR
 INOUT = mem_flags.READ_WRITE | mem_flags.COPY_HOST_PTR
 

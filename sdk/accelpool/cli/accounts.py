@@ -24,7 +24,7 @@ Tenants = Annotated[
     typer.Option("--tenant", metavar="TENANT", help="In whose name a member asks; repeatable."),
 ]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="account", help="Who may use the pool.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 

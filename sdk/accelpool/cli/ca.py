@@ -19,7 +19,9 @@ Days = Annotated[
     int | None, typer.Option("--days", min=1, max=3650, help="How long it holds.", show_default=False)
 ]
 
-app = typer.Typer(help="Make certificates for brokers, from an authority of your own.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="Make certificates for brokers, from an authority of your own.", no_args_is_help=True
+)
 
 
 @app.command()

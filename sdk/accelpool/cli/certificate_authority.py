@@ -59,7 +59,8 @@ class CertificateAuthority:
     def __init__(self, folder: Path, now: datetime | None = None) -> None:
         self._folder = folder
         self._now = now or datetime.now(UTC)
-        self.cert, self.key = folder / "ca.pem", folder / "ca.key"
+        self.cert: Path = folder / "ca.pem"
+        self.key: Path = folder / "ca.key"
 
     def create(self, days: int = CA_DAYS) -> Issued:
         """Make the authority.

@@ -51,8 +51,8 @@ class Child:
     ) -> None:
         self.name = name
         self.module = module
-        self.arguments = list(arguments)
-        self.variables = dict(variables)
+        self.arguments: list[str] = list(arguments)
+        self.variables: dict[str, str] = dict(variables)
         self.log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1

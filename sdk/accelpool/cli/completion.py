@@ -68,6 +68,11 @@ def device_ids(context: typer.Context) -> Words:
     return _ask(context, "/devices", lambda one: (one["id"], f"{one['node']} {one['name']}, {one['state']}"))
 
 
+def webhook_ids(context: typer.Context) -> Words:
+    """Return the ids of webhooks, each with where it sends."""
+    return _ask(context, "/webhooks", lambda hook: (hook["id"], f"{hook['state']}, {hook['url']}"))
+
+
 def _lease_word(lease: Record) -> tuple[str, str] | None:
     if lease["state"] not in ("active", "queued"):
         return None
@@ -88,6 +93,14 @@ LeaseId = Annotated[
     str,
     typer.Argument(
         metavar="LEASE", help="The lease's id, as `accelpool leases` shows it.", autocompletion=lease_ids
+    ),
+]
+WebhookId = Annotated[
+    str,
+    typer.Argument(
+        metavar="WEBHOOK",
+        help="The webhook's id, as `accelpool webhook list` shows it.",
+        autocompletion=webhook_ids,
     ),
 ]
 NodeName = Annotated[

@@ -110,6 +110,7 @@ class NoCommand(CannotRun):
 
 MEMBER = re.compile(r"(?<!\S)json\.([a-z_]+)(?:\.\d+)?:")  # as the broker's errors begin
 OPTIONS = {"scopes": "scope", "tenants": "tenant", "lifetime_s": "minutes", "quota_devices": "devices"}
+ARGUMENTS = {"url": "ADDRESS"}  # which are no options
 
 OF_LEASES: dict[type[AccelpoolError], ExitCode] = {
     LeaseTimeout: ExitCode.LEASE_TIMEOUT,
@@ -156,7 +157,8 @@ def one_line(error: BaseException) -> str:
 
 
 def _option(member: re.Match[str]) -> str:
-    return f"--{OPTIONS.get(member[1]) or member[1].replace('_', '-')}:"
+    name = OPTIONS.get(member[1]) or member[1].replace("_", "-")
+    return f"{ARGUMENTS.get(name) or f'--{name}'}:"
 
 
 def _name(error: AccelpoolError) -> str:

@@ -16,7 +16,7 @@ from accelpool.cli.secret_file import SecretFile
 
 Record = dict[str, Any]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="join-token", help="What lets nodes in.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 

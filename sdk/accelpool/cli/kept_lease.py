@@ -49,7 +49,7 @@ class KeptLease:
     ) -> None:
         assert acquisition.record is not None
         self.record: LeaseRecord = acquisition.record
-        self.is_lost = False
+        self.is_lost: bool = False
         self._acquisition = acquisition
         self._process = process
         self._folder = folder

@@ -28,7 +28,7 @@ from accelpool_wire.lease_token import decode
 Record = dict[str, Any]
 MOST_EVENTS = 100
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="lease", help="The leases, and what becomes of one.", no_args_is_help=True,
     pretty_exceptions_enable=False,
 )  # fmt: skip

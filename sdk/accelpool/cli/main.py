@@ -34,6 +34,7 @@ from accelpool.cli import (
     trust,
     up,
     web,
+    webhooks,
 )
 from accelpool.cli.failures import ExitCode, describe, exit_code, last_words
 from accelpool.cli.options import Json, wants_json
@@ -81,7 +82,7 @@ def _show_version(is_wanted: bool) -> None:
         raise typer.Exit(ExitCode.DONE)
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="accelpool",
     cls=Commands,
     help="A pool of accelerators: borrow any GPU, FPGA or CPU over the network as if it were local.",
@@ -130,6 +131,7 @@ app.command()(audit.audit)
 app.add_typer(accounts.app)
 app.add_typer(tokens.app)
 app.add_typer(trust.app)
+app.add_typer(webhooks.app)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.broker)
 app.add_typer(node_operations.app)
 app.command(context_settings=services.PASS_ON, add_help_option=False)(services.backup)

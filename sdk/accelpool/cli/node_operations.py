@@ -17,7 +17,7 @@ from accelpool.cli.services import NodeCommands
 
 Record = dict[str, Any]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="node",
     cls=NodeCommands,
     help="Run an agent in the foreground, `accelpool node --broker URL`; or do what operators do.",

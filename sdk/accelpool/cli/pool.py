@@ -66,19 +66,19 @@ class LocalPool:
 
     def __init__(self, options: PoolOptions, variables: Mapping[str, str]) -> None:
         self.options = options
-        self.url = ""
-        self.token = ""
-        self.node_name = options.node_name or node_name(platform.node())
+        self.url: str = ""
+        self.token: str = ""
+        self.node_name: str = options.node_name or node_name(platform.node())
         self._lock = -1
         state, logs = options.state_dir, options.state_dir / "logs"
-        self.broker = Child(
+        self.broker: Child = Child(
             name="broker",
             module="accelpool_broker",
             arguments=["--host", LOOPBACK, "--port", str(options.port), "--state-dir", str(state / "broker")],
             variables={name: value for name, value in variables.items() if name != DATABASE_URL},
             log_path=logs / "broker.log",
         )
-        self.node = Child(
+        self.node: Child = Child(
             name="node",
             module="accelpool_node",
             arguments=[],

@@ -38,4 +38,5 @@ def write(secret: str, path: Path) -> None:
         with open(descriptor, "w", encoding="ascii") as stream:
             stream.write(secret + "\n")
     except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}; revoke the token") from error
+        lost = "nobody knows the secret: make another one"
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}; {lost}") from error

@@ -33,7 +33,7 @@ def _check_days(days: float | None) -> float | None:
 
 Days = Annotated[float | None, typer.Option("--days", callback=_check_days, help="For how long it lets in.")]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="token", help="Tokens of accounts.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 

@@ -45,7 +45,7 @@ class Watch:
 
     def __init__(self, rest: RestClient, interval_s: float, tell: Callable[[], object]) -> None:
         self.seen: Overview | None = None
-        self.trouble = ""
+        self.trouble: str = ""
         self._rest = rest
         self._interval_s = interval_s
         self._tell = tell

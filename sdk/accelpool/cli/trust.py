@@ -13,7 +13,7 @@ from accelpool.cli.output import Output
 
 Record = dict[str, Any]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="trust",
     help="Whose ID tokens let in: CI jobs, and people who log in elsewhere.",
     no_args_is_help=True,

@@ -9,10 +9,11 @@ from __future__ import annotations
 import atexit
 import sys
 
-from accelpool.cuda.contexts import acquire
+from accelpool.cuda.contexts import Context, acquire
+from accelpool.cuda.devices import Device
 
-context = acquire()
-device = context.get_device()
+context: Context = acquire()
+device: Device = context.get_device()
 
 
 def _finish_up() -> None:

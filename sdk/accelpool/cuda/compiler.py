@@ -151,7 +151,7 @@ class SourceModule(CudaModule):
     ) -> None:
         context = current("SourceModule")
         program = _compiled(context, source, nvcc, options, no_extern_c, arch, code, include_dirs)
-        self.module = Module(context, program)
+        self.module: Module = Module(context, program)
 
 
 def _compiled(

@@ -121,7 +121,7 @@ CUDA_DEBUGGING = False
 INTERFACE = (12, 0, 0)
 """The version of CUDA whose interface this is."""
 
-ARRAY_FORMATS = {
+ARRAY_FORMATS: dict[np.dtype[Any], array_format] = {
     np.dtype(np.uint8): array_format.UNSIGNED_INT8,
     np.dtype(np.uint16): array_format.UNSIGNED_INT16,
     np.dtype(np.uint32): array_format.UNSIGNED_INT32,

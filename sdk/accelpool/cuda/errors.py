@@ -149,7 +149,7 @@ class calling:  # noqa: N801 - reads as a word: `with calling("cuMemAlloc"):`
     __slots__ = ("routine",)
 
     def __init__(self, routine: str) -> None:
-        self.routine = routine
+        self.routine: str = routine
 
     def __enter__(self) -> None:
         return None

@@ -36,7 +36,7 @@ class Function(NodeKernel):
         self._module = module  # as in PyCUDA, a function keeps its module
         self._context: Context = module._context
         self._attributes: dict[int, int] = {}
-        self.arg_format = ""
+        self.arg_format: str = ""
         self.texrefs: Sequence[Any] = ()
         super().__init__(self._context._lower._session, module._program._handle, info)
 

@@ -25,7 +25,7 @@ from accelpool.kernel_docs import Told, description
 from accelpool_kernels import InvalidArgument, entry, names, source
 
 CUDA = "cuda"
-NUMBERS = {"int": np.int32, "float": np.float32}
+NUMBERS: dict[str, type[np.int32 | np.float32]] = {"int": np.int32, "float": np.float32}
 """Types of scalars; all kernels have these alone."""
 
 
@@ -50,7 +50,7 @@ class LibraryKernel(CatalogueKernel[Context]):
     __slots__ = ()
 
     __doc__ = Told(_description, __doc__)  # pyright: ignore[reportAssignmentType] - a str, when asked
-    __signature__ = Told(_signature)
+    __signature__: Told[Signature] = Told(_signature)
 
     def __call__(self, *args: Any, stream: Stream | None = None) -> None:
         """Launch the kernel over the grid that its sizes ask for; with `Out` or `InOut` wait for it.

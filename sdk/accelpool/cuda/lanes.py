@@ -43,10 +43,12 @@ class Lane:
     __slots__ = ("__weakref__", "_clock", "count", "done", "is_blocking", "is_dirty", "queue", "seen")
 
     def __init__(self, queue: CommandQueue, is_blocking: bool) -> None:
-        self.queue = queue
-        self.is_blocking = is_blocking
-        self.is_dirty = False
-        self.seen = self.count = self.done = 0
+        self.queue: CommandQueue = queue
+        self.is_blocking: bool = is_blocking
+        self.is_dirty: bool = False
+        self.seen: int = 0
+        self.count: int = 0
+        self.done: int = 0
         self._clock: CommandQueue | None = None
 
     @property
@@ -73,8 +75,8 @@ class Lanes:
         self._dirty: list[Lane] = []
         self._marker = 0
         self._spent: list[int] = []
-        self.lock = threading.RLock()
-        self.null = Lane(CommandQueue(context), is_blocking=True)
+        self.lock: threading.RLock = threading.RLock()
+        self.null: Lane = Lane(CommandQueue(context), is_blocking=True)
 
     def new(self, is_blocking: bool) -> Lane:
         """Return a new stream."""

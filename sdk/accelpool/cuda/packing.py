@@ -46,7 +46,7 @@ class Layout:
     def __init__(self, format: str) -> None:
         codes: list[str] = []
         self._complex: list[int] = []
-        self.count = 0
+        self.count: int = 0
         end = 0
         for match in CODE.finditer(format):
             if match.start() != end:

@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, SupportsIndex, overload
 
 import numpy as np
 
@@ -60,16 +60,31 @@ class Side:
         return rectangle((self.x, self.y, self.z), region, rows, slices, routine)
 
 
-def _of(side: str, name: str) -> Any:
-    """Return a property that is an attribute of one side."""
+class OfSide:
+    """A property that is a number of one side; anything with `__index__` sets it."""
 
-    def get(copy: Memcpy2D) -> Any:
-        return getattr(getattr(copy, side), name)
+    __slots__ = ("_name", "_side")
 
-    def put(copy: Memcpy2D, value: Any) -> None:
-        setattr(getattr(copy, side), name, operator.index(value))
+    def __init__(self, side: str, name: str) -> None:
+        self._side = side
+        self._name = name
 
-    return property(get, put)
+    @overload
+    def __get__(self, copy: None, kind: type[Any] | None = None) -> OfSide: ...
+
+    @overload
+    def __get__(self, copy: Memcpy2D, kind: type[Any] | None = None) -> int: ...
+
+    def __get__(self, copy: Memcpy2D | None, kind: type[Any] | None = None) -> OfSide | int:
+        """Return the number, or the property itself when asked of the class."""
+        if copy is None:
+            return self
+        number: int = getattr(getattr(copy, self._side), self._name)
+        return number
+
+    def __set__(self, copy: Memcpy2D, value: SupportsIndex) -> None:
+        """Set the number."""
+        setattr(getattr(copy, self._side), self._name, operator.index(value))
 
 
 class Memcpy2D:
@@ -88,16 +103,16 @@ class Memcpy2D:
     def __init__(self) -> None:
         self._source, self._target = Side(), Side()
 
-    src_x_in_bytes = _of("_source", "x")
-    src_y = _of("_source", "y")
-    src_pitch = _of("_source", "pitch")
-    src_device = _of("_source", "address")
-    src_memory_type = _of("_source", "kind")
-    dst_x_in_bytes = _of("_target", "x")
-    dst_y = _of("_target", "y")
-    dst_pitch = _of("_target", "pitch")
-    dst_device = _of("_target", "address")
-    dst_memory_type = _of("_target", "kind")
+    src_x_in_bytes: OfSide = OfSide("_source", "x")
+    src_y: OfSide = OfSide("_source", "y")
+    src_pitch: OfSide = OfSide("_source", "pitch")
+    src_device: OfSide = OfSide("_source", "address")
+    src_memory_type: OfSide = OfSide("_source", "kind")
+    dst_x_in_bytes: OfSide = OfSide("_target", "x")
+    dst_y: OfSide = OfSide("_target", "y")
+    dst_pitch: OfSide = OfSide("_target", "pitch")
+    dst_device: OfSide = OfSide("_target", "address")
+    dst_memory_type: OfSide = OfSide("_target", "kind")
 
     def set_src_host(self, memory: Any, /) -> None:
         """Copy from host memory: an array, or anything contiguous with the buffer protocol."""
@@ -232,10 +247,10 @@ class Memcpy3D(Memcpy2D):
     routine = "cuMemcpy3D"
     src_lod = dst_lod = 0
 
-    src_z = _of("_source", "z")
-    src_height = _of("_source", "height")
-    dst_z = _of("_target", "z")
-    dst_height = _of("_target", "height")
+    src_z: OfSide = OfSide("_source", "z")
+    src_height: OfSide = OfSide("_source", "height")
+    dst_z: OfSide = OfSide("_target", "z")
+    dst_height: OfSide = OfSide("_target", "height")
 
 
 def _place(

@@ -33,10 +33,10 @@ class Use:
     __slots__ = ("is_write", "memory", "needs_content", "regions")
 
     def __init__(self, memory: Memory) -> None:
-        self.memory = memory
+        self.memory: Memory = memory
         self.regions: list[Region] = []
-        self.is_write = False
-        self.needs_content = False
+        self.is_write: bool = False
+        self.needs_content: bool = False
 
     def add(self, access: Access, region: Region | None) -> None:
         """Add an access, perhaps through a region."""
@@ -78,8 +78,8 @@ class Commands:
         self.queues: dict[int, QueueRecord] = {}
         self.kernels: dict[int, KernelRecord] = {}
         self.memory: dict[int, Memory | Region] = {}
-        self.migrations = 0
-        self.migrated_bytes = 0
+        self.migrations: int = 0
+        self.migrated_bytes: int = 0
         self._sites = sites
         self._events = events
         self._new_handle = new_handle

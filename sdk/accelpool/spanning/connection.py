@@ -65,11 +65,11 @@ class SpanningConnection:
             new_ticket,
         )
         self._asks = Asks(self._router, len(self._parts))
-        self.devices = [device for part in parts for device in part.connection.devices]
-        self.session = "+".join(part.connection.session for part in parts)
+        self.devices: list[m.Device] = [device for part in parts for device in part.connection.devices]
+        self.session: str = "+".join(part.connection.session for part in parts)
         self.features: frozenset[str] = frozenset()
-        self.limits = least([part.connection.limits for part in parts])
-        self.stats = SpanningStats(self._parts, self._router.commands)
+        self.limits: m.Limits = least([part.connection.limits for part in parts])
+        self.stats: SpanningStats = SpanningStats(self._parts, self._router.commands)
 
     @property
     def is_open(self) -> bool:

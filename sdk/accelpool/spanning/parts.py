@@ -12,7 +12,7 @@ from accelpool.spanning.commands import Commands
 from accelpool.summed_stats import SummedStats
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
-from accelpool_wire.pending import PendingRead
+from accelpool_wire.pending import Once, PendingRead
 
 
 @dataclass(kw_only=True, eq=False)
@@ -69,7 +69,7 @@ class SpanningRead(PendingRead):
         self._flush = flush
         self._part = part
         self._pending = pending
-        self.then = None
+        self.then: Once | None = None
 
     @property
     def is_done(self) -> bool:

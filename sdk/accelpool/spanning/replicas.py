@@ -109,10 +109,10 @@ class Replica:
     __slots__ = ("arrival", "departure", "readers", "writers")
 
     def __init__(self, events: Events) -> None:
-        self.readers = Log(events)
-        self.writers = Log(events)
-        self.arrival = 0
-        self.departure = 0
+        self.readers: Log = Log(events)
+        self.writers: Log = Log(events)
+        self.arrival: int = 0
+        self.departure: int = 0
 
     def users(self, is_over: Callable[[int], bool]) -> list[int]:
         """Return the events to wait for before the content may be replaced.

@@ -73,8 +73,8 @@ class Router:
         self._parts_of: dict[int, Sequence[int]] = {}  # where each object is that is neither event nor memory
         self._contexts: dict[int, ContextRecord] = {}
         self._programs: dict[int, ProgramRecord] = {}
-        self.events = Events(new_handle)
-        self.commands = Commands(sites, self.events, new_handle, ending, new_ticket)
+        self.events: Events = Events(new_handle)
+        self.commands: Commands = Commands(sites, self.events, new_handle, ending, new_ticket)
         self._makers: dict[type[m.Message], Callable[[Any, Bulk | None], list[Action]]] = {
             m.CreateContext: self._create_context,
             m.CreateCommandQueue: self._create_command_queue,

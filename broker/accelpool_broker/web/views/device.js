@@ -2,7 +2,7 @@
 
 import { h, put } from "../dom.js";
 import { bytes, number, percent } from "../format.js";
-import { facts, heading, link, state, trouble } from "../parts.js";
+import { facts, heading, link, plainTable, state, trouble } from "../parts.js";
 import { holders, sharesByDevice } from "./overview.js";
 
 export const title = "Device";
@@ -12,14 +12,24 @@ export const needs = "nodes:read";
 export function open(place, { pool }, [id]) {
   const error = trouble();
   const body = h("div", { class: "stack" });
+  let shown = "";
   const head = heading("Device", id);
   place.append(head, error.element, body);
   const draw = () => {
     error.show(pool.devices.error);
     const device = pool.devices.items.get(id);
-    if (device !== undefined) show(head, body, device, sharesByDevice(pool).get(id) ?? []);
-    else if (pool.devices.at !== null)
+    if (device !== undefined) show(device, sharesByDevice(pool).get(id) ?? []);
+    else if (pool.devices.at !== null) {
+      shown = "";
       put(body, h("p", { class: "empty" }, "There is no such device any more."));
+    }
+  };
+  const show = (device, shares) => {
+    const now = JSON.stringify([device, shares]);
+    if (now === shown) return;
+    shown = now;
+    head.querySelector("h1").textContent = device.name;
+    put(body, ...parts(device, shares));
   };
   const ends = [pool.devices, ...(pool.can("leases:read") ? [pool.active] : [])].map((list) =>
     list.watch(draw),
@@ -27,16 +37,9 @@ export function open(place, { pool }, [id]) {
   return () => ends.forEach((end) => end());
 }
 
-let shown = "";
-
-function show(head, body, device, shares) {
-  const now = JSON.stringify([device, shares]);
-  if (now === shown && body.childElementCount) return;
-  shown = now;
-  head.querySelector("h1").textContent = device.name;
+function parts(device, shares) {
   const told = device.readings ?? {};
-  put(
-    body,
+  return [
     facts([
       ["State", state(device.state)],
       ["Node", link(device.node, "nodes")],
@@ -60,7 +63,7 @@ function show(head, body, device, shares) {
         ]),
     h("h2", {}, "Attributes"),
     attributes(device.attributes),
-  );
+  ];
 }
 
 function attributes(given) {
@@ -74,15 +77,5 @@ function attributes(given) {
         h("td", { class: "wide" }, typeof value === "string" ? value : JSON.stringify(value)),
       ),
     );
-  return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Attributes" },
-    h(
-      "table",
-      {},
-      h("caption", { class: "unseen" }, "Attributes"),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Attribute"), h("th", { scope: "col" }, "Value"))),
-      h("tbody", {}, rows),
-    ),
-  );
+  return plainTable("Attributes", ["Attribute", "Value"], rows);
 }

@@ -3,7 +3,7 @@
 import { announce, h, put } from "../dom.js";
 import { nanoseconds } from "../format.js";
 import { runKernel } from "../compute.js";
-import { facts, heading, trouble } from "../parts.js";
+import { facts, heading, plainTable, trouble } from "../parts.js";
 import { at } from "../pool.js";
 import { showOutput } from "../results.js";
 import { sampleOf } from "../samples.js";
@@ -58,25 +58,7 @@ function args(kernel) {
       h("td", { class: "wide" }, each.summary),
     ),
   );
-  return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Arguments" },
-    h(
-      "table",
-      {},
-      h("caption", { class: "unseen" }, "Arguments"),
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          ["Argument", "Type", "Role", "Shape", "Meaning"].map((each) => h("th", { scope: "col" }, each)),
-        ),
-      ),
-      h("tbody", {}, rows),
-    ),
-  );
+  return plainTable("Arguments", ["Argument", "Type", "Role", "Shape", "Meaning"], rows);
 }
 
 function code(context, kernel) {

@@ -1,7 +1,7 @@
 /** Leases, newest first, with those that have ended. */
 
 import { h } from "../dom.js";
-import { endLease, endWord, mayEnd } from "../lease_actions.js";
+import { endButton } from "../lease_actions.js";
 import { heading, link, state, trouble, when } from "../parts.js";
 import { coarse } from "../format.js";
 import { DataTable } from "../table.js";
@@ -97,18 +97,7 @@ function columns(context) {
       value: () => "",
       changes: (lease) => [lease.account, lease.state],
       className: "actions",
-      show: (lease) =>
-        mayEnd(context.pool, lease) &&
-        h(
-          "button",
-          {
-            type: "button",
-            class: "small",
-            "aria-label": `${endWord(context.pool, lease)} lease ${lease.id}`,
-            on: { click: () => endLease(context, lease) },
-          },
-          endWord(context.pool, lease),
-        ),
+      show: (lease) => endButton(context, lease),
     },
   ];
 }

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { ask, field } from "../dialog.js";
-import { heading, link, state, trouble, when } from "../parts.js";
+import { heading, link, rowButton, state, trouble, when } from "../parts.js";
 import { at } from "../pool.js";
 import { DataTable } from "../table.js";
 
@@ -114,18 +114,14 @@ function tags(texts) {
 }
 
 function actions(context, node) {
-  const button = (word, act) =>
-    h(
-      "button",
-      { type: "button", class: "small", "aria-label": `${word} ${node.name}`, on: { click: act } },
-      word,
-    );
-  const end = button(node.drain_at ? "End drain of" : "Uncordon", () =>
-    change(context, node, { cordoned: false }),
-  );
-  end.textContent = node.drain_at ? "End drain" : "Uncordon";
+  const button = (word, act, label = `${word} ${node.name}`) => rowButton(word, label, act);
+  const uncordon = () => change(context, node, { cordoned: false });
+  const cordon = () => change(context, node, { cordoned: true });
+  const isTaken = !node.cordoned && !node.drain_at;
   return [
-    node.cordoned || node.drain_at ? end : button("Cordon", () => change(context, node, { cordoned: true })),
+    isTaken && button("Cordon", cordon),
+    !isTaken && !node.drain_at && button("Uncordon", uncordon),
+    node.drain_at && button("End drain", uncordon, `End drain of ${node.name}`),
     !node.drain_at && button("Drain", () => drain(context, node)),
     button("Label", () => label(context, node)),
   ];

@@ -1,10 +1,9 @@
 /** Who waits, at which position, and why. */
 
-import { h } from "../dom.js";
-import { facts, heading, link, trouble, when } from "../parts.js";
+import { facts, heading, link, rowButton, trouble, when } from "../parts.js";
 import { instant } from "../format.js";
 import { tell } from "../dialog.js";
-import { endLease, mayEnd } from "../lease_actions.js";
+import { endButton } from "../lease_actions.js";
 import { DataTable } from "../table.js";
 import { at } from "../pool.js";
 import { describeDemand } from "../demand.js";
@@ -59,27 +58,8 @@ function columns(context) {
       changes: (lease) => lease.account,
       className: "actions",
       show: (lease) => [
-        h(
-          "button",
-          {
-            type: "button",
-            class: "small",
-            "aria-label": `Explain lease ${lease.id}`,
-            on: { click: () => explain(context, lease) },
-          },
-          "Explain",
-        ),
-        mayEnd(context.pool, lease) &&
-          h(
-            "button",
-            {
-              type: "button",
-              class: "small",
-              "aria-label": `Withdraw lease ${lease.id}`,
-              on: { click: () => endLease(context, lease) },
-            },
-            "Withdraw",
-          ),
+        rowButton("Explain", `Explain lease ${lease.id}`, () => explain(context, lease)),
+        endButton(context, lease),
       ],
     },
   ];

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { ask, field, tell } from "../dialog.js";
 import { instant } from "../format.js";
-import { heading, state, trouble, when } from "../parts.js";
+import { heading, rowButton, state, trouble, when } from "../parts.js";
 import { at } from "../pool.js";
 import { DataTable } from "../table.js";
 
@@ -97,16 +97,7 @@ function columns(context) {
       className: "actions",
       show: (token) =>
         standing(token) === "active" &&
-        h(
-          "button",
-          {
-            type: "button",
-            class: "small",
-            "aria-label": `Revoke ${token.name} ${token.id}`,
-            on: { click: () => revoke(context, token) },
-          },
-          "Revoke",
-        ),
+        rowButton("Revoke", `Revoke ${token.name} ${token.id}`, () => revoke(context, token)),
     },
   ];
 }

@@ -104,3 +104,27 @@ class RemovedTrustRule(Record, frozen=True, kw_only=True):
     """A trust rule that is gone."""
 
     trust_rule: Named
+
+
+class Webhooks(Record, frozen=True, kw_only=True):
+    """Who is told of events of leases."""
+
+    webhooks: list[r.Webhook]
+
+
+class CreatedWebhook(Record, frozen=True, kw_only=True):
+    """A new webhook."""
+
+    webhook: r.NewWebhook
+
+
+class ChangedWebhook(Record, frozen=True, kw_only=True):
+    """A webhook as it is now."""
+
+    webhook: r.Webhook
+
+
+class RemovedWebhook(Record, frozen=True, kw_only=True):
+    """A webhook that is gone."""
+
+    webhook: Named

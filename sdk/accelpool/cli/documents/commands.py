@@ -326,6 +326,12 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "up": Up,
     "version": Version,
     "web": Web,
+    "webhook add": access.CreatedWebhook,
+    "webhook disable": access.ChangedWebhook,
+    "webhook enable": access.ChangedWebhook,
+    "webhook list": access.Webhooks,
+    "webhook remove": access.RemovedWebhook,
+    "webhook show": access.ChangedWebhook,
     "whoami": access.Whoami,
 }
 

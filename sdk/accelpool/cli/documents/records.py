@@ -285,6 +285,27 @@ class TrustRule(Record, frozen=True, kw_only=True):
     created_at: Instant
 
 
+class Webhook(Record, frozen=True, kw_only=True):
+    """Who is told of events of leases at an address of his own; null is what has not happened yet."""
+
+    id: str
+    account: str
+    url: str
+    kinds: list[str]
+    tenant: str | None
+    state: str
+    reason: str
+    failing_since: Instant | None
+    last_status: int | None
+    created_at: Instant
+
+
+class NewWebhook(Webhook, frozen=True, kw_only=True):
+    """A webhook that was just made; where its secret is written to a file it is not here."""
+
+    secret: str = ""
+
+
 class AuditEntry(Record, frozen=True, kw_only=True):
     """What somebody did, or was refused."""
 
