@@ -136,7 +136,7 @@ screenshots: setup
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
-		--extra broker --extra node --extra intel --extra demo --extra plots --extra otel --group dev pyproject.toml -o requirements.lock
+		--extra broker --extra node --extra intel --extra demo --extra notebook --extra plots --extra otel --group dev pyproject.toml -o requirements.lock
 	@for extra in broker node; do \
 		$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra $$extra \
 			--constraint requirements.lock pyproject.toml -o deploy/docker/$$extra.lock; done

@@ -124,6 +124,9 @@ from accelpool.svm_map import SVMMap
 from accelpool.user_event import UserEvent
 from accelpool_wire.version import __version__
 
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
 VERSION = tuple(int(part) for part in __version__.split("."))
 VERSION_STATUS = ""
 VERSION_TEXT: str = __version__
@@ -206,6 +209,20 @@ def reserve(
         TransportError: The broker cannot be reached.
     """
     return default_broker(url, token).reserve(kind, **options)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Have `%accelpool` and `%%opencl` in IPython and Jupyter: what `%load_ext accelpool` calls."""
+    from accelpool.ipython import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Give the notebook's lease back, and take the magics away: what `%unload_ext accelpool` calls."""
+    from accelpool.ipython import unload
+
+    unload(shell)
 
 
 upper_layer.install()

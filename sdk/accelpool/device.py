@@ -98,7 +98,7 @@ class Device(DeviceProperties, ProcessBound):
         pool_id: Its id in the pool, or "" where that is not known.
     """
 
-    __slots__ = ("__weakref__", "_broker", "_info", "_key", "_session", "platform", "pool_id")
+    __slots__ = ("__weakref__", "_broker", "_info", "_key", "_session", "node", "platform", "pool_id")
 
     def __init__(
         self,
@@ -117,14 +117,10 @@ class Device(DeviceProperties, ProcessBound):
         self._info.setdefault(device_info.PARENT_DEVICE, None)
         self._info[device_info.PLATFORM] = platform
         self._key = key
+        self.node = key[0]
         self._broker = broker
         self._session = None if session is None else weakref.ref(session)
         platform._devices.append(self)
-
-    @property
-    def node(self) -> str:
-        """The name of the node that the device is plugged in."""
-        return self._key[0]
 
     def get_info(self, arg: int, /) -> Any:
         """Return the value of a `device_info` number.

@@ -61,6 +61,10 @@ class ChunkFailed(AccelpoolError):
         return str(self.args[0])
 
 
+class ParkingError(AccelpoolError):
+    """A lease was not parked, or a parked one not taken up again, and why: what was, stays as it is."""
+
+
 class CompilerWarning(UserWarning):
     """A program was built, and the compiler had something to say."""
 
@@ -104,6 +108,7 @@ __all__ = [
     "LogicError",
     "MemoryError",
     "NotFound",
+    "ParkingError",
     "PerformanceWarning",
     "ProblemError",
     "ProtocolError",

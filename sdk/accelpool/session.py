@@ -52,7 +52,6 @@ class Session:
     def __init__(
         self, connection: SessionConnection, lease: Lease, keeper: LeaseKeeper, rest: RestClient
     ) -> None:
-        self.connection: SessionConnection = connection
         self.lease: Lease = lease
         self.devices: tuple[Device, ...] = ()
         self.contexts: set[int] = set()
@@ -61,12 +60,17 @@ class Session:
         self.deferred: deque[Callable[[], None]] = deque()
         self.shared_memories: SharedMemories = SharedMemories()
         self.unset_events: set[int] = set()
-        self.new_handle: Callable[[], int] = connection.new_handle
-        self.release: Callable[[int], None] = connection.release
         self._parting = threading.Lock()
         self._keeper = keeper
         self._rest = rest
         self._reason: ProblemError | None = None
+        self.talk_through(connection)
+
+    def talk_through(self, connection: SessionConnection) -> None:
+        """Use a connection from now on; whoever changes it sees to it that all objects are there, too."""
+        self.connection: SessionConnection = connection
+        self.new_handle: Callable[[], int] = connection.new_handle
+        self.release: Callable[[int], None] = connection.release
         self._watch = RoundTripWatch(
             lambda: ContextStats.of(connection.stats), partial(_null_round_trip, connection)
         )

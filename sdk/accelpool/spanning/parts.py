@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from accelpool.errors import SessionLost
 from accelpool.spanning.commands import Commands
+from accelpool.summed_stats import SummedStats
 from accelpool_wire import messages as m
 from accelpool_wire.client import Connection
-from accelpool_wire.inbox import Waits
 from accelpool_wire.pending import Once, PendingRead
 
 
@@ -42,48 +42,12 @@ class Part:
             raise SessionLost(f"node {self.node}: {error.detail}", **error.members) from error
 
 
-class SpanningStats:
+class SpanningStats(SummedStats):
     """What all parts have cost so far, and what was migrated between them."""
 
     def __init__(self, parts: Sequence[Part], commands: Commands) -> None:
-        self._parts = parts
+        super().__init__(lambda: [part.connection.stats for part in parts])
         self._commands = commands
-
-    @property
-    def round_trips(self) -> int:
-        """How often somebody waited for a worker."""
-        return sum(part.connection.stats.round_trips for part in self._parts)
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds spent so."""
-        return sum(part.connection.stats.waited_s for part in self._parts)
-
-    @property
-    def network_s(self) -> float:
-        """Seconds of these that the network took, at least, as far as the system knows."""
-        return sum(part.connection.stats.network_s for part in self._parts)
-
-    @property
-    def by_call(self) -> dict[str, Waits]:
-        """How often, and how long, for which call."""
-        total: dict[str, Waits] = {}
-        for part in self._parts:
-            for call, waits in list(part.connection.stats.by_call.items()):
-                sum_ = total.setdefault(call, Waits())
-                sum_.round_trips += waits.round_trips
-                sum_.waited_s += waits.waited_s
-        return total
-
-    @property
-    def bytes_sent(self) -> int:
-        """Bytes sent to the workers by this client."""
-        return sum(part.connection.stats.bytes_sent for part in self._parts)
-
-    @property
-    def bytes_received(self) -> int:
-        """Bytes received from the workers by this client."""
-        return sum(part.connection.stats.bytes_received for part in self._parts)
 
     @property
     def migrations(self) -> int:

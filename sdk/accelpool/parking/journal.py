@@ -1,0 +1,166 @@
+"""What a session's objects were made by, so that another session can have the same under the same handles.
+
+    a message that makes an object      is kept while the object lives, or what was made of it
+    one that changes an object          likewise: builds, compilations, constants
+    content of buffers and images       is not here: `contents` reads it when the session is parked
+    commands                            are not kept; the handles of their events are
+
+Handles are the client's to choose, so nothing has to be translated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from accelpool.connections import Bulk
+from accelpool_wire import messages as m
+
+MAKES: dict[type[m.Message], str] = {
+    m.CreateContext: "context",
+    m.CreateCommandQueue: "queue",
+    m.CreateBuffer: "buffer",
+    m.CreateSubBuffer: "sub_buffer",
+    m.CreateImage: "image",
+    m.CreateSampler: "sampler",
+    m.CreateProgramWithSource: "program",
+    m.CreateProgramWithBinary: "program",
+    m.CreateProgramWithIL: "program",
+    m.CreateProgramWithBuiltInKernels: "program",
+    m.LinkProgram: "program",
+    m.CreateKernel: "kernel",
+}
+CHANGES: dict[type[m.Message], str] = {
+    m.BuildProgram: "program",
+    m.CompileProgram: "program",
+    m.SetProgramSpecializationConstant: "program",
+    m.SetDefaultDeviceCommandQueue: "queue",
+    m.SetKernelAttribute: "kernel",
+}
+CANNOT_BE_KEPT: dict[type[m.Message], tuple[str, str]] = {
+    m.CreateSVM: ("svm", "shared virtual memory is at an address that no other device promises to have free"),
+    m.GetBufferAddress: ("buffer", "the program knows the address of device memory, as CUDA's do"),
+    m.CreateVariableBuffer: ("buffer", "the program uses a variable of a module, as CUDA's do"),
+    m.CreateSubDevices: ("", "a device was partitioned into sub-devices"),
+    m.CreateUserEvent: ("event", "a user event is not set"),
+}
+USES = ("context", "buffer", "program", "queue", "kernel")
+USES_MANY = ("programs", "headers")
+KEEPS_PAYLOAD = (m.CreateProgramWithBinary, m.CreateProgramWithIL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A message that has made or changed an object.
+
+    Attributes:
+        owner: The handle of the object.
+        message: The message.
+        payload: What belongs to it, but for content of memory.
+        needs: The handles of the other objects that it names.
+    """
+
+    owner: int
+    message: m.Message
+    payload: bytes | None
+    needs: frozenset[int]
+
+
+class Journal:
+    """The steps to the objects of a session that live. Not safe to use from several threads, but `release`.
+
+    Attributes:
+        events: The handles of commands' events that are not given back.
+    """
+
+    def __init__(self) -> None:
+        self.events: set[int] = set()
+        self._steps: dict[int, Step] = {}
+        self._of: defaultdict[int, list[int]] = defaultdict(list)
+        self._users: Counter[int] = Counter()  # steps of others that need an object
+        self._gone: set[int] = set()  # released, and still needed
+        self._unkept: dict[int, str] = {}
+        self._released: deque[int] = deque()
+        self._count = 0
+
+    def release(self, handle: int) -> None:
+        """Note that a handle is given back. Fit for `__del__`."""
+        self._released.append(handle)
+
+    def note(self, message: m.Message, payload: Bulk | None = None) -> None:
+        """Note a message that was sent; of a synchronous one, that it was answered well."""
+        self._settle()
+        kind = type(message)
+        if kind in CANNOT_BE_KEPT:
+            field, why = CANNOT_BE_KEPT[kind]
+            self._unkept[getattr(message, field, 0)] = why
+        elif isinstance(message, m.SetUserEventStatus):
+            self._unkept.pop(message.event, None)
+            self.events.add(message.event)
+        elif kind in MAKES or kind in CHANGES:
+            self._add(message, payload)
+        elif event := getattr(message, "event", 0):
+            self.events.add(event)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield all steps in their order: taken again they make the same objects."""
+        self._settle()
+        yield from list(self._steps.values())
+
+    def gone(self) -> list[int]:
+        """Return the handles that are given back, and to be given back again once the steps are taken."""
+        return list(self._gone)
+
+    def why_not(self) -> str:
+        """Return what of the session cannot be kept, "" if all can."""
+        self._settle()
+        return next(iter(self._unkept.values()), "")
+
+    def _add(self, message: m.Message, payload: Bulk | None) -> None:
+        kind = type(message)
+        owner: int = getattr(message, MAKES.get(kind) or CHANGES[kind])
+        if isinstance(message, m.BuildProgram):  # the last one is what counts
+            self._forget(number for number in self._of[owner] if type(self._steps[number].message) is kind)
+        content = bytes(payload) if payload is not None and kind in KEEPS_PAYLOAD else None
+        step = Step(owner=owner, message=message, payload=content, needs=_needs(message) - {owner, 0})
+        self._count += 1
+        self._steps[self._count] = step
+        self._of[owner].append(self._count)
+        self._users.update(step.needs)
+
+    def _settle(self) -> None:
+        """Forget what was given back meanwhile, and what only that needed."""
+        while self._released:
+            handle = self._released.popleft()
+            self.events.discard(handle)
+            self._unkept.pop(handle, None)
+            if handle in self._of:
+                self._gone.add(handle)
+                self._drop_unneeded([handle])
+
+    def _drop_unneeded(self, handles: Iterable[int]) -> None:
+        pending = list(handles)
+        while pending:
+            handle = pending.pop()
+            if handle in self._gone and not self._users[handle]:
+                self._gone.discard(handle)
+                del self._users[handle]
+                pending += self._forget(self._of.pop(handle))
+
+    def _forget(self, numbers: Iterable[int]) -> set[int]:
+        """Forget steps, and return what they needed."""
+        needed: set[int] = set()
+        for number in list(numbers):
+            step = self._steps.pop(number)
+            if (mine := self._of.get(step.owner)) is not None:
+                mine.remove(number)
+            self._users.subtract(step.needs)
+            needed |= step.needs
+        return needed
+
+
+def _needs(message: m.Message) -> frozenset[int]:
+    one = {getattr(message, field, 0) for field in USES}
+    many = {handle for field in USES_MANY for handle in getattr(message, field, None) or ()}
+    return frozenset(one | many)
