@@ -8,7 +8,7 @@ from typing import Any
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from accelpool_wire import request_id
 from accelpool_wire.errors import PROBLEM_BASE, ProblemError
@@ -60,12 +60,22 @@ def _of_http(error: HTTPException) -> Response:
         type=NAMES.get(status, "-".join(error.name.lower().split())),
         title=error.name,
         status=status,
-        detail=error.description or error.name,
+        detail=_described(error),
     )
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             answer.headers[name] = value
     return answer
+
+
+def _described(error: HTTPException) -> str:
+    """Return what is wrong, in our words where it is the address."""
+    path = request.path[:200]
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.method} is not possible at {path}; {', '.join(sorted(error.valid_methods or ()))} are"
+    if isinstance(error, NotFound) and error.description == NotFound.description:
+        return f"there is nothing at {path}; /docs has the addresses that there are"
+    return error.description or error.name
 
 
 def _of_bug(error: Exception) -> Response:

@@ -53,8 +53,10 @@ class Program(ProgramInfos):
             self._from_il(arg2)
         elif isinstance(arg2, (str, bytes)):
             self._from_source(arg2)
+        elif arg3 is None:
+            raise TypeError(f"Program: the source is a string, or SPIR-V as bytes, not {arg2!r}")
         else:
-            self._from_binaries(arg2, arg3 or ())
+            self._from_binaries(arg2, arg3)
 
     @classmethod
     def _made(cls, context: Context, devices: Sequence[Device] | None) -> Program:

@@ -14,6 +14,7 @@ PYOPENCL_BUILD_OPTIONS  more options for every build, as for PyOpenCL
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,10 @@ class Settings:
         The file's token is used only for the file's URL.
 
         Raises:
-            Invalid: The URL is none of a broker.
+            Invalid: The URL is none of a broker, or the token none of a pool.
             Unauthorized: No pool is known, or no token for it.
         """
-        url, token = url or self.url, token or self.token
+        url, token = url or self.url, _checked_token(token or self.token)
         if url:
             check_broker_url(url)
         if url and token:
@@ -90,7 +91,7 @@ class Settings:
         if url and url.rstrip("/") != saved.url.rstrip("/"):
             raise Unauthorized(
                 f"no token for {url}: {self.credentials_path} has one for {saved.url}; "
-                "set ACCELPOOL_TOKEN, or pass token=..."
+                "set ACCELPOOL_TOKEN, or in Python pass token=..."
             )
         ca = self.ca or saved.ca
         return Credentials(
@@ -112,6 +113,15 @@ def token_now(url: str) -> str:
         return Settings.from_environment().credentials(url).token
     except AccelpoolError:
         return ""
+
+
+def _checked_token(token: str | None) -> str | None:
+    """Return a token without the end of line that files have, and refuse what no header may carry, unquoted."""
+    token = token.strip() if token else None
+    if token and not re.fullmatch("[!-~]+", token):
+        what = "a token is ASCII letters, digits and signs, without spaces; this one has others"
+        raise Invalid(what, parameter="token")
+    return token
 
 
 def check_broker_url(url: str) -> None:

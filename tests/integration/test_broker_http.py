@@ -129,6 +129,18 @@ def test_a_failure_is_a_problem(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/lease", "there is nothing at /lease; /docs has the addresses that there are"),
+        ("GET", "/leases/lse_x/buffers//content", "there is nothing at /leases/lse_x/buffers//content"),
+        ("PUT", "/leases", "PUT is not possible at /leases; GET, HEAD, OPTIONS, POST are"),
+    ],
+)
+def test_an_address_that_is_wrong_is_told(broker: BrokerInProcess, method: str, path: str, told: str) -> None:
+    assert broker.call(method, path).json["detail"].startswith(told)
+
+
+@pytest.mark.parametrize(
     ("member", "value"),
     [
         ("kind", "tpu"),

@@ -47,6 +47,12 @@ def test_what_operators_do(cli: Cli, null_pool) -> None:
     assert cli.json("audit", "--limit", "5", pool=null_pool)["audit"]
 
 
+def test_a_tainted_node_is_told_to_take_only_who_tolerates_it(cli: Cli, null_pool) -> None:
+    told = cli.call("node", "taint", "node-1", "lab", pool=null_pool).stdout
+    cli.json("node", "taint", "node-1", pool=null_pool)
+    assert told == "Node node-1 takes new leases; only requests that tolerate lab get its devices.\n"
+
+
 def test_what_admins_do(cli: Cli, null_pool) -> None:
     cli.json("tenant", "documents", "--devices", "8", pool=null_pool)
     assert cli.json("tenants", pool=null_pool)["tenants"]

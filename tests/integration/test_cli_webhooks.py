@@ -45,6 +45,13 @@ def test_the_secret_alone_is_on_the_standard_output_or_in_a_file(cli: Cli, null_
         cli.json("webhook", "remove", hook["id"], pool=null_pool)
 
 
+def test_a_tenant_that_is_not_there_is_told(cli: Cli, null_pool: Pool) -> None:
+    added = cli.call("webhook", "add", ADDRESS, "--tenant", "mispelt", pool=null_pool)
+    assert "There is no tenant mispelt yet" in added.stderr
+    [hook] = cli.json("webhook", "list", pool=null_pool)["webhooks"]
+    cli.json("webhook", "remove", hook["id"], pool=null_pool)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -54,6 +61,7 @@ def test_the_secret_alone_is_on_the_standard_output_or_in_a_file(cli: Cli, null_
         (("add", ADDRESS, "--kind", "node.lost"), "kinds begin with `lease`"),
         (("show", "hok_none"), "there is no webhook hok_none"),
         (("remove", "hok_none"), "there is no webhook hok_none"),
+        (("remove", ADDRESS), "there is nothing at /webhooks/https://"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(

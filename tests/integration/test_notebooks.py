@@ -128,13 +128,24 @@ def test_a_second_lease_wants_the_first_given_back(used, capsys):
         ("any --idle soon", "--idle is in minutes"),
         ("any --keep much", "--keep"),
         ("any --compute 7", "compute is a fraction"),
+        ("any --compute half", "it is a part, such as 0.25 or 25%, not 'half'"),
+        ("gpu", "it is of kind cpu, not gpu"),
         ("release --count 2", "takes no count"),
         ("any --where 'x", "No closing quotation"),
     ],
 )
 def test_a_line_that_is_wrong_says_what_was_expected(notebook, capsys, line, said):
     notebook.fail(f"%accelpool {line}")
-    assert said in "".join(capsys.readouterr())
+    shown = "".join(capsys.readouterr())
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_an_option_that_the_compiler_does_not_know_is_told_on_a_line(notebook, capsys):
+    notebook.fail("%%opencl -o -no-such-option\nkernel void f(global int *x) { *x = 1; }")
+    shown = "".join(capsys.readouterr())
+    assert "-no-such-option" in shown
+    assert "Traceback" not in shown
 
 
 # ---- parking ---------------------------------------------------------------------------------------------

@@ -93,6 +93,13 @@ def test_each_error_has_an_exit_code_and_a_name(error: AccelpoolError, code: Exi
     assert failures.describe(error)["type"] == kind
 
 
+@pytest.mark.parametrize(
+    ("member", "option"), [("ttl_s", "--ttl"), ("lifetime_s", "--minutes"), ("memory_bytes", "--memory-bytes")]
+)
+def test_what_is_wrong_with_a_member_is_told_of_its_option(member: str, option: str) -> None:
+    assert failures.one_line(CommandFailed(f"json.{member}: too much")) == f"{option}: too much"
+
+
 def test_an_error_is_told_on_one_line() -> None:
     assert failures.one_line(CommandFailed("first\n  second")) == "first second"
 

@@ -126,6 +126,29 @@ def options(command: Any) -> list[str]:
     return [*own, *(name for one in below for name in options(one))]
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_commands_in_the_documentation_have_the_options_that_they_are_shown_with(document: Path) -> None:
+    assert [line for line in shown_commands(document.read_text()) if not is_understood(line)] == []
+
+
+def shown_commands(text: str) -> list[str]:
+    """What follows `accelpool ` in quotes and blocks of a page, up to the end of the command."""
+    found = re.findall(r"(?:`|\$ |^    |^|\()accelpool ((?:[\w-]+ )[^`\n#|;&)\\]*)", text, re.MULTILINE)
+    return [command.split(" -- ")[0] for command in found]
+
+
+def is_understood(line: str) -> bool:
+    """Whether each option on a line is one of the command that the line begins with."""
+    words, command, below = line.split(), None, COMMANDS
+    while words and words[0] in below:
+        command, words = below[words[0]], words[1:]
+        below = getattr(command, "commands", {})
+    if below or command is None or command.context_settings.get("ignore_unknown_options"):
+        return True  # no command, or one whose options are another program's
+    known = {name for param in command.params for name in param.opts} | {"--help"}
+    return all(word.split("=")[0] in known for word in words if word.startswith("--"))
+
+
 def test_the_manual_has_every_exit_code() -> None:
     manual = (ROOT / "docs/cli.md").read_text()
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", manual, re.MULTILINE)}

@@ -1,5 +1,7 @@
 """Programs: a round trip to build, what is known of them since then, what is refused."""
 
+from pathlib import Path
+
 import pytest
 
 import accelpool as cl
@@ -24,6 +26,12 @@ def test_a_program_from_source_is_posted_and_its_build_is_a_round_trip(fake, ctx
     assert fake.posted[-1] == m.CreateProgramWithSource(program._handle, ctx._handle, "source")
     assert program.build(["-D", "N=4"]) is program
     assert fake.asked == [m.BuildProgram(program._handle, [0], "-D N=4")]
+
+
+@pytest.mark.parametrize("source", [5, None, Path("kernel.cl")])
+def test_a_source_that_is_no_text_is_named(ctx, source):
+    with pytest.raises(TypeError, match="the source is a string, or SPIR-V as bytes, not "):
+        cl.Program(ctx, source)
 
 
 def test_a_program_from_binaries_sends_them_one_after_the_other(fake, ctx):

@@ -32,6 +32,17 @@ def test_arguments_win_over_variables(path):
     assert found == Credentials(url="http://other", token="u")
 
 
+def test_a_token_read_from_a_file_may_end_with_its_line(path):
+    assert settings(path).credentials(URL, "apu_secret\n").token == "apu_secret"
+
+
+@pytest.mark.parametrize("token", ["apu_a b", "apu_a\nb", "apu_\u2013"])
+def test_a_token_that_no_header_carries_is_refused_and_not_shown(path, token):
+    with pytest.raises(Invalid, match="a token is ASCII letters") as refused:
+        settings(path).credentials(URL, token)
+    assert token not in str(refused.value)
+
+
 def test_the_file_is_used_where_nothing_else_is_said(path):
     credentials.save(Credentials(url=URL, token="saved"), path)
     assert settings(path).credentials() == Credentials(url=URL, token="saved")

@@ -175,3 +175,8 @@ def test_the_command_becomes_the_simulator(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert [policy["policy"] for policy in found["policies"]] == ["exclusive", "ours"]
     assert all(policy["jobs"] == policy["done"] == 1 for policy in found["policies"])
+
+
+def test_a_trace_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err == f"accelpool simulate: {tmp_path / 'none'}: No such file or directory\n"

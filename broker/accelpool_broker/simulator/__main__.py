@@ -34,12 +34,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(given)
     except (SimulatorError, OSError) as error:
-        kind = error.kind if isinstance(error, SimulatorError) else "file"
+        kind, detail = _told(error)
         if given.json:
-            _print(json.dumps({"error": {"type": kind, "detail": str(error)}}, indent=2) + "\n")
-        sys.stderr.write(f"accelpool simulate: {error}\n")
+            _print(json.dumps({"error": {"type": kind, "detail": detail}}, indent=2) + "\n")
+        sys.stderr.write(f"accelpool simulate: {detail}\n")
         return NOT_INSTALLED if isinstance(error, PlottingMissing) else FAILED
     return DONE
+
+
+def _told(error: SimulatorError | OSError) -> tuple[str, str]:
+    """Return what kind of failure it is, and what it says."""
+    if isinstance(error, SimulatorError):
+        return error.kind, str(error)
+    return "file", f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def _run(given: argparse.Namespace) -> None:

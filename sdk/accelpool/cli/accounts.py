@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -11,8 +10,7 @@ import typer
 from accelpool.cli.access import client
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
-from accelpool.cli.overview import DEFAULT_TENANT
-from accelpool.errors import AccelpoolError
+from accelpool.cli.tenants import note_unknown
 from accelpool.rest import RestClient
 
 Record = dict[str, Any]
@@ -120,13 +118,7 @@ def _warn(rest: RestClient, account: Record) -> None:
     if account["role"] == "member" and not account["tenants"]:
         remedy = f"`accelpool account change {name} --tenant TENANT` gives it one"
         output.note(f"Account {name} may not ask for devices, as it has no tenant: {remedy}.")
-    known: set[str] = {DEFAULT_TENANT}
-    with contextlib.suppress(AccelpoolError):  # the token may be for accounts alone
-        known |= {tenant["name"] for tenant in rest.pages("/tenants")}
-        for tenant in account["tenants"]:
-            if tenant not in known:
-                made = f"`accelpool tenant {tenant}` makes it, with rules of its own"
-                output.note(f"There is no tenant {tenant} yet: {made}. Is it spelt right?")
+    note_unknown(rest, account["tenants"])
 
 
 def _state(account: Record) -> str:

@@ -157,7 +157,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _option(member: re.Match[str]) -> str:
-    name = OPTIONS.get(member[1]) or member[1].replace("_", "-")
+    name = OPTIONS.get(member[1]) or member[1].removesuffix("_s").replace("_", "-")
     return f"{ARGUMENTS.get(name) or f'--{name}'}:"
 
 

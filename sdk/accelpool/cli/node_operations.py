@@ -91,7 +91,9 @@ def _change_node(node: str, change: Record, url: str | None, json: bool) -> None
     output.document({"node": changed})
     state = "takes no new leases" if changed["cordoned"] else "takes new leases"
     drained = f"; its leases end by {changed['drain_at']}" if changed["drain_at"] else ""
-    output.text(f"Node {changed['name']} {state}{drained}.")
+    taints = ", ".join(changed["taints"])
+    tainted = f"; only requests that tolerate {taints} get its devices" if taints else ""
+    output.text(f"Node {changed['name']} {state}{drained}{tainted}.")
 
 
 def _node_path(node: str) -> str:

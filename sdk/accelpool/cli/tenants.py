@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -10,8 +12,20 @@ import typer
 from accelpool.cli.access import client
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
+from accelpool.cli.overview import DEFAULT_TENANT
+from accelpool.errors import AccelpoolError
+from accelpool.rest import RestClient
 
 Record = dict[str, Any]
+
+
+def note_unknown(rest: RestClient, names: Iterable[str]) -> None:
+    """Say which of these tenants the pool does not have yet, as far as the token lets one see."""
+    with contextlib.suppress(AccelpoolError):
+        known = {DEFAULT_TENANT, *(tenant["name"] for tenant in rest.pages("/tenants"))}
+        for name in (name for name in names if name not in known):
+            made = f"`accelpool tenant {name}` makes it, with rules of its own"
+            Output().note(f"There is no tenant {name} yet: {made}. Is it spelt right?")
 
 
 def tenants(url: Url = None, json: Json = False) -> None:

@@ -14,6 +14,7 @@ from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.overview import clock_time
 from accelpool.cli.secret_file import SecretFile
+from accelpool.cli.tenants import note_unknown
 
 Record = dict[str, Any]
 
@@ -44,7 +45,9 @@ def add(
     """Have events of leases sent to an address, from now on, and show once what they are signed with."""
     secret_file.check_new(file)
     wanted = {"url": address, "kind": kind, "tenant": tenant}
-    made = client(url).request("POST", "/webhooks", json=wanted).body
+    rest = client(url)
+    made = rest.request("POST", "/webhooks", json=wanted).body
+    note_unknown(rest, [tenant] if tenant else [])
     output = Output(json)
     if file is not None:
         secret_file.write(made.pop("secret"), file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
 from typing import Any
@@ -13,7 +14,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 
 from accelpool.acquire_options import AcquireOptions
 from accelpool.demand import KINDS, memory_of
-from accelpool.errors import Conflict, Invalid, ParkingError, RuntimeError
+from accelpool.errors import AccelpoolError, Invalid, RuntimeError
 from accelpool.ipython.build_report import BuildFailed, report
 from accelpool.ipython.idle_parker import IdleParker
 from accelpool.ipython.lease_status import LeaseStatus
@@ -83,7 +84,7 @@ class AccelpoolMagics(Magics):
                 self.lease.park()
             elif action in KINDS or options:
                 self.lease.acquire(action or "any", **AcquireOptions(**options))  # type: ignore[typeddict-item]
-        except (Conflict, Invalid, ParkingError) as error:
+        except AccelpoolError as error:
             raise UsageError(str(error)) from error
         return self.lease.status()
 
@@ -108,10 +109,11 @@ class AccelpoolMagics(Magics):
         if rest.strip():
             raise UsageError(f"%%opencl takes -o OPTIONS, not {rest.strip()!r}")
         try:
-            context = self.lease.context()
-        except Conflict as error:
+            program = _built(Program(self.lease.context(), cell), " ".join(options.get("o", [])))
+        except BuildFailed:
+            raise
+        except AccelpoolError as error:
             raise UsageError(str(error)) from error
-        program = _built(Program(context, cell), " ".join(options.get("o", [])))
         for kernel in program.all_kernels():
             self._shell.user_ns[kernel.function_name] = kernel
 
@@ -157,7 +159,10 @@ def _words(line: str) -> list[str]:
 
 def _fraction(text: str) -> float:
     """Return 0.5 for "0.5" and for "50%"."""
-    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it is a part, such as 0.25 or 25%, not {text!r}") from None
 
 
 def _idle_seconds(text: str) -> float | None:
