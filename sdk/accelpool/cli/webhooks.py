@@ -18,7 +18,7 @@ from accelpool.cli.tenants import note_unknown
 
 Record = dict[str, Any]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="webhook",
     help="Who is told of leases, at an address of his own.",
     no_args_is_help=True,
