@@ -72,7 +72,8 @@ def _described(error: HTTPException) -> str:
     """Return what is wrong, in our words where it is the address."""
     path = request.path[:200]
     if isinstance(error, MethodNotAllowed):
-        return f"{request.method} is not possible at {path}; {', '.join(sorted(error.valid_methods or ()))} are"
+        possible = ", ".join(sorted(error.valid_methods or ()))
+        return f"{request.method} is not possible at {path}; {possible} are"
     if isinstance(error, NotFound) and error.description == NotFound.description:
         return f"there is nothing at {path}; /docs has the addresses that there are"
     return error.description or error.name

@@ -94,7 +94,8 @@ def test_each_error_has_an_exit_code_and_a_name(error: AccelpoolError, code: Exi
 
 
 @pytest.mark.parametrize(
-    ("member", "option"), [("ttl_s", "--ttl"), ("lifetime_s", "--minutes"), ("memory_bytes", "--memory-bytes")]
+    ("member", "option"),
+    [("ttl_s", "--ttl"), ("lifetime_s", "--minutes"), ("memory_bytes", "--memory-bytes")],
 )
 def test_what_is_wrong_with_a_member_is_told_of_its_option(member: str, option: str) -> None:
     assert failures.one_line(CommandFailed(f"json.{member}: too much")) == f"{option}: too much"
