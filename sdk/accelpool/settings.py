@@ -116,7 +116,7 @@ def token_now(url: str) -> str:
 
 
 def _checked_token(token: str | None) -> str | None:
-    """Return a token without the end of line that files have; what no header may carry is refused unquoted."""
+    """Return a token without the end of line that files have; what no header carries is refused unquoted."""
     token = token.strip() if token else None
     if token and not re.fullmatch("[!-~]+", token):
         what = "a token is ASCII letters, digits and signs, without spaces; this one has others"
