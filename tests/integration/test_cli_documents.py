@@ -19,7 +19,7 @@ def test_what_shows_a_pool(cli: Cli, null_pool) -> None:
         broker.acquire(max_duration=60) as context,
     ):
         waiting = broker.reserve(starts_at=time.time() + 600, ends_at=time.time() + 900)
-        for name in (("devices",), ("leases",), ("lease", "list"), ("nodes",), ("smi",)):
+        for name in (("devices",), ("leases",), ("lease", "list"), ("lease", "ls"), ("nodes",), ("smi",)):
             document = cli.json(*name, pool=null_pool)
             assert document[next(iter(document))], name
         for id in (context.lease.id, waiting.id):

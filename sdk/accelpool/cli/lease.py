@@ -33,6 +33,7 @@ app: typer.Typer = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 app.command("list")(leases)
+app.command("ls", hidden=True)(leases)
 app.command("release")(release)
 app.command("explain")(explain)
 

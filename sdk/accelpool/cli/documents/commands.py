@@ -297,6 +297,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "lease explain": Explain,
     "lease extend": ChangedLease,
     "lease list": Leases,
+    "lease ls": Leases,
     "lease release": Release,
     "lease resize": ChangedLease,
     "lease show": LeaseShow,
