@@ -247,7 +247,8 @@ def place_of(device: Listed) -> str:
     It is the place on the PCI bus, as OpenCL and CUDA both tell it.
     """
     info = device.info
-    match info.get(PCI_BUS_INFO) or [info.get(PCI_DOMAIN, 0), info.get(PCI_BUS), info.get(PCI_SLOT), 0]:
+    nvidias = (info.get(PCI_DOMAIN, 0), info.get(PCI_BUS), info.get(PCI_SLOT), 0)
+    match info.get(PCI_BUS_INFO) or nvidias:
         case [int(domain), int(bus), int(slot), int()]:
             return gpus.place_of(domain, bus, slot)
     return ""
