@@ -101,7 +101,7 @@ PUBLIC := accelpool accelpool_pytest accelpool_wire accelpool_kernels
 
 types: setup
 	@$(BIN)/mypy
-	@$(BIN)/pyright
+	@$(BIN)/pyright --warnings
 	@for package in $(PUBLIC); do \
 		found=$$(PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes $$package --ignoreexternal) || \
 			{ echo "$$found"; exit 1; }; done

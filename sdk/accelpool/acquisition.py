@@ -36,7 +36,7 @@ from accelpool.errors import (
 from accelpool.lease_request import LeaseRequest
 from accelpool.progress_reports import FIRST_S, current_report
 from accelpool.queue_progress import LOOK_S, QueueProgress
-from accelpool.records import LeaseRecord
+from accelpool.records import LeaseRecord, lease_path
 from accelpool.rest import Answer, RestClient
 from accelpool_wire import traces
 
@@ -203,7 +203,7 @@ class Acquisition:
             if self.record is None:  # interrupted before the answer: the same request finds the lease
                 self._take(self._post(0.0, timeout_s=WITHDRAW_TIMEOUT_S, retry_s=0.0))
             if self.record is not None and self.record.state in ("queued", "active"):
-                self.rest.request("DELETE", f"/leases/{self.record.id}", timeout_s=WITHDRAW_TIMEOUT_S)
+                self.rest.request("DELETE", lease_path(self.record.id), timeout_s=WITHDRAW_TIMEOUT_S)
         except AccelpoolError:
             return  # refused, or the broker is away: an unread request withdraws itself
 
@@ -221,7 +221,7 @@ class Acquisition:
         )
 
     def _get(self, wait_s: float) -> Answer:
-        path = f"/leases/{self._known().id}"
+        path = lease_path(self._known().id)
         return self.rest.request("GET", path, params={"wait_s": wait_s}, wait_s=wait_s, retry_s=RETRY_S)
 
     def _take(self, answer: Answer) -> LeaseRecord:

@@ -15,6 +15,8 @@ Order = Literal["C", "F"]
 AnyArray = TypeVar("AnyArray", bound=Array)
 
 class Array:
+    """An array in device memory, used as NumPy's are; what is done to it is enqueued and not waited for."""
+
     allocator: Any
     base_data: cl.MemoryObjectHolder | cl.SVMPointer | None
     context: cl.Context
@@ -49,25 +51,49 @@ class Array:
     def real(self) -> Self: ...
     @property
     def imag(self) -> Self: ...
-    def conj(self) -> Self: ...
+    def conj(self) -> Self:
+        """Return the array's complex conjugate; of real numbers the array itself."""
+
     def get(
         self, queue: cl.CommandQueue | None = None, ary: npt.NDArray[Any] | None = None
-    ) -> npt.NDArray[Any]: ...
+    ) -> npt.NDArray[Any]:
+        """Return the content as a NumPy array, `ary` if that is given; waits until it is there."""
+
     def get_async(
         self, queue: cl.CommandQueue | None = None, ary: npt.NDArray[Any] | None = None
-    ) -> tuple[npt.NDArray[Any], cl.Event]: ...
-    def set(self, ary: npt.NDArray[Any], queue: cl.CommandQueue | None = None) -> None: ...
-    def copy(self, queue: cl.CommandQueue = ...) -> Self: ...
-    def fill(
-        self, value: object, queue: cl.CommandQueue | None = None, wait_for: cl.WaitList = None
-    ) -> Self: ...
-    def astype(self, dtype: npt.DTypeLike, queue: cl.CommandQueue | None = None) -> Self: ...
-    def reshape(self, *shape: int | tuple[int, ...], order: Order = ...) -> Self: ...
-    def ravel(self, order: Order = "C") -> Self: ...
-    def view(self, dtype: npt.DTypeLike | None = None) -> Self: ...
-    def with_queue(self, queue: cl.CommandQueue | None) -> Self: ...
-    def add_event(self, evt: cl.Event) -> None: ...
-    def finish(self) -> None: ...
+    ) -> tuple[npt.NDArray[Any], cl.Event]:
+        """Return as `get` does, with the event at which the content is there."""
+
+    def set(self, ary: npt.NDArray[Any], queue: cl.CommandQueue | None = None) -> None:
+        """Copy a NumPy array of the same dtype and size into the array."""
+
+    def copy(self, queue: cl.CommandQueue = ...) -> Self:
+        """Return a copy, in device memory of its own."""
+
+    def fill(self, value: object, queue: cl.CommandQueue | None = None, wait_for: cl.WaitList = None) -> Self:
+        """Set all elements to `value`, and return the array."""
+
+    def astype(self, dtype: npt.DTypeLike, queue: cl.CommandQueue | None = None) -> Self:
+        """Return a copy whose elements are of another dtype."""
+
+    def reshape(self, *shape: int | tuple[int, ...], order: Order = ...) -> Self:
+        """Return an array over the same memory in another shape of as many elements; -1 is what is left."""
+
+    def ravel(self, order: Order = "C") -> Self:
+        """Return an array of one dimension over the same memory."""
+
+    def view(self, dtype: npt.DTypeLike | None = None) -> Self:
+        """Return an array over the same memory whose bytes are taken for another dtype."""
+
+    def with_queue(self, queue: cl.CommandQueue | None) -> Self:
+        """Return an array over the same memory whose commands go to another queue."""
+
+    def add_event(self, evt: cl.Event) -> None:
+        """Have the array's commands wait for an event, too."""
+
+    def finish(self) -> None:
+        """Wait for all events of the array."""
+
     def __len__(self) -> int: ...
     def __getitem__(self, index: Any) -> Self: ...
     def __setitem__(self, index: Any, value: Array | npt.NDArray[Any] | Scalar) -> None: ...
@@ -89,31 +115,45 @@ class Array:
 
 def to_device(
     queue: cl.CommandQueue, ary: npt.NDArray[Any], allocator: Any = None, async_: bool = False
-) -> Array: ...
+) -> Array:
+    """Return an array with the content of a NumPy array; waits until it is copied, unless `async_`."""
+
 def empty(
     cq: cl.Context | cl.CommandQueue | None,
     shape: tuple[int, ...] | int,
     dtype: npt.DTypeLike,
     order: Order = "C",
     allocator: Any = None,
-) -> Array: ...
+) -> Array:
+    """Return an array whose content is whatever was in its memory."""
+
 def zeros(
     queue: cl.CommandQueue,
     shape: int | tuple[int, ...],
     dtype: npt.DTypeLike,
     order: Order = "C",
     allocator: Any = None,
-) -> Array: ...
-def empty_like(ary: AnyArray, queue: cl.CommandQueue = ..., allocator: Any = None) -> AnyArray: ...
-def zeros_like(ary: AnyArray) -> AnyArray: ...
+) -> Array:
+    """Return an array of zeros."""
+
+def empty_like(ary: AnyArray, queue: cl.CommandQueue = ..., allocator: Any = None) -> AnyArray:
+    """Return an array of another's shape and dtype, whose content is whatever was in its memory."""
+
+def zeros_like(ary: AnyArray) -> AnyArray:
+    """Return an array of zeros of another's shape and dtype."""
+
 @overload
 def arange(queue: cl.CommandQueue, stop: float, /, **options: Any) -> Array: ...
 @overload
 def arange(
     queue: cl.CommandQueue, start: float, stop: float, step: float = ..., /, **options: Any
 ) -> Array: ...
-def sum(a: Array, dtype: npt.DTypeLike | None = None, queue: cl.CommandQueue | None = None) -> Array: ...
+def sum(a: Array, dtype: npt.DTypeLike | None = None, queue: cl.CommandQueue | None = None) -> Array:
+    """Return the sum of all elements, in an array of shape ()."""
+
 def dot(
     a: Array, b: Array, dtype: npt.DTypeLike | None = None, queue: cl.CommandQueue | None = None
-) -> Array: ...
+) -> Array:
+    """Return the dot product of two arrays, in an array of shape ()."""
+
 def __getattr__(name: str) -> Any: ...

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
-from urllib.parse import quote
 
 from accelpool import acquire_options
 from accelpool.acquire_options import AcquireOptions
@@ -24,7 +23,7 @@ from accelpool.errors import LocalProtocolError, RemoteProtocolError, Unavailabl
 from accelpool.lease import LeaseKeeper, OnNotice
 from accelpool.lease_request import LeaseRequest, client_name, wait_seconds
 from accelpool.pool_devices import platforms
-from accelpool.records import EndpointRecord, LeaseRecord
+from accelpool.records import EndpointRecord, LeaseRecord, lease_path
 from accelpool.reservation import Reservation
 from accelpool.rest import RestClient
 from accelpool.session import Session
@@ -132,9 +131,7 @@ class Broker:
             LeaseNotFound: There is no such lease.
             Conflict: It is a lease without a time.
         """
-        return self._reservation(
-            lease_record(self._rest.request("GET", f"/leases/{quote(id, safe='')}").body)
-        )
+        return self._reservation(lease_record(self._rest.request("GET", lease_path(id)).body))
 
     def get_platforms(self) -> list[Platform]:
         """Return the platforms of the pool's devices, as `pyopencl.get_platforms` does of this machine's.

@@ -36,7 +36,7 @@ from accelpool.errors import (
     Unauthorized,
     Unavailable,
 )
-from accelpool.records import LeaseRecord, NoticeRecord
+from accelpool.records import LeaseRecord, NoticeRecord, lease_path
 from accelpool.rest import RestClient
 
 RENEWALS_PER_TTL = 3
@@ -100,7 +100,7 @@ class Lease:
     @property
     def path(self) -> str:
         """The lease's path at the broker."""
-        return f"/leases/{self.record.id}"
+        return lease_path(self.record.id)
 
 
 def _tell(lease: Lease, notice: NoticeRecord) -> None:

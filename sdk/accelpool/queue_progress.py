@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from accelpool.errors import AccelpoolError
 from accelpool.progress_reports import ProgressKind, ProgressStep, Report
-from accelpool.records import LeaseRecord
+from accelpool.records import LeaseRecord, lease_path
 from accelpool.rest import RestClient
 
 LOOK_S = 2.0  # a place in the queue changes without the lease's state
@@ -48,6 +48,6 @@ class QueueProgress:
 
     def _earliest(self, record: LeaseRecord) -> str | None:
         with contextlib.suppress(AccelpoolError):
-            told = self._rest.request("GET", f"/leases/{record.id}/explanation", timeout_s=ASK_S).body
+            told = self._rest.request("GET", f"{lease_path(record.id)}/explanation", timeout_s=ASK_S).body
             return told.get("earliest_at") if isinstance(told, dict) else None
         return None

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from accelpool.notebook import table
+
+
+def lease_path(id: str) -> str:
+    """Return a lease's path at the broker."""
+    return f"/leases/{quote(id, safe='')}"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

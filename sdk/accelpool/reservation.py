@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from accelpool.errors import Conflict, RemoteProtocolError
 from accelpool.lease import OnNotice
-from accelpool.records import LeaseRecord
+from accelpool.records import LeaseRecord, lease_path
 from accelpool.rest import RestClient
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Reservation:
 
     def withdraw(self) -> None:
         """Give it up, before its time or within it; one that has ended stays as it is."""
-        self._rest.request("DELETE", f"/leases/{quote(self.id, safe='')}")
+        self._rest.request("DELETE", lease_path(self.id))
 
     def __repr__(self) -> str:
         return f"<accelpool.Reservation {self.id!r} from {self.starts_at} until {self.ends_at}>"

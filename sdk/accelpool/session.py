@@ -215,6 +215,7 @@ class Session:
         if not self.is_closed:
             self.is_closed = True
             self._keeper.end(self.lease)
+            self.connection.close()  # a parked one has content, and the keeper does not know it
 
     def __del__(self) -> None:
         if not getattr(self, "is_closed", True):

@@ -189,3 +189,11 @@ def test_a_list_is_sorted_by_its_headers_and_narrowed_by_words(
     tab.page.get_by_label("Filter Devices").fill("NODE-2 null-0")
     tab.page.locator(".count", has_text="1 of 4 fit").wait_for()
     assert names.all_inner_texts() == ["null/null-0"]
+
+
+def test_a_devices_page_leads_to_its_node(web_pool: Pool, open_tab: Open, rest: Rest) -> None:
+    device = rest.call("GET", "/devices")["items"][0]
+    tab = open_tab(web_pool)
+    tab.open(f"devices/{device['id']}")
+    tab.page.get_by_role("link", name=device["node"], exact=True).click()
+    tab.page.get_by_role("heading", name=device["node"], level=1).wait_for()

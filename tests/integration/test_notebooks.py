@@ -267,6 +267,13 @@ def test_use_from_a_thread_is_no_idling(used):
     assert used.magics.lease.is_parked
 
 
+def test_what_is_used_again_without_a_cell_is_parked_again(parked):
+    parked["queue"].finish()
+    assert not parked.magics.lease.is_parked
+    parked.idle(minutes=10)
+    assert parked.magics.lease.is_parked
+
+
 def test_the_time_is_what_the_line_says(used):
     used.run("%accelpool --idle 30")
     used.idle(minutes=29)

@@ -101,12 +101,13 @@ def test_a_chunk_that_fails_says_which_one_it_is(broker):
         cl.CommandQueue(ctx).finish()  # the context is as usable as before
 
 
-def test_what_the_chunks_raise_is_raised(broker):
+@pytest.mark.parametrize("error", [KeyError, SystemExit])
+def test_what_the_chunks_raise_is_raised(broker, error):
     def chunks():
         yield np.zeros(10, np.int32)
-        raise KeyError("no more")
+        raise error("no more")
 
-    with broker.acquire(wait=10) as ctx, pytest.raises(KeyError, match="no more"):
+    with broker.acquire(wait=10) as ctx, pytest.raises(error, match="no more"):
         list(cl.map(SAME, chunks(), over=ctx, fill=like))
 
 

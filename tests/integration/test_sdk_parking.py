@@ -1,6 +1,7 @@
 """Parked leases on a pool of null devices: other devices, other nodes, other processes."""
 
 import os
+import threading
 
 import pytest
 
@@ -56,6 +57,42 @@ def test_a_lease_that_is_not_granted_in_time_stays_parked(broker):
     queue.finish()
     assert not lease.is_parked
     lease.context.release()
+
+
+def test_a_lease_that_is_released_while_it_waits_for_a_device_takes_none(broker, wait_until):
+    lease = ParkableLease(broker, wait=10)
+    queue, said = cl.CommandQueue(lease.context), []
+    lease.park(KEEP_BYTES)
+    others = [broker.acquire(device=device["id"], wait=10) for device in broker.devices()]
+    thread = threading.Thread(target=lambda: said.append(failure_of(queue.finish)))
+    thread.start()
+    wait_until(lambda: "queued" in states(broker))
+    lease.context.release()
+    for other in others:
+        other.release()
+    thread.join(10)
+    assert isinstance(said[0], errors.SessionLost)
+    assert not {"queued", "active"} & set(states(broker))
+
+
+def failure_of(call):
+    try:
+        call()
+    except errors.AccelpoolError as error:
+        return error
+
+
+def states(broker):
+    return [lease["state"] for lease in broker.leases()]
+
+
+def test_content_is_let_go_with_a_lease_that_is_released_while_it_is_parked(broker):
+    lease = ParkableLease(broker, wait=10)
+    buffer = cl.Buffer(lease.context, cl.mem_flags.READ_WRITE, 4096)
+    lease.park(KEEP_BYTES)
+    assert lease.kept_bytes == buffer.size
+    lease.context.release()
+    assert lease.kept_bytes == 0
 
 
 def test_a_lease_over_several_nodes_is_not_parked(broker):

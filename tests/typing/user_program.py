@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 import accelpool as cl
-import accelpool.array as cl_array
+import accelpool.array as cl_array  # pyright: ignore[reportMissingModuleSource]  # made at run time
 import accelpool.cuda.driver as cuda
 from accelpool import aio
 from accelpool.cuda.compiler import SourceModule

@@ -1,5 +1,7 @@
 """Parking: what is noted of a session, what is looked for in programs, and when a notebook idles."""
 
+import threading
+
 import pytest
 
 from accelpool.ipython.build_report import report
@@ -47,9 +49,9 @@ def test_what_others_are_made_of_stays_until_they_are_given_back():
     journal.note(m.BuildProgram(2, [0]))
     journal.note(m.CreateKernel(3, 2, "f"))
     journal.release(2)
-    assert (made(journal), journal.gone()) == ([1, 2, 2, 3], [2])
+    assert (made(journal), journal.alive()) == ([1, 2, 2, 3], {1, 3})
     journal.release(3)
-    assert (made(journal), journal.gone()) == ([1], [])
+    assert (made(journal), journal.alive()) == ([1], {1})
 
 
 def test_of_builds_the_last_one_counts():
@@ -125,3 +127,18 @@ def test_a_notebook_idles_from_the_end_of_a_cell_or_the_last_use():
     assert parker.left_s() == 500
     lease.used_s = 200.0
     assert parker.left_s() == 600
+
+
+def test_a_time_to_idle_that_no_clock_reaches_does_not_end_the_thread():
+    lease, asked = Lease(), threading.Event()
+
+    def clock():
+        asked.set()
+        return 0.0
+
+    parker = IdleParker(lease, clock)
+    lease.idle_s = 1e300
+    asked.clear()
+    parker.begin()
+    assert asked.wait(5)
+    parker.end()

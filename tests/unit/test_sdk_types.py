@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import os
@@ -77,3 +78,15 @@ def test_the_stub_of_arrays_has_no_name_that_is_not_there() -> None:
     methods = set(re.findall(r"^    def (\w+)\(", text, re.MULTILINE)) - {"__getattr__"}
     assert {name for name in functions if not hasattr(cl_array, name)} == set()
     assert {name for name in methods if not hasattr(cl_array.Array, name)} == set()
+
+
+def test_the_stub_of_arrays_says_what_each_name_does() -> None:
+    stub = Path(inspect.getfile(__import__("accelpool"))).with_name("array.pyi")
+    named = [
+        node
+        for node in ast.walk(ast.parse(stub.read_text()))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        and not node.name.startswith("_")
+        and not node.decorator_list  # properties are named for what they are; `arange` is overloaded
+    ]
+    assert {node.name for node in named if not ast.get_docstring(node)} == set()

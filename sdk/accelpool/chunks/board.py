@@ -59,7 +59,7 @@ class Board:
         self._results: dict[int, Any] = {}
         self._drawn = self._given = 0
         self._is_exhausted = self._is_stopped = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     def take(self, *, is_patient: bool) -> Task | None:
         """Return the next chunk to do, None if there is none: now, or with patience, any more."""
@@ -77,7 +77,7 @@ class Board:
         try:
             while self._has_room() and (drawn := next(self._chunks, None)) is not None:
                 self._offer(*drawn)
-        except Exception as error:  # the caller's own, which he is told
+        except BaseException as error:  # the caller's own, which he is told, not this thread
             self.fail(None, error)
         with self._changed:
             self._is_exhausted = True
@@ -102,7 +102,7 @@ class Board:
             self.done += 1
             self._changed.notify_all()
 
-    def fail(self, task: Task | None, error: Exception) -> None:
+    def fail(self, task: Task | None, error: BaseException) -> None:
         """A chunk has failed, or before the first one all have: so does the whole."""
         with self._changed:
             self._fail(error if task is None else _failed(task, error))
@@ -145,13 +145,13 @@ class Board:
             self._is_stopped = True
             self._changed.notify_all()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._is_stopped = True
         self._changed.notify_all()
 
 
-def _failed(task: Task, error: Exception) -> ChunkFailed:
+def _failed(task: Task, error: BaseException) -> ChunkFailed:
     failed = ChunkFailed(f"chunk {task.index}: {error}", task.index)
     failed.__cause__ = error
     return failed

@@ -42,9 +42,7 @@ def completion(
     shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)],
 ) -> None:
     """Print what a shell runs to complete `accelpool`'s words: `eval "$(accelpool completion bash)"`."""
-    script: str = get_completion_script(
-        prog_name="accelpool", complete_var="_ACCELPOOL_COMPLETE", shell=shell
-    )
+    script: str = get_completion_script(prog_name="accelpool", complete_var=VARIABLE, shell=shell)
     Output().text(script)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from accelpool.cli.access import client
 from accelpool.cli.completion import LeaseId
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
+from accelpool.records import lease_path
 
 
 def explain(
@@ -17,7 +17,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Say why a lease waits, device by device."""
-    told = client(url).request("GET", f"/leases/{quote(lease, safe='')}/explanation").body
+    told = client(url).request("GET", f"{lease_path(lease)}/explanation").body
     output = Output(json)
     output.document({"explanation": told})
     position = f" at position {told['position']}" if told["position"] else ""

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -22,6 +21,7 @@ from accelpool.cli.output import Output
 from accelpool.cli.overview import clock_time, hide_tokens, part_of
 from accelpool.demand import memory_of
 from accelpool.errors import Forbidden, Invalid, NotFound, Unauthorized
+from accelpool.records import lease_path
 from accelpool.rest import RestClient
 from accelpool_wire.lease_token import decode
 
@@ -42,10 +42,10 @@ app.command("explain")(explain)
 def show(lease: LeaseId, url: Url = None, json: Json = False) -> None:
     """Show a lease: its state and why, what it has, who it is, what its tokens open and until when."""
     rest = client(url)
-    found = rest.request("GET", path_of(lease)).body
+    found = rest.request("GET", lease_path(lease)).body
     tokens = [_token(endpoint) for endpoint in found.get("endpoints", ())]
     hide_tokens(found)
-    sessions = _known(lambda: rest.pages(f"{path_of(lease)}/sessions"))
+    sessions = _known(lambda: rest.pages(f"{lease_path(lease)}/sessions"))
     history = _known(lambda: past(rest, {"lease": lease}, None, MOST_EVENTS))
     output = Output(json)
     output.document({"lease": found, "tokens": tokens, "sessions": sessions, "events": history})
@@ -98,13 +98,8 @@ def _known(ask: Callable[[], list[Record]]) -> list[Record]:
         return []
 
 
-def path_of(lease: str) -> str:
-    """Return a lease's path at the broker."""
-    return f"/leases/{quote(lease, safe='')}"
-
-
 def _change(rest: RestClient, lease: str, change: Record, json: bool) -> Record:
-    found: Record = rest.request("PATCH", path_of(lease), json=change).body
+    found: Record = rest.request("PATCH", lease_path(lease), json=change).body
     hide_tokens(found)
     Output(json).document({"lease": found})
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -18,6 +17,7 @@ from accelpool.cli.overview import hide_tokens
 from accelpool.cli.readings import reading_cells
 from accelpool.cli.settings import CliSettings
 from accelpool.errors import Unauthorized
+from accelpool.records import lease_path
 from accelpool_kernels import KernelLibraryError, entry, names, source
 from accelpool_kernels.description import OPENCL
 
@@ -132,7 +132,7 @@ def release(
     id, is_by_keeper = (lease, False) if lease else _end_own()
     output = Output(json)
     try:
-        answer = client(url).request("DELETE", f"/leases/{quote(id, safe='')}").body
+        answer = client(url).request("DELETE", lease_path(id)).body
     except (Unauthorized, NoPool):  # the keeper's token may be the only one, as in a CI job
         if not is_by_keeper:
             raise

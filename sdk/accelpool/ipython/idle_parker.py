@@ -13,6 +13,8 @@ from accelpool.ipython.notebook_lease import NotebookLease
 
 log: logging.Logger = logging.getLogger("accelpool")
 
+LOOK_S = 60.0  # how often it looks, if nothing wakes it: what is parked may be used without a cell
+
 
 class IdleParker:
     """A thread that parks the lease in time, from `begin` to `end`.
@@ -68,6 +70,7 @@ class IdleParker:
         self._has_tried = True
         try:
             self._lease.park()
+            self._has_tried = False
         except ParkingError as error:
             log.warning("the notebook's lease is not parked: %s", error)
         except AccelpoolError as error:
@@ -76,8 +79,7 @@ class IdleParker:
     def _run(self) -> None:
         while not self._is_over:
             left_s = self.left_s()
-            if left_s is None or left_s > 0:
-                self._wake.wait(left_s)
+            self._wake.wait(LOOK_S if left_s is None else min(left_s, LOOK_S))
             self._wake.clear()
             if not self._is_over:
                 with contextlib.suppress(Exception):  # the lease stays, as it would without this thread

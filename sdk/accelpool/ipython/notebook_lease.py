@@ -34,7 +34,7 @@ class NotebookLease:
 
     def __init__(self, names: MutableMapping[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
         self.idle_s: float | None = IDLE_S
-        self.keep_bytes = KEEP_BYTES
+        self.keep_bytes: int = KEEP_BYTES
         self.why_not: str = ""
         self._names = names
         self._clock = clock

@@ -103,6 +103,8 @@ class ParkableLease:
             raise ParkingError("the lease is over: there is nothing to park")
         if self._is_spanning:
             raise ParkingError("the lease is over several nodes or drivers: those of one can be parked")
+        if not all(is_like(session.devices[0], device) for device in session.devices):
+            raise ParkingError("the lease is on devices of several models: those of one can be parked")
         self._connection.park(keep_bytes)
 
 
@@ -135,6 +137,8 @@ class Renewal:
         fresh = self._broker._lease_session(like(self._request, session.devices), self._on_notice)
         session.lease, fresh.is_closed = fresh.lease, True  # it is the old session's now
         try:
+            if session.is_closed:  # while this waited; whoever closes it from now on ends the new lease
+                raise SessionLost("the lease was given back for good while it was to be taken up again")
             for old, new in zip(session.devices, fresh.devices, strict=True):
                 take_place(old, new)
         except BaseException:
@@ -160,6 +164,11 @@ def like(request: LeaseRequest, devices: Sequence[Device]) -> LeaseRequest:
     )
 
 
+def is_like(one: Device, other: Device) -> bool:
+    """Return whether two devices are of the same model and driver."""
+    return all(one._info.get(info) == other._info.get(info) for _, info in SAME)
+
+
 def take_place(old: Device, new: Device) -> None:
     """Make a device of a session stand for another one: it is what it was, but somewhere else.
 
@@ -167,8 +176,7 @@ def take_place(old: Device, new: Device) -> None:
         ParkingError: The other one is not like it.
     """
     memory = device_info.GLOBAL_MEM_SIZE
-    is_like = all(old._info.get(info) == new._info.get(info) for _, info in SAME)
-    if not is_like or int(new._info.get(memory, 0)) < int(old._info.get(memory, 0)):
+    if not is_like(old, new) or int(new._info.get(memory, 0)) < int(old._info.get(memory, 0)):
         raise ParkingError(f"{new!r} was granted, which is not like {old!r}, where the lease was parked")
     old.node, old.pool_id = new.node, new.pool_id
 

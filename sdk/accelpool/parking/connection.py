@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
@@ -35,6 +37,7 @@ AnyMessage = TypeVar("AnyMessage", bound=m.Message)
 
 EVENTS_AT_ONCE = 1024
 FAILURES = 64
+TELLS = (m.Finish, m.Sync)  # and reads: a worker's answer to others leaves earlier failures untold
 
 
 class ParkableConnection:
@@ -78,6 +81,8 @@ class ParkableConnection:
         self._ended: dict[int, m.EventDone] = {}
         self._owed: Error | None = None
         self._kept: dict[int, Content] = {}
+        forked = weakref.WeakMethod(self._forked)
+        os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
 
     # ---- parking -----------------------------------------------------------------------------------------
 
@@ -144,6 +149,8 @@ class ParkableConnection:
             return contents(inner, self._journal, keep_bytes, self.new_handle)
         except Error as error:
             raise ParkingError(f"not all memory can be read: {error}") from error
+        except MemoryError as error:
+            raise ParkingError(f"this process has no memory for what is to be kept: {error}") from error
 
     def _here(self) -> SessionConnection:
         """Return the connection, to a new session with all that was in the old one if that was parked."""
@@ -152,35 +159,42 @@ class ParkableConnection:
         if self._inner is None:
             inner = self._take()
             try:
-                self._put_back(inner)
+                made = self._put_back(inner)
             except BaseException:
                 self._give_back()
                 raise
             self._inner, self._kept, self.kept_bytes = inner, {}, 0
             self._stats.append(inner.stats)
+            for handle in made - self._journal.alive():  # from now on `release` gives back there, too
+                inner.release(handle)
         self.used_s = self._clock()
         return self._inner
 
-    def _put_back(self, inner: SessionConnection) -> None:
+    def _put_back(self, inner: SessionConnection) -> set[int]:
+        """Make all objects again, and return their handles."""
+        steps = list(self._journal.steps())
         try:
-            for step in self._journal.steps():
+            for step in steps:
                 message, payload = filled(step, self._kept)
                 if isinstance(message, m.Synchronous):
                     inner.ask(message, message.answer)
                 else:
                     inner.post(message, payload)
             inner.ask(m.Sync(), m.Done)
-        except Error as error:
+        except (Error, SessionLost) as error:
             raise ParkingError(f"what was parked cannot be put back on the device: {error}") from error
-        for handle in self._journal.gone():
-            inner.release(handle)
+        return {step.owner for step in steps}
 
     @contextlib.contextmanager
-    def _use(self) -> Iterator[SessionConnection]:
-        """Have the connection for something that takes its time: other threads may use it meanwhile."""
+    def _use(self, *, is_told: bool = False) -> Iterator[SessionConnection]:
+        """Have the connection for something that takes its time: other threads may use it meanwhile.
+
+        Args:
+            is_told: Whether it is what tells of commands that have failed before.
+        """
         with self._lock:
             inner = self._here()
-            if (owed := self._owed) is not None:
+            if is_told and (owed := self._owed) is not None:
                 self._owed = None
                 raise owed
             self._users += 1
@@ -226,7 +240,7 @@ class ParkableConnection:
 
     def ask(self, message: m.Message, answer: type[AnyReply], timeout_s: float | None = None) -> AnyReply:
         """Send a synchronous command and return its answer."""
-        with self._use() as inner:
+        with self._use(is_told=isinstance(message, TELLS)) as inner:
             reply = inner.ask(message, answer, timeout_s)
             with self._lock:
                 self._journal.note(message)
@@ -234,7 +248,7 @@ class ParkableConnection:
 
     def read(self, message: AnyRead, into: memoryview) -> PendingRead:
         """Start a read whose bytes go straight to their place."""
-        with self._use() as inner, self._lock:
+        with self._use(is_told=True) as inner, self._lock:
             pending = inner.read(self._without_ended(message), into)
             self._journal.note(message)
             while self._reads and self._reads[0].is_done:
@@ -300,10 +314,13 @@ class ParkableConnection:
 
     def abandon(self, reason: ProblemError) -> None:
         """In a process just forked: leave the session to the other process."""
-        self._lock = threading.Lock()
         self._over(reason)
         if self._inner is not None:
             self._inner.abandon(reason)
+
+    def _forked(self) -> None:
+        """In a process just forked: wait for none of the other one's threads."""
+        self._lock = threading.Lock()
 
     def _over(self, end: ProblemError) -> None:
         self._end = self._end or end

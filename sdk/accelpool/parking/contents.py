@@ -47,8 +47,10 @@ def contents(
         queue = new_handle()
         connection.post(m.CreateCommandQueue(queue, context, places[context]))
         mine = [step for step in memories if context in step.needs]
-        kept.update((step.owner, _read(connection, queue, step)) for step in mine)
-        connection.release(queue)
+        try:
+            kept.update((step.owner, _read(connection, queue, step)) for step in mine)
+        finally:
+            connection.release(queue)
     return kept
 
 

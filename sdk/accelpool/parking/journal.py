@@ -108,9 +108,10 @@ class Journal:
         self._settle()
         yield from list(self._steps.values())
 
-    def gone(self) -> list[int]:
-        """Return the handles that are given back, and to be given back again once the steps are taken."""
-        return list(self._gone)
+    def alive(self) -> set[int]:
+        """Return the handles of all objects that are not given back; what is made of others may need more."""
+        self._settle()
+        return self._of.keys() - self._gone
 
     def why_not(self) -> str:
         """Return what of the session cannot be kept, "" if all can."""

@@ -42,7 +42,7 @@ function parts(device, shares) {
   return [
     facts([
       ["State", state(device.state)],
-      ["Node", link(device.node, "nodes")],
+      ["Node", link(device.node, "nodes", device.node)],
       ["Kind", `${device.kind}, ${device.api}`],
       ["Memory", bytes(device.capacity.memory_bytes)],
       ["Compute units", number(device.capacity.compute_units)],
