@@ -117,7 +117,7 @@ class Device(DeviceProperties, ProcessBound):
         self._info.setdefault(device_info.PARENT_DEVICE, None)
         self._info[device_info.PLATFORM] = platform
         self._key = key
-        self.node = key[0]
+        self.node: str = key[0]
         self._broker = broker
         self._session = None if session is None else weakref.ref(session)
         platform._devices.append(self)

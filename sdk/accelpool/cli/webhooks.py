@@ -17,7 +17,7 @@ from accelpool.cli.secret_file import SecretFile
 
 Record = dict[str, Any]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="webhook",
     help="Who is told of leases, at an address of his own.",
     no_args_is_help=True,

@@ -33,7 +33,7 @@ class BuildFailed(RuntimeError):
 
     def __init__(self, error: RuntimeError, source: str) -> None:
         super().__init__(error.routine, error.code, error.what)
-        self.report = report(error.what, source)
+        self.report: str = report(error.what, source)
 
     def _render_traceback_(self) -> Sequence[str]:
         return ["the cell does not compile:", *self.report.splitlines()]

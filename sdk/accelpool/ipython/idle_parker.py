@@ -11,7 +11,7 @@ from collections.abc import Callable
 from accelpool.errors import AccelpoolError, ParkingError
 from accelpool.ipython.notebook_lease import NotebookLease
 
-log = logging.getLogger("accelpool")
+log: logging.Logger = logging.getLogger("accelpool")
 
 
 class IdleParker:

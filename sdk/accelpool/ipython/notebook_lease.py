@@ -35,7 +35,7 @@ class NotebookLease:
     def __init__(self, names: MutableMapping[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
         self.idle_s: float | None = IDLE_S
         self.keep_bytes = KEEP_BYTES
-        self.why_not = ""
+        self.why_not: str = ""
         self._names = names
         self._clock = clock
         self._lease: ParkableLease | None = None

@@ -71,7 +71,7 @@ class ParkableLease:
         self._is_spanning = len(session.lease.record.endpoints) > 1
         if not self._is_spanning:
             session.talk_through(self._connection)
-        self.context = Context._over_session(session)
+        self.context: Context = Context._over_session(session)
 
     @property
     def is_parked(self) -> bool:

@@ -58,12 +58,12 @@ class ParkableConnection:
         give_back: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.devices = list(inner.devices)
+        self.devices: list[m.Device] = list(inner.devices)
         self.features: Collection[str] = frozenset(inner.features)
-        self.limits = inner.limits
+        self.limits: m.Limits = inner.limits
         self.stats: ConnectionStats = SummedStats(lambda: self._stats)
-        self.used_s = clock()
-        self.kept_bytes = 0
+        self.used_s: float = clock()
+        self.kept_bytes: int = 0
         self._inner: SessionConnection | None = inner
         self._stats = [inner.stats]
         self._take = take
