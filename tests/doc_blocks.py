@@ -9,6 +9,7 @@ for a shell, has a comment before it:
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,8 +82,13 @@ class Block:
         return self.text if self.language == "sh" else "\n".join(typed(self.text))
 
 
-def blocks(page: Path) -> Iterator[Block]:
-    """Yield the blocks of a page, in their order."""
+@functools.cache
+def blocks(page: Path) -> tuple[Block, ...]:
+    """Return the blocks of a page, in their order."""
+    return tuple(_read(page))
+
+
+def _read(page: Path) -> Iterator[Block]:
     reason = ""
     for token in MarkdownIt().parse(page.read_text()):
         if token.type in {"fence", "code_block"}:

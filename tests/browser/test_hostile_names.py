@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
 
-from ..conftest import Pool
+from ..conftest import Pool, running
 from .conftest import Rest, Tab
 from .rest_nodes import RestNode, device
 
 EVIL = '<img src=x onerror="window.pwned=1">'
 VIEWS = ("", "queue", "leases", "nodes", "tenants", "tokens", "audit", "kernels")
-AddNode = Callable[..., RestNode]
 Open = Callable[..., Tab]
 
 
-@pytest.fixture
-def evil_rest(bare_pool: Pool, rest_node: AddNode) -> Rest:
-    """The API of a pool where everything that may have any name has an evil one."""
-    rest = Rest(bare_pool)
+@pytest.fixture(scope="module")
+def evil_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool where everything that may have any name has an evil one."""
     gpu = device(EVIL, attributes={EVIL: EVIL, "javascript:alert(1)": [EVIL]})
-    rest_node("n1", [gpu, device("broken", fault=EVIL)], version=EVIL)
-    rest.call("PATCH", "/nodes/n1", {"labels": {EVIL: EVIL}, "taints": [EVIL]})
-    tolerant = {"tolerates": [EVIL], "client": EVIL, "kind": "gpu"}
-    rest.lease(**tolerant)
-    rest.call("POST", "/leases", {**tolerant, "where": f"device.name == '{EVIL}'", "queue_timeout_s": 600})
-    return rest
+    devices = [gpu, device("broken", fault=EVIL)]
+    with contextmanager(running)(Pool(folder=tmp_path_factory.mktemp("evil-pool"), nodes=0)) as pool:
+        node = RestNode(pool.url, pool.token, "n1", devices, version=EVIL)
+        node.start()
+        rest = Rest(pool)
+        rest.call("PATCH", "/nodes/n1", {"labels": {EVIL: EVIL}, "taints": [EVIL]})
+        tolerant = {"tolerates": [EVIL], "client": EVIL, "kind": "gpu"}
+        rest.lease(**tolerant)
+        rest.call(
+            "POST", "/leases", {**tolerant, "where": f"device.name == '{EVIL}'", "queue_timeout_s": 600}
+        )
+        rest.http.close()
+        yield pool
+        node.stop()
 
 
-def test_what_others_have_named_is_text_on_every_view(
-    bare_pool: Pool, evil_rest: Rest, open_tab: Open
-) -> None:
-    tab = open_tab(bare_pool)
+def test_what_others_have_named_is_text_on_every_view(evil_pool: Pool, open_tab: Open) -> None:
+    tab = open_tab(evil_pool)
     tab.open()
+    evil = Rest(evil_pool).call("GET", "/devices")["items"][0]["id"]
     shown = ""
-    for view in (*VIEWS, f"devices/{evil_rest.call('GET', '/devices')['items'][0]['id']}", "nodes/n1"):
+    for view in (*VIEWS, f"devices/{evil}", "nodes/n1"):
         tab.go(view)
         tab.page.locator("main :is(tbody tr, .empty) >> visible=true").first.wait_for()
         shown += tab.page.locator("main").inner_text()
@@ -45,8 +51,8 @@ def test_what_others_have_named_is_text_on_every_view(
     assert tab.page.locator("main img").count() == 0
 
 
-def test_a_view_that_nobody_made_is_told_as_such(bare_pool: Pool, evil_rest: Rest, open_tab: Open) -> None:
-    tab = open_tab(bare_pool)
+def test_a_view_that_nobody_made_is_told_as_such(evil_pool: Pool, open_tab: Open) -> None:
+    tab = open_tab(evil_pool)
     tab.open()
     for path in (f"devices/{EVIL}", f"tenants/{EVIL}", "__proto__", "constructor/x", "devices/%", "a/b/c"):
         tab.go(path)
@@ -55,9 +61,9 @@ def test_a_view_that_nobody_made_is_told_as_such(bare_pool: Pool, evil_rest: Res
 
 
 def test_the_browser_itself_refuses_html_of_text_scripts_of_others_and_frames(
-    bare_pool: Pool, open_tab: Open
+    evil_pool: Pool, open_tab: Open
 ) -> None:
-    tab = open_tab(bare_pool, may_fail=True)
+    tab = open_tab(evil_pool, may_fail=True)
     tab.open()
     for attack in (
         "document.body.innerHTML = '<b>x</b>'",
@@ -74,6 +80,6 @@ def test_the_browser_itself_refuses_html_of_text_scripts_of_others_and_frames(
         }"""
     )
     assert tab.page.evaluate("window.pwned") is None
-    headers = requests.get(bare_pool.url, timeout=10).headers
+    headers = requests.get(evil_pool.url, timeout=10).headers
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
