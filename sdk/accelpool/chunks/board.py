@@ -1,7 +1,7 @@
 """Which chunk is whose turn: what the lanes of a `map` and who takes its results agree by.
 
-No I/O: chunks are drawn by a thread or a task of an event loop, the lanes take them and give results back, the
-one who iterates takes results. What each of them waits for, it may also ask without waiting, and be told of
+No I/O: chunks are drawn by a thread or a task of an event loop, the lanes take them and give results back,
+the one who iterates takes results. What each waits for, it may also ask without waiting, and be told of
 changes. A chunk is drawn only if it is within `window` of what was given out, which bounds what is in memory,
 however slow anybody is. The lock is held by nobody who draws one, which may take as long as it likes.
 """
