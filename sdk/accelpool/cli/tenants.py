@@ -63,7 +63,8 @@ def _limit(text: str, kind: type[int] | type[float]) -> Limit:
     try:
         return Limit(value=None if text == NONE else kind(text))
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is neither a number nor {NONE}: a number or none") from None
+        wanted = "a whole number" if kind is int else "a number"
+        raise typer.BadParameter(f"{text!r} is neither {wanted} nor {NONE}") from None
 
 
 def tenant(
