@@ -1,5 +1,6 @@
 """Notebooks in a real kernel of Jupyter's: the example, and what becomes of a lease whose kernel dies."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -21,6 +22,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def tidied_up():
+    """Jupyter's clients leave their sockets to the garbage collector: not in another test's time."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
