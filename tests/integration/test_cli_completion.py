@@ -17,9 +17,15 @@ from ..conftest import Pool
 from .cli_rig import PROGRAM, Cli
 from .terminal_rig import Terminal, terminal
 
-BASH, ZSH = shutil.which("bash"), shutil.which("zsh")
+BASH, ZSH, FISH = (shutil.which(shell) for shell in ("bash", "zsh", "fish"))
 needs_bash = pytest.mark.skipif(BASH is None, reason="there is no bash")
 needs_zsh = pytest.mark.skipif(ZSH is None, reason="there is no zsh")
+needs_fish = pytest.mark.skipif(FISH is None, reason="there is no fish")
+WORDS = [
+    ("accelpool expl", "accelpool explain"),
+    ("accelpool lease ext", "accelpool lease extend"),
+    ("accelpool node drain n", "accelpool node drain node-1"),
+]
 
 
 @contextmanager
@@ -75,17 +81,49 @@ def test_tab_says_nothing_where_no_pool_answers(cli: Cli) -> None:
         assert shown.screen.display[0].rstrip() == "$ accelpool release lseecho"
 
 
-@needs_zsh
-def test_tab_runs_no_program_that_a_clients_name_is(cli: Cli, null_pool) -> None:
-    path = f"{Path(PROGRAM).parent}:/usr/bin:/bin"
-    variables = cli.variables(null_pool, PATH=path, PS1="%% ")
-    name = r"a \$(touch run-by-tab) \`touch run-by-tab\` $(touch run-by-tab) \"; touch run-by-tab; \""
-    rest = {"headers": {"Authorization": f"Bearer {null_pool.token}"}, "timeout": 30}
-    id = requests.post(f"{null_pool.url}/leases", json={"client": name}, **rest).json()["id"]
+@contextmanager
+def zsh(cli: Cli, pool: Pool) -> Iterator[Terminal]:
+    """Run a zsh that completes our words."""
+    variables = cli.variables(pool, PATH=f"{Path(PROGRAM).parent}:/usr/bin:/bin", PS1="%% ")
     with terminal([str(ZSH), "-f", "-i"], variables, cwd=cli.home) as shown:
         shown.type("autoload -U compinit; compinit -u -D; unsetopt zle_bracketed_paste\n")
         shown.type('eval "$(accelpool completion zsh)"; echo "re""ady"\n')
         shown.shows("\nready")
+        yield shown
+
+
+@contextmanager
+def fish(cli: Cli, pool: Pool) -> Iterator[Terminal]:
+    """Run a fish that completes our words."""
+    variables = cli.variables(pool, PATH=f"{Path(PROGRAM).parent}:/usr/bin:/bin")
+    with terminal([str(FISH), "--no-config", "-i"], variables, cwd=cli.home) as shown:
+        shown.type('accelpool completion fish | source; echo "re""ady"\n')
+        shown.shows("\nready")
+        yield shown
+
+
+@needs_zsh
+@pytest.mark.parametrize(("typed", "line"), WORDS)
+def test_tab_completes_in_zsh(cli: Cli, null_pool, typed: str, line: str) -> None:
+    with zsh(cli, null_pool) as shown:
+        shown.type(f"{typed}\t")
+        shown.shows(line)
+
+
+@needs_fish
+@pytest.mark.parametrize(("typed", "line"), WORDS)
+def test_tab_completes_in_fish(cli: Cli, null_pool, typed: str, line: str) -> None:
+    with fish(cli, null_pool) as shown:
+        shown.type(f"{typed}\t")
+        shown.shows(line)
+
+
+@needs_zsh
+def test_tab_runs_no_program_that_a_clients_name_is(cli: Cli, null_pool) -> None:
+    name = r"a \$(touch run-by-tab) \`touch run-by-tab\` $(touch run-by-tab) \"; touch run-by-tab; \""
+    rest = {"headers": {"Authorization": f"Bearer {null_pool.token}"}, "timeout": 30}
+    id = requests.post(f"{null_pool.url}/leases", json={"client": name}, **rest).json()["id"]
+    with zsh(cli, null_pool) as shown:
         shown.type(f"accelpool release {id[:8]}\t")
         shown.shows(f"accelpool release {id}")
     requests.delete(f"{null_pool.url}/leases/{id}", **rest)

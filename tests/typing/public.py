@@ -44,6 +44,8 @@ async def awaiting(ctx: cl.Context, data: npt.NDArray[np.float32]) -> None:
     await copied
     await aio.wait_for_events([copied])
     await aio.finish(queue)
+    mapped: aio.Results = aio.map("saxpy", [data], over=ctx)
+    await mapped.aclose()
     _ = (devices, program)
 
 

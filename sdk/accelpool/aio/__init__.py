@@ -6,6 +6,7 @@
         await done                                             # an event
         await aio.enqueue_copy(queue, array, buffer)
         await aio.finish(queue)
+        async for result in aio.map(source, chunks, over=ctx, fill=np.empty_like): ...
 
 All else of accelpool does not wait, and is called as ever. The loop is never blocked here. The end of a task
 is the end of its wait: a request for a lease is withdrawn, a lease that nobody takes is given back. What was
@@ -13,6 +14,17 @@ enqueued goes on.
 """
 
 from accelpool.aio.acquiring import Acquiring, acquire, release
+from accelpool.aio.mapping import Results, map
 from accelpool.aio.waiting import build, enqueue_copy, finish, wait_for_events
 
-__all__ = ["Acquiring", "acquire", "build", "enqueue_copy", "finish", "release", "wait_for_events"]
+__all__ = [
+    "Acquiring",
+    "Results",
+    "acquire",
+    "build",
+    "enqueue_copy",
+    "finish",
+    "map",
+    "release",
+    "wait_for_events",
+]

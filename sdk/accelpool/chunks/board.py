@@ -1,15 +1,16 @@
 """Which chunk is whose turn: what the lanes of a `map` and who takes its results agree by.
 
-No I/O: a thread draws chunks, the lanes take them and give results back, the one who iterates takes results.
-A chunk is drawn only if it is within `window` of what was given out, which bounds what is in memory, however
-slow anybody is. The lock is held by nobody who draws one, which may take as long as it likes.
+No I/O: chunks are drawn by a thread or a task of an event loop, the lanes take them and give results back,
+the one who iterates takes results. What each waits for, it may also ask without waiting, and be told of
+changes. A chunk is drawn only if it is within `window` of what was given out, which bounds what is in memory,
+however slow anybody is. The lock is held by nobody who draws one, which may take as long as it likes.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,6 @@ class Board:
     """Hands chunks to lanes and results to whoever iterates. Safe to use from several threads.
 
     Args:
-        chunks: All of them; drawn one by one, by `draw`.
         lanes: How many lanes there are.
         window: How many chunks may be drawn and not have been given out.
         is_ordered: Whether results come in the chunks' order, else as they are done.
@@ -43,13 +43,13 @@ class Board:
 
     Attributes:
         done: How many chunks are done.
+        on_change: Called at each change, with the lock held, in any thread: for who must not wait.
     """
 
-    def __init__(
-        self, chunks: Iterable[Any], *, lanes: int, window: int, is_ordered: bool, attempts: int
-    ) -> None:
+    def __init__(self, *, lanes: int, window: int, is_ordered: bool, attempts: int) -> None:
         self.done: int = 0
-        self._chunks = enumerate(chunks)
+        self.on_change: Callable[[], object] = lambda: None
+        self._at_work = lanes
         self._lanes = lanes
         self._window = window
         self._is_ordered = is_ordered
@@ -72,35 +72,39 @@ class Board:
                 self._changed.wait()
             return None
 
-    def draw(self) -> None:
-        """Draw chunks as there is room for them, until there are no more; called in a thread of its own."""
-        try:
-            while self._has_room() and (drawn := next(self._chunks, None)) is not None:
-                self._offer(*drawn)
-        except BaseException as error:  # the caller's own, which he is told, not this thread
-            self.fail(None, error)
+    def room(self) -> bool | None:
+        """Whether there is room for a chunk: None if not yet, False if none is wanted any more."""
+        with self._changed:
+            if self._is_stopped:
+                return False
+            return True if self._drawn - self._given < self._window else None
+
+    def wait_for_room(self) -> bool:
+        """Whether there is room for a chunk, once that is known."""
+        with self._changed:
+            while (is_wanted := self.room()) is None:
+                self._changed.wait()
+            return is_wanted
+
+    def offer(self, chunk: Any) -> None:
+        """Add a chunk, the next one, for which there is room."""
+        with self._changed:
+            self._waiting.append(Task(index=self._drawn, chunk=chunk))
+            self._drawn += 1
+            self._tell()
+
+    def exhaust(self) -> None:
+        """Note that there are no more chunks."""
         with self._changed:
             self._is_exhausted = True
-            self._changed.notify_all()
-
-    def _has_room(self) -> bool:
-        """Wait until there is room for a chunk; False if none is wanted any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_stopped or self._drawn - self._given < self._window)
-            return not self._is_stopped
-
-    def _offer(self, index: int, chunk: Any) -> None:
-        with self._changed:
-            self._drawn += 1
-            self._waiting.append(Task(index=index, chunk=chunk))
-            self._changed.notify_all()
+            self._tell()
 
     def finish(self, task: Task, result: Any) -> None:
         """Note a result."""
         with self._changed:
             self._results[task.index] = result
             self.done += 1
-            self._changed.notify_all()
+            self._tell()
 
     def fail(self, task: Task | None, error: BaseException) -> None:
         """A chunk has failed, or before the first one all have: so does the whole."""
@@ -118,7 +122,7 @@ class Board:
                 self._waiting.appendleft(task)
             if not self._lanes:
                 self._fail(error)
-            self._changed.notify_all()
+            self._tell()
 
     def result(self) -> tuple[Any, ...]:
         """Return the next result, in a tuple, once it is there; an empty one after the last.
@@ -127,28 +131,67 @@ class Board:
             ChunkFailed: A chunk has failed.
         """
         with self._changed:
-            while True:
-                index = self._given if self._is_ordered else next(iter(self._results), -1)
-                if index in self._results:
-                    self._given += 1
-                    self._changed.notify_all()
-                    return (self._results.pop(index),)
-                if self._failure is not None:
-                    raise self._failure
-                if self._is_stopped or (self._is_exhausted and self._given == self._drawn):
-                    return ()
+            while (found := self.ready()) is None:
                 self._changed.wait()
+            return found
+
+    def ready(self) -> tuple[Any, ...] | None:
+        """As `result`; None if it is not there yet."""
+        with self._changed:
+            index = self._given if self._is_ordered else next(iter(self._results), -1)
+            if index in self._results:
+                self._given += 1
+                self._tell()
+                return (self._results.pop(index),)
+            if self._failure is not None:
+                raise self._failure
+            if self._is_stopped or (self._is_exhausted and self._given == self._drawn):
+                return ()
+            return None
+
+    def leave(self) -> None:
+        """Note that a lane has nothing under way any more, and does not begin anything."""
+        with self._changed:
+            self._at_work -= 1
+            self._tell()
+
+    def is_left(self) -> bool | None:
+        """True once all lanes have left, None before."""
+        with self._changed:
+            return True if not self._at_work else None
 
     def stop(self) -> None:
         """Hand out nothing any more."""
         with self._changed:
             self._is_stopped = True
-            self._changed.notify_all()
+            self._tell()
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._is_stopped = True
+        self._tell()
+
+    def _tell(self) -> None:
         self._changed.notify_all()
+        self.on_change()
+
+
+def draw(board: Board, chunks: Iterable[Any]) -> None:
+    """Draw chunks as there is room for them, until there are no more, in a thread of their own."""
+    threading.Thread(
+        target=_draw, args=(board, iter(chunks)), name="accelpool-map-chunks", daemon=True
+    ).start()
+
+
+def _draw(board: Board, chunks: Iterator[Any]) -> None:
+    try:
+        while board.wait_for_room():
+            board.offer(next(chunks))
+    except StopIteration:
+        pass
+    except BaseException as error:  # the caller's own, which he is told, not this thread
+        board.fail(None, error)
+    board.exhaust()
 
 
 def _failed(task: Task, error: BaseException) -> ChunkFailed:

@@ -1,9 +1,13 @@
-"""`accelpool tenants`, `tenant`: who is charged, and by which rules."""
+"""`accelpool tenants`, `tenant`: who is charged, and by which rules.
+
+The broker takes all rules of a tenant at once: those that are not named are read before, and given again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,10 +17,29 @@ from accelpool.cli.access import client
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.overview import DEFAULT_TENANT
-from accelpool.errors import AccelpoolError
+from accelpool.errors import AccelpoolError, NotFound
 from accelpool.rest import RestClient
 
 Record = dict[str, Any]
+COLUMNS = (
+    "tenant",
+    "weight",
+    "active",
+    "queued",
+    "devices",
+    "memory",
+    "device-hours",
+    "idle after",
+    "priority",
+)
+NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A limit that somebody named; None is that there is none any more."""
+
+    value: float | None
 
 
 def note_unknown(rest: RestClient, names: Iterable[str]) -> None:
@@ -34,23 +57,55 @@ def tenants(url: Url = None, json: Json = False) -> None:
     output = Output(json)
     output.document({"tenants": found})
     output.table(
-        ["tenant", "weight", "active", "queued", "devices", "memory", "device-hours", "idle after"],
+        COLUMNS,
         [_tenant_row(tenant) for tenant in found],
         "None that this account may see. A pool without tenants charges everybody as `default`.",
     )
 
 
+def _whole(text: str) -> Limit:
+    return _limit(text, int)
+
+
+def _number(text: str) -> Limit:
+    return _limit(text, float)
+
+
+def _limit(text: str, kind: type[int] | type[float]) -> Limit:
+    try:
+        return Limit(value=None if text == NONE else kind(text))
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise typer.BadParameter(f"{text!r} is neither {wanted} nor {NONE}") from None
+
+
 def tenant(
     name: Annotated[str, typer.Argument(metavar="TENANT", help="Its name; ORG/TEAM is below ORG.")],
-    weight: Annotated[float, typer.Option(help="Its part of what tenants beside it want, too.")] = 1.0,
-    devices: Annotated[float | None, typer.Option(help="Devices at once.")] = None,
-    memory_bytes: Annotated[int | None, typer.Option(help="Device memory at once, in bytes.")] = None,
-    device_hours: Annotated[float | None, typer.Option(help="Devices times hours, in all.")] = None,
+    weight: Annotated[
+        float | None, typer.Option(help="Its part of what tenants beside it want, too; 1 at first.")
+    ] = None,
+    devices: Annotated[
+        Limit | None, typer.Option(parser=_number, metavar="NUMBER|none", help="Devices at once.")
+    ] = None,
+    memory_bytes: Annotated[
+        Limit | None,
+        typer.Option(parser=_whole, metavar="BYTES|none", help="Device memory at once, in bytes."),
+    ] = None,
+    device_hours: Annotated[
+        Limit | None,
+        typer.Option(parser=_number, metavar="HOURS|none", help="Devices times hours, in all."),
+    ] = None,
     idle_after: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="End leases that idle for so long.")
+        Limit | None,
+        typer.Option(parser=_number, metavar="SECONDS|none", help="End leases that idle for so long."),
     ] = None,
     max_priority: Annotated[
-        int | None, typer.Option(help="The highest priority that it, and those below it, may ask for.")
+        Limit | None,
+        typer.Option(
+            parser=_whole,
+            metavar="NUMBER|none",
+            help="The highest priority that it, and those below it, may ask for; none: as those above say.",
+        ),
     ] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="Count its device-hours, and of those below it, from zero.")
@@ -58,20 +113,41 @@ def tenant(
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Make a tenant, or give it these rules and no others."""
-    rules = {
-        "weight": weight,
+    """Show a tenant's rules, or change those that are named; one that is not there is made."""
+    limits = {
         "quota_devices": devices,
         "quota_memory_bytes": memory_bytes,
         "quota_device_hours": device_hours,
         "idle_after_s": idle_after,
         "max_priority": max_priority,
-        "reset_device_hours": reset,
     }
-    made = client(url).request("PUT", f"/tenants/{quote(name)}", json=rules).body
-    output = Output(json)
-    output.document({"tenant": made})
-    output.text(f"Tenant {made['name']} has these rules now.")
+    named: Record = {rule: limit.value for rule, limit in limits.items() if limit is not None}
+    if weight is not None:
+        named["weight"] = weight
+    rest, output = client(url), Output(json)
+    found = _found(rest, name)
+    if found is None or named or reset:
+        kept = {} if found is None else {rule: found[rule] for rule in ("weight", *limits)}
+        wanted = {**kept, **named, "reset_device_hours": reset}
+        changed = rest.request("PUT", _path(name), json=wanted).body
+        output.text(f"Tenant {changed['name']} {'is new' if found is None else 'has these rules now'}.")
+    else:
+        changed = found
+    output.document({"tenant": changed})
+    output.table(COLUMNS, [_tenant_row(changed)], "")
+
+
+def _path(name: str) -> str:
+    return f"/tenants/{quote(name)}"
+
+
+def _found(rest: RestClient, name: str) -> Record | None:
+    """Return a tenant, None if it is not there."""
+    try:
+        found: Record = rest.request("GET", _path(name)).body
+    except NotFound:
+        return None
+    return found
 
 
 def _tenant_row(tenant: Record) -> tuple[object, ...]:
@@ -87,4 +163,5 @@ def _tenant_row(tenant: Record) -> tuple[object, ...]:
         limit(tenant["quota_memory_bytes"]),
         f"{tenant['spent_device_hours']:.2f} of {limit(tenant['quota_device_hours'])}",
         "never" if tenant["idle_after_s"] is None else f"{tenant['idle_after_s']:g} s",
+        "as above" if tenant["max_priority"] is None else tenant["max_priority"],
     )

@@ -12,6 +12,7 @@ from accelpool.cli.documents import records as r
 from accelpool.cli.documents.records import Instant, Record
 
 ERROR = "error"  # no command: what any of them prints where it fails
+EVENT = "event"  # no command: a line of `events --follow`
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -291,6 +292,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "devices": Devices,
     "doctor": Doctor,
     ERROR: Failed,
+    EVENT: r.Event,
     "events": Events,
     "explain": Explain,
     "kernels": Kernels,

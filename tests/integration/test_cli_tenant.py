@@ -1,0 +1,50 @@
+"""`accelpool tenant` changes what is named, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from ..conftest import Pool
+from .cli_rig import Cli
+
+
+def rules(cli: Cli, pool: Pool, *arguments: str) -> tuple[object, ...]:
+    told = cli.json("tenant", *arguments, pool=pool)["tenant"]
+    limits = ("devices", "memory_bytes", "device_hours")
+    return (
+        told["weight"],
+        *(told[f"quota_{each}"] for each in limits),
+        told["idle_after_s"],
+        told["max_priority"],
+    )
+
+
+def test_a_rule_that_is_not_named_stays(cli: Cli, null_pool: Pool) -> None:
+    others = ("--memory-bytes", "1024", "--device-hours", "10", "--idle-after", "60", "--max-priority", "3")
+    assert rules(cli, null_pool, "kept/a", "--weight", "2", *others) == (2.0, None, 1024, 10.0, 60.0, 3)
+    assert rules(cli, null_pool, "kept/a", "--devices", "8") == (2.0, 8.0, 1024, 10.0, 60.0, 3)
+    assert rules(cli, null_pool, "kept/a", "--reset") == (2.0, 8.0, 1024, 10.0, 60.0, 3)
+
+
+def test_a_limit_is_taken_away_by_name(cli: Cli, null_pool: Pool) -> None:
+    rules(cli, null_pool, "freed", "--devices", "8", "--memory-bytes", "1024", "--max-priority", "3")
+    found = rules(cli, null_pool, "freed", "--memory-bytes", "none", "--max-priority", "none")
+    assert found == (1.0, 8.0, None, None, None, None)
+
+
+def test_without_an_option_its_rules_are_shown(cli: Cli, null_pool: Pool) -> None:
+    rules(cli, null_pool, "seen", "--devices", "8", "--weight", "2")
+    assert rules(cli, null_pool, "seen") == (2.0, 8.0, None, None, None, None)
+    shown = cli.call("tenant", "seen", pool=null_pool).stdout.splitlines()
+    assert shown[0].split()[:2] == ["TENANT", "WEIGHT"]
+    assert shown[1].split()[:2] == ["seen", "2.0"]
+
+
+def test_a_tenant_that_is_not_there_is_made(cli: Cli, null_pool: Pool) -> None:
+    assert cli.call("tenant", "made", pool=null_pool).stdout.startswith("Tenant made is new.\n")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--devices", "many"), ("--memory-bytes", "1.5")])
+def test_what_is_no_limit_is_refused(cli: Cli, null_pool: Pool, option: str, value: str) -> None:
+    done = cli.call("tenant", "odd", option, value, pool=null_pool)
+    assert (done.exit_code, f"'{value}' is neither a" in done.stderr) == (2, True)
