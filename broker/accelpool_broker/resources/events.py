@@ -126,7 +126,7 @@ def _resume(after: int | None) -> int | None:
     last = request.headers.get(LAST_ID)
     if last is None:
         return after
-    if not (last.isascii() and last.isdigit() and len(last) < 19):
+    if not (last.isascii() and last.isdigit() and len(last) < len(str(MAX_NUMBER))):
         raise Invalid(f"{LAST_ID} {last[:40]!r} is no number of an event")
     return int(last)
 

@@ -27,18 +27,18 @@ ATTRIBUTE = re.compile(r"__attribute__\s*\(\)")
 
 
 def has_variables(connection: SessionConnection, journal: Journal) -> bool:
-    """Return whether a built program of a session has any: a round trip for each program and device."""
-    sources = {}
-    for step in journal.steps():
-        message = step.message
-        if isinstance(message, m.CreateProgramWithSource):
-            sources[message.program] = message.source
-        elif isinstance(message, m.BuildProgram):
-            if declares_variables(sources.get(message.program, "")):
-                return True
-            if any(_told_bytes(connection, message.program, place) for place in message.devices):
-                return True
-    return False
+    """Return whether a program of a session has any: a round trip for each one built or linked and device.
+
+    All sources count, also of those that are compiled, or included: what is linked of them has none.
+    """
+    messages = [step.message for step in journal.steps()]
+    sources = [message.source for message in messages if isinstance(message, m.CreateProgramWithSource)]
+    return any(map(declares_variables, sources)) or any(
+        _told_bytes(connection, message.program, place)
+        for message in messages
+        if isinstance(message, (m.BuildProgram, m.LinkProgram))
+        for place in message.devices
+    )
 
 
 def declares_variables(source: str) -> bool:

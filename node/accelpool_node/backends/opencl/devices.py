@@ -27,14 +27,14 @@ KNOWN_BITS = {0x1070: 0x3}  # CL_DEVICE_DEVICE_ENQUEUE_CAPABILITIES
 # What PyOpenCL has no names for, or asks for in fewer bytes than it has.
 ASKED_WITHOUT_PYOPENCL: dict[int, type[Any]] = {
     0x1049: ctypes.c_size_t,  # CL_DEVICE_PRINTF_BUFFER_SIZE
-    0x106A: ctypes.c_ubyte * 16,  # CL_DEVICE_UUID_KHR, told in hexadecimal digits
-    0x410F: ctypes.c_uint32 * 4,  # CL_DEVICE_PCI_BUS_INFO_KHR: domain, bus, device, function
     0x104A: ctypes.c_uint32,  # CL_DEVICE_IMAGE_PITCH_ALIGNMENT
     0x104B: ctypes.c_uint32,  # CL_DEVICE_IMAGE_BASE_ADDRESS_ALIGNMENT
+    0x106A: ctypes.c_ubyte * 16,  # CL_DEVICE_UUID_KHR, told in hexadecimal digits
     0x1073: ctypes.c_uint64,  # CL_DEVICE_INTEGER_DOT_PRODUCT_CAPABILITIES_KHR
     0x1074: ctypes.c_uint32 * 6,  # CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_8BIT_KHR
     0x1075: ctypes.c_uint32 * 6,  # CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4X8BIT_PACKED_KHR
     0x1076: ctypes.c_uint64,  # CL_DEVICE_KERNEL_CLOCK_CAPABILITIES_KHR
+    0x410F: ctypes.c_uint32 * 4,  # CL_DEVICE_PCI_BUS_INFO_KHR: domain, bus, device, function
     0x4231: ctypes.c_uint64,  # CL_DEVICE_SINGLE_FP_ATOMIC_CAPABILITIES_EXT
     0x4232: ctypes.c_uint64,  # CL_DEVICE_DOUBLE_FP_ATOMIC_CAPABILITIES_EXT
     0x4233: ctypes.c_uint64,  # CL_DEVICE_HALF_FP_ATOMIC_CAPABILITIES_EXT
