@@ -175,6 +175,29 @@ def test_whoever_is_turned_away_makes_room_at_once(monkeypatch: pytest.MonkeyPat
     asyncio.run(scenario())
 
 
+def test_a_crowd_that_comes_at_once_makes_room_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "BACKLOG", 2 * MAX_CONNECTIONS)  # all of it waits to be accepted
+
+    async def scenario() -> None:
+        served = asyncio.Event()
+
+        async def serve(*_: object) -> None:
+            served.set()
+
+        stream = listen(("127.0.0.1", 0))
+        with crowd(stream.getsockname(), MAX_CONNECTIONS + 1, b"\x10"):
+            honest = socket.create_connection(stream.getsockname(), 10)
+            honest.sendall(frame(Hello([1], [], "token")))
+            listening = asyncio.create_task(Listener(stream, serve, AT_ONCE_S).run())
+            with honest:
+                await asyncio.wait_for(served.wait(), AT_ONCE_S)
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    asyncio.run(scenario())
+
+
 def test_sessions_that_are_there_go_on_in_a_crowd(broker: FakeBroker, node: Node) -> None:
     with (
         node.session(broker.token("slow", "0")) as (stream, welcome),

@@ -88,6 +88,7 @@ class Listener:
                     await asyncio.sleep(ACCEPT_PAUSE_S)
                     continue
                 self._take(client)
+                await asyncio.sleep(0)  # accepting does not wait while others do: this one would get no turn
         finally:
             self._stream.close()
             for task in tuple(self._tasks):

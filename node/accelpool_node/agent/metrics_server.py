@@ -99,6 +99,7 @@ class MetricsServer:
                 task = loop.create_task(self._serve(client))
                 self._tasks[task] = None
                 task.add_done_callback(self._forget)
+                await asyncio.sleep(0)  # accepting does not wait while others do: this one would get no turn
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         """Forget a connection that is over, and tell what it met if that was our mistake."""
