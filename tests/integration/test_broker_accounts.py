@@ -40,9 +40,10 @@ def test_the_table_of_permissions_names_every_endpoint_and_no_other(broker: Brok
         "health.get_readyz",
         "health.get_health",
         "openapi.spec",
-        "openapi.docs",
         "web.get_page",
         "web.get_file",
+        "web.get_description",
+        "web.get_description_file",
     }
     counted = {endpoint for endpoint, need in NEEDS.items() if need is Need.COUNTED}
     assert counted == {"login.get_login", "login.exchange_token"}
