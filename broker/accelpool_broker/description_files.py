@@ -1,8 +1,9 @@
-"""The files of /docs, which shows the description of the API by Swagger UI, and what browsers are told about them.
+"""The files of /docs, which shows the API's description by Swagger UI, and what browsers are told of them.
 
-Swagger UI comes with the package flask-swagger-ui: nothing is loaded from elsewhere. Still it is a program of
-others at the web page's origin, where a token may be kept. In a sandbox without an origin of its own it can read
-neither that nor anything else of the broker, but for these files and the description, which are for everybody.
+Swagger UI comes with the package flask-swagger-ui: nothing is loaded from elsewhere. Still it is a program
+of others at the web page's origin, where a token may be kept. In a sandbox without an origin of its own it
+can read neither that nor anything else of the broker, but for these files and the description, which are
+for everybody.
 """
 
 from __future__ import annotations

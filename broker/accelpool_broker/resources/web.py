@@ -1,4 +1,4 @@
-"""The web page, and the one that shows the API's description. No part of the API, whose description does not tell of them."""
+"""The web page, and the one that shows the API's description; which is of the API, and tells of neither."""
 
 from __future__ import annotations
 
