@@ -1,5 +1,5 @@
 // Shows the API's description by Swagger UI, to be read: the page's sandbox lets it call nothing.
-SwaggerUIBundle({
+/** @type {any} */ (globalThis).SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#description",
   supportedSubmitMethods: [],

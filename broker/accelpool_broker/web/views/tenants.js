@@ -1,4 +1,10 @@
-/** Tenants: what they may have, have, and had. */
+/**
+ * Tenants: what they may have, have, and had.
+ *
+ * @import { Tenant } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Column } from "../table.js"
+ */
 
 import { heading, link, trouble } from "../parts.js";
 import { bytes, number } from "../format.js";
@@ -7,7 +13,7 @@ import { DataTable } from "../table.js";
 export const title = "Tenants";
 export const needs = "tenants:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, { pool }) {
   const table = new DataTable({
     caption: "Tenants",
@@ -27,8 +33,10 @@ export function open(place, { pool }) {
   });
 }
 
+/** @returns {Column<Tenant>[]} */
 function columns() {
-  const limit = (name, show = number) => ({
+  /** @returns {Omit<Column<Tenant>, "title">} */
+  const limit = (/** @type {"quota_devices" | "quota_memory_bytes" | "quota_device_hours"} */ name, show = number) => ({
     value: (tenant) => tenant[name],
     show: (tenant) => (tenant[name] === null ? "no limit" : show(tenant[name], 1)),
     isNumber: true,
