@@ -112,6 +112,17 @@ export class Api {
     return this.call("GET", path, { query, ...options });
   }
 
+  /**
+   * Read one thing, with its ETag: what it has to be like still for it to be changed.
+   *
+   * @param {string} path
+   * @returns {Promise<{body: any, etag: string}>}
+   */
+  async getTagged(path) {
+    const answer = await this.#patiently("GET", path, {});
+    return { body: await answer.json(), etag: answer.headers.get("ETag") ?? "" };
+  }
+
   /** Read a list, page by page, to its end. @param {string} path @param {Options["query"]} [query] @param {Options} [options] */
   async all(path, query = {}, options = {}) {
     const items = [];

@@ -9,6 +9,7 @@ import { h, put } from "../dom.js";
 import { barChart } from "../chart.js";
 import { bytes, duration, number } from "../format.js";
 import { facts, heading, trouble } from "../parts.js";
+import { editRules } from "../tenant_rules.js";
 import { usagePoints, usageTimes } from "../usage.js";
 
 export const title = "Tenant";
@@ -21,17 +22,19 @@ const PERIODS = {
 };
 
 /** @param {HTMLElement} place @param {Context} context @param {string[]} path */
-export function open(place, { pool, api }, [name]) {
+export function open(place, context, [name]) {
+  const { pool, api } = context;
   const error = trouble();
   const rules = h("div");
   const usage = h("div");
+  const edit = h("button", { type: "button", on: { click: () => editRules(context, name) } }, "Edit rules");
   const period = h(
     "select",
     { id: "period", on: { change: () => readUsage() } },
     Object.keys(PERIODS).map((each) => h("option", { value: each }, each)),
   );
   place.append(
-    heading(`Tenant ${name}`),
+    heading(`Tenant ${name}`, "", pool.can("tenants") && edit),
     error.element,
     rules,
     h("h2", {}, "Use"),
