@@ -16,7 +16,7 @@ from accelpool_kernels.description import OPENCL, Role
 blueprint = APIBlueprint("kernels", __name__, tag="Kernels")
 
 
-def _dimensions(what: str) -> List:
+def _dimensions(what: str) -> List[Any]:
     dimension = Raw(metadata={"oneOf": [{"type": "integer"}, {"type": "string"}]})
     return List(dimension, metadata=about(what))
 

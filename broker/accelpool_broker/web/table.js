@@ -203,9 +203,7 @@ function redraw(cell, shown) {
   put(cell, shown);
   if (focused === null) return;
   const targets = /** @type {HTMLElement[]} */ ([...cell.querySelectorAll("a, button")]);
-  const again = targets.find(
-    (each) => each.textContent === focused.textContent,
-  );
+  const again = targets.find((each) => each.textContent === focused.textContent);
   (again ?? targets[0])?.focus({ preventScroll: true });
 }
 

@@ -115,12 +115,7 @@ export async function editRules({ api, pool, say, report }, name) {
     body: [
       h("p", {}, "Its limits bind it with all tenants below it. What is empty is no limit."),
       h("div", { class: "fields" }, fields(inputs)),
-      h(
-        "label",
-        { class: "check" },
-        reset,
-        "Count its device-hours, and those of all below it, from zero",
-      ),
+      h("label", { class: "check" }, reset, "Count its device-hours, and those of all below it, from zero"),
     ],
     send,
   });
@@ -131,20 +126,25 @@ export async function editRules({ api, pool, say, report }, name) {
 
 /** Have a tenant made. @param {Context} context */
 export async function makeTenant({ api, pool, say }) {
-  const name = h("input", { type: "text", name: "name", required: true, maxlength: "255", autocomplete: "off" });
+  const name = h("input", {
+    type: "text",
+    name: "name",
+    required: true,
+    maxlength: "255",
+    autocomplete: "off",
+  });
   const inputs = controls(null);
   const done = await ask({
     title: "Make a tenant",
     action: "Make",
-    body: [
-      field("Name", name, "ORG/TEAM is below ORG."),
-      h("div", { class: "fields" }, fields(inputs)),
-    ],
+    body: [field("Name", name, "ORG/TEAM is below ORG."), h("div", { class: "fields" }, fields(inputs))],
     send: () =>
-      write(api, name.value.trim(), readRules(textsOf(inputs)), { tenant: null, etag: "" }).catch((problem) => {
-        if (problem.status !== 412) throw problem;
-        throw new Error(`There is a tenant ${name.value.trim()} already: edit that one.`);
-      }),
+      write(api, name.value.trim(), readRules(textsOf(inputs)), { tenant: null, etag: "" }).catch(
+        (problem) => {
+          if (problem.status !== 412) throw problem;
+          throw new Error(`There is a tenant ${name.value.trim()} already: edit that one.`);
+        },
+      ),
   });
   if (!done) return;
   pool.tenants.set(done);

@@ -14,7 +14,14 @@ const NONE = {
 const texts = (rules) => Object.fromEntries(RULES.map((rule) => [rule.name, textOf(rule, rules)]));
 
 test("rules are the same after the form has had them", () => {
-  const all = { ...NONE, weight: 0.3, quota_devices: 2.5, quota_memory_bytes: 1234567891, idle_after_s: 100, max_priority: -3 };
+  const all = {
+    ...NONE,
+    weight: 0.3,
+    quota_devices: 2.5,
+    quota_memory_bytes: 1234567891,
+    idle_after_s: 100,
+    max_priority: -3,
+  };
   for (const rules of [NONE, all]) assert.deepEqual(readRules(texts(rules)), rules);
   assert.deepEqual(texts(null), texts(NONE)); // a new tenant's
 });

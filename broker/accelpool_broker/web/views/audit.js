@@ -73,7 +73,13 @@ export function open(place, { api }) {
     try {
       const page = await api.get("/audit", query);
       if (isAnew) items = [];
-      items = [...items, ...page.items.map((/** @type {AuditEntry} */ entry, /** @type {number} */ place) => ({ ...entry, place: items.length + place }))];
+      items = [
+        ...items,
+        ...page.items.map((/** @type {AuditEntry} */ entry, /** @type {number} */ place) => ({
+          ...entry,
+          place: items.length + place,
+        })),
+      ];
       cursor = page.next_cursor;
       more.hidden = cursor === null;
       error.show(null);
@@ -89,7 +95,8 @@ export function open(place, { api }) {
 /** @param {HTMLFormElement} form */
 function conditions(form) {
   const given = Object.fromEntries(new FormData(form));
-  for (const name of ["since", "until"]) if (given[name]) given[name] = new Date(String(given[name])).toISOString();
+  for (const name of ["since", "until"])
+    if (given[name]) given[name] = new Date(String(given[name])).toISOString();
   return given;
 }
 

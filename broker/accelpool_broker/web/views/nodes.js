@@ -126,7 +126,11 @@ function tags(texts) {
 
 /** @param {Context} context @param {PoolNode} node */
 function actions(context, node) {
-  const button = (/** @type {string} */ word, /** @type {() => void} */ act, label = `${word} ${node.name}`) => rowButton(word, label, act);
+  const button = (
+    /** @type {string} */ word,
+    /** @type {() => void} */ act,
+    label = `${word} ${node.name}`,
+  ) => rowButton(word, label, act);
   const uncordon = () => change(context, node, { cordoned: false });
   const cordon = () => change(context, node, { cordoned: true });
   const isTaken = !node.cordoned && !node.drain_at;

@@ -62,7 +62,8 @@ export function sharesByDevice(pool) {
 
 /** @param {(device: Device) => HeldShare[]} of @returns {Column<Device>[]} */
 function columns(of) {
-  const reading = (/** @type {keyof Schemas["Readings"]} */ name) => (/** @type {Device} */ device) => device.readings?.[name] ?? null;
+  const reading = (/** @type {keyof Schemas["Readings"]} */ name) => (/** @type {Device} */ device) =>
+    device.readings?.[name] ?? null;
   return [
     {
       title: "Device",
@@ -183,7 +184,8 @@ class Tiles {
   update(devices, pool) {
     const once = [...new Map(devices.map((device) => [device.hardware || device.id, device])).values()];
     const count = (/** @type {string} */ name) => once.filter((device) => device.state === name).length;
-    const total = (/** @type {(device: Device) => number} */ pick) => once.reduce((sum, device) => sum + pick(device), 0);
+    const total = (/** @type {(device: Device) => number} */ pick) =>
+      once.reduce((sum, device) => sum + pick(device), 0);
     const away = count("faulty") + count("lost");
     const working = once.filter((device) => device.state === "free" || device.state === "leased");
     const lent = working.reduce(

@@ -69,7 +69,8 @@ export function open(place, context, [name]) {
 
 /** @param {Tenant} tenant */
 function properties(tenant) {
-  const limit = (/** @type {number | null} */ value, show = number) => (value === null ? "no limit" : show(value, 1));
+  const limit = (/** @type {number | null} */ value, show = number) =>
+    value === null ? "no limit" : show(value, 1);
   return facts([
     ["Weight", number(tenant.weight, 3)],
     ["Highest priority", tenant.max_priority ?? "that of the tenant above, or 0"],
@@ -84,8 +85,11 @@ function properties(tenant) {
 
 /** @param {Hour[]} items @param {number[]} times @param {number} stepS */
 function charts(items, times, stepS) {
-  const chart = (/** @type {string} */ caption, /** @type {string} */ unit, /** @type {(hour: Hour) => number} */ pick) =>
-    barChart({ caption, unit, points: usagePoints(items, times, stepS, pick) });
+  const chart = (
+    /** @type {string} */ caption,
+    /** @type {string} */ unit,
+    /** @type {(hour: Hour) => number} */ pick,
+  ) => barChart({ caption, unit, points: usagePoints(items, times, stepS, pick) });
   return [
     chart("Device-hours", "device-hours", (hour) => hour.device_s / 3600),
     chart("Device memory", "GiB-hours", (hour) => hour.byte_s / 3600 / 2 ** 30),

@@ -48,7 +48,10 @@ export function open(place, context) {
 /** @param {Context} context @returns {Column<Tenant>[]} */
 function columns(context) {
   /** @returns {Omit<Column<Tenant>, "title">} */
-  const limit = (/** @type {"quota_devices" | "quota_memory_bytes" | "quota_device_hours"} */ name, show = number) => ({
+  const limit = (
+    /** @type {"quota_devices" | "quota_memory_bytes" | "quota_device_hours"} */ name,
+    show = number,
+  ) => ({
     value: (tenant) => tenant[name],
     show: (tenant) => (tenant[name] === null ? "no limit" : show(tenant[name], 1)),
     isNumber: true,
