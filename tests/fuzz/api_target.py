@@ -23,7 +23,7 @@ from .api_rig import broker
 DOCUMENT = Path(__file__).parents[2] / "openapi.yaml"
 MOST_SAID = 2000  # characters about one failure
 # What a schema cannot say: a request of the right form may still be refused for what it says.
-OF_MEANING = ["410", "422"]
+OF_MEANING = ["410", "412", "422"]
 OF_FORM = ["400", "401", "403", "404", "405", "409", "410", "413", "415", "422"]
 OUT_OF_MEMORY = "507"
 KEPT = "^/(leases|tokens)/"  # what is deleted there has ended, and can be read for some days
