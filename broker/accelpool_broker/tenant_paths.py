@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 
 def is_within(column: InstrumentedAttribute[Any], tenants: Collection[str]) -> ColumnElement[bool]:
     """Return whether a column names one of some tenants, or one below them."""
-    below = (column.startswith(f"{tenant}/", autoescape=True) for tenant in tenants)
+    beginnings = [f"{tenant}/" for tenant in tenants]  # compared whole: to SQLite's LIKE a is A
+    below = (func.substr(column, 1, len(beginning)) == beginning for beginning in beginnings)
     return or_(column.in_(list(tenants)), *below)
