@@ -79,8 +79,10 @@ class EventQueries:
         tenants = self._tenants_of_events(within) if of_leases else []
         if len(tenants) > MOST_APART:
             return [_may_be_seen(of_leases, of_nodes, within)]
-        of_tenants = [PoolEvent.tenant == tenant for tenant in tenants]
-        return [*of_tenants, PoolEvent.lease.is_(None) if of_nodes else false()]
+        parts: list[ColumnElement[bool]] = [PoolEvent.tenant == tenant for tenant in tenants]
+        if of_nodes:
+            parts.append(PoolEvent.lease.is_(None))
+        return parts or [false()]
 
     def _tenants_of_events(self, within: Collection[str]) -> Sequence[str]:
         """Return the tenants that have events, by a look into the index for each that there is."""
