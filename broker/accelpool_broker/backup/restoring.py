@@ -9,14 +9,14 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert
 
 from accelpool_broker import state_dir
-from accelpool_broker.backup.archive import Archive
+from accelpool_broker.backup.archive import Archive, Header
 from accelpool_broker.database_errors import translated
 from accelpool_broker.models import SigningKey
 from accelpool_broker.services.access import FROM_FILE
 from accelpool_broker.services.signing import PURPOSE
 from accelpool_broker.store.fence import fence, revoke_tokens
 from accelpool_broker.store.rows import alone, empty, is_empty, write_rows
-from accelpool_wire.errors import Conflict
+from accelpool_wire.errors import Conflict, Invalid
 from accelpool_wire.private_file import replace_file
 
 
@@ -50,8 +50,10 @@ def restore(
     Raises:
         Conflict: The database is not empty, brokers have it open, or the directory has another key or token.
         Invalid: The backup cannot be used.
+        StateDirError: Its signing key is none.
         Unavailable: The database does not answer.
     """
+    _check(archive.header)
     with translated(), alone(engine) as connection:
         if not is_empty(connection):
             if not is_forced:
@@ -65,6 +67,19 @@ def restore(
         fence(connection, now=now, is_key_kept=is_key_kept)
         revoked = revoke_tokens(connection, now=now, but_named=FROM_FILE) if revokes else 0
     return Restored(rows=count, revoked=revoked)
+
+
+def _check(header: Header) -> None:
+    """Check what would keep a broker from starting.
+
+    Raises:
+        Invalid: The admin's token is missing beside others.
+        StateDirError: The key is none.
+    """
+    if header.signing_key is not None:
+        state_dir.read_pem(header.signing_key.encode(), "the backup's signing key")
+    if header.tokens and "user" not in header.tokens:
+        raise Invalid("the backup has tokens of a file, and not the first admin's")
 
 
 def _keep_key(connection: Connection, directory: Path, pem: str | None, is_forced: bool) -> bool:
