@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from apiflask import APIFlask, HTTPError
 from werkzeug.datastructures import MultiDict
 
+MOST_TOLD, MOST_NAME = 8, 64
 Parameters = Mapping[str, tuple[str, ...]]
 
 
@@ -32,8 +33,11 @@ def check(given: MultiDict[str, str], known: tuple[str, ...]) -> None:
         HTTPError: 422, with each that is wrong by its name.
     """
     found = {name: _problem(name, len(values), known) for name, values in given.lists()}
-    if wrong := {name: [problem] for name, problem in found.items() if problem}:
-        raise HTTPError(422, "The query is not valid", {"query": wrong})
+    wrong = [(name[:MOST_NAME], [problem]) for name, problem in found.items() if problem]
+    if len(wrong) > MOST_TOLD:
+        wrong[MOST_TOLD:] = [("and", [f"{len(wrong) - MOST_TOLD} more are wrong."])]
+    if wrong:
+        raise HTTPError(422, "The query is not valid", {"query": dict(wrong)})
 
 
 def _problem(name: str, times: int, known: tuple[str, ...]) -> str:

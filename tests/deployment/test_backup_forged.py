@@ -1,4 +1,4 @@
-"""Backups that are whole, by their checksum, and not of a broker: refused in words, and nothing is changed."""
+"""Backups that are whole by their checksum, and not a broker's: refused in words, nothing is changed."""
 
 from __future__ import annotations
 

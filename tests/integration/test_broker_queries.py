@@ -59,6 +59,14 @@ def test_all_that_is_unknown_is_told_at_once(broker: BrokerInProcess) -> None:
     assert list(answer.json["errors"]["query"]) == ["acount", "sinc"]
 
 
+def test_a_query_with_thousands_of_parameters_has_a_short_answer(broker: BrokerInProcess) -> None:
+    many = "&".join(f"{'x' * 50}{number}=1" for number in range(1000))
+    answer = broker.call("GET", f"/leases?{many}&{'y' * 5000}=1")
+    assert answer.status_code == 422
+    assert len(answer.get_data()) < 5000
+    assert "query.and: 993 more are wrong" in answer.json["detail"]
+
+
 def test_a_stranger_is_not_told_what_there_is(broker: BrokerInProcess) -> None:
     assert broker.call("GET", "/leases?stat=active", role="nobody").status_code == 401
     assert broker.call("GET", "/nowhere?stat=active").status_code == 404
