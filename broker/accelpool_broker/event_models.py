@@ -49,6 +49,7 @@ class PoolEvent(Base):
     __table_args__ = (
         Index("events_by_lease", "lease", "number"),
         Index("events_by_node", "node", "number"),
+        Index("events_by_tenant", "tenant", "number"),
         {"sqlite_autoincrement": True},  # else numbers would be given again when all rows have gone
     )
 

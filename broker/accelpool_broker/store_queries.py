@@ -149,8 +149,8 @@ class Transaction(AccountQueries, TrustQueries, EventQueries, MetricsQueries, We
         self._database.execute(select(func.pg_notify(channel, message)))
 
     def form(self) -> str:
-        """Return which form the database's tables have, as Alembic names it."""
-        return str(self._database.scalars(FORM).one())
+        """Return which form the database's tables have, as Alembic names it; "" if they have none."""
+        return str(self._database.scalars(FORM).one_or_none() or "")
 
     def signing_key(self) -> SigningKey | None:
         """Return the key that signs lease tokens, if it is kept here."""
