@@ -17,7 +17,7 @@ class DemandOptions(TypedDict, total=False):
     api: str
     count: int
     memory: int | float | str | None
-    compute: float | None
+    compute: int | float | str | None
     exclusive: bool
     where: str
     placement: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from typing import Any
@@ -66,7 +65,7 @@ class AccelpoolMagics(Magics):
             %accelpool park                                         park it now; the next use takes it again
             %accelpool release                                      give it back for good
 
-            --count N  --memory 2GiB  --compute 0.5  --where EXPRESSION  --device ID
+            --count N  --memory 2GiB  --compute 50%  --where EXPRESSION  --device ID
             --tenant NAME  --priority N  --preemptible  --wait SECONDS   as `accelpool.acquire` has them
             --idle MINUTES   park after so long without a cell; `off` for never       (10)
             --keep SIZE      park only with at most so much in buffers and images     (4GiB)
@@ -141,11 +140,10 @@ def _parser() -> MagicArgumentParser:
     parser = MagicArgumentParser(prog="%accelpool", add_help=False)  # type: ignore[no-untyped-call]  # IPython's
     parser.add_argument("action", nargs="?", choices=(*KINDS, *ACTIONS))
     parser.add_argument("--count", type=int)
-    parser.add_argument("--compute", type=_fraction)
     parser.add_argument("--priority", type=int)
     parser.add_argument("--wait", type=float)
     parser.add_argument("--preemptible", action="store_true", default=None)
-    for name in ("--memory", "--where", "--device", "--tenant", "--idle", "--keep"):
+    for name in ("--memory", "--compute", "--where", "--device", "--tenant", "--idle", "--keep"):
         parser.add_argument(name)
     return parser
 
@@ -155,14 +153,6 @@ def _words(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise UsageError(f"%accelpool: {error}") from error
-
-
-def _fraction(text: str) -> float:
-    """Return 0.5 for "0.5" and for "50%"."""
-    try:
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"it is a part, such as 0.25 or 25%, not {text!r}") from None
 
 
 def _idle_seconds(text: str) -> float | None:
