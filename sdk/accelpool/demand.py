@@ -36,8 +36,8 @@ class Demand:
         api: What programs on it are written for: "opencl" or "cuda"; "" for anything but CUDA.
         count: How many devices.
         memory: Memory on each: bytes, a string such as "2GiB" or "25%", or a float, which is a fraction.
-        compute: The part of each device's time that is guaranteed where others want it too: a fraction above 0
-            and up to 1, or a string such as "25%".
+        compute: The part of each device's time that is guaranteed where others want it too: a fraction above
+            0 and up to 1, or a string such as "25%".
         exclusive: Whole devices, which have at least that memory.
         where: An expression in CEL that holds for each device, such as 'device.memory_bytes > 8 * GiB'.
         placement: Several devices lie "near" each other if that is possible now, on the "same_node", "spread"
