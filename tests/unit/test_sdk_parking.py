@@ -96,8 +96,8 @@ def test_what_is_set_again_and_again_is_kept_once(again):
 def test_what_something_was_made_of_is_kept_while_that_lives():
     journal = Journal()
     noted = [
-        m.CreateProgramWithSource(2, 1, "..."), m.CompileProgram(2, [0], "-DN=1"), m.LinkProgram(3, 1, [2], [0]),
-        m.CompileProgram(2, [0], "-DN=2"),
+        m.CreateProgramWithSource(2, 1, "..."), m.CompileProgram(2, [0], "-DN=1"),
+        m.LinkProgram(3, 1, [2], [0]), m.CompileProgram(2, [0], "-DN=2"),
     ]  # fmt: skip
     for message in noted:
         journal.note(message)
