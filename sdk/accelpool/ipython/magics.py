@@ -18,6 +18,7 @@ from accelpool.ipython.build_report import BuildFailed, report
 from accelpool.ipython.idle_parker import IdleParker
 from accelpool.ipython.lease_status import LeaseStatus
 from accelpool.ipython.notebook_lease import NotebookLease
+from accelpool.ipython.notebook_names import NotebookNames
 from accelpool.program import Program
 from accelpool_wire.codes import ErrorCode
 
@@ -38,6 +39,9 @@ class AccelpoolMagics(Magics):
     def __init__(self, shell: InteractiveShell, lease: NotebookLease, parker: IdleParker) -> None:
         super().__init__(shell)
         self._shell = shell
+        self._kernels = NotebookNames(
+            shell.user_ns, "call the kernel otherwise, or `del {name}` before this cell"
+        )
         self.lease = lease
         self.parker = parker
 
@@ -48,10 +52,11 @@ class AccelpoolMagics(Magics):
         self.parker.begin()
 
     def end(self) -> None:
-        """Follow them no more, and give the lease back."""
+        """Follow them no more, and give the lease and the kernels' names back."""
         self._shell.events.unregister("pre_run_cell", self.parker.cell_begins)
         self._shell.events.unregister("post_run_cell", self.parker.cell_ends)
         self.parker.end()
+        self._kernels.take_back()
         self.lease.release()
 
     @line_magic
@@ -102,19 +107,19 @@ class AccelpoolMagics(Magics):
             %%opencl [-o OPTIONS]...
 
         `-o "-cl-fast-relaxed-math -DN=4"` are the compiler's options. Where there is no `ctx` a lease on any
-        device is taken.
+        device is taken. Kernels of earlier cells are replaced by those of the same names, nothing else of the
+        notebook is.
         """
         options, rest = self.parse_options(line, "o:", list_all=True)
         if rest.strip():
             raise UsageError(f"%%opencl takes -o OPTIONS, not {rest.strip()!r}")
         try:
             program = _built(Program(self.lease.context(), cell), " ".join(options.get("o", [])))
+            self._kernels.give({kernel.function_name: kernel for kernel in program.all_kernels()})
         except BuildFailed:
             raise
         except AccelpoolError as error:
             raise UsageError(str(error)) from error
-        for kernel in program.all_kernels():
-            self._shell.user_ns[kernel.function_name] = kernel
 
 
 def _built(program: Program, options: str) -> Program:
