@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, SupportsIndex, cast
@@ -77,10 +77,12 @@ class Demand:
         compute_of(self.compute)
         if self.placement not in PLACEMENTS:
             raise invalid("placement", f"one of {', '.join(map(repr, PLACEMENTS))}", self.placement)
+        check_text("where", self.where, "an expression, a string such as 'device.memory_bytes > 8 * GiB'")
+        check_text("image", self.image, "the SHA-256 of a binary, a string")
+        check_flag("exclusive", self.exclusive)
+        _check_list("tolerates", self.tolerates, "a list of strings")
+        _check_list("devices", self.devices, "a list of devices' ids, strings as `Device.pool_id` has them")
         _check_device(self.device)
-        for name in ("tolerates", "devices"):
-            if isinstance(getattr(self, name), str):
-                raise invalid(name, "a list of strings", getattr(self, name))
 
     def body(self) -> dict[str, Any]:
         """Return its JSON: what differs from what the broker assumes."""
@@ -170,9 +172,34 @@ def _check_kind(kind: object) -> None:
 
 def _check_device(device: object) -> None:
     if device is not None and not (isinstance(device, str) and device):
-        pool_id = getattr(device, "pool_id", "")
-        hint = f"; that one's is {pool_id!r}" if pool_id else ""
-        raise invalid("device", "a device's id, a string as `Device.pool_id` has it", device, hint)
+        raise invalid("device", "a device's id, a string as `Device.pool_id` has it", device, _hint(device))
+
+
+def _check_list(name: str, values: object, expected: str) -> None:
+    """Raise `Invalid` if something is no list of strings."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise invalid(name, expected, values, _hint(values))
+    for value in values:
+        if not isinstance(value, str):
+            raise invalid(name, expected, values, _hint(value))
+
+
+def _hint(device: object) -> str:
+    """Return the id of a device that was given in its place."""
+    pool_id = getattr(device, "pool_id", "")
+    return f"; that one's is {pool_id!r}" if pool_id else ""
+
+
+def check_text(name: str, value: object, expected: str) -> None:
+    """Raise `Invalid` if an argument is no string."""
+    if not isinstance(value, str):
+        raise invalid(name, expected, value)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise `Invalid` if an argument is neither true nor false; a string never is."""
+    if isinstance(value, str):
+        raise invalid(name, "True or False", value)
 
 
 def whole(value: object) -> int | None:

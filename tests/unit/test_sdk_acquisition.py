@@ -162,7 +162,7 @@ def test_compute_is_a_fraction_or_its_percentage(compute):
         ("memory", 1.5, "memory is bytes"),
         ("device", "", "device is a device's id"),
         ("tolerates", "maintenance", "tolerates is a list of strings, not 'maintenance'"),
-        ("devices", "dev_1", "devices is a list of strings, not 'dev_1'"),
+        ("devices", "dev_1", "devices is a list of devices' ids, .*, not 'dev_1'"),
         ("compute", 0, "compute is a fraction of a device's time, above 0 and up to 1, .*, not 0"),
         ("compute", 1.5, "compute is"),
         ("compute", "half", "compute is .*, or a string such as '25%', not 'half'"),
