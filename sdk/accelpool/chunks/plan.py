@@ -88,8 +88,10 @@ def plan(kernel: str, chunks: object, **options: Unpack[MapOptions]) -> Plan:
 
 
 def _contexts(over: object) -> list[Context]:
-    if isinstance(over, Sequence) and all(isinstance(each, Context) for each in over):
-        return list(over)
+    given = list(over) if isinstance(over, Iterable) else [over]
+    contexts = [each for each in given if isinstance(each, Context)]
+    if len(contexts) == len(given):
+        return contexts
     raise TypeError(f"map: over is a Context, or a list of some, not {over!r}; `accelpool.acquire` has one")
 
 
