@@ -73,7 +73,9 @@ def extend(
 def resize(
     lease: LeaseId,
     memory: Annotated[str | None, typer.Option(help="Memory on each of its devices: 2GiB.")] = None,
-    compute: Annotated[str | None, typer.Option(help="The part of each device's time: 0.25, 25%.")] = None,
+    compute: Annotated[
+        str | None, typer.Option(metavar="PART", help="The part of each device's time: 0.25, 25%.")
+    ] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:

@@ -57,7 +57,9 @@ def lease_request(
     memory: Annotated[
         str | None, typer.Option(help="Memory on each: 2GiB, 25%; without it, and compute, whole devices.")
     ] = None,
-    compute: Annotated[str | None, typer.Option(help="The part of each device's time: 0.25, 25%.")] = None,
+    compute: Annotated[
+        str | None, typer.Option(metavar="PART", help="The part of each device's time: 0.25, 25%.")
+    ] = None,
     exclusive: Annotated[bool, typer.Option("--exclusive", help="Whole devices in any case.")] = False,
     where: Annotated[str, typer.Option(metavar="EXPR", help="CEL that holds for each device.")] = "",
     placement: Annotated[str, typer.Option(help="near, same_node, spread, pack.")] = "near",
