@@ -88,7 +88,7 @@ def test_a_part_that_is_not_there_is_refused(cli: Cli, null_pool, ask: Ask) -> N
 @pytest.mark.parametrize(
     ("options", "words"),
     [((), "--memory or --compute is missing"), (("--memory", "25%"), "an amount such as 2GiB"),
-     (("--memory", "much"), "such as '2GiB'")],
+     (("--memory", "much"), "such as '2GiB'"), (("--compute", "half"), "such as '25%', not 'half'")],
 )  # fmt: skip
 def test_a_wrong_size_is_wrong_usage(cli: Cli, null_pool, options: tuple[str, ...], words: str) -> None:
     done = cli.call("lease", "resize", "lse_any", *options, pool=null_pool)

@@ -15,6 +15,7 @@ from accelpool.credentials import Credentials
 from accelpool.errors import ConnectError, RemoteProtocolError, Unauthorized
 from accelpool.rest import Answer, RestClient
 from accelpool.settings import Settings
+from accelpool_wire.installation import install_command
 
 
 class FakeBroker(RestClient):
@@ -54,7 +55,7 @@ def test_python_is_recent_enough(version: tuple[int, ...], system: str, status: 
 
 def test_a_missing_extra_comes_with_the_command_that_installs_it() -> None:
     finding = checks.check_extra("broker", is_there=lambda package: package != "granian")
-    assert (finding.status, finding.mend) == (Status.WARNING, "pip install 'accelpool[broker]'")
+    assert (finding.status, finding.mend) == (Status.WARNING, install_command("broker"))
     assert finding.detail == "not installed: granian"
 
 
@@ -80,7 +81,7 @@ def test_a_faulty_device_beside_one_that_works_is_a_warning() -> None:
 def test_where_pocl_cannot_compile_intels_runtime_is_the_remedy() -> None:
     findings = checks.check_devices([device("unknown\ntarget CPU", "bundled")], has_intel=False)
     assert statuses(findings) == [Status.FAILED, Status.FAILED]
-    assert {finding.mend for finding in findings} == {"pip install 'accelpool[intel]'"}
+    assert {finding.mend for finding in findings} == {install_command("intel")}
     assert findings[0].detail.startswith("unknown target CPU; ")
 
 
