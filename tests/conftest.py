@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from hypothesis import settings
 
 from accelpool.cli.certificate_authority import CertificateAuthority
 
@@ -28,6 +29,7 @@ from .sockets import lasting_port
 START_S = 110.0  # less than a test may take
 STOP_S = 30.0
 SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
+settings.register_profile("explore", settings.get_profile("ci"), derandomize=False)
 
 
 def pytest_configure() -> None:
