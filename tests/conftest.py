@@ -259,7 +259,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def wait_until(is_so: Callable[[], object], timeout_s: float = 15.0) -> None:
+def wait_until(is_so: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Return once something is so; fail if it is not within the time."""
     deadline = time.monotonic() + timeout_s
     looked_at = time.monotonic()
