@@ -13,7 +13,7 @@ from accelpool_wire.client import Connection
 
 from ..integration.wire_client import Client
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass
