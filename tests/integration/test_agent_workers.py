@@ -124,9 +124,7 @@ def test_a_worker_may_be_silent_for_as_long_as_a_command_may_run(bench):
         await be_silent(sessions, session, 600)
 
     bench.worker(f"{SILENT}time.sleep(60)")
-    outcome = run(
-        bench, lambda: run_session(bench, too_long, hang_limit_s=LIMIT_S, command_limit_s=600.0)
-    )
+    outcome = run(bench, lambda: run_session(bench, too_long, hang_limit_s=LIMIT_S, command_limit_s=600.0))
     assert outcome.cause == "hung"
     assert outcome.detail.endswith("its worker gave no sign of life for 600 s")
 

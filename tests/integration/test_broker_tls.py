@@ -137,9 +137,9 @@ def refused(url: str, ca: str) -> str:
 def hand_on(server: socket.socket, port: int) -> None:
     """Let one client come to a port of 127.0.0.1 by another address."""
     stream, _ = server.accept()
-    with stream, socket.create_connection(("127.0.0.1", port), 5) as broker:
-        stream.settimeout(5)
-        broker.settimeout(5)
+    with stream, socket.create_connection(("127.0.0.1", port), 60) as broker:
+        stream.settimeout(60)
+        broker.settimeout(60)
         broker.sendall(stream.recv(65536))
         with contextlib.suppress(OSError):
             while part := broker.recv(65536):
