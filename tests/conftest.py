@@ -211,7 +211,7 @@ def join_token(url: str, token: str, node: str, ca: str = "") -> str:
         json={"node": node},
         headers={"Authorization": f"Bearer {token}"},
         verify=ca or True,
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 201, answer.text
     return answer.json()["token"]
@@ -220,14 +220,14 @@ def join_token(url: str, token: str, node: str, ca: str = "") -> str:
 def enrol(url: str, token: str, node: str, secret: str, ca: str = "") -> None:
     """Make a secret the token of a node, with an operator's token, if it is not so yet."""
     own = {"Authorization": f"Bearer {secret}"}
-    if requests.get(f"{url}/whoami", headers=own, verify=ca or True, timeout=10).status_code == 200:
+    if requests.get(f"{url}/whoami", headers=own, verify=ca or True, timeout=60).status_code == 200:
         return
     answer = requests.post(
         f"{url}/nodes/{node}/enrol",
         json={"sha256": hashlib.sha256(secret.encode()).hexdigest()},
         headers={"Authorization": f"Bearer {join_token(url, token, node, ca)}"},
         verify=ca or True,
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
 

@@ -34,7 +34,7 @@ def started(folder: Path, state: Path) -> Iterator[Broker]:
 
 def stop(running: Broker) -> None:
     running.process.terminate()
-    running.process.communicate(timeout=30)
+    running.process.communicate(timeout=60)
 
 
 def certificate_at(port: int, ca: Path) -> bytes:

@@ -370,7 +370,7 @@ def start(broker, tmp_path, *options):
     command = [sys.executable, "-m", "accelpool_node", "--broker", broker.url, "--name", "n1"]
     command += ["--state-dir", str(tmp_path / "state"), "--backend", "null:1", *options]
     environment = {**os.environ, "ACCELPOOL_NODE_TOKEN": "node-token"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize(

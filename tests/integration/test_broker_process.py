@@ -46,7 +46,7 @@ class Broker:
 
     def call(self, method: str, path: str, body: Any = None, role: str = "user", **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"}
-        answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=30, **options)
+        answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=60, **options)
         assert answer.status_code < 300, answer.text
         return answer.json()
 
@@ -196,7 +196,7 @@ def test_a_second_broker_with_the_same_state_directory_is_refused(start: Start, 
 def follow(broker: Broker) -> tuple[requests.Response, Iterator[bytes]]:
     """Follow the broker's events; the first line has come, and those that follow are returned."""
     headers = {"Authorization": f"Bearer {broker.tokens['user']}", "Accept": "text/event-stream"}
-    answer = requests.get(broker.url + "/events", headers=headers, stream=True, timeout=30)
+    answer = requests.get(broker.url + "/events", headers=headers, stream=True, timeout=60)
     assert answer.status_code == 200, answer.text
     lines = answer.iter_lines()
     assert next(lines) == b": nothing new"
@@ -205,7 +205,7 @@ def follow(broker: Broker) -> tuple[requests.Response, Iterator[bytes]]:
 
 def followers(broker: Broker) -> float:
     headers = {"Authorization": f"Bearer {broker.tokens['user']}"}
-    metrics = requests.get(broker.url + "/metrics", headers=headers, timeout=30).text
+    metrics = requests.get(broker.url + "/metrics", headers=headers, timeout=60).text
     return float(next(line for line in metrics.splitlines() if "followers" in line).rpartition(" ")[2])
 
 

@@ -238,7 +238,7 @@ def test_a_broker_that_is_told_to_end_while_it_reads_a_certificate_ends(broker: 
     with contextlib.suppress(BrokenPipeError), file.open("w") as content:  # it reads
         broker.process.send_signal(signal.SIGTERM)
         content.write("not a certificate")  # unless the signal has interrupted it
-    assert broker.process.wait(timeout=30) == 0
+    assert broker.process.wait(timeout=60) == 0
 
 
 def test_a_new_authority_is_trusted_beside_the_old_one(broker: Broker, folder: Path) -> None:
@@ -272,7 +272,7 @@ def test_a_broker_that_would_show_its_tokens_does_not_start(
     tmp_path: Path, given: list[str], words: str
 ) -> None:
     args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path), *given]
-    ended = subprocess.run(args, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(args, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, words in ended.stderr) == (2, True), ended.stderr
 
 
@@ -282,7 +282,7 @@ def test_a_key_that_needs_a_password_is_not_asked_for(folder: Path, tmp_path: Pa
     way = serialization.BestAvailableEncryption(b"secret")
     file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, way))
     args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path / "state")]
-    ended = subprocess.run([*args, *options(folder)], capture_output=True, text=True, timeout=30)
+    ended = subprocess.run([*args, *options(folder)], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, "are no certificate and its key" in ended.stderr) == (2, True), ended.stderr
 
 

@@ -36,14 +36,14 @@ def rest(pool: Pool) -> Iterator[RestClient]:
 
 def of_broker(pool: Pool) -> Exposition:
     answer = requests.get(
-        f"{pool.url}/metrics", headers={"Authorization": f"Bearer {pool.token}"}, timeout=10
+        f"{pool.url}/metrics", headers={"Authorization": f"Bearer {pool.token}"}, timeout=60
     )
     assert answer.status_code == 200, answer.text
     return Exposition(answer.text)
 
 
 def of_agent(pool: Pool) -> Exposition:
-    answer = requests.get(f"http://127.0.0.1:{pool.agent.ready['metrics_port']}/metrics", timeout=10)
+    answer = requests.get(f"http://127.0.0.1:{pool.agent.ready['metrics_port']}/metrics", timeout=60)
     assert answer.status_code == 200, answer.text
     return Exposition(answer.text)
 
