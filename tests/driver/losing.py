@@ -11,7 +11,7 @@ from typing import Any
 
 from .lease_file import all_leased, leased
 
-END_S = 60
+END_S = 200
 
 
 def lose_the_node(programs: Any, name: str, pool: Any, folder: Path) -> None:

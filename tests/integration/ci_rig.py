@@ -27,7 +27,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 ACTION = DEPLOY / "github" / "accelpool" / "action.yml"
 TEMPLATE = DEPLOY / "gitlab" / "accelpool.yml"
 BASH = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]  # `shell: bash` of a step
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 CANCELS = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, LIMIT_S))  # as GitHub does
 EXPRESSION = re.compile(r"\$\{\{ (\S+) \}\}")
 
