@@ -203,6 +203,12 @@ class Pool:
         agent = self.agents[number].process.pid
         return [pid for pid in children(agent) if "accelpool_node.worker" in command(pid)]
 
+    def kill_workers(self) -> None:
+        """Kill all workers of the first node's agent."""
+        for pid in self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
 
 def join_token(url: str, token: str, node: str, ca: str = "") -> str:
     """Return a join token for a node, made with an operator's token."""
@@ -252,10 +258,20 @@ def command(pid: int) -> str:
 
 
 def children(pid: int) -> list[int]:
-    """Return the pids of a process's children."""
+    """Return the pids of a process's children; none once it is gone."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in task.read_text().split()]
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def open_files(pid: int) -> list[str]:
+    """Return what a process has open, without what it closes meanwhile."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(descriptor))
     return found
 
 

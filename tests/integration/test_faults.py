@@ -68,8 +68,7 @@ def broker(pool):
 def test_a_killed_worker_ends_its_session_with_a_reason_and_the_device_is_granted_again(pool, broker):
     ctx = broker.acquire("cpu", wait=60)
     queue = long_launch(ctx)
-    for pid in pool.workers():
-        os.kill(pid, signal.SIGKILL)
+    pool.kill_workers()
     with pytest.raises(errors.SessionLost, match="killed by signal 9"):
         queue.finish()
     ctx.release()
@@ -91,8 +90,7 @@ def test_a_lease_outlives_its_worker_and_opens_a_new_session(pool, wait_until):
     (endpoint,) = lease["endpoints"]
     address, token = (endpoint["host"], endpoint["port"]), endpoint["token"]
     with Connection.open(address, token) as connection:
-        for pid in pool.workers():
-            os.kill(pid, signal.SIGKILL)
+        pool.kill_workers()
         with pytest.raises(errors.SessionLost):
             connection.call(m.Sync(), 60)
     wait_until(lambda: opens(address, token))  # the warm workers were killed, too

@@ -142,7 +142,11 @@ def broker():
 
 
 def group_of(pid: int) -> str:
-    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    """Return the name of a process's group, "child-" once the process is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return "child-"
     return next(line.rpartition("/")[2] for line in lines if line.startswith("0::"))
 
 
