@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-TTL_S = 600
+TTL_S = 86400  # nobody renews it, and a module may take long on a busy machine
 
 
 @contextlib.contextmanager

@@ -57,7 +57,9 @@ def test_a_sandbox_that_is_not_whole_is_shown_with_where_the_reason_is(cli: Cli,
 
 def test_a_lease_over_two_nodes_is_one_line_with_the_node_of_each_device(cli: Cli, two_node_pool) -> None:
     rest = RestClient(two_node_pool.url, two_node_pool.token)
-    lease = rest.request("POST", "/leases", json={"count": 3}, params={"wait_s": 20}, wait_s=20).body
+    lease = rest.request(
+        "POST", "/leases", json={"count": 3, "ttl_s": 3600}, params={"wait_s": 20}, wait_s=20
+    ).body
     (line,) = [
         line
         for line in cli.call("leases", pool=two_node_pool).stdout.splitlines()

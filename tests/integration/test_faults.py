@@ -86,7 +86,9 @@ def opens(address, token):
 
 def test_a_lease_outlives_its_worker_and_opens_a_new_session(pool, wait_until):
     rest = RestClient(pool.url, pool.token)
-    lease = rest.request("POST", "/leases", json={"kind": "cpu"}, params={"wait_s": 25}, wait_s=25).body
+    lease = rest.request(
+        "POST", "/leases", json={"kind": "cpu", "ttl_s": 3600}, params={"wait_s": 25}, wait_s=25
+    ).body
     (endpoint,) = lease["endpoints"]
     address, token = (endpoint["host"], endpoint["port"]), endpoint["token"]
     with Connection.open(address, token) as connection:

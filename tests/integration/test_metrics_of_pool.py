@@ -49,7 +49,9 @@ def of_agent(pool: Pool) -> Exposition:
 
 
 def lease_of(rest: RestClient, **wanted: Any) -> dict[str, Any]:
-    return rest.request("POST", "/leases", json=wanted, params={"wait_s": 20}, wait_s=20).body
+    return rest.request(
+        "POST", "/leases", json={"ttl_s": 3600, **wanted}, params={"wait_s": 20}, wait_s=20
+    ).body
 
 
 def connect(lease: dict[str, Any]) -> Connection:

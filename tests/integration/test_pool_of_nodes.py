@@ -34,7 +34,9 @@ def client_of(pool: Any) -> Iterator[RestClient]:
 
 
 def acquire(rest: RestClient, **wanted: Any) -> dict[str, Any]:
-    lease = rest.request("POST", "/leases", json=wanted, params={"wait_s": 20}, wait_s=20).body
+    lease = rest.request(
+        "POST", "/leases", json={"ttl_s": 3600, **wanted}, params={"wait_s": 20}, wait_s=20
+    ).body
     assert lease["state"] == "active", lease
     return lease
 
