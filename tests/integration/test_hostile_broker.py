@@ -21,7 +21,7 @@ from ..sockets import end_writing
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json"}
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Client:
