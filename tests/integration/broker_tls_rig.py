@@ -41,7 +41,7 @@ def certificate_at(port: int, ca: Path) -> bytes:
     """Return the certificate that is shown there, if the authority vouches for it."""
     context = ssl.create_default_context(cafile=ca)
     with (
-        socket.create_connection(("127.0.0.1", port), 5) as stream,
+        socket.create_connection(("127.0.0.1", port), 60) as stream,
         context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
     ):
         found = secured.getpeercert(binary_form=True)

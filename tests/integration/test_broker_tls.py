@@ -178,7 +178,7 @@ def test_nothing_but_http_1_1_is_spoken_over_tls(standing: Broker, standing_fold
     context = ssl.create_default_context(cafile=standing_folder / "ca.pem")
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
-        socket.create_connection(("127.0.0.1", standing.port), 5) as stream,
+        socket.create_connection(("127.0.0.1", standing.port), 60) as stream,
         context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
     ):
         assert secured.selected_alpn_protocol() == "http/1.1"
@@ -189,9 +189,9 @@ def test_nothing_but_http_1_1_is_spoken_over_tls(standing: Broker, standing_fold
 def test_an_older_tls_and_the_clear_are_refused(standing: Broker, standing_folder: Path) -> None:
     context = ssl.create_default_context(cafile=standing_folder / "ca.pem")
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("127.0.0.1", standing.port), 5) as stream, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", standing.port), 60) as stream, pytest.raises(ssl.SSLError):
         context.wrap_socket(stream, server_hostname="127.0.0.1")
-    with socket.create_connection(("127.0.0.1", standing.port), 5) as stream:
+    with socket.create_connection(("127.0.0.1", standing.port), 60) as stream:
         stream.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
         assert not stream.recv(100).startswith(b"HTTP")
 
