@@ -14,6 +14,7 @@ from accelpool.broker import Broker
 from accelpool.cli import extras
 from accelpool.rest import RestClient
 
+from ..sockets import lasting_port
 from .cli_rig import Cli
 
 
@@ -254,8 +255,8 @@ def test_without_a_pool_the_doctor_says_that_devices_work_and_how_to_get_one(cli
 
 
 def test_the_doctor_advises_another_port_where_another_program_has_the_usual_one(cli: Cli) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as foreign:
-        port = foreign.server_address[1]
+    port = lasting_port()
+    with ThreadingHTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler) as foreign:
         threading.Thread(target=foreign.serve_forever).start()
         try:
             done = cli.call("doctor", "--backend", "null:1", "--port", str(port))
