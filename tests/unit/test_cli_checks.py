@@ -17,6 +17,8 @@ from accelpool.rest import Answer, RestClient
 from accelpool.settings import Settings
 from accelpool_wire.installation import install_command
 
+from ..sockets import lasting_port
+
 
 class FakeBroker(RestClient):
     """Answers every request with one answer or error."""
@@ -100,8 +102,9 @@ def test_no_device_at_all_is_broken() -> None:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+    port = lasting_port()  # the next one is free
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
 
 
 def test_a_port_taken_by_a_broker_is_fine(taken_port: int) -> None:
@@ -116,9 +119,7 @@ def test_a_port_taken_by_another_program_has_an_alternative(taken_port: int) -> 
 
 
 def test_a_free_port_is_fine() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert checks.check_port(port, health=lambda url: None).status is Status.OK
+    assert checks.check_port(lasting_port(), health=lambda url: None).status is Status.OK
 
 
 def write(path: Path, content: str, mode: int = 0o600) -> Path:
