@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from accelpool_broker import event_queries
+from accelpool_broker.queries import events as event_queries
 from accelpool_broker.store import Store
 from accelpool_broker.store.sqlite import SqliteStore
 

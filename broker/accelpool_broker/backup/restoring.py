@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, insert
 
 from accelpool_broker import state_dir
 from accelpool_broker.backup.archive import Archive, Header
-from accelpool_broker.database_errors import translated
 from accelpool_broker.models import SigningKey
+from accelpool_broker.queries.errors import translated
 from accelpool_broker.services.access import FROM_FILE
 from accelpool_broker.services.signing import PURPOSE
 from accelpool_broker.store.fence import fence, revoke_tokens

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from accelpool_broker.clock import Clock
 from accelpool_broker.models import Account, JoinToken, Role, Scope, Token
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services.caller import effective
 from accelpool_broker.services.new_tokens import hash_of
 from accelpool_broker.services.rates import Rates
 from accelpool_broker.store import Store
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
 
 FOUND_BY = 16  # digits of the hash

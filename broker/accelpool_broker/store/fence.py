@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
 
-from accelpool_broker.event_models import PoolEvent
 from accelpool_broker.models import (
     Account,
     AccountKind,
@@ -30,9 +29,12 @@ from accelpool_broker.models import (
     Lease,
     LeaseState,
     Node,
+    PoolEvent,
     Token,
+    Webhook,
+    WebhookClaim,
+    WebhookState,
 )
-from accelpool_broker.webhook_models import Webhook, WebhookClaim, WebhookState
 
 JUMP = 1 << 32
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, false, func, insert, or_, select, text, union_all
 
-from accelpool_broker.database_session import Database
-from accelpool_broker.event_models import PoolEvent
+from accelpool_broker.models import PoolEvent, TenantUsage
+from accelpool_broker.queries.session import Database
 from accelpool_broker.tenant_paths import is_within
-from accelpool_broker.usage_models import TenantUsage
 
 FEW = 10_000
 MOST_APART = 100  # tenants whose events are looked for one by one; who sees more soon meets one of his
