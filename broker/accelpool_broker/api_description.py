@@ -4,6 +4,7 @@ status         declared for
 401 403        every call that needs a token, ours or an issuer's
 404            paths with a name or an id in them
 400 413 415    calls with a body
+412            calls with a condition, such as If-Match
 422            every call but probes: a query or body that is not valid; compute, where OpenCL refuses
 409 410        changes of a lease or node, compute under a lease; events that are no longer kept
 429            every call but the broker's own documents: how many one may send, and other limits
@@ -60,6 +61,7 @@ FAILURES = {
     "404": ("NotFound", "There is no such thing"),
     "409": ("Conflict", "The present state does not allow this, such as a lease that is still queued"),
     "410": ("Gone", "The lease has ended, its session is lost, or the events are no longer kept"),
+    "412": ("Changed", "It is not, or no longer, as If-Match or If-None-Match says: read it again"),
     "413": ("TooLarge", "The body is over the limit"),
     "415": ("UnsupportedMediaType", "The body has a media type that this call does not take"),
     "422": ("Invalid", "The request can never succeed as it is, or OpenCL refused the call"),
@@ -128,6 +130,8 @@ def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
         yield "404"
     if is_compute or has_body:
         yield "409"
+    if any(one["name"] == "If-Match" for one in operation.get("parameters", ())):
+        yield "412"
     if is_compute or path == EVENTS or (path.startswith(COMPUTE.rstrip("/")) and method == "patch"):
         yield "410"
     if is_compute and has_body:

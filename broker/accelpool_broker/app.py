@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, LengthRequired, UnsupportedMediaType
 
 from accelpool_broker import (
     api_description,
-    description_page,
+    description_files,
     json_body,
     problems,
     query_string,
@@ -112,13 +112,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> APIFlask:
 
 def build_app(opened: Services) -> APIFlask:
     """Return the application on services that are open."""
-    app = _App("accelpool_broker", title="accelpool", version=__version__, docs_path="/docs")
+    app = _App("accelpool_broker", title="accelpool", version=__version__, docs_path=None)
     app.config.update(
         DESCRIPTION=api_description.DESCRIPTION,
         LICENSE={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         SERVERS=[{"url": "/"}],
         AUTO_SERVERS=False,
-        SWAGGER_UI_CONFIG={"supportedSubmitMethods": []},  # its sandbox lets it call nothing
         SECURITY_SCHEMES={"bearer": {"type": "http", "scheme": "bearer"}},
         VALIDATION_ERROR_SCHEMA=Problem,
         HTTP_ERROR_SCHEMA=Problem,
@@ -132,7 +131,7 @@ def build_app(opened: Services) -> APIFlask:
     slots = BodySlots(json=opened.settings.max_bodies, raw=opened.settings.max_uploads)
     app.before_request(partial(_guard, slots))
     request_spans.register(app)
-    description_page.register(app)
+    description_files.register(app)
     app.after_request(_note_refusal)
     app.teardown_request(_end_upload)
     problems.register(app)

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER, INDEX = Path(__file__).parent / "web", "index.html"
+ICON = FOLDER / "icon.svg"
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -58,13 +59,14 @@ class WebFile:
 def web_files() -> dict[str, WebFile]:
     """Return all files of the page by their paths, such as `views/queue.js`; nothing else is served."""
     return {
-        path.relative_to(FOLDER).as_posix(): _read(path)
+        path.relative_to(FOLDER).as_posix(): read_file(path)
         for path in sorted(FOLDER.rglob("*"))
         if path.suffix in TYPES
     }
 
 
-def _read(path: Path) -> WebFile:
+def read_file(path: Path) -> WebFile:
+    """Return a file as it is served."""
     content = path.read_bytes()
     etag = hashlib.sha256(content).hexdigest()[:32]
     return WebFile(content=content, media_type=TYPES[path.suffix], etag=etag)

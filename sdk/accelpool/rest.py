@@ -54,10 +54,17 @@ STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A broker's answer: its JSON, and the seconds to leave it alone before asking again, if it said so."""
+    """A broker's answer.
+
+    Attributes:
+        body: Its JSON.
+        retry_after_s: How long to leave it alone before asking again, in seconds, if it said so.
+        etag: What changes with what was read, as `If-Match` takes it; "" if it said none.
+    """
 
     body: Any
     retry_after_s: float | None
+    etag: str = ""
 
 
 class RestClient:
@@ -297,7 +304,8 @@ class RestClient:
                 f"{what} was answered {response.status_code} and no JSON: is that a broker's URL?"
             ) from error
         if response.status_code < 300:
-            return Answer(body=body, retry_after_s=retry_after_s)
+            etag = response.headers.get("ETag", "")
+            return Answer(body=body, retry_after_s=retry_after_s, etag=etag)
         if not isinstance(body, dict):
             raise RemoteProtocolError(f"{what} was answered {response.status_code} and no problem")
         raise _problem(body, response, what, retry_after_s)

@@ -15,6 +15,7 @@ AccelpoolError
 │   ├─ Invalid                   the request is malformed or out of range
 │   ├─ NotFound, LeaseNotFound   no such thing, or not yours to see
 │   ├─ Conflict                  the thing's state does not allow this now
+│   ├─ PreconditionFailed        the thing is not as the request says that it must be
 │   ├─ Unsatisfiable             no device of the pool could ever satisfy the request
 │   ├─ QuotaExceeded             over a limit of the tenant or of the service
 │   ├─ TooManyRequests           the token sends more per second than it may; try again later
@@ -167,6 +168,14 @@ class Conflict(ProblemError):
     status = 409
 
 
+class PreconditionFailed(ProblemError):
+    """The thing is not, or no longer, as the request's If-Match or If-None-Match says that it must be."""
+
+    type = "precondition-failed"
+    title = "It has changed meanwhile"
+    status = 412
+
+
 class Unsatisfiable(ProblemError):
     """No device of the pool could ever satisfy the request; `members` says why, per device."""
 
@@ -266,9 +275,9 @@ class Unavailable(ProblemError):
 PROBLEMS: dict[str, type[ProblemError]] = {
     problem.type: problem
     for problem in (
-        Unauthorized, Forbidden, Invalid, NotFound, LeaseNotFound, Conflict, Unsatisfiable, QuotaExceeded,
-        TooManyRequests, LeaseExpired, LeaseRevoked, LeaseLost, LeaseTimeout, StaleEpoch, EventsGone,
-        SessionLost, ComputeFailed, Unavailable,
+        Unauthorized, Forbidden, Invalid, NotFound, LeaseNotFound, Conflict, PreconditionFailed,
+        Unsatisfiable, QuotaExceeded, TooManyRequests, LeaseExpired, LeaseRevoked, LeaseLost,
+        LeaseTimeout, StaleEpoch, EventsGone, SessionLost, ComputeFailed, Unavailable,
     )
 }  # fmt: skip
 

@@ -62,12 +62,26 @@ def test_the_api_description_does_not_tell_of_the_page(broker: BrokerInProcess) 
 
 
 def test_the_page_of_the_api_description_has_no_origin_and_so_no_token(broker: BrokerInProcess) -> None:
-    assert '"supportedSubmitMethods": []' in broker.client.get("/docs").get_data(as_text=True)
     policy = broker.client.get("/docs").headers["Content-Security-Policy"]
     assert policy.startswith("sandbox allow-scripts")
     assert "allow-same-origin" not in policy
+    assert "supportedSubmitMethods: []" in broker.client.get("/docs/start.js").get_data(as_text=True)
     assert broker.client.get("/openapi.json").headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Origin" not in broker.client.get("/health").headers
+
+
+def test_the_page_of_the_api_description_loads_the_brokers_own_files_and_nothing_else(
+    broker: BrokerInProcess,
+) -> None:
+    page = broker.client.get("/docs")
+    rules = dict(rule.strip().split(" ", 1) for rule in page.headers["Content-Security-Policy"].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.get_data(as_text=True))
+    assert "docs/swagger-ui-bundle.js" in loaded
+    for path in loaded:
+        assert broker.client.get(f"/{path}").status_code == 200, path
+    assert broker.client.get("/docs/index.template.html").status_code in (401, 404)
 
 
 def test_the_html_has_no_script_style_or_handler_in_it() -> None:

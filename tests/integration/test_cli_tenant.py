@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from accelpool.cli.tenants import change_rules
+from accelpool.errors import PreconditionFailed
+from accelpool.rest import Answer, RestClient
+
 from ..conftest import Pool
 from .cli_rig import Cli
 
@@ -48,3 +52,17 @@ def test_a_tenant_that_is_not_there_is_made(cli: Cli, null_pool: Pool) -> None:
 def test_what_is_no_limit_is_refused(cli: Cli, null_pool: Pool, option: str, value: str) -> None:
     done = cli.call("tenant", "odd", option, value, pool=null_pool)
     assert (done.exit_code, f"'{value}' is neither a" in done.stderr) == (2, True)
+
+
+def test_what_somebody_else_has_changed_meanwhile_stays(cli: Cli, null_pool: Pool) -> None:
+    rest = RestClient(null_pool.url, null_pool.token)
+    missing = Answer(body=None, retry_after_s=None)
+    rules(cli, null_pool, "shared", "--weight", "2")  # made since it was looked for
+    assert change_rules(rest, "shared", missing, {"quota_devices": 8.0})["weight"] == 2.0
+    read = rest.request("GET", "/tenants/shared")
+    rules(cli, null_pool, "shared", "--weight", "3")
+    assert change_rules(rest, "shared", read, {"max_priority": 1})["weight"] == 3.0
+    assert rules(cli, null_pool, "shared") == (3.0, 8.0, None, None, None, 1)
+    with pytest.raises(PreconditionFailed, match="tenant shared is not as"):
+        change_rules(rest, "shared", read, {"weight": 9}, tries=1)
+    rest.close()

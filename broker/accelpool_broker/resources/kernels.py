@@ -5,14 +5,39 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import APIBlueprint, Schema
-from apiflask.fields import Dict, List, Nested, Raw, String
+from apiflask.fields import Integer, List, Nested, Raw, String
 from apiflask.validators import OneOf
 
+from accelpool_broker.resources.fields import about
 from accelpool_broker.services import library
 from accelpool_kernels import catalogue
-from accelpool_kernels.description import OPENCL
+from accelpool_kernels.description import OPENCL, Role
 
 blueprint = APIBlueprint("kernels", __name__, tag="Kernels")
+
+
+def _dimensions(what: str) -> List[Any]:
+    dimension = Raw(metadata={"oneOf": [{"type": "integer"}, {"type": "string"}]})
+    return List(dimension, metadata=about(what))
+
+
+class ArgumentOut(Schema):
+    """An argument of a kernel of the library."""
+
+    name = String()
+    type = String(metadata=about("of the scalar, or of an element of the array"))
+    role = String(validate=OneOf([role.value for role in Role]))
+    shape = _dimensions("of an array, in C order: elements, or which scalar says how many")
+    summary = String()
+
+
+class RuleOut(Schema):
+    """How the NDRange of a kernel follows from its arguments."""
+
+    global_size = String(metadata=about("in words"))
+    covers = _dimensions("the elements to cover, or which scalar says how many")
+    per_item = List(Integer(), metadata=about("neighbouring elements that one work-item computes"))
+    local_size = List(Integer())
 
 
 class KernelEntry(Schema):
@@ -23,8 +48,8 @@ class KernelEntry(Schema):
     apis = List(
         String(), metadata={"description": "what its code is written for, in the words of a demand's `api`"}
     )
-    arguments = List(Dict(keys=String(), values=Raw()))
-    ndrange = Dict(keys=String(), values=Raw())
+    arguments = List(Nested(ArgumentOut))
+    ndrange = Nested(RuleOut)
     source = String(metadata={"description": "where the formula comes from"})
     tolerance = String()
 

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from apiflask import APIBlueprint
+from werkzeug.http import quote_etag
 
-from accelpool_broker.resources import bodies, schemas, tenant_schemas
+from accelpool_broker.resources import bodies, conditions, schemas, tenant_schemas
 from accelpool_broker.resources.context import caller, instant, page, read_cursor, seconds, services
 from accelpool_broker.resources.lease_schemas import TENANT_NAME
 from accelpool_broker.services.tenants import TenantRules
@@ -21,14 +22,21 @@ blueprint = APIBlueprint("tenants", __name__, tag="Tenants")
 
 @blueprint.put("/tenants/<path:name>")
 @blueprint.input(tenant_schemas.TenantIn)
+@blueprint.input(conditions.Conditions, location="headers")
 @blueprint.output(tenant_schemas.TenantOut)
 @blueprint.doc(summary="Make a tenant, or change its rules")
-def put_tenant(name: str, json_data: dict[str, Any]) -> dict[str, Any]:
+def put_tenant(name: str, json_data: dict[str, Any], headers_data: dict[str, Any]) -> dict[str, Any]:
     """Idempotent: the tenant has these rules afterwards, and no others."""
     if re.match(TENANT_NAME, name) is None:
         raise Invalid(f"{name!r} is no tenant's name: 1 to 4 parts of A-Z a-z 0-9 . _ - with / between them")
     is_reset = json_data.pop("reset_device_hours")
-    seen = services().tenants.put(name, TenantRules(**json_data), caller(), is_reset=is_reset)
+    seen = services().tenants.put(
+        name,
+        TenantRules(**json_data),
+        caller(),
+        condition=conditions.condition(headers_data),
+        is_reset=is_reset,
+    )
     return bodies.tenant_body(seen)
 
 
@@ -50,11 +58,12 @@ def get_usage(query_data: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.get("/tenants/<path:name>")
-@blueprint.output(tenant_schemas.TenantOut)
+@blueprint.output(tenant_schemas.TenantOut, headers=conditions.Tagged)
 @blueprint.doc(summary="Show a tenant")
-def get_tenant(name: str) -> dict[str, Any]:
-    """Show a tenant's rules, and what it has used."""
-    return bodies.tenant_body(services().tenants.get(name, caller()))
+def get_tenant(name: str) -> Any:
+    """Show a tenant's rules, and what it has used; the ETag is that of the rules."""
+    seen = services().tenants.get(name, caller())
+    return bodies.tenant_body(seen), 200, {"ETag": quote_etag(seen.tag)}
 
 
 @blueprint.get("/tenants")
@@ -70,9 +79,10 @@ def list_tenants(query_data: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.delete("/tenants/<path:name>")
+@blueprint.input(conditions.Conditions, location="headers")
 @blueprint.output({}, status_code=204)
 @blueprint.doc(summary="Forget a tenant's rules and use")
-def delete_tenant(name: str) -> str:
+def delete_tenant(name: str, headers_data: dict[str, Any]) -> str:
     """Only without leases; a tenant without rules may still ask for devices."""
-    services().tenants.remove(name, caller())
+    services().tenants.remove(name, caller(), condition=conditions.condition(headers_data))
     return ""

@@ -38,7 +38,7 @@ class Access:
         self._store = store
         self._key = key
         self._clock = clock
-        self.credentials = Credentials(store)
+        self.credentials = Credentials(store, clock)
 
     @property
     def public_key(self) -> bytes:

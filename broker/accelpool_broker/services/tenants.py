@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 
 from accelpool_broker.models import Lease, LeaseState, Tenant
 from accelpool_broker.scheduler import TenantView
@@ -15,7 +17,10 @@ from accelpool_broker.services.changes import Change
 from accelpool_broker.services.charges import HourOfUse
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.store_queries import Transaction
-from accelpool_wire.errors import Conflict, Forbidden, NotFound
+from accelpool_wire.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+
+Condition = Callable[[str | None], bool]
+"""Whether a request is to be carried out where the tag is this one; None where there is no tenant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,16 @@ class TenantRules:
     quota_device_hours: float | None = None
     idle_after_s: float | None = None
 
+    @classmethod
+    def of(cls, tenant: Tenant) -> TenantRules:
+        """Return a tenant's rules."""
+        return cls(**{field.name: getattr(tenant, field.name) for field in fields(cls)})
+
+    @property
+    def tag(self) -> str:
+        """What changes with them: the same for the same rules."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:32]
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeenTenant:
@@ -49,6 +64,11 @@ class SeenTenant:
     active_leases: int
     queued_leases: int
 
+    @property
+    def tag(self) -> str:
+        """What changes with its rules, and not with its use."""
+        return TenantRules.of(self.tenant).tag
+
 
 class Tenants:
     """The tenants of a pool."""
@@ -56,17 +76,24 @@ class Tenants:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def put(self, name: str, rules: TenantRules, caller: Caller, *, is_reset: bool) -> SeenTenant:
+    def put(
+        self, name: str, rules: TenantRules, caller: Caller, *, condition: Condition, is_reset: bool
+    ) -> SeenTenant:
         """Return the tenant, made or given these rules.
 
         Args:
             name: Its name.
             caller: Who says so.
             rules: What its operator says.
+            condition: What it must be like before.
             is_reset: Whether its device-hours, and those of all below it, count from zero.
+
+        Raises:
+            PreconditionFailed: It is not so.
         """
         with self._pool.change() as change:
             tenant = change.tx.tenant(name)
+            _check(name, tenant, condition)
             if tenant is None:
                 tenant = charges.new_tenant(name, change.now)
                 change.tx.add(tenant)
@@ -126,12 +153,13 @@ class Tenants:
         with self._pool.store.read() as tx:
             return self._see(tx, tx.tenants(within=caller.sees_only, after=after, limit=limit))
 
-    def remove(self, name: str, caller: Caller) -> None:
-        """Forget a tenant's rules and use.
+    def remove(self, name: str, caller: Caller, *, condition: Condition) -> None:
+        """Forget the rules and use of a tenant that is as the condition says.
 
         Raises:
             Conflict: It has leases.
             NotFound: There is none.
+            PreconditionFailed: It is not so.
         """
         with self._pool.change() as change:
             tenant = change.tx.tenant(name)
@@ -139,6 +167,7 @@ class Tenants:
                 raise NotFound(f"there is no tenant {name}", instance=f"/tenants/{name}")
             if change.tx.leases(states=[LeaseState.ACTIVE, LeaseState.QUEUED], tenant=name, limit=1):
                 raise Conflict(f"tenant {name} has leases: end them first", instance=f"/tenants/{name}")
+            _check(name, tenant, condition)
             change.tx.remove(tenant)
             change.note(caller, f"/tenants/{name}")
             change.needs_scheduling = True
@@ -164,6 +193,17 @@ class Tenants:
                 )
             )
         return seen
+
+
+def _check(name: str, tenant: Tenant | None, condition: Condition) -> None:
+    """Refuse to change a tenant that is not as the request says."""
+    if condition(None if tenant is None else TenantRules.of(tenant).tag):
+        return
+    now = "there is none" if tenant is None else "it has other rules"
+    raise PreconditionFailed(
+        f"tenant {name} is not as the request says that it must be: {now}. Read it again",
+        instance=f"/tenants/{name}",
+    )
 
 
 def check_priority(tenants: Mapping[str, TenantView], name: str, priority: int) -> None:

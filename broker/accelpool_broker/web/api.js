@@ -1,4 +1,25 @@
-/** The broker's REST API, as openapi.yaml describes it. */
+/**
+ * The broker's REST API, as openapi.yaml describes it: the types of what it tells are made from that (`make types`).
+ *
+ * @typedef {import("openapi").components["schemas"]} Schemas
+ * @typedef {Schemas["AuditEntryOut"]} AuditEntry
+ * @typedef {Schemas["DemandOut"]} Demand
+ * @typedef {Schemas["DeviceOut"]} Device
+ * @typedef {Schemas["EventOut"]} EventRecord
+ * @typedef {Schemas["HourOut"]} Hour
+ * @typedef {Schemas["KernelDetail"]} Kernel
+ * @typedef {Schemas["KernelEntry"]} KernelEntry
+ * @typedef {Schemas["LaunchOut"]} Launch
+ * @typedef {Schemas["LeaseOut"]} Lease
+ * @typedef {Schemas["NodeOut"]} PoolNode
+ * @typedef {Schemas["ShareOut"]} Share
+ * @typedef {Schemas["TenantOut"]} Tenant
+ * @typedef {Schemas["TokenOut"]} Token
+ * @typedef {Schemas["VerdictOut"]} Verdict
+ * @typedef {Schemas["Whoami"]} Who
+ *
+ * @typedef {{json?: any, body?: BodyInit, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, keepalive?: boolean}} Options
+ */
 
 const TRIES = 3; // of what only reads: the broker says when to come back
 
@@ -11,6 +32,11 @@ export class Problem extends Error {
     this.type = String(body.type ?? "").replace(/^.*[/:]/, "");
     this.body = body;
   }
+}
+
+/** What went wrong, in words. @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** That there was no answer at all. */
@@ -36,7 +62,7 @@ export class Api {
    *
    * @param {string} method
    * @param {string} path From the root of the API on, such as `/devices`.
-   * @param {{json?: any, body?: BodyInit, query?: Record<string, any>, headers?: Record<string, string>, signal?: AbortSignal, keepalive?: boolean}} [options]
+   * @param {Options} [options]
    * @returns {Promise<Response>}
    * @throws {Unreachable} if there is none.
    */
@@ -68,25 +94,36 @@ export class Api {
     }
   }
 
-  /** Call, and return the answer's JSON. @throws {Problem} if it is a failure. */
+  /** Call, and return the answer's JSON. @param {string} method @param {string} path @param {Options} [options] @throws {Problem} if it is a failure. */
   async call(method, path, options = {}) {
     const answer = await this.#patiently(method, path, options);
     if (answer.status === 204) return null;
     return answer.json();
   }
 
-  /** Read raw bytes. */
+  /** Read raw bytes. @param {string} path @param {Options} [options] */
   async bytes(path, options = {}) {
     const answer = await this.#patiently("GET", path, options);
     return answer.arrayBuffer();
   }
 
-  /** Read one thing. */
+  /** Read one thing. @param {string} path @param {Options["query"]} [query] @param {Options} [options] */
   get(path, query, options = {}) {
     return this.call("GET", path, { query, ...options });
   }
 
-  /** Read a list, page by page, to its end. */
+  /**
+   * Read one thing, with its ETag: what it has to be like still for it to be changed.
+   *
+   * @param {string} path
+   * @returns {Promise<{body: any, etag: string}>}
+   */
+  async getTagged(path) {
+    const answer = await this.#patiently("GET", path, {});
+    return { body: await answer.json(), etag: answer.headers.get("ETag") ?? "" };
+  }
+
+  /** Read a list, page by page, to its end. @param {string} path @param {Options["query"]} [query] @param {Options} [options] */
   async all(path, query = {}, options = {}) {
     const items = [];
     let cursor = null;
@@ -98,6 +135,7 @@ export class Api {
     return items;
   }
 
+  /** @param {string} method @param {string} path @param {Options} options */
   async #patiently(method, path, options) {
     for (let tries = 1; ; tries += 1) {
       const answer = await this.fetch(method, path, options);

@@ -16,7 +16,7 @@ const BELOW = 24;
 export function barChart({ caption, unit, points, limit = null }) {
   const top = niceTop(Math.max(0, ...points.map((point) => point.value), limit ?? 0));
   const decimals = Math.max(0, 1 - Math.floor(Math.log10(top)));
-  const y = (value) => 8 + (HEIGHT - BELOW - 8) * (1 - value / top);
+  const y = (/** @type {number} */ value) => 8 + (HEIGHT - BELOW - 8) * (1 - value / top);
   const step = (WIDTH - LEFT) / Math.max(1, points.length);
   const bars = points.map(({ label, value }, place) =>
     svg(
@@ -78,6 +78,7 @@ export function barChart({ caption, unit, points, limit = null }) {
   );
 }
 
+/** @param {string} caption @param {string} unit @param {{label: string, value: number}[]} points @param {number} decimals */
 function table(caption, unit, points, decimals) {
   const rows = points.map(({ label, value }) =>
     h("tr", {}, h("th", { scope: "row" }, label), h("td", { class: "number" }, number(value, decimals))),
@@ -100,7 +101,7 @@ function table(caption, unit, points, decimals) {
   );
 }
 
-/** A round number that is not below: 1, 2 or 5 times a power of ten. */
+/** A round number that is not below: 1, 2 or 5 times a power of ten. @param {number} value */
 export function niceTop(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));

@@ -3,6 +3,8 @@
  *
  * A change of a few things has these read, one by one; a change of many, or of nobody knows what, has the list read. Either
  * happens at most once a second.
+ *
+ * @import { Timers } from "./throttle.js"
  */
 
 import { Problem } from "./api.js";
@@ -18,7 +20,7 @@ export class Collection {
   #watchers = new Set();
 
   /**
-   * @param {{readAll: () => Promise<T[]>, readOne?: (id: string) => Promise<T | null>, key: (item: T) => string, timers?: import("./throttle.js").Timers}} options
+   * @param {{readAll: () => Promise<T[]>, readOne?: (id: string) => Promise<T | null>, key: (item: T) => string, timers?: Timers}} options
    */
   constructor({ readAll, readOne, key, timers }) {
     this.readAll = readAll;
@@ -54,20 +56,20 @@ export class Collection {
     };
   }
 
-  /** Say that something has changed: one item, or without an id nobody knows which. */
+  /** Say that something has changed: one item, or without an id nobody knows which. @param {string} [id] */
   changed(id) {
     if (id === undefined || this.readOne === undefined) this.#isWhole = true;
     else this.#pending.add(id);
     if (this.#watchers.size > 0) this.throttle.request();
   }
 
-  /** Put an item in that a call has just answered with. */
+  /** Put an item in that a call has just answered with. @param {T} item */
   set(item) {
     this.items.set(this.key(item), item);
     this.#tell();
   }
 
-  /** Take an item out. */
+  /** Take an item out. @param {string} id */
   delete(id) {
     if (this.items.delete(id)) this.#tell();
   }
@@ -93,9 +95,10 @@ export class Collection {
     this.items = new Map(items.map((item) => [this.key(item), item]));
   }
 
+  /** @param {string} id */
   async #renew(id) {
     try {
-      const item = await this.readOne(id);
+      const item = (await this.readOne?.(id)) ?? null;
       if (item === null) this.items.delete(id);
       else this.items.set(id, item);
     } catch (error) {

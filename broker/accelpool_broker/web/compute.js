@@ -2,7 +2,10 @@
  * A kernel of the library on a device of the pool: lease, build, write, launch, read. Whatever happens, the lease is given
  * back: at the end, after a failure, and when the page is left. Should even that fail, it ends by itself within a minute.
  *
- * @typedef {{step: string, launch: any, lease: any, outputs: {name: string, type: string, shape: number[], bytes: ArrayBuffer}[]}} Result
+ * @import { Api, Launch, Lease } from "./api.js"
+ * @import { Argument } from "./samples.js"
+ * @typedef {Argument & {arg: object, id?: string}} Sent An argument whose value or buffer is with the broker.
+ * @typedef {{step: string, launch: Launch, lease: Lease, outputs: {name: string, type: string, shape: number[], bytes: ArrayBuffer}[]}} Result
  */
 
 import { Problem } from "./api.js";
@@ -12,9 +15,9 @@ const TTL_S = 60;
 const WAIT_S = 20;
 
 /**
- * @param {import("./api.js").Api} api
+ * @param {Api} api
  * @param {{name: string}} kernel
- * @param {NonNullable<ReturnType<typeof import("./samples.js").sampleOf>>} sample
+ * @param {Argument[]} sample
  * @param {{kind: string, onStep: (step: string) => void, signal: AbortSignal}} options
  * @returns {Promise<Result>}
  * @throws {Error} No device is free, or a step failed.
@@ -46,16 +49,17 @@ export async function runKernel(api, kernel, sample, { kind, onStep, signal }) {
   }
 }
 
+/** @param {Api} api @param {string} kind @param {AbortSignal} signal */
 async function acquire(api, kind, signal) {
   const json = { kind, ttl_s: TTL_S, queue_timeout_s: WAIT_S, client: "web page" };
   return api.call("POST", "/leases", { json, query: { wait_s: WAIT_S }, signal });
 }
 
-/** Make buffers of arrays; scalars go as they are. */
+/** Make buffers of arrays; scalars go as they are. @param {Api} api @param {string} path @param {Argument[]} sample @param {AbortSignal} signal */
 async function writeArguments(api, path, sample, signal) {
   const args = [];
   for (const each of sample) {
-    if (each.role === "scalar") {
+    if (each.content === undefined) {
       args.push({ ...each, arg: { type: each.type, value: each.value } });
       continue;
     }
@@ -73,6 +77,7 @@ async function writeArguments(api, path, sample, signal) {
   return args;
 }
 
+/** @param {Api} api @param {string} path @param {object} json @param {AbortSignal} signal */
 async function runLaunch(api, path, json, signal) {
   let launch = await api.call("POST", `${path}/launches`, { json, signal });
   while (launch.status !== "complete" && launch.status !== "failed") {
@@ -82,6 +87,7 @@ async function runLaunch(api, path, json, signal) {
   return launch;
 }
 
+/** @param {Api} api @param {string} path @param {Sent[]} args @param {AbortSignal} signal */
 async function readOutputs(api, path, args, signal) {
   const outputs = args.filter(({ role }) => role === "output" || role === "inout");
   return Promise.all(

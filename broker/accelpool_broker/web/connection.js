@@ -1,4 +1,11 @@
-/** Keeps what is shown up to date: by the broker's events, or where there are none by asking every few seconds. */
+/**
+ * Keeps what is shown up to date: by the broker's events, or where there are none by asking every few seconds.
+ *
+ * @import { Api } from "./api.js"
+ * @import { State } from "./events.js"
+ * @import { Pool } from "./pool.js"
+ * @import { Message } from "./sse.js"
+ */
 
 import { announce, setText } from "./dom.js";
 import { EventStream } from "./events.js";
@@ -20,7 +27,7 @@ export class Connection {
     this.#know = () => resolve(undefined);
   });
 
-  /** @param {import("./api.js").Api} api @param {import("./pool.js").Pool} pool @param {HTMLElement} place Where it says how it is. */
+  /** @param {Api} api @param {Pool} pool @param {HTMLElement} place Where it says how it is. */
   constructor(api, pool, place) {
     this.pool = pool;
     this.place = place;
@@ -52,6 +59,7 @@ export class Connection {
     this.place.hidden = true;
   }
 
+  /** @param {string} lastId */
   #newStream(lastId) {
     return new EventStream(this.api, {
       onMessage: (message) => this.#apply(message),
@@ -76,6 +84,7 @@ export class Connection {
     }
   }
 
+  /** @param {Message} message */
   #apply(message) {
     this.#reachedAt = new Date();
     try {
@@ -85,6 +94,7 @@ export class Connection {
     }
   }
 
+  /** @param {State} state @param {boolean} isResumed */
   #changed(state, isResumed) {
     this.#state = state;
     if (state === "live" && !isResumed) this.pool.refresh(); // what happened before, nobody told
@@ -92,6 +102,7 @@ export class Connection {
     this.#know();
   }
 
+  /** @param {boolean} isReached */
   #reached(isReached) {
     const before = this.#isReached;
     this.#isReached = isReached;

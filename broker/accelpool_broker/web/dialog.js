@@ -1,5 +1,10 @@
-/** Dialogs: questions before what cannot be undone, and forms. They are <dialog>, so the browser keeps the focus in them. */
+/**
+ * Dialogs: questions before what cannot be undone, and forms. They are <dialog>, so the browser keeps the focus in them.
+ *
+ * @import { Child } from "./dom.js"
+ */
 
+import { messageOf } from "./api.js";
 import { h, put } from "./dom.js";
 
 let dialogs = 0;
@@ -7,7 +12,7 @@ let dialogs = 0;
 /**
  * Show a dialog with a form until it is sent or given up.
  *
- * @param {{title: string, body: import("./dom.js").Child[], action: string, isDangerous?: boolean, send: (form: HTMLFormElement) => Promise<any>}} options
+ * @param {{title: string, body: Child[], action: string, isDangerous?: boolean, send: (form: HTMLFormElement) => Promise<any>}} options
  *   `send` does it; what it throws is shown, and the dialog stays.
  * @returns {Promise<any>} What `send` returned; undefined if it was given up.
  */
@@ -15,6 +20,7 @@ export function ask({ title, body, action, isDangerous = false, send }) {
   dialogs += 1;
   const id = `dialog-${dialogs}`;
   return new Promise((resolve) => {
+    /** @type {any} */
     let result;
     const error = h("p", { class: "error", role: "alert" });
     const submit = h("button", { type: "submit", class: isDangerous ? "danger" : "primary" }, action);
@@ -32,7 +38,7 @@ export function ask({ title, body, action, isDangerous = false, send }) {
                 result = (await send(form)) ?? null;
                 dialog.close();
               } catch (problem) {
-                put(error, problem.message);
+                put(error, messageOf(problem));
               } finally {
                 submit.removeAttribute("aria-disabled");
               }
@@ -50,7 +56,7 @@ export function ask({ title, body, action, isDangerous = false, send }) {
   });
 }
 
-/** Show something until it is closed. @returns {Promise<void>} */
+/** Show something until it is closed. @param {string} title @param {...Child} body @returns {Promise<void>} */
 export function tell(title, ...body) {
   dialogs += 1;
   const id = `dialog-${dialogs}`;
@@ -73,6 +79,7 @@ export function tell(title, ...body) {
   });
 }
 
+/** @param {HTMLDialogElement} dialog */
 function show(dialog) {
   const before = document.activeElement;
   document.body.append(dialog);

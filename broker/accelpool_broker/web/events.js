@@ -6,6 +6,8 @@
  * "refused"     the broker has none for this token now: what is shown is asked for, every few seconds
  * "lost"        the broker does not answer; tried again after a while, each time a longer one
  *
+ * @import { Api } from "./api.js"
+ * @import { Message } from "./sse.js"
  * @typedef {"live" | "refused" | "lost"} State
  */
 
@@ -22,8 +24,8 @@ export class EventStream {
   #failures = 0;
 
   /**
-   * @param {import("./api.js").Api} api
-   * @param {{onMessage: (message: import("./sse.js").Message) => void, onState: (state: State, isResumed: boolean) => void, lastId?: string}} options
+   * @param {Api} api
+   * @param {{onMessage: (message: Message) => void, onState: (state: State, isResumed: boolean) => void, lastId?: string}} options
    *   After `lastId` it is resumed; "" begins with what comes next.
    */
   constructor(api, { onMessage, onState, lastId = "" }) {
@@ -85,6 +87,7 @@ export class EventStream {
     return { Accept: "text/event-stream", ...(this.lastId && { "Last-Event-ID": this.lastId }) };
   }
 
+  /** @param {Response} answer */
   #refused(answer) {
     if (this.lastId !== "" && UNKNOWN.has(answer.status)) {
       this.lastId = ""; // these events are gone, or were another database's: begin with what comes next
@@ -94,6 +97,7 @@ export class EventStream {
     return Math.max(REFUSED_MS, 1000 * Number(answer.headers.get("Retry-After") ?? 0));
   }
 
+  /** @param {ReadableStream<BufferSource>} body @param {AbortController} attempt */
   async #follow(body, attempt) {
     const parser = new SseParser();
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
@@ -112,6 +116,7 @@ export class EventStream {
     }
   }
 
+  /** @param {number} ms */
   #pause(ms) {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);

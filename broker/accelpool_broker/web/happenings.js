@@ -1,4 +1,8 @@
-/** What happened to a lease or a node, as the broker's events tell. */
+/**
+ * What happened to a lease or a node, as the broker's events tell.
+ *
+ * @import { Api, EventRecord } from "./api.js"
+ */
 
 import { h, put } from "./dom.js";
 import { instant } from "./format.js";
@@ -9,7 +13,7 @@ const EVERY_MS = 1000;
 const MOST = 50;
 
 /**
- * @param {import("./api.js").Api} api
+ * @param {Api} api
  * @param {Record<string, string>} query Of what: `lease` or `node`.
  * @returns {{element: HTMLElement, refresh: () => void}} Where it is shown; hidden until there is something.
  */
@@ -30,6 +34,7 @@ export function happenings(api, query) {
   return { element, refresh: () => reading.request() };
 }
 
+/** @param {EventRecord} eventRecord */
 function line({ at, kind, device, reason }) {
   const [what, how] = kind.split(".");
   const words = `${what === "device" ? "a device is " : ""}${how.replaceAll("_", " ")}`;

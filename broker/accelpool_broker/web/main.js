@@ -1,6 +1,9 @@
 /**
  * The page: who is logged in, which view is open, and what keeps it up to date.
  *
+ * @import { Who } from "./api.js"
+ * @typedef {{title: string, needs: string, open: (place: HTMLElement, context: Context, path: string[]) => () => void}} View
+ *   What a module of `views/` is; `open` returns what closes it.
  * @typedef {{api: Api, pool: Pool, say: (text: string) => void, report: (error: Error) => void}} Context
  */
 
@@ -27,6 +30,7 @@ import * as tenant from "./views/tenant.js";
 import * as tenants from "./views/tenants.js";
 import * as tokens from "./views/tokens.js";
 
+/** @type {Record<string, View>} */
 const VIEWS = {
   overview,
   device,
@@ -52,6 +56,7 @@ const LISTS = {
   tokens: "tokens",
   audit: "audit",
 };
+/** @type {Record<string, string>} */
 const PARTS = { device: "overview", lease: "leases", node: "nodes", tenant: "tenants", kernel: "kernels" };
 const TOAST_MS = 6000;
 const PATIENCE_MS = 1000; // for the first word of the stream of events
@@ -77,6 +82,7 @@ async function begin() {
   }
 }
 
+/** @param {string} why */
 function login(why) {
   end();
   document.title = "Log in · accelpool";
@@ -88,16 +94,16 @@ function login(why) {
   });
 }
 
-/** @param {string} token @param {import("./pool.js").Who} whoami */
+/** @param {string} token @param {Who} whoami */
 async function enter(token, whoami) {
-  const leave = (why) => {
+  const leave = (/** @type {string} */ why) => {
     forgetToken();
     login(why);
   };
   const api = new Api(token, { onUnauthorized: () => leave("This token does not let in any more.") });
   const pool = new Pool(api, whoami);
   const connection = new Connection(api, pool, place);
-  const context = { api, pool, say, report: (error) => say(error.message, true) };
+  const context = { api, pool, say, report: (/** @type {Error} */ error) => say(error.message, true) };
   const go = () => show(context);
   end = () => {
     end = () => {};
@@ -120,6 +126,7 @@ async function enter(token, whoami) {
   show(context, true);
 }
 
+/** @param {Pool} pool */
 function drawNav(pool) {
   const links = Object.entries(LISTS)
     .filter(([name]) => mayOpen(pool, VIEWS[name]))
@@ -128,11 +135,12 @@ function drawNav(pool) {
   nav.hidden = false;
 }
 
+/** @param {Pool} pool @param {View} view */
 function mayOpen(pool, view) {
   return view.needs === "" || pool.can(view.needs);
 }
 
-/** Open the view that the address means. */
+/** Open the view that the address means. @param {Context} context @param {boolean} [isFirst] */
 function show(context, isFirst = false) {
   close();
   close = () => {};
@@ -140,7 +148,7 @@ function show(context, isFirst = false) {
   const found = route(location.hash);
   const view = found && VIEWS[found.view];
   const name = found ? (PARTS[found.view] ?? found.view) : "";
-  for (const each of nav.querySelectorAll("a[data-view]")) {
+  for (const each of /** @type {NodeListOf<HTMLElement>} */ (nav.querySelectorAll("a[data-view]"))) {
     if (each.dataset.view === name) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
   }
@@ -160,7 +168,7 @@ function show(context, isFirst = false) {
   if (!isFirst) scrollTo(0, 0);
 }
 
-/** Say that something is done, or why it is not. */
+/** Say that something is done, or why it is not. @param {string} text @param {boolean} [isError] */
 function say(text, isError = false) {
   const toast = h("p", { class: ["toast", isError && "error"], "aria-hidden": "true" }, text);
   document.body.append(toast);

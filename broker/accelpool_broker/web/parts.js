@@ -1,9 +1,14 @@
-/** Small parts that several views are made of. */
+/**
+ * Small parts that several views are made of.
+ *
+ * @import { Child } from "./dom.js"
+ */
 
 import { h, put, setText } from "./dom.js";
 import { bytes, instant, percent, relative } from "./format.js";
 
 /** Which sign a state has: told by its shape and its word, not by colour alone. */
+/** @type {Record<string, keyof typeof SHAPES>} */
 const SIGNS = {
   free: "good",
   active: "good",
@@ -23,7 +28,7 @@ const SIGNS = {
 };
 const SHAPES = { good: "●", busy: "◐", wait: "◌", bad: "▲", quiet: "○" };
 
-/** A state, as a word with a shape. */
+/** A state, as a word with a shape. @param {string} word */
 export function state(word) {
   const sign = Object.hasOwn(SIGNS, word) ? SIGNS[word] : "quiet";
   return h(
@@ -45,7 +50,7 @@ export function shareBar(parts) {
   return bar;
 }
 
-/** A fraction as a number with a little bar. */
+/** A fraction as a number with a little bar. @param {number | null | undefined} fraction */
 export function gauge(fraction) {
   if (fraction === null || fraction === undefined) return "–";
   return h(
@@ -59,19 +64,19 @@ export function gauge(fraction) {
 const HUES = 8;
 const hues = new Map();
 
-/** Which of the hues a name has: the next one when it is met first, so that the first few are all different. */
+/** Which of the hues a name has: the next one when it is met first, so that the first few are all different. @param {string} name */
 export function hueOf(name) {
   if (!hues.has(name)) hues.set(name, hues.size % HUES);
   return hues.get(name);
 }
 
-/** What a share is of its device, such as `50 %, 4.0 GiB`. */
+/** What a share is of its device, such as `50 %, 4.0 GiB`. @param {{compute: number, memory_bytes: number}} share */
 export function shareText(share) {
   const compute = share.compute < 1 ? percent(share.compute) : "all";
   return share.compute < 1 ? `${compute}, ${bytes(share.memory_bytes)}` : compute;
 }
 
-/** An instant, as how long ago it is; the instant itself is told to those who point at it. */
+/** An instant, as how long ago it is; the instant itself is told to those who point at it. @param {string | null} text */
 export function when(text) {
   return text ? h("time", { datetime: text, title: instant(text) }, relative(text)) : "–";
 }
@@ -81,13 +86,13 @@ export function renewInstants() {
   for (const time of document.querySelectorAll("time")) setText(time, relative(time.dateTime));
 }
 
-/** A link to a view of this page. */
+/** A link to a view of this page. @param {string} text @param {...string} path */
 export function link(text, ...path) {
   return h("a", { href: `#/${path.map(encodeURIComponent).join("/")}` }, text);
 }
 
-/** The beginning of a view. */
-export function heading(title, lead, ...actions) {
+/** The beginning of a view. @param {string} title @param {string} [lead] @param {...Child} actions */
+export function heading(title, lead = "", ...actions) {
   return h(
     "header",
     { class: "heading" },
@@ -96,7 +101,7 @@ export function heading(title, lead, ...actions) {
   );
 }
 
-/** Terms and what they are. @param {[string, import("./dom.js").Child | import("./dom.js").Child[]][]} pairs */
+/** Terms and what they are. @param {[string, Child | Child[]][]} pairs */
 export function facts(pairs) {
   return h(
     "dl",
@@ -138,6 +143,7 @@ export function trouble() {
   const element = h("p", { class: "error", role: "alert", hidden: true });
   return {
     element,
+    /** @param {Error | null} error */
     show(error) {
       const text = error === null ? "" : `This could not be read: ${error.message}`;
       element.hidden = !text;

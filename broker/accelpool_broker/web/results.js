@@ -1,4 +1,9 @@
-/** What a kernel has computed, to look at: pictures of what is a picture, numbers of what is not. */
+/**
+ * What a kernel has computed, to look at: pictures of what is a picture, numbers of what is not.
+ *
+ * @import { Result } from "./compute.js"
+ * @import { NumberArray } from "./samples.js"
+ */
 
 import { h } from "./dom.js";
 import { number } from "./format.js";
@@ -7,7 +12,7 @@ import { arrayOf } from "./samples.js";
 const SMALLEST_PICTURE = 64;
 const SHOWN = 12;
 
-/** Show an output. @param {import("./compute.js").Result["outputs"][0]} output */
+/** Show an output. @param {Result["outputs"][0]} output */
 export function showOutput(output) {
   const array = arrayOf(output.type, output.bytes);
   const [height, width] = output.shape;
@@ -22,6 +27,7 @@ export function showOutput(output) {
   );
 }
 
+/** @param {NumberArray} array @param {number} width @param {number} height @param {string} about */
 function picture(array, width, height, about) {
   const canvas = /** @type {HTMLCanvasElement} */ (
     h("canvas", { width, height, role: "img", "aria-label": `${about}, as a picture` })
@@ -37,7 +43,7 @@ function picture(array, width, height, about) {
   return canvas;
 }
 
-/** From dark blue by violet and orange to light: readable in any print, and by those who see no red. */
+/** From dark blue by violet and orange to light: readable in any print, and by those who see no red. @param {number} light */
 function colour(light) {
   const stops = [
     [12, 10, 40],
@@ -51,17 +57,21 @@ function colour(light) {
   return stops[place].map((from, channel) => from + (stops[place + 1][channel] - from) * rest);
 }
 
+/** @param {NumberArray} array */
 function numbers(array) {
   const shown = [...array.slice(0, SHOWN)].map((value) => number(value, 4)).join("  ");
   return h("pre", { class: "numbers" }, shown + (array.length > SHOWN ? "  …" : ""));
 }
 
+/** @param {NumberArray} array */
 function summary(array) {
   const [low, high] = range(array);
-  const mean = array.reduce((sum, value) => sum + value, 0) / array.length;
-  return `smallest ${number(low, 4)}, largest ${number(high, 4)}, mean ${number(mean, 4)}`;
+  let sum = 0;
+  for (const value of array) sum += value;
+  return `smallest ${number(low, 4)}, largest ${number(high, 4)}, mean ${number(sum / array.length, 4)}`;
 }
 
+/** @param {NumberArray} array */
 function range(array) {
   let [low, high] = [Infinity, -Infinity];
   for (const value of array) {

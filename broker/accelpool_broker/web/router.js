@@ -1,6 +1,6 @@
 /** Which view an address means: `#/leases/ID` is the view "lease" of that id. */
 
-/** Views by their path; those with an id have one part more. */
+/** Views by their path; those with an id have one part more. @type {Record<string, string>} */
 const ROUTES = {
   "": "overview",
   devices: "overview",
@@ -12,6 +12,7 @@ const ROUTES = {
   audit: "audit",
   kernels: "kernels",
 };
+/** @type {Record<string, string>} */
 const ONE = { devices: "device", leases: "lease", nodes: "node", tenants: "tenant", kernels: "kernel" };
 
 /**
@@ -24,6 +25,7 @@ export function route(hash) {
   return path.length === 1 && Object.hasOwn(ONE, list) ? { view: ONE[list], path } : null;
 }
 
+/** @param {string} part */
 function decode(part) {
   try {
     return decodeURIComponent(part);

@@ -39,6 +39,7 @@ export class KeyedRows {
     }
   }
 
+  /** @param {T} item @param {Element | null} next */
   #place(item, next) {
     const key = this.key(item);
     let row = this.rows.get(key);
@@ -60,8 +61,9 @@ export class KeyedRows {
   }
 }
 
+/** @param {Element} parent @param {Element} child @param {Element | null} before */
 function move(parent, child, before) {
   if (child.parentNode === parent && "moveBefore" in parent)
-    parent.moveBefore(child, before); // keeps its focus
+    /** @type {any} */ (parent).moveBefore(child, before); // keeps its focus
   else parent.insertBefore(child, before);
 }

@@ -1,6 +1,11 @@
 /**
  * Sample arguments for the kernels of the library: enough to see them work. What a kernel takes, the catalogue says; here are
  * sizes, and values where any would not do.
+ *
+ * @import { KernelEntry } from "./api.js"
+ * @typedef {Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>} NumberArray
+ * @typedef {{name: string, type: string, role: string, value?: number, shape: number[], content?: NumberArray}} Argument `content` is what a buffer
+ *   is filled with; scalars have a `value` instead.
  */
 
 /** @type {Record<string, Record<string, number>>} Scalars by kernel. */
@@ -19,13 +24,14 @@ const SCALARS = {
   mandelbrot: { height: 240, width: 360, left: -2.2, top: 1.0, pixel_size: 1 / 120, max_iterations: 200 },
   black_scholes: { n: 10_000, rate: 0.03, volatility: 0.25 },
 };
+/** @type {Record<string, new (given: any) => NumberArray>} Arrays by the type of OpenCL C. */
 const ARRAYS = { float: Float32Array, int: Int32Array, uint: Uint32Array, uchar: Uint8Array };
 
 /**
  * Return a kernel's arguments, in its order.
  *
- * @param {{name: string, arguments: {name: string, type: string, role: string, shape: (string | number)[]}[]}} kernel As `GET /kernels/NAME` has it.
- * @returns {{name: string, type: string, role: string, value?: number, shape: number[], content?: ArrayBufferView}[] | null} null if there is no sample.
+ * @param {KernelEntry} kernel
+ * @returns {Argument[] | null} null if there is no sample.
  */
 export function sampleOf(kernel) {
   const scalars = SCALARS[kernel.name];
@@ -39,11 +45,12 @@ export function sampleOf(kernel) {
     });
 }
 
-/** Bytes as an array of a type of OpenCL C. */
+/** Bytes as an array of a type of OpenCL C. @param {string} type @param {ArrayBuffer} buffer */
 export function arrayOf(type, buffer) {
   return new ARRAYS[type](buffer);
 }
 
+/** @param {string} kernel @param {string} name @param {string} type @param {string} role @param {number[]} shape */
 function contentOf(kernel, name, type, role, shape) {
   const length = shape.reduce((product, size) => product * size, 1);
   const array = new ARRAYS[type](length);
@@ -56,6 +63,7 @@ function contentOf(kernel, name, type, role, shape) {
   return array;
 }
 
+/** @type {Record<string, (random: () => number, place: number, length: number) => number>} */
 const MAKERS = {
   spot: (random) => 5 + 95 * random(),
   strike: (random) => 5 + 95 * random(),
@@ -64,7 +72,7 @@ const MAKERS = {
     place % 4 === 3 ? (4 * (0.1 + random())) / length : 2 * random() - 1,
 };
 
-/** A picture with edges and slopes: rings behind a disc. */
+/** A picture with edges and slopes: rings behind a disc. @param {NumberArray} array @param {number[]} number @param {string} type */
 function paint(array, [height, width], type) {
   for (let row = 0; row < height; row += 1) {
     for (let column = 0; column < width; column += 1) {
@@ -77,7 +85,7 @@ function paint(array, [height, width], type) {
   return array;
 }
 
-/** The same numbers from 0 to below 1 for the same seed (mulberry32). */
+/** The same numbers from 0 to below 1 for the same seed (mulberry32). @param {number} seed */
 function numbers(seed) {
   let state = seed >>> 0;
   return () => {

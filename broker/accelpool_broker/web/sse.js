@@ -9,6 +9,7 @@ export const MOST_OF_A_MESSAGE = 1 << 20; // characters; a longer one is no even
 
 export class SseParser {
   #rest = "";
+  /** @type {string[]} */
   #data = [];
   #event = "";
   #length = 0;
@@ -16,7 +17,7 @@ export class SseParser {
   /** The last event's id, with which a stream is resumed; it may come without an event. */
   lastId = "";
 
-  /** How long to wait before connecting again, in milliseconds, if the stream said so. */
+  /** How long to wait before connecting again, in milliseconds, if the stream said so. @type {number | null} */
   retryMs = null;
 
   /**
@@ -33,6 +34,7 @@ export class SseParser {
     return lines.flatMap((line) => this.#line(line));
   }
 
+  /** @param {string} line */
   #line(line) {
     if (line === "") return this.#end();
     const colon = line.indexOf(":");
@@ -45,6 +47,7 @@ export class SseParser {
     return [];
   }
 
+  /** @param {string} value */
   #add(value) {
     this.#length += value.length;
     if (this.#length > MOST_OF_A_MESSAGE) throw new RangeError("a message of the stream is too long");

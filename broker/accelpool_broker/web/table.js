@@ -1,8 +1,9 @@
 /**
  * A table over a list: sorted by its headers, filtered by words, its rows kept by key.
  *
+ * @import { Child } from "./dom.js"
  * @template T
- * @typedef {{title: string, value: (item: T) => string | number | null, show?: (item: T) => import("./dom.js").Child | import("./dom.js").Child[],
+ * @typedef {{title: string, value: (item: T) => string | number | null, show?: (item: T) => Child | Child[],
  *   changes?: (item: T) => unknown, isNumber?: boolean, className?: string, isSorted?: boolean}} Column
  *   `value` is what it is sorted and filtered by; `show` what it looks like, if not the same; `changes` what that depends on.
  */
@@ -17,15 +18,17 @@ let tables = 0;
 
 /** @template T */
 export class DataTable {
+  /** @type {string[]} */
   #words = [];
   #shown = STEP;
+  /** @type {T[]} */
   #items = [];
   #sort;
   #total = 0;
 
   /**
    * @param {{caption: string, columns: Column<T>[], key: (item: T) => string, empty: string, sortBy?: number, isDescending?: boolean,
-   *   hasFilter?: boolean, isCaptionShown?: boolean, extras?: import("./dom.js").Child[]}} options
+   *   hasFilter?: boolean, isCaptionShown?: boolean, extras?: Child[]}} options
    */
   constructor({
     caption,
@@ -84,14 +87,16 @@ export class DataTable {
     setText(this.message, this.#items.length ? "Nothing fits these words." : this.empty);
   }
 
+  /** @param {T} item */
   #row(item) {
     const cells = this.columns.map((column, place) =>
       place === 0
         ? h("th", { scope: "row", class: column.className })
         : h("td", { class: [column.isNumber && "number", column.className] }),
     );
+    /** @type {(string | undefined)[]} */
     const before = this.columns.map(() => undefined);
-    const update = (next) => {
+    const update = (/** @type {T} */ next) => {
       this.columns.forEach((column, place) => {
         const now = String(JSON.stringify((column.changes ?? column.value)(next)));
         if (now === before[place]) return;
@@ -103,6 +108,7 @@ export class DataTable {
     return { element: h("tr", {}, cells), update };
   }
 
+  /** @param {Column<T>} column @param {number} place */
   #header(column, place) {
     if (column.isSorted === false)
       return h("th", { scope: "col", class: column.isNumber && "number" }, column.title);
@@ -114,6 +120,7 @@ export class DataTable {
     return h("th", { scope: "col", class: column.isNumber && "number" }, button);
   }
 
+  /** @param {number} place */
   #sortBy(place) {
     this.#sort = { place, isDescending: this.#sort.place === place && !this.#sort.isDescending };
     this.#showSort();
@@ -127,6 +134,7 @@ export class DataTable {
     });
   }
 
+  /** @param {T} one @param {T} other */
   #compare(one, other) {
     const { value } = this.columns[this.#sort.place];
     const order = compare(value(one), value(other));
@@ -158,6 +166,7 @@ export class DataTable {
     );
   }
 
+  /** @param {string} text */
   #narrow(text) {
     this.#words = text.toLowerCase().split(/\s+/).filter(Boolean);
     this.#shown = STEP;
@@ -165,6 +174,7 @@ export class DataTable {
     announce(`${number(this.#total)} of ${number(this.#items.length)}`);
   }
 
+  /** @param {T} item */
   #matches(item) {
     if (this.#words.length === 0) return true;
     const text = this.columns
@@ -181,22 +191,23 @@ export class DataTable {
   }
 }
 
+/** @param {number} shown @param {number} found @param {number} all */
 function countText(shown, found, all) {
   const fitting = found < all ? `${number(found)} of ${number(all)} fit` : `${number(all)} in all`;
   return shown < found ? `${fitting}, ${number(shown)} shown` : fitting;
 }
 
-/** Draw a cell anew; what had the focus in it has it again, by its name. */
+/** Draw a cell anew; what had the focus in it has it again, by its name. @param {HTMLElement} cell @param {Child | Child[]} shown */
 function redraw(cell, shown) {
   const focused = cell.contains(document.activeElement) ? document.activeElement : null;
   put(cell, shown);
   if (focused === null) return;
-  const again = [...cell.querySelectorAll("a, button")].find(
-    (each) => each.textContent === focused.textContent,
-  );
-  (again ?? cell.querySelector("a, button"))?.focus({ preventScroll: true });
+  const targets = /** @type {HTMLElement[]} */ ([...cell.querySelectorAll("a, button")]);
+  const again = targets.find((each) => each.textContent === focused.textContent);
+  (again ?? targets[0])?.focus({ preventScroll: true });
 }
 
+/** @param {string | number | null} one @param {string | number | null} other */
 function compare(one, other) {
   if (one === other) return 0;
   if (one === null || one === undefined) return 1;

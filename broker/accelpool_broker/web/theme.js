@@ -1,6 +1,7 @@
 /** Light or dark: as the system says, until somebody chooses. */
 
 const KEY = "accelpool.theme";
+/** @type {Record<string, string>} */
 const OTHER = { light: "dark", dark: "light" };
 
 /** Let a button switch between light and dark. @param {HTMLElement} button */

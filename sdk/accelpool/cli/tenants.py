@@ -1,6 +1,7 @@
 """`accelpool tenants`, `tenant`: who is charged, and by which rules.
 
-The broker takes all rules of a tenant at once: those that are not named are read before, and given again.
+The broker takes all rules of a tenant at once: those that are not named are read before, and given again,
+on the condition that they are still so. If somebody else has changed them meanwhile, they are read again.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from accelpool.cli.access import client
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.overview import DEFAULT_TENANT
-from accelpool.errors import AccelpoolError, NotFound
-from accelpool.rest import RestClient
+from accelpool.errors import AccelpoolError, NotFound, PreconditionFailed
+from accelpool.rest import Answer, RestClient
 
 Record = dict[str, Any]
 COLUMNS = (
@@ -32,7 +33,16 @@ COLUMNS = (
     "idle after",
     "priority",
 )
+RULES = (
+    "weight",
+    "quota_devices",
+    "quota_memory_bytes",
+    "quota_device_hours",
+    "idle_after_s",
+    "max_priority",
+)
 NONE = "none"
+TRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +136,11 @@ def tenant(
         named["weight"] = weight
     rest, output = client(url), Output(json)
     found = _found(rest, name)
-    if found is None or named or reset:
-        kept = {} if found is None else {rule: found[rule] for rule in ("weight", *limits)}
-        wanted = {**kept, **named, "reset_device_hours": reset}
-        changed = rest.request("PUT", _path(name), json=wanted).body
-        output.text(f"Tenant {changed['name']} {'is new' if found is None else 'has these rules now'}.")
+    if found.body is None or named or reset:
+        changed = change_rules(rest, name, found, {**named, "reset_device_hours": reset})
+        output.text(f"Tenant {changed['name']} {'is new' if found.body is None else 'has these rules now'}.")
     else:
-        changed = found
+        changed = found.body
     output.document({"tenant": changed})
     output.table(COLUMNS, [_tenant_row(changed)], "")
 
@@ -141,13 +149,36 @@ def _path(name: str) -> str:
     return f"/tenants/{quote(name)}"
 
 
-def _found(rest: RestClient, name: str) -> Record | None:
-    """Return a tenant, None if it is not there."""
+def _found(rest: RestClient, name: str) -> Answer:
+    """Return what the broker says of a tenant; without a body if it is not there."""
     try:
-        found: Record = rest.request("GET", _path(name)).body
+        return rest.request("GET", _path(name))
     except NotFound:
-        return None
-    return found
+        return Answer(body=None, retry_after_s=None)
+
+
+def change_rules(rest: RestClient, name: str, found: Answer, named: Record, tries: int = TRIES) -> Record:
+    """Return a tenant whose named rules are changed, and no others, whoever else changes it meanwhile.
+
+    Args:
+        rest: The broker.
+        name: The tenant.
+        found: How it was found; without a body if it was not there.
+        named: Rules by name.
+        tries: How often it may be changed by somebody else before that is told.
+
+    Raises:
+        PreconditionFailed: It was changed by others as often.
+    """
+    kept = {} if found.body is None else {rule: found.body[rule] for rule in RULES}
+    still = {"If-None-Match": "*"} if found.body is None else {"If-Match": found.etag}
+    try:
+        changed: Record = rest.request("PUT", _path(name), json=kept | named, headers=still).body
+    except PreconditionFailed:
+        if tries == 1:
+            raise
+        return change_rules(rest, name, _found(rest, name), named, tries - 1)
+    return changed
 
 
 def _tenant_row(tenant: Record) -> tuple[object, ...]:

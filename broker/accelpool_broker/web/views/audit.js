@@ -1,4 +1,11 @@
-/** Who did what, newest first; asked for by its filters. */
+/**
+ * Who did what, newest first; asked for by its filters.
+ *
+ * @typedef {AuditEntry & {place: number}} Entry With its place among those shown.
+ * @import { AuditEntry } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Column } from "../table.js"
+ */
 
 import { h } from "../dom.js";
 import { field } from "../dialog.js";
@@ -9,11 +16,13 @@ import { DataTable } from "../table.js";
 export const title = "Audit log";
 export const needs = "audit:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, { api }) {
+  /** @type {Entry[]} */
   let items = [];
+  /** @type {string | null} */
   let cursor = null;
-  const input = (name, type = "text") =>
+  const input = (/** @type {string} */ name, type = "text") =>
     h("input", { type, name, autocomplete: "off", step: type === "datetime-local" && "1" });
   const form = /** @type {HTMLFormElement} */ (
     h(
@@ -58,30 +67,40 @@ export function open(place, { api }) {
     more,
   );
 
+  /** @param {boolean} isAnew */
   async function read(isAnew) {
     const query = { ...conditions(form), limit: 100, cursor: isAnew ? null : cursor };
     try {
       const page = await api.get("/audit", query);
       if (isAnew) items = [];
-      items = [...items, ...page.items.map((entry, place) => ({ ...entry, place: items.length + place }))];
+      items = [
+        ...items,
+        ...page.items.map((/** @type {AuditEntry} */ entry, /** @type {number} */ place) => ({
+          ...entry,
+          place: items.length + place,
+        })),
+      ];
       cursor = page.next_cursor;
       more.hidden = cursor === null;
       error.show(null);
       table.update(items);
     } catch (problem) {
-      error.show(problem);
+      error.show(/** @type {Error} */ (problem));
     }
   }
   read(true);
   return () => {};
 }
 
+/** @param {HTMLFormElement} form */
 function conditions(form) {
   const given = Object.fromEntries(new FormData(form));
-  for (const name of ["since", "until"]) if (given[name]) given[name] = new Date(given[name]).toISOString();
+  for (const name of ["since", "until"])
+    if (given[name]) given[name] = new Date(String(given[name])).toISOString();
   return given;
 }
 
+/** @returns {Column<Entry>[]} */
 function columns() {
   return [
     { title: "When", value: (entry) => entry.at, show: (entry) => instant(entry.at), className: "nowrap" },

@@ -1,4 +1,10 @@
-/** One device: what it is, what it measures, who has it. */
+/**
+ * One device: what it is, what it measures, who has it.
+ *
+ * @import { Device } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { HeldShare } from "./overview.js"
+ */
 
 import { h, put } from "../dom.js";
 import { bytes, number, percent } from "../format.js";
@@ -8,7 +14,7 @@ import { holders, sharesByDevice } from "./overview.js";
 export const title = "Device";
 export const needs = "nodes:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context @param {string[]} path */
+/** @param {HTMLElement} place @param {Context} context @param {string[]} path */
 export function open(place, { pool }, [id]) {
   const error = trouble();
   const body = h("div", { class: "stack" });
@@ -24,11 +30,11 @@ export function open(place, { pool }, [id]) {
       put(body, h("p", { class: "empty" }, "There is no such device any more."));
     }
   };
-  const show = (device, shares) => {
+  const show = (/** @type {Device} */ device, /** @type {HeldShare[]} */ shares) => {
     const now = JSON.stringify([device, shares]);
     if (now === shown) return;
     shown = now;
-    head.querySelector("h1").textContent = device.name;
+    put(/** @type {HTMLElement} */ (head.querySelector("h1")), device.name);
     put(body, ...parts(device, shares));
   };
   const ends = [pool.devices, ...(pool.can("leases:read") ? [pool.active] : [])].map((list) =>
@@ -37,8 +43,9 @@ export function open(place, { pool }, [id]) {
   return () => ends.forEach((end) => end());
 }
 
+/** @param {Device} device @param {HeldShare[]} shares */
 function parts(device, shares) {
-  const told = device.readings ?? {};
+  const told = device.readings;
   return [
     facts([
       ["State", state(device.state)],
@@ -51,7 +58,7 @@ function parts(device, shares) {
     h("h2", {}, "Who has it"),
     h("div", { class: "panel" }, holders(device, shares)),
     h("h2", {}, "Readings"),
-    device.readings === null
+    told === null
       ? h("p", { class: "empty" }, "Its node does not tell what it measures, or only others have it.")
       : facts([
           ["Use", percent(told.utilization)],
@@ -66,6 +73,7 @@ function parts(device, shares) {
   ];
 }
 
+/** @param {Record<string, unknown>} given */
 function attributes(given) {
   const rows = Object.entries(given)
     .sort()

@@ -1,4 +1,10 @@
-/** One kernel: its arguments, its code, and a try on a device of the pool. */
+/**
+ * One kernel: its arguments, its code, and a try on a device of the pool.
+ *
+ * @import { Kernel } from "../api.js"
+ * @import { Result } from "../compute.js"
+ * @import { Context } from "../main.js"
+ */
 
 import { announce, h, put } from "../dom.js";
 import { nanoseconds } from "../format.js";
@@ -10,10 +16,11 @@ import { sampleOf } from "../samples.js";
 
 export const title = "Kernel";
 export const needs = "";
+/** @type {Record<string, string>} */
 const APIS = { opencl: "OpenCL C", cuda: "CUDA C++" };
 const KINDS = ["any", "gpu", "cpu", "accelerator"];
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context @param {string[]} path */
+/** @param {HTMLElement} place @param {Context} context @param {string[]} path */
 export function open(place, context, [name]) {
   const leaving = new AbortController();
   const error = trouble();
@@ -29,6 +36,7 @@ export function open(place, context, [name]) {
   return () => leaving.abort();
 }
 
+/** @param {HTMLElement} body @param {Context} context @param {Kernel} kernel @param {AbortSignal} signal */
 function show(body, context, kernel, signal) {
   put(
     body,
@@ -46,6 +54,7 @@ function show(body, context, kernel, signal) {
   );
 }
 
+/** @param {Kernel} kernel */
 function args(kernel) {
   const rows = kernel.arguments.map((each) =>
     h(
@@ -61,6 +70,7 @@ function args(kernel) {
   return plainTable("Arguments", ["Argument", "Type", "Role", "Shape", "Meaning"], rows);
 }
 
+/** @param {Context} context @param {Kernel} kernel */
 function code(context, kernel) {
   const text = h("code", {}, kernel.code);
   const choice = h(
@@ -86,6 +96,7 @@ function code(context, kernel) {
   );
 }
 
+/** @param {Context} context @param {Kernel} kernel @param {AbortSignal} signal */
 function tryout({ api, pool }, kernel, signal) {
   const sample = sampleOf(kernel);
   if (sample === null) return h("p", { class: "empty" }, "There is no sample of this kernel.");
@@ -98,8 +109,7 @@ function tryout({ api, pool }, kernel, signal) {
   );
   const progress = h("p", { class: "progress", role: "status" });
   const output = h("div", { class: "outputs" });
-  const button = h("button", { type: "button", class: "primary", on: { click: run } }, "Run it");
-  async function run() {
+  const run = async () => {
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
     put(output);
@@ -112,7 +122,8 @@ function tryout({ api, pool }, kernel, signal) {
       put(progress, outcome(done));
       put(output, done.outputs.map(showOutput));
       announce("It has run.");
-    } catch (problem) {
+    } catch (error) {
+      const problem = /** @type {Error & {body?: Record<string, any>}} */ (error);
       if (signal.aborted) return;
       put(progress);
       put(
@@ -123,10 +134,11 @@ function tryout({ api, pool }, kernel, signal) {
     } finally {
       button.removeAttribute("aria-disabled");
     }
-  }
+  };
+  const button = h("button", { type: "button", class: "primary", on: { click: run } }, "Run it");
   const given = sample
     .filter(({ role }) => role === "scalar")
-    .map(({ name, value }) => `${name} = ${Math.round(value * 1e4) / 1e4}`)
+    .map(({ name, value = 0 }) => `${name} = ${Math.round(value * 1e4) / 1e4}`)
     .join(", ");
   return h(
     "section",
@@ -137,6 +149,7 @@ function tryout({ api, pool }, kernel, signal) {
   );
 }
 
+/** @param {Result} result */
 function outcome({ launch, lease }) {
   const [share] = lease.shares;
   const took = launch.profile ? ` in ${nanoseconds(launch.profile.end_ns - launch.profile.start_ns)}` : "";

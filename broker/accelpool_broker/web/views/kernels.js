@@ -1,4 +1,9 @@
-/** The kernel library. */
+/**
+ * The kernel library.
+ *
+ * @import { KernelEntry } from "../api.js"
+ * @import { Context } from "../main.js"
+ */
 
 import { h } from "../dom.js";
 import { heading, link, trouble } from "../parts.js";
@@ -7,8 +12,9 @@ import { DataTable } from "../table.js";
 export const title = "Kernels";
 export const needs = "";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, { api }) {
+  /** @type {DataTable<KernelEntry>} */
   const table = new DataTable({
     caption: "Kernel library",
     key: (kernel) => kernel.name,

@@ -1,4 +1,9 @@
-/** One lease, from its request to its end. */
+/**
+ * One lease, from its request to its end.
+ *
+ * @import { Lease } from "../api.js"
+ * @import { Context } from "../main.js"
+ */
 
 import { h, put } from "../dom.js";
 import { duration, instant } from "../format.js";
@@ -12,7 +17,7 @@ import { explain } from "./queue.js";
 export const title = "Lease";
 export const needs = "leases:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context @param {string[]} path */
+/** @param {HTMLElement} place @param {Context} context @param {string[]} path */
 export function open(place, context, [id]) {
   const { pool, api } = context;
   const actions = h("div", { class: "buttons" });
@@ -20,8 +25,9 @@ export function open(place, context, [id]) {
   const happened = happenings(api, { lease: id });
   place.append(heading(`Lease ${id}`, "", actions), body, happened.element);
   let shown = "";
+  /** @type {Lease | null} */
   let found = null;
-  const show = (lease) => {
+  const show = (/** @type {Lease} */ lease) => {
     const now = JSON.stringify(lease);
     if (now === shown) return;
     shown = now;
@@ -45,6 +51,7 @@ export function open(place, context, [id]) {
   return () => ends.forEach((end) => end());
 }
 
+/** @param {Context} context @param {Lease} lease */
 function buttons(context, lease) {
   return [
     lease.state === "queued" &&
@@ -58,6 +65,7 @@ function buttons(context, lease) {
   ];
 }
 
+/** @param {Lease} lease */
 function parts(lease) {
   return [
     facts([
@@ -94,6 +102,7 @@ function parts(lease) {
   ];
 }
 
+/** @param {Lease} lease */
 function history(lease) {
   const steps = [
     ["Asked for", lease.created_at],

@@ -1,4 +1,10 @@
-/** Leases, newest first, with those that have ended. */
+/**
+ * Leases, newest first, with those that have ended.
+ *
+ * @import { Lease } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Column } from "../table.js"
+ */
 
 import { h } from "../dom.js";
 import { endButton } from "../lease_actions.js";
@@ -11,11 +17,12 @@ export const title = "Leases";
 export const needs = "leases:read";
 const STATES = ["", "active", "queued", "released", "expired", "revoked", "lost", "withdrawn", "rejected"];
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, context) {
   const { pool, api, report } = context;
   const older = new Map();
-  let cursor; // of what is older still: undefined before the first page of it
+  /** @type {string | null | undefined} Of what is older still: undefined before the first page of it. */
+  let cursor;
   const choice = h(
     "select",
     { id: "lease-state", on: { change: () => draw() } },
@@ -59,6 +66,7 @@ export function open(place, context) {
   return () => ends.forEach((end) => end());
 }
 
+/** @param {Context} context @returns {Column<Lease>[]} */
 function columns(context) {
   return [
     {
@@ -85,7 +93,10 @@ function columns(context) {
     {
       title: "Lasted",
       value: lasted,
-      show: (lease) => (lasted(lease) === null ? "–" : coarse(lasted(lease))),
+      show: (lease) => {
+        const seconds = lasted(lease);
+        return seconds === null ? "–" : coarse(seconds);
+      },
       isNumber: true,
       changes: (lease) => [lease.granted_at, lease.ended_at],
       className: "nowrap",
@@ -102,11 +113,13 @@ function columns(context) {
   ];
 }
 
+/** @param {Lease} lease */
 function devices(lease) {
   if (lease.shares.length === 0) return lease.alternatives.map(describeDemand).join(" or ");
   return lease.shares.map((share) => `${share.name} on ${share.node}`).join(", ");
 }
 
+/** @param {Lease} lease */
 function lasted(lease) {
   if (!lease.granted_at || !lease.ended_at) return null;
   return (new Date(lease.ended_at).getTime() - new Date(lease.granted_at).getTime()) / 1000;

@@ -1,6 +1,10 @@
-/** Logging in: a token, pasted or by a link. */
+/**
+ * Logging in: a token, pasted or by a link.
+ *
+ * @import { Who } from "../api.js"
+ */
 
-import { Api, Problem } from "../api.js";
+import { Api, Problem, messageOf } from "../api.js";
 import { field } from "../dialog.js";
 import { h, put } from "../dom.js";
 
@@ -9,7 +13,7 @@ import { h, put } from "../dom.js";
  *
  * @param {HTMLElement} place
  * @param {string} why Why it is shown again; "" at first.
- * @param {(token: string, who: import("../pool.js").Who) => void} done
+ * @param {(token: string, who: Who) => void} done
  */
 export function showLogin(place, why, done) {
   const error = h("p", { class: "error", role: "alert" }, why);
@@ -59,10 +63,10 @@ export function showLogin(place, why, done) {
   token.focus();
 }
 
-/** Why a token does not let in. */
+/** Why a token does not let in. @param {unknown} problem */
 export function whatIsWrong(problem) {
   if (problem instanceof TypeError) return "This is no token: it has characters that no token has.";
   if (problem instanceof Problem && problem.status === 401)
     return "Nobody knows this token, or it has ended.";
-  return problem.message;
+  return messageOf(problem);
 }

@@ -1,4 +1,9 @@
-/** One node: what it says of itself, and its devices. */
+/**
+ * One node: what it says of itself, and its devices.
+ *
+ * @import { PoolNode } from "../api.js"
+ * @import { Context } from "../main.js"
+ */
 
 import { h, put } from "../dom.js";
 import { facts, heading, link, state, trouble, when } from "../parts.js";
@@ -9,7 +14,7 @@ import { doing, sandbox } from "./nodes.js";
 export const title = "Node";
 export const needs = "nodes:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context @param {string[]} path */
+/** @param {HTMLElement} place @param {Context} context @param {string[]} path */
 export function open(place, { pool, api }, [name]) {
   const error = trouble();
   const told = h("div");
@@ -56,6 +61,7 @@ export function open(place, { pool, api }, [name]) {
   return () => ends.forEach((end) => end());
 }
 
+/** @param {PoolNode} node */
 function properties(node) {
   return facts([
     ["State", state(doing(node))],

@@ -1,4 +1,10 @@
-/** Nodes: whether they answer, what they are marked with, and whether they take leases. */
+/**
+ * Nodes: whether they answer, what they are marked with, and whether they take leases.
+ *
+ * @import { PoolNode } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Column } from "../table.js"
+ */
 
 import { h } from "../dom.js";
 import { ask, field } from "../dialog.js";
@@ -9,7 +15,7 @@ import { DataTable } from "../table.js";
 export const title = "Nodes";
 export const needs = "nodes:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, context) {
   const { pool } = context;
   const table = new DataTable({
@@ -26,14 +32,16 @@ export function open(place, context) {
   });
 }
 
-/** In one word what a node is doing. */
+/** In one word what a node is doing. @param {PoolNode} node */
 export function doing(node) {
   if (node.state !== "ready") return node.state;
   if (node.drain_at) return "draining";
   return node.cordoned ? "cordoned" : "ready";
 }
 
+/** @param {Context} context @returns {Column<PoolNode>[]} */
 function columns(context) {
+  /** @type {Column<PoolNode>[]} */
   const shown = [
     {
       title: "Node",
@@ -62,7 +70,7 @@ function columns(context) {
     { title: "Sandbox", value: sandbox, className: "few" },
     {
       title: "Labels",
-      value: (node) => pairs(node.labels),
+      value: (node) => pairs(node.labels).join(" "),
       changes: (node) => node.labels,
       show: (node) => tags(pairs(node.labels)),
     },
@@ -87,22 +95,25 @@ function columns(context) {
   ];
 }
 
-/** What confines a node's workers: how far, and what of it is missing. */
+/** What confines a node's workers: how far, and what of it is missing. @param {PoolNode} node */
 export function sandbox(node) {
   const told = node.sandbox;
   if (!told) return "–";
-  const lacks = (told.missing ?? []).map((each) => String(each).split(":")[0]);
+  const missing = Array.isArray(told.missing) ? told.missing : [];
+  const lacks = missing.map((each) => String(each).split(":")[0]);
   return lacks.length && told.level !== "off"
     ? `${told.level} (without ${lacks.join(", ")})`
     : String(told.level);
 }
 
+/** @param {Record<string, string>} labels */
 function pairs(labels) {
   return Object.entries(labels)
     .sort()
     .map(([name, value]) => `${name}=${value}`);
 }
 
+/** @param {string[]} texts */
 function tags(texts) {
   return texts.length
     ? h(
@@ -113,8 +124,13 @@ function tags(texts) {
     : "–";
 }
 
+/** @param {Context} context @param {PoolNode} node */
 function actions(context, node) {
-  const button = (word, act, label = `${word} ${node.name}`) => rowButton(word, label, act);
+  const button = (
+    /** @type {string} */ word,
+    /** @type {() => void} */ act,
+    label = `${word} ${node.name}`,
+  ) => rowButton(word, label, act);
   const uncordon = () => change(context, node, { cordoned: false });
   const cordon = () => change(context, node, { cordoned: true });
   const isTaken = !node.cordoned && !node.drain_at;
@@ -127,6 +143,7 @@ function actions(context, node) {
   ];
 }
 
+/** @param {Context} context @param {PoolNode} node @param {object} body */
 async function change({ api, pool, say, report }, node, body) {
   const now = await api.call("PATCH", at("/nodes", node.name), { json: body }).catch(report);
   if (!now) return;
@@ -134,6 +151,7 @@ async function change({ api, pool, say, report }, node, body) {
   say(`Node ${node.name} is ${doing(now)}.`);
 }
 
+/** @param {Context} context @param {PoolNode} node */
 async function drain({ api, pool, say }, node) {
   const minutes = h("input", {
     type: "number",
@@ -164,6 +182,7 @@ async function drain({ api, pool, say }, node) {
   say(`Node ${node.name} is ${doing(now)}.`);
 }
 
+/** @param {Context} context @param {PoolNode} node */
 async function label({ api, pool, say }, node) {
   const text = h("textarea", {
     name: "labels",
@@ -182,7 +201,7 @@ async function label({ api, pool, say }, node) {
   say(`The labels of ${node.name} are saved.`);
 }
 
-/** Read labels, one a line. @throws {Error} A line is none. */
+/** Read labels, one a line. @param {string} text @throws {Error} A line is none. */
 export function readLabels(text) {
   return Object.fromEntries(
     text

@@ -1,4 +1,12 @@
-/** The pool at a glance: what is free, and who has what of each device. */
+/**
+ * The pool at a glance: what is free, and who has what of each device.
+ *
+ * @typedef {Omit<Share, "attributes"> & {attributes: null, lease: string, tenant: string, account: string}} HeldShare
+ * @import { Device, Schemas, Share } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Pool } from "../pool.js"
+ * @import { Column } from "../table.js"
+ */
 
 import { h, setText } from "../dom.js";
 import { bytes, number, percent } from "../format.js";
@@ -8,7 +16,7 @@ import { DataTable } from "../table.js";
 export const title = "Overview";
 export const needs = "nodes:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, { pool }) {
   const tiles = new Tiles();
   let shares = new Map();
@@ -38,7 +46,7 @@ export function open(place, { pool }) {
   return () => ends.forEach((end) => end());
 }
 
-/** The shares of active leases by device: those that the token may see. */
+/** The shares of active leases by device: those that the token may see. @param {Pool} pool */
 export function sharesByDevice(pool) {
   const found = new Map();
   for (const lease of pool.active.list) {
@@ -52,8 +60,10 @@ export function sharesByDevice(pool) {
   return found;
 }
 
+/** @param {(device: Device) => HeldShare[]} of @returns {Column<Device>[]} */
 function columns(of) {
-  const reading = (name) => (device) => device.readings?.[name] ?? null;
+  const reading = (/** @type {keyof Schemas["Readings"]} */ name) => (/** @type {Device} */ device) =>
+    device.readings?.[name] ?? null;
   return [
     {
       title: "Device",
@@ -109,13 +119,14 @@ function columns(of) {
   ];
 }
 
+/** @param {Device} device */
 function memory(device) {
   const used = device.readings?.memory_used_bytes;
   const all = bytes(device.capacity.memory_bytes);
   return used === null || used === undefined ? all : [bytes(used), h("span", { class: "dim" }, ` / ${all}`)];
 }
 
-/** Who has what of a device, as a bar and in words. */
+/** Who has what of a device, as a bar and in words. @param {Device} device @param {HeldShare[]} shares */
 export function holders(device, shares) {
   if (device.state === "faulty") return h("span", { class: "reason" }, device.fault);
   const used = 1 - device.free.compute;
@@ -151,7 +162,9 @@ export function holders(device, shares) {
 
 class Tiles {
   constructor() {
+    /** @type {Record<string, HTMLElement>} */
     this.values = {};
+    /** @type {Record<string, HTMLElement>} */
     this.notes = {};
     this.element = h(
       "dl",
@@ -160,16 +173,19 @@ class Tiles {
     );
   }
 
+  /** @param {string} name */
   #tile(name) {
     this.values[name] = h("span", { class: "value" }, "–");
     this.notes[name] = h("span", { class: "note" });
     return h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, this.values[name], this.notes[name]));
   }
 
+  /** @param {Device[]} devices @param {Pool} pool */
   update(devices, pool) {
     const once = [...new Map(devices.map((device) => [device.hardware || device.id, device])).values()];
-    const count = (name) => once.filter((device) => device.state === name).length;
-    const total = (pick) => once.reduce((sum, device) => sum + pick(device), 0);
+    const count = (/** @type {string} */ name) => once.filter((device) => device.state === name).length;
+    const total = (/** @type {(device: Device) => number} */ pick) =>
+      once.reduce((sum, device) => sum + pick(device), 0);
     const away = count("faulty") + count("lost");
     const working = once.filter((device) => device.state === "free" || device.state === "leased");
     const lent = working.reduce(
@@ -202,6 +218,7 @@ class Tiles {
     );
   }
 
+  /** @param {string} name @param {string} value @param {string} note */
   #set(name, value, note) {
     setText(this.values[name], value);
     setText(this.notes[name], note);

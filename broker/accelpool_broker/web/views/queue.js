@@ -1,4 +1,10 @@
-/** Who waits, at which position, and why. */
+/**
+ * Who waits, at which position, and why.
+ *
+ * @import { Lease, Verdict } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Column } from "../table.js"
+ */
 
 import { facts, heading, link, rowButton, trouble, when } from "../parts.js";
 import { instant } from "../format.js";
@@ -11,7 +17,7 @@ import { describeDemand } from "../demand.js";
 export const title = "Queue";
 export const needs = "leases:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, context) {
   const { pool } = context;
   const table = new DataTable({
@@ -32,6 +38,7 @@ export function open(place, context) {
   });
 }
 
+/** @param {Context} context @returns {Column<Lease>[]} */
 function columns(context) {
   return [
     { title: "Position", value: (lease) => lease.position, show: (lease) => lease.position ?? "later" },
@@ -65,7 +72,7 @@ function columns(context) {
   ];
 }
 
-/** Show device by device why a request waits. */
+/** Show device by device why a request waits. @param {Context} context @param {Lease} lease */
 export async function explain({ api, report }, lease) {
   const told = await api.get(at("/leases", lease.id, "/explanation")).catch(report);
   if (!told) return;

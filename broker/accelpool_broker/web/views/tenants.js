@@ -1,23 +1,41 @@
-/** Tenants: what they may have, have, and had. */
+/**
+ * Tenants: what they may have, have, and had.
+ *
+ * @import { Tenant } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Column } from "../table.js"
+ */
 
-import { heading, link, trouble } from "../parts.js";
+import { h } from "../dom.js";
+import { heading, link, rowButton, trouble } from "../parts.js";
 import { bytes, number } from "../format.js";
 import { DataTable } from "../table.js";
+import { editRules, makeTenant } from "../tenant_rules.js";
 
 export const title = "Tenants";
 export const needs = "tenants:read";
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
-export function open(place, { pool }) {
+/** @param {HTMLElement} place @param {Context} context */
+export function open(place, context) {
+  const { pool } = context;
   const table = new DataTable({
     caption: "Tenants",
     key: (tenant) => tenant.name,
     empty: "No tenant has rules, or has used anything.",
-    columns: columns(),
+    columns: columns(context),
   });
   const error = trouble();
+  const make = h(
+    "button",
+    { type: "button", class: "primary", on: { click: () => makeTenant(context) } },
+    "Make a tenant",
+  );
   place.append(
-    heading("Tenants", "Who is charged, by which rules, and what they have now."),
+    heading(
+      "Tenants",
+      "Who is charged, by which rules, and what they have now.",
+      pool.can("tenants") && make,
+    ),
     error.element,
     table.element,
   );
@@ -27,13 +45,19 @@ export function open(place, { pool }) {
   });
 }
 
-function columns() {
-  const limit = (name, show = number) => ({
+/** @param {Context} context @returns {Column<Tenant>[]} */
+function columns(context) {
+  /** @returns {Omit<Column<Tenant>, "title">} */
+  const limit = (
+    /** @type {"quota_devices" | "quota_memory_bytes" | "quota_device_hours"} */ name,
+    show = number,
+  ) => ({
     value: (tenant) => tenant[name],
     show: (tenant) => (tenant[name] === null ? "no limit" : show(tenant[name], 1)),
     isNumber: true,
   });
-  return [
+  /** @type {Column<Tenant>[]} */
+  const shown = [
     {
       title: "Tenant",
       value: (tenant) => tenant.name,
@@ -52,5 +76,16 @@ function columns() {
       isNumber: true,
     },
     { title: "Device-hours allowed", ...limit("quota_device_hours") },
+  ];
+  if (!context.pool.can("tenants")) return shown;
+  return [
+    ...shown,
+    {
+      title: "Actions",
+      isSorted: false,
+      value: () => "",
+      className: "actions",
+      show: ({ name }) => rowButton("Edit", `Edit rules of ${name}`, () => editRules(context, name)),
+    },
   ];
 }

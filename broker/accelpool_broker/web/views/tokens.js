@@ -1,4 +1,10 @@
-/** One's own tokens: made, shown once, revoked. */
+/**
+ * One's own tokens: made, shown once, revoked.
+ *
+ * @import { Token } from "../api.js"
+ * @import { Context } from "../main.js"
+ * @import { Column } from "../table.js"
+ */
 
 import { h } from "../dom.js";
 import { ask, field, tell } from "../dialog.js";
@@ -11,7 +17,7 @@ export const title = "Tokens";
 export const needs = "tokens";
 const DAY_MS = 86_400_000;
 
-/** @param {HTMLElement} place @param {import("../main.js").Context} context */
+/** @param {HTMLElement} place @param {Context} context */
 export function open(place, context) {
   const { pool } = context;
   const table = new DataTable({
@@ -39,12 +45,13 @@ export function open(place, context) {
   });
 }
 
-/** What a token is now. */
+/** What a token is now. @param {Token} token @param {number} [now] */
 export function standing(token, now = Date.now()) {
   if (token.revoked_at) return "revoked";
   return token.expires_at && new Date(token.expires_at).getTime() <= now ? "expired" : "active";
 }
 
+/** @param {Context} context @returns {Column<Token>[]} */
 function columns(context) {
   const own = context.pool.who.token;
   return [
@@ -102,6 +109,7 @@ function columns(context) {
   ];
 }
 
+/** @param {Context} context */
 async function create({ api, pool, say }) {
   const name = h("input", {
     type: "text",
@@ -153,6 +161,7 @@ async function create({ api, pool, say }) {
   await showOnce(made.name, token, made.expires_at);
 }
 
+/** @param {string} name @param {string} token @param {string | null} endsAt */
 function showOnce(name, token, endsAt) {
   const shown = h("input", {
     type: "text",
@@ -183,6 +192,7 @@ function showOnce(name, token, endsAt) {
   );
 }
 
+/** @param {Context} context @param {Token} token */
 async function revoke({ api, pool, say }, token) {
   const now = await ask({
     title: `Revoke ${token.name}?`,
