@@ -61,7 +61,7 @@ def refused(lines: list[bytes], folder: Path, url: str | None, capsys: pytest.Ca
         ({"revision": "0003:base"}, "revision"),
         ({"signing_key": "hello"}, "the backup's signing key is not a private key in PEM form"),
         ({"tokens": {"mira": "apu_x"}}, "tokens"),
-        ({"tokens": {"node": "apn_x"}}, "the backup has tokens of a file, and not the first admin's"),
+        ({"tokens": {"node": "apn_x"}}, "the backup's tokens are not of the form"),
         ({"tokens": {"user": "two\nlines"}}, "tokens"),
     ],
 )
