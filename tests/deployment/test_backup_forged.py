@@ -61,7 +61,7 @@ def refused(lines: list[bytes], folder: Path, url: str | None, capsys: pytest.Ca
         ({"revision": "0003:base"}, "revision"),
         ({"signing_key": "hello"}, "the backup's signing key is not a private key in PEM form"),
         ({"tokens": {"mira": "apu_x"}}, "tokens"),
-        ({"tokens": {"node": "apn_x"}}, "the backup has tokens of a file, and not the first admin's"),
+        ({"tokens": {"node": "apn_x"}}, "the backup's tokens are not of the form"),
         ({"tokens": {"user": "two\nlines"}}, "tokens"),
     ],
 )
@@ -110,3 +110,16 @@ def test_a_row_that_is_nested_without_end_is_refused(
 ) -> None:
     deep = b'["nodes",{"readings":' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
     assert "is nested too deeply" in refused([*written(saved, {}, {}), deep], tmp_path, None, capsys)
+
+
+@pytest.mark.parametrize("what", ["save", "restore"])
+def test_a_database_that_is_none_is_told_and_left_as_it_is(
+    tmp_path: Path, saved: list[Any], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "broker.sqlite").write_bytes(b"no database" * 1000)
+    file = forge(tmp_path / "pool.backup", written(saved, {}, {}))
+    assert run(what, file, folder, None) == 1
+    assert "the broker's database cannot be used: file is not a database" in capsys.readouterr().err
+    assert (folder / "broker.sqlite").read_bytes() == b"no database" * 1000

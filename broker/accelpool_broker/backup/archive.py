@@ -14,7 +14,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Header(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     version: str
     revision: Revision
     signing_key: str | None
-    tokens: dict[Literal["user", "node"], Secret]
+    tokens: dict[str, Secret]
 
 
 class End(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

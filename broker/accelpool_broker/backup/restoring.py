@@ -73,13 +73,13 @@ def _check(header: Header) -> None:
     """Check what would keep a broker from starting.
 
     Raises:
-        Invalid: The admin's token is missing beside others.
+        Invalid: The tokens are not those of a broker's file.
         StateDirError: The key is none.
     """
     if header.signing_key is not None:
         state_dir.read_pem(header.signing_key.encode(), "the backup's signing key")
-    if header.tokens and "user" not in header.tokens:
-        raise Invalid("the backup has tokens of a file, and not the first admin's")
+    if header.tokens and not {"user"} <= header.tokens.keys() <= {"user", "node"}:
+        raise Invalid('the backup\'s tokens are not of the form {"user": "..."}')
 
 
 def _keep_key(connection: Connection, directory: Path, pem: str | None, is_forced: bool) -> bool:

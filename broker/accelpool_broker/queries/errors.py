@@ -35,6 +35,8 @@ def translated() -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) not in (UNDEFINED_TABLE, NO_PRIVILEGE):
             raise
         raise Unavailable(f"the broker's database is not as it was: {reason(error)}") from error
+    except exc.DatabaseError as error:  # its file is damaged, or is another one
+        raise Unavailable(f"the broker's database cannot be used: {reason(error)}") from error
     except exc.TimeoutError as error:
         raise Unavailable("the broker's database is slow: all connections to it are taken") from error
 
