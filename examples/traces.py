@@ -1,6 +1,6 @@
 """Trace a kernel: print the spans of what one lease came to, from asking for it to its kernel's time.
 
-pip install 'accelpool[otel]'
+pip install '.[otel]'        # in a clone
 python examples/traces.py
 """
 

@@ -19,15 +19,17 @@ from pathlib import Path
 
 import pytest
 import requests
+from hypothesis import settings
 
 from accelpool.cli.certificate_authority import CertificateAuthority
 
 from .postgres_rig import Postgres
 from .sockets import lasting_port
 
-START_S = 110.0  # less than a test may take
-STOP_S = 30.0
+START_S = 240.0  # less than a test may take
+STOP_S = 60.0
 SANDBOX_VARIABLE = "ACCELPOOL_TEST_SANDBOX"  # off, where a driver to be tested does not get on with it yet
+settings.register_profile("explore", settings.get_profile("ci"), derandomize=False)
 
 
 def pytest_configure() -> None:
@@ -201,6 +203,12 @@ class Pool:
         agent = self.agents[number].process.pid
         return [pid for pid in children(agent) if "accelpool_node.worker" in command(pid)]
 
+    def kill_workers(self) -> None:
+        """Kill all workers of the first node's agent."""
+        for pid in self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
 
 def join_token(url: str, token: str, node: str, ca: str = "") -> str:
     """Return a join token for a node, made with an operator's token."""
@@ -209,7 +217,7 @@ def join_token(url: str, token: str, node: str, ca: str = "") -> str:
         json={"node": node},
         headers={"Authorization": f"Bearer {token}"},
         verify=ca or True,
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 201, answer.text
     return answer.json()["token"]
@@ -218,14 +226,14 @@ def join_token(url: str, token: str, node: str, ca: str = "") -> str:
 def enrol(url: str, token: str, node: str, secret: str, ca: str = "") -> None:
     """Make a secret the token of a node, with an operator's token, if it is not so yet."""
     own = {"Authorization": f"Bearer {secret}"}
-    if requests.get(f"{url}/whoami", headers=own, verify=ca or True, timeout=10).status_code == 200:
+    if requests.get(f"{url}/whoami", headers=own, verify=ca or True, timeout=60).status_code == 200:
         return
     answer = requests.post(
         f"{url}/nodes/{node}/enrol",
         json={"sha256": hashlib.sha256(secret.encode()).hexdigest()},
         headers={"Authorization": f"Bearer {join_token(url, token, node, ca)}"},
         verify=ca or True,
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
 
@@ -250,14 +258,24 @@ def command(pid: int) -> str:
 
 
 def children(pid: int) -> list[int]:
-    """Return the pids of a process's children."""
+    """Return the pids of a process's children; none once it is gone."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in task.read_text().split()]
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found += [int(child) for child in task.read_text().split()]
     return found
 
 
-def wait_until(is_so: Callable[[], object], timeout_s: float = 15.0) -> None:
+def open_files(pid: int) -> list[str]:
+    """Return what a process has open, without what it closes meanwhile."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(descriptor))
+    return found
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Return once something is so; fail if it is not within the time."""
     deadline = time.monotonic() + timeout_s
     looked_at = time.monotonic()

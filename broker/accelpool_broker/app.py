@@ -1,7 +1,7 @@
 """The broker as a WSGI application.
 
-request ─▶ body limit ─▶ token ─▶ its rate ─▶ schema ─▶ service ─▶ schema ─▶ answer
-              └─────────────┴─────────┴──────────┴─────────┴─▶ problem+json (problems.py)
+request ─▶ body limit ─▶ token ─▶ its rate ─▶ query ─▶ schema ─▶ service ─▶ schema ─▶ answer
+              └─────────────┴─────────┴─────────┴─────────┴─────────┴─▶ problem+json (problems.py)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from apiflask import APIFlask, Schema
 from apispec.ext.marshmallow.common import make_schema_key
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 from werkzeug.exceptions import BadRequest, LengthRequired, UnsupportedMediaType
 
 from accelpool_broker import (
@@ -20,6 +20,7 @@ from accelpool_broker import (
     description_files,
     json_body,
     problems,
+    query_string,
     request_counts,
     request_log,
     request_spans,
@@ -83,6 +84,7 @@ BLUEPRINTS = (
 RAW_ENDPOINTS = frozenset({"buffers.put_content", "programs.post_program"})
 FORM_ENDPOINTS = frozenset({"login.exchange_token"})
 FORM, MOST_OF_A_FORM = "application/x-www-form-urlencoded", 64 << 10
+QUERIES = "accelpool-queries"
 REFUSALS = {401: "unauthorized", 403: "forbidden"}
 UNLIMITED_ENDPOINTS = frozenset({"buffers.put_content"})
 
@@ -135,6 +137,7 @@ def build_app(opened: Services) -> APIFlask:
     problems.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    app.extensions[QUERIES] = query_string.parameters(app)
     unlisted = {rule.endpoint for rule in app.url_map.iter_rules()} - NEEDS.keys()
     assert not unlisted, f"permissions.py does not say what these need: {unlisted}"
     return app
@@ -151,6 +154,7 @@ def _guard(slots: BodySlots) -> None:
         services().rates.check_stranger(request.remote_addr or "")
         if request.endpoint in FORM_ENDPOINTS:
             _admit_form(slots)
+        _check_query()
         return
     scope = need if isinstance(need, Scope) else None
     address, action = request.remote_addr or "", _action()
@@ -160,8 +164,15 @@ def _guard(slots: BodySlots) -> None:
         g.caller.check_scope(scope)
     if request.routing_exception is not None:
         raise request.routing_exception  # whatever the body is, there is nobody to read it
+    _check_query()
     if request.content_length or "Transfer-Encoding" in request.headers:
         _admit_body(slots, scope)
+
+
+def _check_query() -> None:
+    """Refuse a query with more than its call knows; probes and documents need not come here."""
+    known: query_string.Parameters = current_app.extensions[QUERIES]
+    query_string.check(request.args, known[request.endpoint or ""])
 
 
 def _action() -> str:

@@ -1,4 +1,4 @@
-"""Where the broker gets its time from: instants as seconds since the Unix epoch, UTC."""
+"""Where the broker gets its time from: instants, in seconds since the Unix epoch, and durations."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ class Clock(Protocol):
         """Return the present instant, in seconds since the Unix epoch."""
         ...
 
+    def elapsed(self) -> float:
+        """Return the seconds since some start; they never go back."""
+        ...
+
 
 class SystemClock:
     """The machine's wall clock: leases end at instants that nodes and other brokers must agree on."""
@@ -20,3 +24,7 @@ class SystemClock:
     def now(self) -> float:
         """Return the present instant, in seconds since the Unix epoch."""
         return time.time()
+
+    def elapsed(self) -> float:
+        """Return the seconds since some start; they never go back."""
+        return time.monotonic()

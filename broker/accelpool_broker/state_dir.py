@@ -51,8 +51,12 @@ def prepare(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep a directory for this broker, which is made if need be.
+def locked(path: Path, otherwise: str) -> Iterator[None]:
+    """Keep a directory for this process, which is made if need be.
+
+    Args:
+        path: The directory.
+        otherwise: What to do if a broker runs with it.
 
     Raises:
         StateDirError: Another broker runs with it, or it cannot be made.
@@ -64,10 +68,7 @@ def locked(path: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             owner = file.read(32).strip() or "of an unknown number"
-            raise StateDirError(
-                f"a broker runs with {path} already, process {owner}: "
-                "use that one, or choose another --state-dir and --port"
-            ) from None
+            raise StateDirError(f"a broker runs with {path} already, process {owner}: {otherwise}") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

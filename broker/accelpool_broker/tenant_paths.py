@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_
 
 
-def is_within(column: InstrumentedAttribute[Any], tenants: Collection[str]) -> ColumnElement[bool]:
+def is_within(column: SQLColumnExpression[Any], tenants: Collection[str]) -> ColumnElement[bool]:
     """Return whether a column names one of some tenants, or one below them."""
-    below = (column.startswith(f"{tenant}/", autoescape=True) for tenant in tenants)
+    beginnings = [f"{tenant}/" for tenant in tenants]  # compared whole: to SQLite's LIKE a is A
+    below = (func.substr(column, 1, len(beginning)) == beginning for beginning in beginnings)
     return or_(column.in_(list(tenants)), *below)

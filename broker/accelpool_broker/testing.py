@@ -28,6 +28,10 @@ class FakeClock:
         """Return the present instant."""
         return self._now
 
+    def elapsed(self) -> float:
+        """Return the same: it never goes back."""
+        return self._now
+
     def move(self, seconds: float) -> None:
         """Let time pass."""
         self._now += seconds

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from accelpool_wire.installation import install_command
+
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ def exporting(variables: Mapping[str, str]) -> Iterator[None]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        log.warning("an endpoint for traces is set, but accelpool[otel] is not installed: none are sent")
+        what = "an endpoint for traces is set, but OpenTelemetry is not installed: none are sent; %s"
+        log.warning(what, install_command("otel"))
         yield
         return
     name = variables.get("OTEL_SERVICE_NAME") or "accelpool-broker"

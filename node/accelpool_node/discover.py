@@ -20,6 +20,7 @@ from accelpool_node.backends.base import Backend, BackendDevice
 from accelpool_node.sandbox.confine import confine
 from accelpool_node.sandbox.policy import Sandbox, decode
 from accelpool_wire.errors import Unavailable
+from accelpool_wire.installation import install_command
 from accelpool_wire.messages import InfoValue
 
 STDOUT, STDERR = 1, 2
@@ -146,7 +147,7 @@ def _cuda() -> Backend:
     try:
         from accelpool_node.backends.cuda.backend import CudaBackend
     except ModuleNotFoundError as error:
-        what = f"the CUDA backend needs PyCUDA: pip install 'accelpool[cuda]' ({error})"
+        what = f"the CUDA backend needs PyCUDA: {install_command('cuda')} ({error})"
         raise Unavailable(what) from error
     except ImportError as error:  # of a library that PyCUDA is linked with
         raise Unavailable(f"the CUDA backend needs NVIDIA's driver: {error}") from error

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
@@ -134,13 +135,15 @@ VERSION_TEXT: str = __version__
 if not TYPE_CHECKING:  # to a type checker any name would be there
 
     def __getattr__(name: str) -> object:
-        """Return a module of PyOpenCL's layer; of PyOpenCL's other names, say which are not here yet.
+        """Return a module of PyOpenCL's layer, or of ours; of PyOpenCL's other names, say which are not here.
 
         Raises:
             AttributeError: There is no such module or name, or it cannot be imported here, and why.
         """
         if name in upper_layer.PUBLIC:
             return upper_layer.attribute(name)
+        if name in ("aio", "cuda"):
+            return importlib.import_module(f"accelpool.{name}")
         raise AttributeError(why_missing(name), name=name, obj=sys.modules[__name__])
 
 

@@ -17,7 +17,7 @@ class DemandOptions(TypedDict, total=False):
     api: str
     count: int
     memory: int | float | str | None
-    compute: float | None
+    compute: int | float | str | None
     exclusive: bool
     where: str
     placement: str
@@ -54,7 +54,8 @@ def read(kind: str | Demand | Sequence[Demand], options: AcquireOptions) -> Leas
     of_demand = {name: value for name, value in options.items() if name in DemandOptions.__annotations__}
     unknown = sorted(set(options) - set(AcquireOptions.__annotations__))
     if unknown:
-        raise TypeError(f"acquire() got an unexpected keyword argument {unknown[0]!r}")
+        known = ", ".join(sorted(AcquireOptions.__annotations__))
+        raise TypeError(f"acquire() got an unexpected keyword argument {unknown[0]!r}; it takes {known}")
     if isinstance(kind, (Demand, list, tuple)):
         if of_demand:
             name = sorted(of_demand)[0]

@@ -5,14 +5,13 @@ broker.acquire(...)  ─▶ POST /leases, wait ─▶ connect to the node ─▶
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from accelpool import acquire_options
+from accelpool import acquire_options, forks
 from accelpool.acquire_options import AcquireOptions
 from accelpool.acquisition import Acquisition, lease_record
 from accelpool.connections import SessionConnection
@@ -61,8 +60,7 @@ class Broker:
         self._is_insecure = is_insecure
         self._keeper = LeaseKeeper(self._rest)
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-        disown = weakref.WeakMethod(self._disown)
-        os.register_at_fork(after_in_child=lambda: (method := disown()) and method())
+        forks.tell(self._disown)
 
     def acquire(
         self, kind: str | Demand | Sequence[Demand] = "any", **options: Unpack[AcquireOptions]

@@ -37,7 +37,7 @@ class CatalogueKernel(Generic[AnyContext]):
         """
         parameters = self.entry.parameters
         if len(args) != len(parameters):
-            declared = ", ".join(f"{a.type} {a.name}" for a in parameters)
+            declared = ", ".join(f"{a.type}{'*' * a.role.is_buffer} {a.name}" for a in parameters)
             takes = f"kernel {self.entry.name} takes {len(parameters)} arguments, not {len(args)}"
             raise TypeError(f"{takes}: {declared}")
         return {argument.name: value for argument, value in zip(parameters, args, strict=True)}

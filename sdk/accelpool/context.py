@@ -8,7 +8,7 @@ Context([devices of the pool])   leases them, or shares the session that this pr
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -84,6 +84,7 @@ class Context(ProcessBound):
         else:
             if dev_type is not None:
                 raise _refused(ErrorCode.INVALID_VALUE, "one of 'devices' and 'dev_type' must be None")
+            _check_list(devices)
             chosen = list(dict.fromkeys(devices))
             session = _session_over(chosen)
         self._begin(session, chosen, properties)
@@ -257,6 +258,12 @@ class Context(ProcessBound):
 
 CtxFactory: TypeAlias = Callable[[], Context]
 """What PyOpenCL's test fixtures hand to a test."""
+
+
+def _check_list(devices: object) -> None:
+    if isinstance(devices, str) or not isinstance(devices, Iterable):
+        hint = "`accelpool.acquire` asks the pool for one of a kind"
+        raise TypeError(f"Context: devices is a list of devices, not {devices!r}; {hint}")
 
 
 def _refused(code: int, what: str) -> LogicError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, SupportsIndex, cast
@@ -36,8 +36,8 @@ class Demand:
         api: What programs on it are written for: "opencl" or "cuda"; "" for anything but CUDA.
         count: How many devices.
         memory: Memory on each: bytes, a string such as "2GiB" or "25%", or a float, which is a fraction.
-        compute: The part of each device's time that is guaranteed where others want it too, above 0 and up to
-            1.
+        compute: The part of each device's time that is guaranteed where others want it too: a fraction above
+            0 and up to 1, or a string such as "25%".
         exclusive: Whole devices, which have at least that memory.
         where: An expression in CEL that holds for each device, such as 'device.memory_bytes > 8 * GiB'.
         placement: Several devices lie "near" each other if that is possible now, on the "same_node", "spread"
@@ -56,7 +56,7 @@ class Demand:
     api: str = field(default="", kw_only=True)
     count: int = field(default=1, kw_only=True)
     memory: int | float | str | None = field(default=None, kw_only=True)
-    compute: float | None = field(default=None, kw_only=True)
+    compute: int | float | str | None = field(default=None, kw_only=True)
     exclusive: bool = field(default=False, kw_only=True)
     where: str = field(default="", kw_only=True)
     placement: str = field(default="near", kw_only=True)
@@ -74,14 +74,15 @@ class Demand:
         if count is None or not 1 <= count <= MAX_COUNT:
             raise invalid("count", f"a number of devices from 1 to {MAX_COUNT}", self.count)
         memory_of(self.memory)
-        if self.compute is not None and not 0 < number(self.compute) <= 1:
-            raise invalid("compute", "a fraction of a device's time, above 0 and up to 1", self.compute)
+        compute_of(self.compute)
         if self.placement not in PLACEMENTS:
             raise invalid("placement", f"one of {', '.join(map(repr, PLACEMENTS))}", self.placement)
+        check_text("where", self.where, "an expression, a string such as 'device.memory_bytes > 8 * GiB'")
+        check_text("image", self.image, "the SHA-256 of a binary, a string")
+        check_flag("exclusive", self.exclusive)
+        _check_list("tolerates", self.tolerates, "a list of strings")
+        _check_list("devices", self.devices, "a list of devices' ids, strings as `Device.pool_id` has them")
         _check_device(self.device)
-        for name in ("tolerates", "devices"):
-            if isinstance(getattr(self, name), str):
-                raise invalid(name, "a list of strings", getattr(self, name))
 
     def body(self) -> dict[str, Any]:
         """Return its JSON: what differs from what the broker assumes."""
@@ -89,7 +90,7 @@ class Demand:
         given = {
             "api": self.api,
             **memory_of(self.memory),
-            "compute": None if self.compute is None else float(self.compute),
+            **compute_of(self.compute),
             "exclusive": self.exclusive,
             "where": self.where,
             "image": self.image,
@@ -125,11 +126,35 @@ def memory_of(memory: float | str | None) -> dict[str, int | float]:
     return {"memory_bytes": size}
 
 
+def compute_of(compute: float | str | None) -> dict[str, float]:
+    """Return what the broker is told of a part of a device's time: a fraction.
+
+    Args:
+        compute: A fraction, or a string such as "25%" or "0.25".
+
+    Raises:
+        Invalid: It is no such part, none at all, or more than there is.
+    """
+    if compute is None:
+        return {}
+    fraction = _percentage(compute) if isinstance(compute, str) else number(compute)
+    if fraction is None and re.fullmatch(r"\s*\d*\.?\d+\s*", str(compute)):
+        fraction = float(compute)
+    if fraction is None or not 0 < fraction <= 1:
+        part = "a fraction of a device's time, above 0 and up to 1, or a string such as '25%'"
+        raise invalid("compute", part, compute)
+    return {"compute": fraction}
+
+
 def _fraction(memory: float | str) -> float | None:
     if isinstance(memory, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", memory)
-        return float(match[1]) / 100 if match else None
+        return _percentage(memory)
     return None if whole(memory) is not None else number(memory)
+
+
+def _percentage(text: str) -> float | None:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
+    return float(match[1]) / 100 if match else None
 
 
 def _bytes(memory: float | str) -> int | None:
@@ -147,9 +172,34 @@ def _check_kind(kind: object) -> None:
 
 def _check_device(device: object) -> None:
     if device is not None and not (isinstance(device, str) and device):
-        pool_id = getattr(device, "pool_id", "")
-        hint = f"; that one's is {pool_id!r}" if pool_id else ""
-        raise invalid("device", "a device's id, a string as `Device.pool_id` has it", device, hint)
+        raise invalid("device", "a device's id, a string as `Device.pool_id` has it", device, _hint(device))
+
+
+def _check_list(name: str, values: object, expected: str) -> None:
+    """Raise `Invalid` if something is no list of strings."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise invalid(name, expected, values, _hint(values))
+    for value in values:
+        if not isinstance(value, str):
+            raise invalid(name, expected, values, _hint(value))
+
+
+def _hint(device: object) -> str:
+    """Return the id of a device that was given in its place."""
+    pool_id = getattr(device, "pool_id", "")
+    return f"; that one's is {pool_id!r}" if pool_id else ""
+
+
+def check_text(name: str, value: object, expected: str) -> None:
+    """Raise `Invalid` if an argument is no string."""
+    if not isinstance(value, str):
+        raise invalid(name, expected, value)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise `Invalid` if an argument is neither true nor false; a string never is."""
+    if isinstance(value, str):
+        raise invalid(name, "True or False", value)
 
 
 def whole(value: object) -> int | None:

@@ -38,7 +38,7 @@ class ForeignLayer:
         natives: What they find under the names of modules that are no source, by the names' last parts.
         modules: What it has, by names within its package.
         folder: Returns where its package is installed, None where it is not.
-        missing: What to say where it is not installed, after the names of the modules.
+        missing: Returns what to say where it is not installed, after the names of the modules.
     """
 
     ours: str
@@ -47,7 +47,7 @@ class ForeignLayer:
     natives: Mapping[str, str]
     modules: frozenset[str]
     folder: Callable[[], Path | None] = field(repr=False)
-    missing: str
+    missing: Callable[[], str]
 
     def install(self) -> None:
         """Let its modules be found; installing twice is installing once."""
@@ -73,7 +73,7 @@ class ForeignLayer:
         """
         folder = self.folder()
         if folder is None:
-            what = f"{self.ours}.{name} is {self.theirs}.{name} over the pool's devices, and {self.missing}"
+            what = f"{self.ours}.{name} is {self.theirs}.{name} over the pool's devices, and {self.missing()}"
             raise ModuleNotFoundError(what, name=f"{self.ours}.{name}")
         path = folder.joinpath(*name.split("."))
         for candidate in (path.with_suffix(".py"), path / "__init__.py"):

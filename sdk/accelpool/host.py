@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import threading
 from typing import Any
 
@@ -26,7 +27,11 @@ def flat_bytes(obj: Any, *, writable: bool = False) -> memoryview:
         ValueError: Its memory is not contiguous.
         BufferError: It is to be written to and cannot be.
     """
-    view = memoryview(obj)
+    try:
+        view = memoryview(obj)
+    except TypeError:
+        what = "an object with the buffer protocol, such as a NumPy array or bytes"
+        raise TypeError(f"host memory is {what}, not {reprlib.repr(obj)}") from None
     if writable and view.readonly:
         raise BufferError(f"the {type(obj).__name__} to copy into is read-only")
     if not view.contiguous:

@@ -36,6 +36,8 @@ def enqueue_nd_range_kernel(
     Raises:
         LogicError: INVALID_KERNEL_ARGS: an argument is not set; or which rule the sizes break.
     """
+    if not isinstance(kernel, Kernel):
+        raise TypeError(f"{ENQUEUE}: a Kernel is needed, not {kernel!r}")
     if not kernel._is_set:
         missing = [index for index, arg in enumerate(kernel._args) if arg is UNSET]
         what = f"{kernel!r}: the arguments at {missing} are not set"

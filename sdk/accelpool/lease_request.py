@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from accelpool.demand import Demand, invalid, number, whole
+from accelpool.demand import KINDS, Demand, check_flag, check_text, invalid, number, whole
 
 MIN_TTL_S, MAX_TTL_S = 5, 86400
 MAX_ALTERNATIVES = 8
@@ -74,6 +74,10 @@ class LeaseRequest:
         """
         if not 1 <= len(demands) <= MAX_ALTERNATIVES:
             raise invalid("kind", f"1 to {MAX_ALTERNATIVES} alternatives", demands)
+        if not all(isinstance(demand, Demand) for demand in demands):
+            raise invalid("kind", f"one of {', '.join(map(repr, KINDS))}, or a list of Demand", demands)
+        check_text("tenant", tenant, "a name, a string")
+        check_flag("preemptible", preemptible)
         times = _period(starts_at, ends_at)
         if times and max_duration is not None:
             raise invalid("max_duration", "None with starts_at and ends_at, which say it", max_duration)

@@ -22,7 +22,6 @@ HOST_ACCESS = mem_flags.HOST_WRITE_ONLY | mem_flags.HOST_READ_ONLY | mem_flags.H
 def first_content(flags: int, size: int, hostbuf: Any) -> tuple[memoryview | None, int]:
     """Return the bytes that a buffer begins with, if any, and its size."""
     check_flags(flags, "create_buffer")
-    size = operator.index(size)
     if size < 0:
         raise TypeError(f"Buffer: size is in bytes, not negative: {size}")
     if hostbuf is None:
@@ -38,6 +37,19 @@ def first_content(flags: int, size: int, hostbuf: Any) -> tuple[memoryview | Non
         raise LogicError("Buffer", ErrorCode.INVALID_VALUE, what)
     size = size or content.nbytes
     return content[:size], size
+
+
+def whole(value: Any, what: str) -> int:
+    """Return a whole number that a buffer is made with.
+
+    Raises:
+        TypeError: It is none, and `what` it is.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        hint = "`hostbuf=` is for host memory"
+        raise TypeError(f"Buffer: {what}, not of type {type(value).__name__}; {hint}") from None
 
 
 def check_flags(flags: int, routine: str) -> None:

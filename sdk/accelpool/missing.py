@@ -17,9 +17,21 @@ ABSENT: dict[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+# Names of early versions of PyOpenCL, which old examples have, with what does their work since.
+FORMER: dict[str, str] = dict.fromkeys(
+    (
+        "enqueue_copy_buffer", "enqueue_copy_buffer_to_image", "enqueue_copy_image",
+        "enqueue_copy_image_to_buffer", "enqueue_read_buffer", "enqueue_read_image", "enqueue_write_buffer",
+        "enqueue_write_image",
+    ),
+    "enqueue_copy(queue, dest, src)",
+)  # fmt: skip
+
+
 def why_missing(name: str) -> str:
     """Return what to say of a name that the module `accelpool` has not."""
     for group, (why, names) in ABSENT.items():
         if name in names:
             return f"accelpool has no {name} ({group}): {why}"
-    return f"module 'accelpool' has no attribute {name!r}"
+    instead = f": {FORMER[name]} does that" if name in FORMER else ""
+    return f"module 'accelpool' has no attribute {name!r}{instead}"

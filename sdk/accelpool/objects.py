@@ -41,6 +41,8 @@ def wait_list(wait_for: Iterable[Event] | None, session: Session, routine: str) 
     """
     if not wait_for:
         return None
+    if not isinstance(wait_for, Iterable):
+        raise TypeError(f"{routine}: wait_for is a list of events, not {wait_for!r}")
     handles = []
     for event in wait_for:
         if not isinstance(event, SessionObject):

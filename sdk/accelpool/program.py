@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from collections.abc import Sequence
 from typing import Any, overload
@@ -44,16 +45,19 @@ class Program(ProgramInfos):
     def __init__(self, arg1: Context, arg2: Sequence[Device], arg3: Sequence[bytes]) -> None: ...
 
     def __init__(
-        self, arg1: Context, arg2: str | bytes | Sequence[Device], arg3: Sequence[bytes] | None = None
+        self,
+        arg1: Context,
+        arg2: str | bytes | Sequence[Device] | None = None,
+        arg3: Sequence[bytes] | None = None,
     ) -> None:
         if not isinstance(arg1, Context):
-            raise TypeError(f"Program: a Context is needed, not {arg1!r}")
+            raise TypeError(f"Program: a context and a source are needed; {reprlib.repr(arg1)} is no Context")
         self._begin(arg1)
         if isinstance(arg2, bytes) and arg2.startswith(SPIRV_MAGIC):
             self._from_il(arg2)
         elif isinstance(arg2, (str, bytes)):
             self._from_source(arg2)
-        elif arg3 is None:
+        elif arg2 is None or arg3 is None:
             raise TypeError(f"Program: the source is a string, or SPIR-V as bytes, not {arg2!r}")
         else:
             self._from_binaries(arg2, arg3)

@@ -66,8 +66,8 @@ def bars() -> Iterator[Report | None]:
 
 def words(step: ProgressStep) -> str:
     """Return a step in a line."""
-    if step.kind is ProgressKind.UPLOAD:
-        return f"uploading {step.done / MIB:.0f} of {step.total / MIB:.0f} MiB"
+    if step.kind in (ProgressKind.UPLOAD, ProgressKind.DOWNLOAD):
+        return f"{step.kind}ing {step.done / MIB:.0f} of {step.total / MIB:.0f} MiB"
     if step.kind is ProgressKind.BUILD:
         return f"building {step.name}"
     position = f" at position {step.position}" if step.position else ""

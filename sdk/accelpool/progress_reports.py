@@ -1,4 +1,4 @@
-"""How far what takes its time is: waits in the queue, uploads, builds. Off unless `progress` turns it on.
+"""How far what takes its time is: waits in the queue, transfers, builds. Off unless `progress` turns it on.
 
 with accelpool.progress():                bars on stderr, if that is a terminal
     ...
@@ -28,6 +28,7 @@ class ProgressKind(StrEnum):
 
     QUEUE = "queue"
     UPLOAD = "upload"
+    DOWNLOAD = "download"
     BUILD = "build"
 
 
@@ -38,7 +39,7 @@ class ProgressStep:
     Attributes:
         kind: What it is.
         name: Which, for people: a lease's id, "64.0 MiB", "program".
-        done: How many bytes of an upload have left this machine.
+        done: How many bytes of an upload have left this machine, or of a download have come.
         total: How many there are; 0 of what has no bytes.
         position: A waiting lease's place in the queue, from 1; None if it has none.
         reason: Why it waits.
@@ -63,7 +64,7 @@ _report: ContextVar[Report | None] = ContextVar("accelpool.progress", default=No
 
 @contextlib.contextmanager
 def progress(report: Report | None = None) -> Iterator[None]:
-    """Tell how far waits in the queue, uploads and builds are, until the end of the `with` block.
+    """Tell how far waits in the queue, uploads, downloads and builds are, until the end of the `with` block.
 
     Args:
         report: Called with each `ProgressStep`, often from another thread; it must not take long. Without it
@@ -94,10 +95,10 @@ def current_report() -> Report | None:
     return _report.get()
 
 
-def upload_report(payload: bytes | bytearray | memoryview) -> Report | None:
-    """Return whom to tell of an upload, None if nobody wants to know or it is small."""
+def transfer_report(size_bytes: int) -> Report | None:
+    """Return whom to tell of an upload or a download, None if nobody wants to know or it is small."""
     report = _report.get()
-    return report if report is not None and memoryview(payload).nbytes >= LARGE_BYTES else None
+    return report if size_bytes >= LARGE_BYTES else None
 
 
 @contextlib.contextmanager

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
+from operator import attrgetter
 from typing import NoReturn, TypeVar
 
 from accelpool.acquisition import ended, lease_record
@@ -15,7 +17,7 @@ from accelpool.context_stats import ContextStats
 from accelpool.device import Device
 from accelpool.errors import AccelpoolError, Error, ProblemError, RuntimeError, SessionLost
 from accelpool.lease import Lease, LeaseKeeper
-from accelpool.progress_reports import ProgressKind, ProgressStep, ticking, upload_report
+from accelpool.progress_reports import ProgressKind, ProgressStep, current_report, ticking, transfer_report
 from accelpool.rest import RestClient
 from accelpool.round_trip_watch import RoundTripWatch
 from accelpool.svm_places import SharedMemories
@@ -89,8 +91,8 @@ class Session:
         try:
             if self.deferred:
                 self._post_deferred()
-            if payload is not None and (report := upload_report(payload)) is not None:
-                with ticking(report, self._upload_step(payload)):
+            if payload is not None and current_report() is not None:
+                with self._transfer(ProgressKind.UPLOAD, memoryview(payload).nbytes):
                     self.connection.post(message, payload)
             else:
                 self.connection.post(message, payload)
@@ -146,16 +148,26 @@ class Session:
             self.reads.append((message.queue, message.event, pending))
         return pending
 
-    def _upload_step(self, payload: bytes | bytearray | memoryview) -> Callable[[], ProgressStep]:
-        """Return what tells how much of an upload has left."""
-        stats, total = self.connection.stats, memoryview(payload).nbytes
-        before = stats.bytes_sent
+    def downloading(self, reads: Iterable[PendingRead]) -> AbstractContextManager[None]:
+        """Tell how far reads are until the end of the block, if anybody wants to know."""
+        return self._transfer(
+            ProgressKind.DOWNLOAD, sum(read.into.nbytes for read in reads if not read.is_done)
+        )
+
+    def _transfer(self, kind: ProgressKind, total: int) -> AbstractContextManager[None]:
+        """Tell how far so many bytes are until the end of the block, if anybody wants to know."""
+        report = transfer_report(total)
+        if report is None:
+            return contextlib.nullcontext()
+        stats = self.connection.stats
+        count = attrgetter("bytes_sent" if kind is ProgressKind.UPLOAD else "bytes_received")
+        before = count(stats)
 
         def step() -> ProgressStep:
-            done = min(total, max(0, stats.bytes_sent - before))
-            return ProgressStep(kind=ProgressKind.UPLOAD, name=f"{total} bytes", done=done, total=total)
+            done = min(total, max(0, count(stats) - before))
+            return ProgressStep(kind=kind, name=f"{total} bytes", done=done, total=total)
 
-        return step
+        return ticking(report, step)
 
     def _post_deferred(self) -> None:
         while self.deferred:
@@ -171,7 +183,10 @@ class Session:
     def finish_read(self, pending: PendingRead) -> m.Data:
         """Wait until a read's bytes are in place."""
         try:
-            return pending.wait()
+            if current_report() is None:
+                return pending.wait()
+            with self.downloading([pending]):
+                return pending.wait()
         except SessionLost as error:
             self._raise_why(error)
 

@@ -237,6 +237,7 @@ class TracedRead(PendingRead):
         self, pending: PendingRead, command: Command, done: Callable[[Command, m.Data], None]
     ) -> None:
         self._pending = pending
+        self.into: memoryview = pending.into
         self._command: Command | None = command
         self._done = done
         self.then: Once | None = None

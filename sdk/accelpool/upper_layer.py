@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from accelpool.foreign_layer import ForeignLayer, package_folder
+from accelpool_wire.installation import install_command
 
 OURS, THEIRS = "accelpool", "pyopencl"
 CORE = f"{OURS}.upper_core"
@@ -49,7 +50,9 @@ LAYER = ForeignLayer(
     natives={"_cl": CORE},
     modules=MODULES,
     folder=lambda: pyopencl_folder(),
-    missing=f"PyOpenCL is not installed here: pip install '{OURS}[arrays]' (no OpenCL driver is needed)",
+    missing=lambda: (
+        f"PyOpenCL is not installed here: {install_command('arrays')} (no OpenCL driver is needed)"
+    ),
 )
 
 

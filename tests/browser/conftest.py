@@ -15,7 +15,7 @@ from .rest_nodes import RestNode
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb")  # no sandbox: CI is root
 SIZE = {"width": 1360, "height": 850}
-LIMIT_MS = 20_000
+LIMIT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -146,17 +146,17 @@ class Rest:
 
     def call(self, method: str, path: str, json: object = None) -> dict:
         """Call, and return the answer, which is a good one."""
-        answer = self.http.request(method, self.url + path, json=json, timeout=30)
+        answer = self.http.request(method, self.url + path, json=json, timeout=60)
         assert answer.ok, answer.text
         return answer.json() if answer.content else {}
 
     def status(self, method: str, path: str) -> int:
         """Call, and return the status, whatever it is."""
-        return self.http.request(method, self.url + path, timeout=30).status_code
+        return self.http.request(method, self.url + path, timeout=60).status_code
 
     def lease(self, **wanted: object) -> dict:
         """Ask for devices."""
-        return self.call("POST", "/leases?wait_s=5", {"ttl_s": 600, **wanted})
+        return self.call("POST", "/leases?wait_s=25", {"ttl_s": 600, **wanted})
 
     def token(self, account: str, role: str = "member", *tenants: str) -> str:
         """Make an account, and return a token of it."""

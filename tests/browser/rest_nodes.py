@@ -81,5 +81,5 @@ class RestNode:
 
     def _call(self, method: str, path: str, body: dict[str, Any]) -> None:
         headers = {"Authorization": f"Bearer {self._token}"}
-        answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=30)
+        answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=60)
         assert answer.ok, answer.text

@@ -80,6 +80,6 @@ def test_the_browser_itself_refuses_html_of_text_scripts_of_others_and_frames(
         }"""
     )
     assert tab.page.evaluate("window.pwned") is None
-    headers = requests.get(evil_pool.url, timeout=10).headers
+    headers = requests.get(evil_pool.url, timeout=60).headers
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]

@@ -57,6 +57,7 @@ POLICY = {
     "networkPolicy": {
         "clients": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
         "database": [{"ipBlock": {"cidr": "10.9.0.5/32"}}],
+        "monitoring": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         "issuers": True,
     }
 }
@@ -69,7 +70,8 @@ TAKEN = {
     "authorities of a ConfigMap": merged(GPU, CA),
     "authorities of a Secret": merged(GPU, {"tls": {"ca": secret("broker-tls")}}),
     "metrics": merged(GPU, CA, METRICS),
-    "policies": merged(GPU, POLICY),
+    "policies": merged(GPU, METRICS, POLICY),
+    "webhooks": merged(GPU, {"networkPolicy": {"webhooks": True}}),
     "without policies": merged(GPU, {"networkPolicy": {"enabled": False}}),
     "without TLS": merged(GPU, METRICS, {"insecure": True, "tls": secret("")}),
 }

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 from alembic import command
+from tests.deployment.backup_rig import run
 
-from accelpool_broker.backup import __main__ as backup
 from accelpool_broker.store import open_engine
 from accelpool_broker.store.fence import JUMP
 from accelpool_broker.store.migrate import config
@@ -56,11 +56,6 @@ def _empty(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
-
-
-def run(what: str, file: Path, folder: Path, url: str | None, *options: str) -> int:
-    place = ["--state-dir", str(folder), *(["--database-url", url] if url else [])]
-    return backup.main([what, str(file), *place, *options])
 
 
 def claims(lease: dict[str, Any], broker: BrokerInProcess) -> lease_token.LeaseClaims:

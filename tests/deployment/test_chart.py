@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,27 +19,9 @@ from accelpool_wire.errors import Unavailable
 from accelpool_wire.version import __version__
 
 ROOT = Path(__file__).parents[2]
-CHART, HELM = ROOT / "deploy/kubernetes/accelpool", ROOT / ".helm"
+CHART = ROOT / "deploy/kubernetes/accelpool"
 READ = {"ACCELPOOL_DATABASE_URL", "ACCELPOOL_CA", "ACCELPOOL_JOIN_TOKEN", "ACCELPOOL_LOG_FORMAT"}
 Manifest = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def rendered() -> dict[str, Any]:
-    if not HELM.exists():
-        pytest.skip("Helm is not here: `make charts` installs it")
-    cases = TAKEN | {name: values for name, (values, _) in REFUSED.items()}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.deployment.render", str(CHART)],
-        input=json.dumps(cases),
-        env=os.environ | {"PYTHONPATH": str(HELM)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 @pytest.fixture(params=TAKEN)
@@ -205,16 +184,6 @@ def test_clients_are_told_an_address_of_the_node(rendered: dict[str, Any]) -> No
         port = next(each for each in container["ports"] if each["name"] == "data")
         assert port["hostPort"] == port["containerPort"]
         assert f"--advertise=$(NODE_IP):{port['hostPort']}" in container["args"]
-
-
-def test_agents_may_reach_the_brokers_and_each_other(rendered: dict[str, Any]) -> None:
-    (policy,) = (
-        each
-        for each in of_kind(rendered["policies"]["manifests"], "NetworkPolicy")
-        if "agent" in each["metadata"]["name"]
-    )
-    egress = {each["port"] for rule in policy["spec"]["egress"] for each in rule["ports"]}
-    assert egress == {53, 8750, 8751, 8760}
 
 
 def test_several_brokers_are_not_all_taken_away_at_once(rendered: dict[str, Any]) -> None:

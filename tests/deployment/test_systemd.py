@@ -95,7 +95,7 @@ def test_broker_and_agent_tell_systemd_when_they_are_ready_and_when_they_stop(
     made = subprocess.run(
         [Path(sys.executable).with_name("accelpool"), "node", "join-token", "create", "--json"],
         env={**os.environ, "ACCELPOOL_URL": bare_pool.url, "ACCELPOOL_TOKEN": bare_pool.token},
-        capture_output=True, check=True, timeout=30,
+        capture_output=True, check=True, timeout=60,
     )  # fmt: skip
     joining = json.loads(made.stdout)["join_token"]["token"]
     agent = ["accelpool_node", "--broker", bare_pool.url, "--name", "notified", "--backend", "null:1"]
@@ -118,5 +118,5 @@ def heard_of(arguments: list[str], folder: Path, joining: str) -> list[str]:
             finally:
                 process.send_signal(signal.SIGTERM)
             said.append(manager.recv(256).decode())
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=60) == 0
     return said

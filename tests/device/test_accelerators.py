@@ -112,7 +112,9 @@ def test_curl_builds_once_and_loads_the_binary_under_another_lease(device_pool: 
 
 def leased(http: requests.Session, url: str) -> str:
     """Return the URL of an active lease of an accelerator."""
-    lease = http.post(f"{url}/leases?wait_s=25", json={"kind": "accelerator"}, timeout=60).json()
+    lease = http.post(
+        f"{url}/leases?wait_s=25", json={"kind": "accelerator", "ttl_s": 3600}, timeout=60
+    ).json()
     assert lease["state"] == "active", lease
     return f"{url}/leases/{lease['id']}"
 

@@ -24,7 +24,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 PYOPENCL = Path(pyopencl.__file__).parent
 LOADER = next((PYOPENCL / ".libs").glob("libOpenCL*.so*"))
 FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
-TIMEOUT_S = 60
+TIMEOUT_S = 200
 
 
 @dataclass(frozen=True)

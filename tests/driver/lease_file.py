@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-TTL_S = 600
+TTL_S = 86400  # nobody renews it, and a module may take long on a busy machine
 
 
 @contextlib.contextmanager
@@ -19,14 +19,14 @@ def leased(url: str, token: str, folder: Path, asked: dict[str, Any]) -> Iterato
     """Have a lease, and yield the file that names its endpoints."""
     headers = {"Authorization": f"Bearer {token}"}
     body = {"ttl_s": TTL_S, **asked}
-    answer = requests.post(f"{url}/leases?wait_s=20", json=body, headers=headers, timeout=30)
+    answer = requests.post(f"{url}/leases?wait_s=20", json=body, headers=headers, timeout=60)
     answer.raise_for_status()
     lease = answer.json()
     assert lease["state"] == "active", lease
     try:
         yield write_lease_file(folder / f"{lease['id']}.json", lease)
     finally:
-        requests.delete(f"{url}/leases/{lease['id']}", headers=headers, timeout=30).raise_for_status()
+        requests.delete(f"{url}/leases/{lease['id']}", headers=headers, timeout=60).raise_for_status()
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def all_leased(url: str, token: str, folder: Path) -> Iterator[Path]:
 
 def devices_of(url: str, token: str) -> list[dict[str, Any]]:
     """Return a pool's devices."""
-    answer = requests.get(f"{url}/devices", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    answer = requests.get(f"{url}/devices", headers={"Authorization": f"Bearer {token}"}, timeout=60)
     answer.raise_for_status()
     return answer.json()["items"]
 

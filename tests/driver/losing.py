@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 from .lease_file import all_leased, leased
 
-END_S = 60
+END_S = 200
 
 
 def lose_the_node(programs: Any, name: str, pool: Any, folder: Path) -> None:
@@ -36,13 +34,8 @@ def lose_the_second_node(programs: Any, name: str, pool: Any, folder: Path) -> N
 
 def lose_the_worker(programs: Any, name: str, pool: Any, folder: Path) -> None:
     """The same, with the death of its worker alone."""
-
-    def kill_workers() -> None:
-        for pid in pool.workers():
-            os.kill(pid, signal.SIGKILL)
-
     with leased(pool.url, pool.token, folder, {"kind": "any"}) as lease_file:
-        run_and_lose(programs, name, lease_file, kill_workers)
+        run_and_lose(programs, name, lease_file, pool.kill_workers)
 
 
 def run_and_lose(programs: Any, name: str, lease_file: Path, lose: Callable[[], None]) -> None:

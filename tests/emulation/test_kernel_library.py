@@ -16,7 +16,7 @@ from accelpool_kernels import Entry, Role, entry, source
 from ..kernel_library import KernelLibraryCases, empty_results, scalars_of
 
 COMPILER = shutil.which("g++")
-LIMIT_S = 60.0
+LIMIT_S = 200.0
 TYPES = {"uchar": "unsigned char", "int": "int", "uint": "unsigned int", "float": "float"}
 GUARD_BYTES = 256
 GUARD = 0xA5

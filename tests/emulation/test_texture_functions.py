@@ -12,7 +12,7 @@ import pytest
 
 from ..texture_functions import FUNCTIONS, KERNEL, expected
 
-LIMIT_S = 120
+LIMIT_S = 200
 CPU = f"""
 #include <algorithm>
 #include <cmath>

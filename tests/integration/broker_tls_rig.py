@@ -34,14 +34,14 @@ def started(folder: Path, state: Path) -> Iterator[Broker]:
 
 def stop(running: Broker) -> None:
     running.process.terminate()
-    running.process.communicate(timeout=30)
+    running.process.communicate(timeout=60)
 
 
 def certificate_at(port: int, ca: Path) -> bytes:
     """Return the certificate that is shown there, if the authority vouches for it."""
     context = ssl.create_default_context(cafile=ca)
     with (
-        socket.create_connection(("127.0.0.1", port), 5) as stream,
+        socket.create_connection(("127.0.0.1", port), 60) as stream,
         context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
     ):
         found = secured.getpeercert(binary_form=True)

@@ -27,8 +27,8 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 ACTION = DEPLOY / "github" / "accelpool" / "action.yml"
 TEMPLATE = DEPLOY / "gitlab" / "accelpool.yml"
 BASH = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]  # `shell: bash` of a step
-LIMIT_S = 60.0
-PATIENCE_S = 2.0  # GitHub waits 7.5 s for SIGINT, and 2.5 s for SIGTERM
+LIMIT_S = 120.0
+CANCELS = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, LIMIT_S))  # as GitHub does
 EXPRESSION = re.compile(r"\$\{\{ (\S+) \}\}")
 
 Ready = Callable[[], object]
@@ -142,9 +142,9 @@ class Job:
 
 def cancel(process: subprocess.Popen[str]) -> None:
     """End a step as GitHub's runner does: its own process gets the signals, and what it leaves is killed."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for number, patience_s in CANCELS:
         process.send_signal(number)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         if process.poll() is not None:

@@ -24,8 +24,8 @@ from accelpool.cli.main import app
 from ..conftest import Pool, clean_environment, command, wait_until
 
 PROGRAM = str(Path(sys.executable).parent / "accelpool")
-LIMIT_S = 60.0
-STOP_S = 25.0
+LIMIT_S = 120.0
+STOP_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from accelpool.rest import RestClient
+
+from ..conftest import Pool, wait_until
 from .cli_rig import Cli
 from .scripted_device import Device
 from .stub_rig import stubs
@@ -16,6 +19,15 @@ from .stub_rig import stubs
 def cli(tmp_path: Path) -> Iterator[Cli]:
     """The command line with a home folder of its own; what a failed test has left running is killed."""
     yield from Cli(tmp_path).until_the_end_of_the_test()
+
+
+@pytest.fixture
+def idle_pool(null_pool: Pool) -> Pool:
+    """The pool of null devices, once what tests before had leased has ended."""
+    rest = RestClient(null_pool.url, null_pool.token)
+    wait_until(lambda: not any(rest.pages("/leases", {"state": state}) for state in ("queued", "active")))
+    rest.close()
+    return null_pool
 
 
 @pytest.fixture

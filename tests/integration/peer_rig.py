@@ -23,10 +23,8 @@ SIZE = 300_000
 def peer_targets() -> list[Target]:
     """The null device, and those whose drivers differ most in what they make of events that fail."""
     real = [target for target in opencl_targets() if not target.fault]
-    return [
-        NULL_TARGET,
-        *(target for target in real if target.environment.name in ("intel", "bundled", "pocl")),
-    ]
+    differing = ("intel", "bundled", "pocl")
+    return [NULL_TARGET, *(target for target in real if target.environment.name in differing)]
 
 
 class Door:

@@ -12,7 +12,7 @@ from accelpool_wire.frames import PREFIX
 
 from .worker_rig import SHARE_BYTES, Worker
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 HELLO = m.Hello([VERSION], list(FEATURES), "a token")
 
 _decoder: msgspec.msgpack.Decoder[m.Message] = m.decoder(m.WorkerMessage)

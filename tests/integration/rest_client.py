@@ -46,7 +46,7 @@ def leased(pool: Any, **wanted: Any) -> Iterator[Client]:
     """Yield a client with a lease."""
     client = Client(pool.url, pool.token)
     with client.http:
-        client.lease = client.call("POST", "/leases?wait_s=20", json=wanted).json()
+        client.lease = client.call("POST", "/leases?wait_s=20", json={"ttl_s": 3600, **wanted}).json()
         assert client.lease["state"] == "active", client.lease
         yield client
         client.at("DELETE", "")

@@ -212,7 +212,7 @@ class Device:
 
     def answer_to(self, command: int) -> m.Message:
         """Wait for the answer to a command."""
-        wait_until(lambda: self.find(command), 5)
+        wait_until(lambda: self.find(command))
         answer = self.find(command)
         assert answer is not None
         return answer

@@ -15,7 +15,7 @@ from accelpool_node.agent.state_dir import StateDir
 from accelpool_node.drivers import DriverEnvironment
 from accelpool_node.sandbox.policy import Mode
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 # Stubs of the worker and the discovery child; `behave` stands for what a test makes them do.
 WORKER = """

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pyte
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 READ_BYTES = 65536
+LAST = b"\0"  # shows nothing
 
 
 @dataclass
@@ -74,7 +75,9 @@ class Terminal:
     def end(self) -> int:
         """Read all to the program's end, and return its exit code."""
         self.until(lambda: self.process.poll() is not None)
-        self._read(0.05)
+        os.write(self.slave, LAST)  # comes after all that the program wrote, however late that comes
+        self.until(lambda: self.written.endswith(LAST))
+        self.written = self.written.removesuffix(LAST)
         return self.process.returncode
 
     def _read(self, timeout_s: float) -> None:

@@ -31,7 +31,7 @@ def agent(pool: Pool, state: Path, token: str = "", name: str = "n1") -> Daemon:
 
 def nodes(pool: Pool) -> dict[str, str]:
     header = {"Authorization": f"Bearer {pool.token}"}
-    listed = requests.get(f"{pool.url}/nodes", headers=header, timeout=10).json()["items"]
+    listed = requests.get(f"{pool.url}/nodes", headers=header, timeout=60).json()["items"]
     return {node["name"]: node["state"] for node in listed}
 
 
@@ -42,7 +42,7 @@ def started(pool: Pool, state: Path, *options: str, **env: str) -> subprocess.Co
         env={**clean_environment(state.parent), **env},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

@@ -118,7 +118,7 @@ def test_an_agent_is_alive_but_not_ready_while_its_broker_is_away(tmp_path: Path
     def probed(path: str) -> tuple[int, str]:
         url = f"http://127.0.0.1:{node.ready['metrics_port']}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

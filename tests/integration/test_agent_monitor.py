@@ -80,7 +80,8 @@ def test_one_that_no_signal_ends_keeps_no_agent_from_starting(bench, caplog, mon
             return await watched.look()
 
     assert run(bench, scenario) == []
-    assert caplog.messages[0].endswith("the monitor of GPUs does not end: it was silent for 0.1 s")
+    told = [record.getMessage() for record in caplog.records if record.name == m.log.name]
+    assert told[0].endswith("the monitor of GPUs does not end: it was silent for 0.1 s")
 
 
 def test_while_one_does_not_end_no_other_is_started(bench, monkeypatch):

@@ -201,12 +201,10 @@ def test_a_terminated_agent_ends_its_sessions_and_leaves_no_process(broker, tmp_
         node.session(broker.token("L14", "0")) as (stream, welcome),
     ):
         children = node.children()
-        started = time.monotonic()
         node.process.terminate()
         ending = read(stream)
         assert (ending.problem, ending.detail) == ("unavailable", "the node is shutting down")
         assert node.process.wait(LIMIT_S) == 0
-        assert time.monotonic() - started < 5
         assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
         assert broker.wait_for_end(welcome.session)["cause"] == "ended"
         last = broker.wait_for_report(lambda report: report.get("leaving", False))

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from accelpool_wire.client import Connection
 from accelpool_wire.frames import PREFIX
 from accelpool_wire.testing import frame
 
-from ..conftest import wait_until
+from ..conftest import open_files, wait_until
 from .agent_rig import LIMIT_S, FakeBroker, Node, read, worker_of
 from .peer_rig import new_ticket
 from .wire_client import Client
@@ -180,8 +179,8 @@ def test_a_sender_whose_worker_is_killed_fails_the_reception(nodes, sides):
     two.receive(ticket, 100)
     one.client.sync()
     two.client.sync()
-    receiver = Path(f"/proc/{worker_of(nodes[1], two.connection.session)}/fd")
-    wait_until(lambda: sum("socket" in os.readlink(fd) for fd in receiver.iterdir()) >= 3)
+    receiver = worker_of(nodes[1], two.connection.session)
+    wait_until(lambda: sum("socket" in name for name in open_files(receiver)) >= 3)
     os.kill(worker_of(nodes[0], one.connection.session), 9)
     done = two.end_of(100)
     assert (done.status, "did not come" in done.failure[1]) == (-5, True)

@@ -176,7 +176,10 @@ def end_of_session_of(broker, lease):
 def test_whoever_takes_over_the_connection_does_not_get_the_session(broker, node):
     stream, answer = introduced(node, hello(broker.token("L4", "2")))
     assert isinstance(answer, m.Handover)
-    with stranger(stream, answer.certificate.hex(), os.urandom(32)) as secured:
+    with (
+        stranger(stream, answer.certificate.hex(), os.urandom(32)) as secured,
+        contextlib.suppress(ConnectionError),
+    ):
         assert secured.recv(1) == b""
     ended = end_of_session_of(broker, "L4")
     assert "does not know its secret" in ended["detail"]
@@ -230,7 +233,8 @@ def test_handshakes_that_do_not_end_keep_nobody_out(broker, node):
 def test_garbage_after_the_first_byte_of_tls_is_no_client(node):
     with node.connect() as stream:
         stream.sendall(b"\x16\x03\x01\x00\x05hello" * 10)
-        assert len(stream.recv(1 << 16)) <= 64  # an alert, if anything
+        with contextlib.suppress(ConnectionError):
+            assert len(stream.recv(1 << 16)) <= 64  # an alert, if anything
 
 
 # ---- from node to node -----------------------------------------------------------------------------------
@@ -358,7 +362,10 @@ def test_a_delivery_that_knows_no_secret_is_none(pools, nodes):
         stream, body = introduce(nodes[1].connect(), pin(nodes[1]), head, LIMIT_S)
         answer = conversation.receive(memoryview(body))
         two.receive(ticket, 100)
-        with stranger(stream, answer.certificate.hex(), bytes(32)) as secured:
+        with (
+            stranger(stream, answer.certificate.hex(), bytes(32)) as secured,
+            contextlib.suppress(ConnectionError),
+        ):
             assert secured.recv(1) == b""
         assert two.end_of(100).status == -5
 
@@ -370,7 +377,7 @@ def start(broker, tmp_path, *options):
     command = [sys.executable, "-m", "accelpool_node", "--broker", broker.url, "--name", "n1"]
     command += ["--state-dir", str(tmp_path / "state"), "--backend", "null:1", *options]
     environment = {**os.environ, "ACCELPOOL_NODE_TOKEN": "node-token"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize(

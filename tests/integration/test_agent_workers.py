@@ -100,17 +100,33 @@ def test_a_session_on_cuda_is_told_its_part_of_the_threads_where_mps_shares_them
 SILENT = "ready()\ncontrol.send(agent, control.Alive(0.0, may_be_silent=True))\n"
 
 
+async def be_silent(sessions, session, seconds):
+    """Look at a session as if its worker, which said that it may be silent, had been so for a while."""
+    while not session.may_be_silent:
+        await asyncio.sleep(0.01)
+    session.heard_at -= seconds
+    sessions._watch(session)
+
+
 def test_a_worker_that_said_so_may_be_silent(bench):
-    bench.worker(f"{SILENT}time.sleep(1)\ncontrol.send(agent, control.Ended(control.Cause.GOODBYE))")
-    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2))
-    assert outcome.cause == "goodbye"
+    async def for_long(sessions, session, *_):
+        await be_silent(sessions, session, 599)
+        session.worker.send(control.End("lease-expired", "over"))
+
+    told = "control.receive_at_worker(agent)\ncontrol.send(agent, control.Ended(control.Cause.ENDED))"
+    bench.worker(f"{SILENT}{told}")
+    outcome = run(bench, lambda: run_session(bench, for_long, hang_limit_s=LIMIT_S, command_limit_s=600.0))
+    assert outcome.cause == "ended"
 
 
 def test_a_worker_may_be_silent_for_as_long_as_a_command_may_run(bench):
+    async def too_long(sessions, session, *_):
+        await be_silent(sessions, session, 600)
+
     bench.worker(f"{SILENT}time.sleep(60)")
-    outcome = run(bench, lambda: run_session(bench, hang_limit_s=0.2, command_limit_s=0.5))
+    outcome = run(bench, lambda: run_session(bench, too_long, hang_limit_s=LIMIT_S, command_limit_s=600.0))
     assert outcome.cause == "hung"
-    assert outcome.detail.endswith("its worker gave no sign of life for 0.5 s")
+    assert outcome.detail.endswith("its worker gave no sign of life for 600 s")
 
 
 def test_a_worker_that_was_silent_and_is_so_again_is_hung(bench):

@@ -269,7 +269,6 @@ def run(machine: Callable[[], Pool], examples: int) -> None:
         settings=settings(
             max_examples=examples,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from accelpool_broker.models import Role, Scope
 from accelpool_broker.permissions import NEEDS, Need
 from accelpool_broker.services.caller import SCOPES
+from accelpool_broker.services.credentials import READS_AT_ONCE_S, READS_PER_S
 from accelpool_broker.testing import BrokerInProcess, FakeClock
 
 from ..conftest import wait_until
@@ -321,20 +322,16 @@ def brokers(postgres_url: str, tmp_path: Path) -> Iterator[Two]:
         yield first, second
 
 
-def soon(is_so: Callable[[], object]) -> None:
-    wait_until(is_so, timeout_s=1.0)
-
-
-def test_what_one_broker_changes_holds_at_the_others_within_a_second(brokers: Two) -> None:
+def test_what_one_broker_changes_holds_at_the_others_as_soon_as_they_hear_of_it(brokers: Two) -> None:
     first, second = brokers
     broker_token = join(first, "mira", "member", "vision")
     assert status(second, "GET", "/leases", broker_token) == 200  # at once
     made = first.json("POST", "/tokens", {"name": "t"}, role=broker_token)
     assert status(second, "GET", "/leases", made["token"]) == 200
     first.json("DELETE", f"/tokens/{made['id']}")
-    soon(lambda: status(second, "GET", "/leases", made["token"]) == 401)
+    wait_until(lambda: status(second, "GET", "/leases", made["token"]) == 401)
     second.json("PATCH", "/accounts/mira", {"disabled": True})
-    soon(lambda: status(first, "GET", "/leases", broker_token) == 401)
+    wait_until(lambda: status(first, "GET", "/leases", broker_token) == 401)
 
 
 def test_strangers_cannot_have_the_database_read_for_each_guess(
@@ -347,4 +344,4 @@ def test_strangers_cannot_have_the_database_read_for_each_guess(
     monkeypatch.setattr(credentials, "_read", lambda: (reads.append(1), read()))
     for number in range(200):
         assert status(first, "GET", "/leases", f"guess-{number}") == 401
-    assert len(reads) < 60
+    assert 0 < len(reads) <= READS_PER_S * READS_AT_ONCE_S

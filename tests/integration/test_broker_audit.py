@@ -119,7 +119,7 @@ def test_a_change_that_fails_leaves_no_entry(
         raise Unavailable("the database is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("accelpool_broker.store_queries.Transaction.bump_revisions", fail)
+        patch.setattr("accelpool_broker.queries.transaction.Transaction.bump_revisions", fail)
         assert broker.call("POST", "/leases", json={}).status_code == 503
     assert told(broker) == before
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -238,8 +236,7 @@ def test_a_lost_session_is_told_and_the_lease_opens_another(
     null: Client, null_pool: Any, wait_until: Callable[..., None]
 ) -> None:
     buffer = null.buffer(b"gone")
-    for pid in null_pool.workers():
-        os.kill(pid, signal.SIGKILL)
+    null_pool.kill_workers()
     assert problem(null.at("GET", f"/buffers/{buffer}/content")) == (410, "session-lost")
     wait_until(lambda: null.at("GET", f"/buffers/{buffer}").status_code != 503)  # workers are being started
     assert problem(null.at("GET", f"/buffers/{buffer}/content")) == (404, "not-found")

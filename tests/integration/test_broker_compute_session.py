@@ -91,7 +91,7 @@ def test_a_program_is_built_listed_launched_and_deleted(rig: Rig) -> None:
     launch = rig.make("/launches", **body)
     assert rig.call("GET", f"/launches/{launch}").json["status"] == "complete"
     left = rig.make("/launches", **body, wait=False, local_size=[2], offset=[1])
-    assert rig.call("GET", f"/launches/{left}?wait_s=5").json["profile"] is not None
+    assert rig.call("GET", f"/launches/{left}?wait_s=25").json["profile"] is not None
     assert rig.call("DELETE", f"/programs/{program}").status_code == 204
     assert problem(rig.call("POST", "/launches", json=body)) == (404, "not-found")
 

@@ -87,13 +87,13 @@ def test_one_goes_on_when_the_other_is_killed(tmp_path: Path, postgres_url: str)
         queued = first.call("POST", "/leases", {"ttl_s": 60})
         answers: list[Any] = []
         waiter = threading.Thread(
-            target=lambda: answers.append(second.call("GET", f"/leases/{queued['id']}?wait_s=20"))
+            target=lambda: answers.append(second.call("GET", f"/leases/{queued['id']}?wait_s=25"))
         )
         waiter.start()
         first.stop(signal.SIGKILL)
         assert second.call("PATCH", f"/leases/{held['id']}", {"ttl_s": 90})["state"] == "active"
         second.call("DELETE", f"/leases/{held['id']}")
-        waiter.join(15)
+        waiter.join(20)
         assert [answer["state"] for answer in answers] == ["active"]
         code, log = second.stop()
         assert code == 0
@@ -130,8 +130,8 @@ def test_the_timers_of_all_know_what_one_has_granted(tmp_path: Path, postgres_ur
         first.register()
         wait_until(lambda: listeners(postgres_url) == 2)
         lease = first.call("POST", "/leases", {"ttl_s": 5})
-        queued = first.call("POST", "/leases", {"ttl_s": 5})
+        queued = first.call("POST", "/leases", {"ttl_s": 60})
         first.stop(signal.SIGKILL)
-        granted = second.call("GET", f"/leases/{queued['id']}?wait_s=20")
+        granted = second.call("GET", f"/leases/{queued['id']}?wait_s=25")
         assert granted["state"] == "active"
         assert second.call("GET", f"/leases/{lease['id']}")["state"] == "expired"

@@ -36,12 +36,12 @@ def storm(broker: Broker, granted: list[str]) -> None:
     def acquire_and_release(number: int) -> None:
         key = {"Authorization": f"Bearer {broker.tokens['user']}", "Idempotency-Key": f"key-{number}"}
         try:
-            made = requests.post(broker.url + "/leases", json={"ttl_s": 600}, headers=key, timeout=30).json()
+            made = requests.post(broker.url + "/leases", json={"ttl_s": 600}, headers=key, timeout=60).json()
             granted.append(made["id"])
             if len(granted) >= KILL_AFTER:
                 some.set()
             if number % 3:
-                requests.delete(f"{broker.url}/leases/{made['id']}", headers=key, timeout=30)
+                requests.delete(f"{broker.url}/leases/{made['id']}", headers=key, timeout=60)
         except (requests.RequestException, KeyError, ValueError):
             some.set()  # it is gone
 

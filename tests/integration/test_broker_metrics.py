@@ -197,7 +197,7 @@ def test_a_change_that_fails_counts_nothing(broker: BrokerInProcess, monkeypatch
     broker.register("n1", "gpu")
     lease = broker.lease()["id"]
     with monkeypatch.context() as broken:
-        broken.setattr("accelpool_broker.store_queries.Transaction.add_audit", fail)
+        broken.setattr("accelpool_broker.queries.transaction.Transaction.add_audit", fail)
         assert broker.call("DELETE", f"/leases/{lease}").status_code == 503
     assert scraped(broker).value("accelpool_lease_endings_total") == 0
     broker.json("DELETE", f"/leases/{lease}")

@@ -46,7 +46,7 @@ class Broker:
 
     def call(self, method: str, path: str, body: Any = None, role: str = "user", **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"}
-        answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=30, **options)
+        answer = requests.request(method, self.url + path, json=body, headers=headers, timeout=60, **options)
         assert answer.status_code < 300, answer.text
         return answer.json()
 
@@ -61,7 +61,7 @@ class Broker:
         """End the process; return its exit code and what it logged."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        _, log = self.process.communicate(timeout=15)
+        _, log = self.process.communicate(timeout=60)
         return self.process.returncode, log
 
 
@@ -81,7 +81,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_it_starts_keeps_its_secrets_private_and_stops_in_order(start: Start, tmp_path: Path) -> None:
     broker = start()
-    assert requests.get(f"{broker.url}/health", timeout=5).json()["status"] == "ok"
+    assert requests.get(f"{broker.url}/health", timeout=60).json()["status"] == "ok"
     state = tmp_path / "state"
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in state.iterdir()} == {0o600}
@@ -98,15 +98,15 @@ def test_an_interrupt_stops_it_too_and_waiting_clients_are_answered(start: Start
     broker.call("POST", "/leases", {})
     answers: list[dict] = []
     waiter = threading.Thread(
-        target=lambda: answers.append(broker.call("POST", "/leases?wait_s=20", {"client": "waiting"}))
+        target=lambda: answers.append(broker.call("POST", "/leases?wait_s=25", {"client": "waiting"}))
     )
     waiter.start()
     wait_until(lambda: len(broker.call("GET", "/leases")["items"]) == 2)
     started = time.monotonic()
     code, _ = broker.stop(signal.SIGINT)
-    waiter.join(5)
+    waiter.join(60)
     assert code == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # nobody waits to the end
     assert [answer["state"] for answer in answers] == ["queued"]
 
 
@@ -150,7 +150,7 @@ def test_after_a_kill_leases_renewals_releases_and_the_queue_go_on(start: Start)
     assert again.call("PATCH", f"/leases/{held['id']}", {"ttl_s": 90})["state"] == "active"
     assert again.call("GET", f"/leases/{queued['id']}")["position"] == 1
     assert again.call("DELETE", f"/leases/{held['id']}")["state"] == "released"
-    granted = again.call("GET", f"/leases/{queued['id']}?wait_s=5")
+    granted = again.call("GET", f"/leases/{queued['id']}?wait_s=25")
     assert granted["state"] == "active"
     assert granted["shares"][0]["epoch"] == held["shares"][0]["epoch"] + 1
 
@@ -165,8 +165,8 @@ def test_an_agent_is_woken_over_http(start: Start) -> None:
     time.sleep(0.2)  # whether it waits already or not, the answer is the same
     started = time.monotonic()
     lease = broker.call("POST", "/leases", {})
-    agent.join(5)
-    assert time.monotonic() - started < 5
+    agent.join(60)
+    assert time.monotonic() - started < 9  # nor here
     assert [item["id"] for item in told[0]["leases"]] == [lease["id"]]
 
 
@@ -174,7 +174,7 @@ def test_the_timer_ends_a_lease_that_nobody_renews(start: Start) -> None:
     broker = start()
     broker.register()
     lease = broker.call("POST", "/leases", {"ttl_s": 5})
-    second = broker.call("POST", "/leases?wait_s=10", {"ttl_s": 5})
+    second = broker.call("POST", "/leases?wait_s=25", {"ttl_s": 5})
     assert second["state"] == "active"
     assert broker.call("GET", f"/leases/{lease['id']}")["state"] == "expired"
 
@@ -196,7 +196,7 @@ def test_a_second_broker_with_the_same_state_directory_is_refused(start: Start, 
 def follow(broker: Broker) -> tuple[requests.Response, Iterator[bytes]]:
     """Follow the broker's events; the first line has come, and those that follow are returned."""
     headers = {"Authorization": f"Bearer {broker.tokens['user']}", "Accept": "text/event-stream"}
-    answer = requests.get(broker.url + "/events", headers=headers, stream=True, timeout=30)
+    answer = requests.get(broker.url + "/events", headers=headers, stream=True, timeout=60)
     assert answer.status_code == 200, answer.text
     lines = answer.iter_lines()
     assert next(lines) == b": nothing new"
@@ -205,7 +205,7 @@ def follow(broker: Broker) -> tuple[requests.Response, Iterator[bytes]]:
 
 def followers(broker: Broker) -> float:
     headers = {"Authorization": f"Bearer {broker.tokens['user']}"}
-    metrics = requests.get(broker.url + "/metrics", headers=headers, timeout=30).text
+    metrics = requests.get(broker.url + "/metrics", headers=headers, timeout=60).text
     return float(next(line for line in metrics.splitlines() if "followers" in line).rpartition(" ")[2])
 
 

@@ -57,3 +57,22 @@ def test_a_database_that_hangs_is_told_in_time_and_asked_by_one_at_once(
         assert probed(broker, "/livez") == (200, "ok")
         other.rollback()
         wait_until(lambda: probed(broker) == (200, "ok"))
+
+
+def test_a_broker_whose_tables_know_no_version_any_more_is_not_ready(tmp_path: Path) -> None:
+    with BrokerInProcess(tmp_path) as broker:
+        with closing(sqlite3.connect(tmp_path / state_dir.DATABASE)) as database, database:
+            database.execute("DELETE FROM alembic_version")
+        status, why = probed(broker)
+        assert (status, "another version" in why) == (503, True)
+
+
+def test_a_broker_whose_tables_are_gone_says_so_whatever_is_asked(postgres_url: str, tmp_path: Path) -> None:
+    with BrokerInProcess(tmp_path, database_url=postgres_url) as broker:
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("DROP SCHEMA public CASCADE")
+            other.execute("CREATE SCHEMA public")
+        assert probed(broker)[0] == 503
+        assert broker.call("GET", "/leases").status_code == 503
+        assert broker.call("POST", "/leases", json={}).status_code == 503
+        assert probed(broker, "/livez") == (200, "ok")

@@ -56,6 +56,14 @@ def test_another_tenants_lease_is_not_there_whatever_is_asked_of_it(
     assert broker.json("GET", f"/leases/{lease['id']}", role=mira)["state"] == "active"
 
 
+def test_tenants_whose_names_differ_in_case_see_nothing_of_each_other(broker: BrokerInProcess) -> None:
+    admin, mira = broker.services.file_tokens["user"], join(broker, "mira", "vision")
+    broker.json("PUT", "/tenants/Vision/edges", {})
+    ask(broker, admin, tenant="Vision/edges")
+    for path in ("/leases", "/events?kind=lease", "/tenants", "/devices"):
+        assert "Vision" not in broker.call("GET", path, role=mira).get_data(as_text=True)
+
+
 def test_a_list_has_the_leases_of_ones_tenants_and_of_those_below(broker: BrokerInProcess) -> None:
     mira, noor = join(broker, "mira", "vision"), join(broker, "noor", "vision/edges", "a_b")
     above, below = ask(broker, mira)["id"], ask(broker, noor)["id"]

@@ -137,9 +137,9 @@ def refused(url: str, ca: str) -> str:
 def hand_on(server: socket.socket, port: int) -> None:
     """Let one client come to a port of 127.0.0.1 by another address."""
     stream, _ = server.accept()
-    with stream, socket.create_connection(("127.0.0.1", port), 5) as broker:
-        stream.settimeout(5)
-        broker.settimeout(5)
+    with stream, socket.create_connection(("127.0.0.1", port), 60) as broker:
+        stream.settimeout(60)
+        broker.settimeout(60)
         broker.sendall(stream.recv(65536))
         with contextlib.suppress(OSError):
             while part := broker.recv(65536):
@@ -178,7 +178,7 @@ def test_nothing_but_http_1_1_is_spoken_over_tls(standing: Broker, standing_fold
     context = ssl.create_default_context(cafile=standing_folder / "ca.pem")
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
-        socket.create_connection(("127.0.0.1", standing.port), 5) as stream,
+        socket.create_connection(("127.0.0.1", standing.port), 60) as stream,
         context.wrap_socket(stream, server_hostname="127.0.0.1") as secured,
     ):
         assert secured.selected_alpn_protocol() == "http/1.1"
@@ -189,9 +189,9 @@ def test_nothing_but_http_1_1_is_spoken_over_tls(standing: Broker, standing_fold
 def test_an_older_tls_and_the_clear_are_refused(standing: Broker, standing_folder: Path) -> None:
     context = ssl.create_default_context(cafile=standing_folder / "ca.pem")
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("127.0.0.1", standing.port), 5) as stream, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", standing.port), 60) as stream, pytest.raises(ssl.SSLError):
         context.wrap_socket(stream, server_hostname="127.0.0.1")
-    with socket.create_connection(("127.0.0.1", standing.port), 5) as stream:
+    with socket.create_connection(("127.0.0.1", standing.port), 60) as stream:
         stream.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
         assert not stream.recv(100).startswith(b"HTTP")
 
@@ -238,7 +238,7 @@ def test_a_broker_that_is_told_to_end_while_it_reads_a_certificate_ends(broker: 
     with contextlib.suppress(BrokenPipeError), file.open("w") as content:  # it reads
         broker.process.send_signal(signal.SIGTERM)
         content.write("not a certificate")  # unless the signal has interrupted it
-    assert broker.process.wait(timeout=30) == 0
+    assert broker.process.wait(timeout=60) == 0
 
 
 def test_a_new_authority_is_trusted_beside_the_old_one(broker: Broker, folder: Path) -> None:
@@ -272,7 +272,7 @@ def test_a_broker_that_would_show_its_tokens_does_not_start(
     tmp_path: Path, given: list[str], words: str
 ) -> None:
     args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path), *given]
-    ended = subprocess.run(args, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(args, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, words in ended.stderr) == (2, True), ended.stderr
 
 
@@ -282,7 +282,7 @@ def test_a_key_that_needs_a_password_is_not_asked_for(folder: Path, tmp_path: Pa
     way = serialization.BestAvailableEncryption(b"secret")
     file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, way))
     args = [sys.executable, "-m", "accelpool_broker", "--port", "0", "--state-dir", str(tmp_path / "state")]
-    ended = subprocess.run([*args, *options(folder)], capture_output=True, text=True, timeout=30)
+    ended = subprocess.run([*args, *options(folder)], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, "are no certificate and its key" in ended.stderr) == (2, True), ended.stderr
 
 

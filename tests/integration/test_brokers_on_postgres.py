@@ -20,8 +20,8 @@ from accelpool_wire.errors import Unavailable
 from ..conftest import wait_until
 from ..postgres_rig import Postgres, listeners
 
-WAIT_S = 20.0  # much longer than news take, and than the tests wait for them
-SOON_S = 8.0
+WAIT_S = 25.0  # longer than news take, and than the tests wait for them: a wait that is woken ends before
+SOON_S = 20.0
 
 Two = tuple[BrokerInProcess, BrokerInProcess]
 

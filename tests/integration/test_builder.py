@@ -22,7 +22,7 @@ from .wire_client import Client
 from .worker_rig import NULL_TARGET, Worker
 
 SOURCE = "__kernel void twice(__global int *a) { a[get_global_id(0)] *= 2; }"
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 @pytest.fixture

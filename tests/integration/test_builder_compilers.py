@@ -13,7 +13,7 @@ import pytest
 from accelpool_node.builder import messages as b
 from accelpool_node.builder.compilers import STARTS, Compilers
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 PRODUCT = b.encode(b.Product(kernels=[], logs=[""], binaries=[b"binary"]))
 
 

@@ -254,6 +254,7 @@ def test_without_commands_the_lease_is_the_rest_of_githubs_job(github: Any, pool
         assert done["env"]["ACCELPOOL_LEASE"] == done["outputs"]["lease"] == leases(pool)[0]["id"]
         assert Path(done["env"]["ACCELPOOL_LEASE_FILE"]).exists()
         assert states(pool) >= {"active"}
+        wait_until(lambda: len(cli.processes()) == 1)  # whoever started the keeper is gone
         (keeper,) = cli.processes()
         variables = Path(f"/proc/{keeper}/environ").read_text()
         assert "RUNNER_TRACKING_ID" not in variables  # else the runner kills it before the job's process ends

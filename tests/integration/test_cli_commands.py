@@ -14,6 +14,7 @@ from accelpool.broker import Broker
 from accelpool.cli import extras
 from accelpool.rest import RestClient
 
+from ..sockets import lasting_port
 from .cli_rig import Cli
 
 
@@ -57,7 +58,9 @@ def test_a_sandbox_that_is_not_whole_is_shown_with_where_the_reason_is(cli: Cli,
 
 def test_a_lease_over_two_nodes_is_one_line_with_the_node_of_each_device(cli: Cli, two_node_pool) -> None:
     rest = RestClient(two_node_pool.url, two_node_pool.token)
-    lease = rest.request("POST", "/leases", json={"count": 3}, params={"wait_s": 20}, wait_s=20).body
+    lease = rest.request(
+        "POST", "/leases", json={"count": 3, "ttl_s": 3600}, params={"wait_s": 20}, wait_s=20
+    ).body
     (line,) = [
         line
         for line in cli.call("leases", pool=two_node_pool).stdout.splitlines()
@@ -252,8 +255,8 @@ def test_without_a_pool_the_doctor_says_that_devices_work_and_how_to_get_one(cli
 
 
 def test_the_doctor_advises_another_port_where_another_program_has_the_usual_one(cli: Cli) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as foreign:
-        port = foreign.server_address[1]
+    port = lasting_port()
+    with ThreadingHTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler) as foreign:
         threading.Thread(target=foreign.serve_forever).start()
         try:
             done = cli.call("doctor", "--backend", "null:1", "--port", str(port))

@@ -20,7 +20,7 @@ def ask(null_pool) -> Iterator[Ask]:
     rest, made = RestClient(null_pool.url, null_pool.token), []
 
     def one(**wanted: object) -> dict:
-        made.append(rest.request("POST", "/leases", json={"client": "it", **wanted}).body)
+        made.append(rest.request("POST", "/leases", json={"client": "it", "ttl_s": 3600, **wanted}).body)
         return made[-1]
 
     yield one
@@ -88,7 +88,7 @@ def test_a_part_that_is_not_there_is_refused(cli: Cli, null_pool, ask: Ask) -> N
 @pytest.mark.parametrize(
     ("options", "words"),
     [((), "--memory or --compute is missing"), (("--memory", "25%"), "an amount such as 2GiB"),
-     (("--memory", "much"), "such as '2GiB'")],
+     (("--memory", "much"), "such as '2GiB'"), (("--compute", "half"), "such as '25%', not 'half'")],
 )  # fmt: skip
 def test_a_wrong_size_is_wrong_usage(cli: Cli, null_pool, options: tuple[str, ...], words: str) -> None:
     done = cli.call("lease", "resize", "lse_any", *options, pool=null_pool)
@@ -96,9 +96,9 @@ def test_a_wrong_size_is_wrong_usage(cli: Cli, null_pool, options: tuple[str, ..
     assert words in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_smi_shows_who_has_which_part_of_what(cli: Cli, null_pool, ask: Ask) -> None:
+def test_smi_shows_who_has_which_part_of_what(cli: Cli, idle_pool, ask: Ask) -> None:
     lease = ask(compute=0.25)
-    text = cli.call("smi", pool=null_pool).stdout
+    text = cli.call("smi", pool=idle_pool).stdout
     assert "4 devices, 3 free; 1 lease active, 0 queued" in text
     headings = ("DEVICE", "NODE", "TEMP", "POWER", "MEMORY", "UTIL", "LENT", "HELD BY")
     assert all(heading in text for heading in headings)
@@ -114,13 +114,13 @@ def test_explain_names_the_leases_that_are_in_the_way(cli: Cli, null_pool, ask: 
     assert f"It waits for enough of these to end: {holder['id']}." in text
 
 
-def test_the_bench_measures_a_device_and_gives_it_back(cli: Cli, null_pool) -> None:
-    told = cli.json("bench", pool=null_pool)
+def test_the_bench_measures_a_device_and_gives_it_back(cli: Cli, idle_pool) -> None:
+    told = cli.json("bench", pool=idle_pool)
     assert told["device"]["node"] == "node-1"
     assert told["is_right"] is None
     assert {"launches", "read 64 MiB", "empty kernel and back"} <= {one["name"] for one in told["figures"]}
     assert all(one["pool"] > 0 and one["local"] is None for one in told["figures"])
-    assert cli.json("smi", pool=null_pool)["leases"] == []
+    assert cli.json("smi", pool=idle_pool)["leases"] == []
 
 
 @pytest.mark.opencl

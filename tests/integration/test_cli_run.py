@@ -55,7 +55,7 @@ def assert_given_back(pool: Pool, cli: Cli, state: str = "released") -> None:
 def other_lease(pool: Pool) -> Iterator[str]:
     """Have the pool's only device, and yield the lease's id."""
     rest = RestClient(pool.url, pool.token)
-    lease = rest.request("POST", "/leases", json={"ttl_s": 120}, params={"wait_s": 10}, wait_s=10).body
+    lease = rest.request("POST", "/leases", json={"ttl_s": 3600}, params={"wait_s": 10}, wait_s=10).body
     assert lease["state"] == "active"
     yield lease["id"]
     rest.request("DELETE", f"/leases/{lease['id']}")

@@ -41,11 +41,11 @@ def rest(null_pool: Pool) -> Iterator[RestClient]:
 
 
 def lease(rest: RestClient, **wanted: object) -> dict:
-    return rest.request("POST", "/leases", json={"client": CLIENT, **wanted}).body
+    return rest.request("POST", "/leases", json={"client": CLIENT, "ttl_s": 3600, **wanted}).body
 
 
-def test_top_shows_a_lease_as_soon_as_there_is_one_and_no_longer(cli: Cli, null_pool, rest) -> None:
-    with running(cli, null_pool, "top", "--interval", "3600") as shown:  # it hears of it
+def test_top_shows_a_lease_as_soon_as_there_is_one_and_no_longer(cli: Cli, idle_pool, rest) -> None:
+    with running(cli, idle_pool, "top", "--interval", "3600") as shown:  # it hears of it
         shown.shows("4 devices, 4 free; 0 leases active, 0 queued")
         made = lease(rest)
         shown.shows("3 free; 1 lease active")
@@ -72,10 +72,10 @@ def test_the_terminal_is_as_before_however_top_ends(cli: Cli, null_pool) -> None
             assert SHOWS_CURSOR in shown.written
 
 
-def test_top_fits_in_a_window_of_any_size(cli: Cli, null_pool, rest) -> None:
+def test_top_fits_in_a_window_of_any_size(cli: Cli, idle_pool, rest) -> None:
     for _ in range(16):
         lease(rest, compute=0.05, memory_bytes=1 << 20)
-    with running(cli, null_pool, "top") as shown:
+    with running(cli, idle_pool, "top") as shown:
         shown.shows("... 3 more")
         assert all(line in shown.text for line in ("DEVICE", "null/null-3", "LEASE"))
         shown.resize(120, 40)

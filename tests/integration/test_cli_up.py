@@ -44,7 +44,7 @@ def test_a_part_that_dies_is_started_again_where_it_was(cli: Cli) -> None:
             os.kill(before, signal.SIGKILL)
             wait_until(lambda module=module, before=before: pid_of(module, cli) not in (0, before))
         wait_until(lambda: cli.call("devices").exit_code == 0)
-        wait_until(lambda: {d["state"] for d in cli.json("devices")["devices"]} == {"free"}, timeout_s=40.0)
+        wait_until(lambda: {d["state"] for d in cli.json("devices")["devices"]} == {"free"})
         assert cli.json("nodes")["nodes"][0]["name"] == told["node"]
         code, errors = up.end(signal.SIGTERM)
     assert code == 0

@@ -19,7 +19,7 @@ from ..doc_blocks import PAGES, Block, blocks
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 PHOTOGRAPH = EXAMPLES / "photographs" / "eileen_collins.pgm"
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 RUN = [block for page in PAGES for block in blocks(page) if block.is_run]
 
 

@@ -21,7 +21,7 @@ from ..sockets import end_writing
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json"}
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Client:
@@ -55,7 +55,7 @@ def client(null_pool: Any) -> Iterator[Client]:
 @pytest.fixture
 def content(client: Client) -> Iterator[str]:
     """The path of a buffer's content."""
-    lease = client.call("POST", "/leases?wait_s=10", json={}).json()
+    lease = client.call("POST", "/leases?wait_s=20", json={"ttl_s": 3600}).json()
     buffer = client.call("POST", f"/leases/{lease['id']}/buffers", json={"size_bytes": 1000}).json()
     yield f"/leases/{lease['id']}/buffers/{buffer['id']}/content"
     client.call("DELETE", f"/leases/{lease['id']}")

@@ -16,7 +16,7 @@ from accelpool_kernels import Role, entry, names, source
 
 NVCC = shutil.which("nvcc")
 ARCHITECTURES = (75, 90)
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 PARAMETER = re.compile(r"\.param \.(\w+)(?: \.ptr[^,\n]*)? \w+_param_\d+")
 BOUND = re.compile(r"\.maxntid (\d+)")
 SCALARS = {"int": ("u32", "s32", "b32"), "float": ("f32", "b32")}

@@ -35,7 +35,7 @@ def broker(pool: Pool) -> cl.Broker:
 
 def ask(pool: Pool, method: str, path: str, id: str = "", body: Any = None) -> requests.Response:
     headers = {"Authorization": f"Bearer {pool.token}"} | ({"X-Request-Id": id} if id else {})
-    return requests.request(method, pool.url + path, json=body, headers=headers, timeout=30)
+    return requests.request(method, pool.url + path, json=body, headers=headers, timeout=60)
 
 
 def lines(daemon: Daemon) -> list[dict[str, Any]]:

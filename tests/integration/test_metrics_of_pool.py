@@ -36,20 +36,22 @@ def rest(pool: Pool) -> Iterator[RestClient]:
 
 def of_broker(pool: Pool) -> Exposition:
     answer = requests.get(
-        f"{pool.url}/metrics", headers={"Authorization": f"Bearer {pool.token}"}, timeout=10
+        f"{pool.url}/metrics", headers={"Authorization": f"Bearer {pool.token}"}, timeout=60
     )
     assert answer.status_code == 200, answer.text
     return Exposition(answer.text)
 
 
 def of_agent(pool: Pool) -> Exposition:
-    answer = requests.get(f"http://127.0.0.1:{pool.agent.ready['metrics_port']}/metrics", timeout=10)
+    answer = requests.get(f"http://127.0.0.1:{pool.agent.ready['metrics_port']}/metrics", timeout=60)
     assert answer.status_code == 200, answer.text
     return Exposition(answer.text)
 
 
 def lease_of(rest: RestClient, **wanted: Any) -> dict[str, Any]:
-    return rest.request("POST", "/leases", json=wanted, params={"wait_s": 20}, wait_s=20).body
+    return rest.request(
+        "POST", "/leases", json={"ttl_s": 3600, **wanted}, params={"wait_s": 20}, wait_s=20
+    ).body
 
 
 def connect(lease: dict[str, Any]) -> Connection:

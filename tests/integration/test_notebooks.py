@@ -116,6 +116,32 @@ def test_a_name_of_the_notebooks_own_is_not_taken(notebook, capsys):
     assert notebook["queue"] == ["a", "b"]
 
 
+@pytest.mark.parametrize(("name", "kind"), [("np", "module"), ("ctx", "Context"), ("twice", "Kernel")])
+def test_a_kernel_takes_no_name_of_the_notebooks_own(used, capsys, name, kind):
+    used.run("twice = cl.Program(ctx, 'kernel void f(global float *x) {}').build().f")
+    before = used[name]
+    used.fail(f"%%opencl\nkernel void other(global int *x) {{}}\nkernel void {name}(global int *x) {{}}")
+    shown = "".join(capsys.readouterr())
+    assert (
+        f"`{name}` is the notebook's own, of type {kind}: call the kernel otherwise, or `del {name}`" in shown
+    )
+    assert "Traceback" not in shown
+    assert used[name] is before
+    assert "other" not in used.shell.user_ns
+    used.run(f"del {name}")
+    used.run(f"%%opencl\nkernel void {name}(global int *x) {{}}")
+    assert used[name].function_name == name
+
+
+def test_a_cell_that_is_run_again_has_its_kernels_anew(used):
+    before = used["twice"]
+    for cell in (TWICE, "%accelpool release", TWICE):
+        used.run(cell)
+        assert used["twice"] is not before
+    used.end()
+    assert "twice" not in used.shell.user_ns
+
+
 def test_a_second_lease_wants_the_first_given_back(used, capsys):
     used.fail("%accelpool cpu")
     assert "%accelpool release" in "".join(capsys.readouterr())
@@ -128,7 +154,7 @@ def test_a_second_lease_wants_the_first_given_back(used, capsys):
         ("any --idle soon", "--idle is in minutes"),
         ("any --keep much", "--keep"),
         ("any --compute 7", "compute is a fraction"),
-        ("any --compute half", "it is a part, such as 0.25 or 25%, not 'half'"),
+        ("any --compute half", "or a string such as '25%', not 'half'"),
         ("gpu", "it is of kind cpu, not gpu"),
         ("release --count 2", "takes no count"),
         ("any --where 'x", "No closing quotation"),

@@ -34,7 +34,9 @@ def client_of(pool: Any) -> Iterator[RestClient]:
 
 
 def acquire(rest: RestClient, **wanted: Any) -> dict[str, Any]:
-    lease = rest.request("POST", "/leases", json=wanted, params={"wait_s": 20}, wait_s=20).body
+    lease = rest.request(
+        "POST", "/leases", json={"ttl_s": 3600, **wanted}, params={"wait_s": 20}, wait_s=20
+    ).body
     assert lease["state"] == "active", lease
     return lease
 
@@ -69,7 +71,7 @@ def test_three_devices_are_leased_on_two_nodes_and_each_serves_its_own(rest: Res
         sessions = [stack.enter_context(connect(endpoint)) for endpoint in lease["endpoints"]]
         assert [len(session.devices) for session in sessions] == [2, 1]
         for session in sessions:
-            session.call(m.Sync(), 10)
+            session.call(m.Sync(), 60)
     release(rest, lease)
 
 
@@ -109,7 +111,7 @@ def test_what_a_device_is_loaded_with_is_listed_after_the_session(rest: RestClie
     with connect(lease["endpoints"][0]) as session:
         session.post(m.CreateContext(1, [0]))
         session.post(m.CreateProgramWithBinary(2, 1, [0], [len(content)]), content)
-        session.ask(m.BuildProgram(2, [0]), m.Built, 10)
+        session.ask(m.BuildProgram(2, [0]), m.Built, 60)
     release(rest, lease)
 
     def image() -> dict[str, str] | None:
@@ -130,9 +132,9 @@ def test_a_lease_is_lost_with_one_of_its_nodes_and_the_other_ends_its_session(
         with pytest.raises(LeaseRevoked, match="lost with another of its nodes"):
             use_for_ever(kept)
     lost = own_rest.request("GET", f"/leases/{lease['id']}").body
-    assert (lost["state"], lost["reason"]) == (
-        "lost",
-        "the agent of node node-2 restarted; with it went the lease's devices on node-1",
+    assert lost["state"] == "lost"
+    assert lost["reason"].endswith(  # of a restart, or of 15 s of silence if that took longer
+        "; with it went the lease's devices on node-1"
     )
     with pytest.raises(LeaseLost):
         own_rest.request("POST", f"/leases/{lease['id']}/buffers", json={"size_bytes": 1})
@@ -142,4 +144,4 @@ def test_a_lease_is_lost_with_one_of_its_nodes_and_the_other_ends_its_session(
 def use_for_ever(session: Connection) -> None:
     """Use a session until it is over."""
     while True:
-        session.call(m.Sync(), 10)
+        session.call(m.Sync(), 60)

@@ -25,7 +25,9 @@ def endpoints(request: pytest.FixtureRequest) -> Iterator[list[dict[str, Any]]]:
     """The endpoints of a lease of four devices, on two nodes."""
     pool = request.getfixturevalue(request.param)
     client = RestClient(pool.url, pool.token)
-    lease = client.request("POST", "/leases", json={"count": 4}, params={"wait_s": 20}, wait_s=20).body
+    lease = client.request(
+        "POST", "/leases", json={"count": 4, "ttl_s": 3600}, params={"wait_s": 20}, wait_s=20
+    ).body
     assert lease["state"] == "active", lease
     yield lease["endpoints"]
     client.request("DELETE", f"/leases/{lease['id']}")

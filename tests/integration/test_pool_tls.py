@@ -41,7 +41,9 @@ def broker(secure_pool):
 @pytest.fixture
 def lease(secure_pool):
     rest = RestClient(secure_pool.url, secure_pool.token, secure_pool.ca)
-    asked = rest.request("POST", "/leases", json={"kind": "any"}, params={"wait_s": 20}, wait_s=20).body
+    asked = rest.request(
+        "POST", "/leases", json={"kind": "any", "ttl_s": 3600}, params={"wait_s": 20}, wait_s=20
+    ).body
     assert asked["state"] == "active", asked
     yield asked
     rest.request("DELETE", f"/leases/{asked['id']}")

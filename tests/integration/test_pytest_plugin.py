@@ -18,7 +18,7 @@ import accelpool
 from ..conftest import Pool, clean_environment, running, wait_until
 
 PROJECT = Path(__file__).parents[2] / "examples" / "pytest_project"
-LIMIT_S = 90.0
+LIMIT_S = 200.0
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # other plugins of this environment take seconds to load
 BASIC = """
 def test_one(accelerator):

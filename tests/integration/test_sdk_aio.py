@@ -38,7 +38,7 @@ def queued(broker):
     return sum(state == "queued" for state in states(broker).values())
 
 
-async def until(is_so, timeout_s=15.0):
+async def until(is_so, timeout_s=60.0):
     """Return once something is so, looked at in a thread."""
     async with asyncio.timeout(timeout_s):
         while not await asyncio.to_thread(is_so):
@@ -176,17 +176,20 @@ def test_a_task_that_is_cancelled_at_any_moment_keeps_no_lease(broker, wait_unti
 
 
 def test_many_wait_for_events_with_one_thread_more(broker):
+    def count():  # without those in which this test looks
+        return sum(not thread.name.startswith("asyncio") for thread in threading.enumerate())
+
     async def work():
         async with aio.acquire(broker=broker, wait=10) as ctx:
             queue = cl.CommandQueue(ctx)
             gate = cl.UserEvent(ctx)
             await aio.finish(queue)
-            before = threading.active_count()
+            before = count()
             markers = [cl.enqueue_marker(queue, wait_for=[gate]) for _ in range(200)]
             async with Ticker() as ticker:
                 waiting = [asyncio.ensure_future(marker) for marker in markers]
                 await until(lambda: ticker.ticks > 20)
-                assert threading.active_count() <= before + 2
+                assert count() <= before + 1
                 assert not any(task.done() for task in waiting)
                 gate.set_status(0)
                 await asyncio.gather(*waiting)

@@ -36,7 +36,7 @@ def use(pool: Pool) -> list[str]:
     def call(method: str, path: str, body: Any = None, token: str = "") -> Any:
         header = {"Authorization": f"Bearer {token or pool.token}"}
         answer = requests.request(
-            method, pool.url + path, json=body, headers=header, timeout=30, verify=pool.ca or True
+            method, pool.url + path, json=body, headers=header, timeout=60, verify=pool.ca or True
         )
         return answer.json() if answer.content else None
 

@@ -25,7 +25,7 @@ from .raw_client import RawClient
 from .scripted_device import BUFFER, CONTEXT, LARGE, QUEUE, Device, failure, fill, read
 
 SIZE = 100
-SOON = Patience(connect_s=5, match_s=0.2, start_s=0.2, stall_s=0.2)
+SOON = Patience(connect_s=60, match_s=1, start_s=1, stall_s=1)  # and time for a busy machine to be in time
 
 
 class Node:
@@ -33,7 +33,7 @@ class Node:
 
     def __init__(self, patience: Patience) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(10)
+        self.listener.settimeout(60)
         self.port = self.listener.getsockname()[1]
         self.device = Device([f"127.0.0.1:{self.port}"], patience)
         self.streams: list[socket.socket] = []
@@ -118,7 +118,7 @@ def hasty() -> Iterator[Node]:
 def test_a_region_whose_delivery_does_not_come_is_given_up(hasty: Node) -> None:
     hasty.receive(new_ticket())
     code, text = hasty.failure_of(60)
-    assert (code, "no delivery of its ticket came within 0.2 s" in text) == (ErrorCode.OUT_OF_RESOURCES, True)
+    assert (code, "no delivery of its ticket came within 1 s" in text) == (ErrorCode.OUT_OF_RESOURCES, True)
     hasty.receive(ticket := new_ticket(), event=61)
     assert hasty.deliver(ticket).receive() == (m.Awaited(), b"")
 
@@ -139,7 +139,7 @@ def test_a_ticket_works_once(hasty: Node) -> None:
 def test_a_sender_that_has_nothing_to_give_is_given_up(hasty: Node) -> None:
     hasty.receive(ticket := new_ticket())
     peer = hasty.deliver(ticket)
-    assert "it gave nothing for 0.2 s; 0 bytes were through" in hasty.failure_of(60)[1]
+    assert "it gave nothing for 1 s; 0 bytes were through" in hasty.failure_of(60)[1]
     assert peer.receive() == (m.Awaited(), b"")
     answer, _ = peer.receive()
     assert isinstance(answer, m.Refused)
@@ -149,13 +149,13 @@ def test_a_sender_that_has_nothing_to_give_is_given_up(hasty: Node) -> None:
 def test_a_sender_that_stops_in_the_middle_is_given_up(hasty: Node) -> None:
     hasty.receive(ticket := new_ticket())
     hasty.deliver(ticket).send(bytes(30))
-    assert "it gave nothing for 0.2 s; 30 bytes were through" in hasty.failure_of(60)[1]
+    assert "it gave nothing for 1 s; 30 bytes were through" in hasty.failure_of(60)[1]
 
 
 def test_a_receiver_that_is_never_ready_is_given_up(hasty: Node) -> None:
     hasty.send()
     hasty.accept()
-    assert "it said nothing for 0.2 s; 0 bytes were through" in hasty.failure_of(60)[1]
+    assert "it said nothing for 1 s; 0 bytes were through" in hasty.failure_of(60)[1]
 
 
 def test_a_receiver_that_takes_nothing_is_given_up(hasty: Node) -> None:
@@ -163,7 +163,7 @@ def test_a_receiver_that_takes_nothing_is_given_up(hasty: Node) -> None:
     hasty.device.say(m.CreateBuffer(5, CONTEXT, 1, large))
     hasty.send(size=large, buffer=5)
     hasty.accept().say(m.Awaited())
-    assert "it took nothing for 0.2 s" in hasty.failure_of(60)[1]
+    assert "it took nothing for 1 s" in hasty.failure_of(60)[1]
 
 
 def test_what_cannot_be_sent_is_called_off_at_the_other_node(node: Node) -> None:
@@ -183,7 +183,7 @@ def test_a_client_that_sends_in_vain_takes_no_more_than_some_threads(
     def offer(_cls: type, stream: socket.socket, *_: Any) -> Any:
         stream.close()
         offered.append(stream)
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         raise Timeout("nobody answers")
 
     monkeypatch.setattr(scripted_device, "connect", lambda *_: socket.socket())
@@ -237,7 +237,7 @@ def test_a_burst_of_sends_is_offered_a_few_at_a_time(node: Node, monkeypatch: py
         stream.close()
         offered.append(stream)
         most.append(len(offered))
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         offered.pop()
         raise Timeout("nobody answers")
 

@@ -43,7 +43,7 @@ def raw(worker: Worker) -> Iterator[RawClient]:
 def call_for_ever(connection: Connection) -> None:
     """Use the session until it is lost."""
     while True:
-        connection.call(m.Sync(), 5)
+        connection.call(m.Sync(), 60)
 
 
 def test_a_warm_worker_names_its_devices(worker: Worker) -> None:
@@ -169,22 +169,22 @@ def test_the_agent_ends_a_session_whose_client_does_not_read(worker: Worker, raw
     size = 64 << 20
     setup = [m.CreateContext(1, [0]), m.CreateBuffer(2, 1, 1, size), m.CreateCommandQueue(3, 1, 0)]
     raw.say(*setup, m.EnqueueReadBuffer(3, 2, 0, size, is_blocking=True), m.Sync())
-    wait_until(lambda: len(worker.heard) >= 3, 8)
+    wait_until(lambda: len(worker.heard) >= 3)
     alive = [message for message in worker.heard[1:3] if isinstance(message, control.Alive)]
     assert [message.busy_s for message in alive] == [0.0, 0.0]  # it is not the device that hangs
     control.send(worker.agent, control.End("lease-expired", "over"))
-    assert worker.ended(5).cause is control.Cause.ENDED
+    assert worker.ended().cause is control.Cause.ENDED
 
 
 def test_a_warm_worker_told_to_end_exits(worker: Worker) -> None:
     control.send(worker.agent, control.End("lease-revoked", "not needed"))
-    assert worker.process.wait(5) == 0
+    assert worker.process.wait(60) == 0
     assert worker.errors() == ""
 
 
 def test_a_warm_worker_exits_with_its_agent(worker: Worker) -> None:
     worker.agent.shutdown(2)
-    assert worker.process.wait(5) == AGENT_GONE
+    assert worker.process.wait(60) == AGENT_GONE
     assert worker.errors() == ""
 
 
@@ -192,9 +192,9 @@ def test_a_serving_worker_exits_with_its_agent_and_the_client_learns_it(
     worker: Worker, connection: Connection
 ) -> None:
     worker.agent.shutdown(2)
-    assert worker.process.wait(5) == AGENT_GONE
+    assert worker.process.wait(60) == AGENT_GONE
     with pytest.raises(SessionLost):
-        connection.call(m.Sync(), 5)
+        connection.call(m.Sync(), 60)
     assert worker.errors() == ""
 
 
@@ -203,7 +203,7 @@ def test_a_killed_worker_is_noticed_at_once(worker: Worker, connection: Connecti
     started = time.monotonic()
     with pytest.raises(SessionLost, match="S1"):
         call_for_ever(connection)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10  # a peer that is gone without a word is waited for longer
     assert not connection.is_open
     with pytest.raises(SessionLost):
         connection.post(m.Flush(1))
@@ -212,7 +212,7 @@ def test_a_killed_worker_is_noticed_at_once(worker: Worker, connection: Connecti
 def test_a_worker_says_before_it_builds_that_it_may_be_silent(worker: Worker, connection: Connection) -> None:
     connection.post(m.CreateContext(1, [0]))
     connection.post(m.CreateProgramWithSource(2, 1, "kernel void k() {}"))
-    connection.ask(m.BuildProgram(2, [0]), m.Built, 5)
+    connection.ask(m.BuildProgram(2, [0]), m.Built, 60)
     wait_until(lambda: any(isinstance(word, control.Alive) and word.may_be_silent for word in worker.heard))
     before = len(worker.heard)
     wait_until(lambda: len(worker.heard) > before)
@@ -222,7 +222,7 @@ def test_a_worker_says_before_it_builds_that_it_may_be_silent(worker: Worker, co
 
 
 def test_a_serving_worker_says_every_second_that_it_lives(worker: Worker, connection: Connection) -> None:
-    wait_until(lambda: len(worker.heard) >= 3, 8)
+    wait_until(lambda: len(worker.heard) >= 3)
     alive = [message for message in worker.heard[1:3] if isinstance(message, control.Alive)]
     assert [message.busy_s for message in alive] == [0.0, 0.0]
-    connection.call(m.Sync(), 5)
+    connection.call(m.Sync(), 60)

@@ -166,7 +166,7 @@ def test_a_build_may_take_longer_than_a_dead_peer_is_waited_for(monkeypatch: pyt
                 answer.result(3.5)
             built.set()
             assert [kernel.name for kernel in answer.result(5).kernels] == ["k"]
-            connection.call(m.Sync(), 5)
+            connection.call(m.Sync(), 60)
         assert ended.result(5).cause is Cause.GOODBYE
 
 

@@ -112,7 +112,7 @@ def in_time(device: Device, message: m.Message) -> m.Message:
     found: list[m.Message] = []
     thread = threading.Thread(target=lambda: found.append(device.ask(message)), daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(60)
     assert found, f"{message} hangs"
     return found[0]
 

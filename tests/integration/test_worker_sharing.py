@@ -24,6 +24,7 @@ from .worker_rig import NULL_TARGET, Worker
 SHARE = 1_000_003
 SOURCE = f"__kernel void {PAUSE}(ulong ns) {{}} __kernel void nothing() {{}}"
 MS = 1_000_000
+LONG_MS, SOONER_S = 60_000, 45.0  # as long as a null device pauses, and less
 
 
 @dataclass
@@ -166,11 +167,12 @@ def test_a_share_is_changed_while_sessions_run(device):
 
 def test_under_mps_a_session_computes_beside_another_ones_command(device):
     one, other = (device.join(lease, 0.5, thread_percentage=50) for lease in ("L1", "L2"))
-    one.pause(20_000)
-    began = time.monotonic()
+    event = one.pause(LONG_MS)
+    one.client.connection.watch([event])
     other.pause(1)
     other.client.finish(other.queue)
-    assert time.monotonic() - began < 10, "it waited for the other one's command to end, as in turns"
+    one.client.connection.hear()
+    assert one.client.connection.event_state(event) is None, "it waited for the other one's command to end"
     assert other.can_take(SHARE)
     assert not other.can_take(SHARE + 1)
 
@@ -182,7 +184,7 @@ def keep_busy(members, until):
     def work(member, queue):
         while not stop.is_set():
             args = (4 * MS).to_bytes(8, "little")
-            for _ in range(4):
+            for _ in range(16):  # much more than goes by before a busy machine lets this thread go on
                 member.client.launch(queue, member.kernel, [1], args)
             member.client.finish(queue)
 
@@ -220,7 +222,7 @@ def test_the_sessions_of_a_lease_share_its_time(device):
 def test_one_alone_has_the_whole_device_whatever_its_share(device):
     one, _ = device.join("L1", 0.1), device.join("L2", 0.9)
     began_at = time.monotonic()
-    one.client.wait(one.pause(4, 100))
+    one.client.wait(one.pause(100, 4))
     elapsed_ns = (time.monotonic() - began_at) * 1e9
     assert device.device_ns(one) <= elapsed_ns
     assert elapsed_ns < 10 * 400 * MS  # a tenth of the device would take 4 s
@@ -228,12 +230,12 @@ def test_one_alone_has_the_whole_device_whatever_its_share(device):
 
 def test_whoever_waits_goes_on_when_the_turns_holder_is_killed(device):
     dead, other = device.join("L1", 0.5), device.join("L2", 0.5)
-    dead.pause(10_000)
+    dead.pause(LONG_MS)
     wait_until(lambda: device.registry.ledger.holder() == dead.slot)
     event = other.pause(1)
     wait_until(device.registry.ledger.contenders)
     device.kill(dead)
-    other.client.wait(event, timeout_s=5)
+    other.client.wait(event, timeout_s=SOONER_S)
 
 
 def test_a_process_killed_with_the_lock_keeps_nobody_out(device):
@@ -253,30 +255,34 @@ def test_a_process_killed_with_the_lock_keeps_nobody_out(device):
     event = one.pause(1)
     process.kill()
     process.communicate()
-    one.client.wait(event, timeout_s=5)
+    one.client.wait(event)
 
 
 def test_waiting_for_a_turn_is_no_hang_and_signs_of_life_go_on(device):
     one, other = device.join("L1", 0.5), device.join("L2", 0.5)
-    one.pause(4_000)
+    one.pause(LONG_MS)
     wait_until(lambda: device.registry.ledger.holder() == one.slot)
     event = other.pause(1)
     wait_until(device.registry.ledger.contenders)
     heard = len(other.worker.heard)
-    other.client.wait(event)
-    alive = [said for said in other.worker.heard[heard:] if isinstance(said, control.Alive)]
-    assert len(alive) >= 2
-    assert all(said.busy_s == 0 for said in alive)
+
+    def alive():
+        return [said for said in other.worker.heard[heard:] if isinstance(said, control.Alive)]
+
+    wait_until(lambda: len(alive()) >= 2)
+    assert all(said.busy_s == 0 for said in alive())
+    device.kill(one)
+    other.client.wait(event, timeout_s=SOONER_S)
 
 
 def test_a_client_that_goes_while_its_session_waits_ends_it(device):
     one, other = device.join("L1", 0.5), device.join("L2", 0.5)
-    one.pause(8_000)
+    one.pause(LONG_MS)
     wait_until(lambda: device.registry.ledger.holder() == one.slot)
     other.pause(1)
     wait_until(device.registry.ledger.contenders)
     other.client.connection._channel.close()
-    assert other.worker.ended(6).cause is control.Cause.DISCONNECTED
+    assert other.worker.ended(SOONER_S).cause is control.Cause.DISCONNECTED
 
 
 def test_a_lease_made_smaller_takes_turns_from_then_on(device):

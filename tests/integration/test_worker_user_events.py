@@ -39,7 +39,7 @@ def in_time(device: Device, message: m.Message, payload: bytes = b"") -> int:
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(device.say(message, payload)), daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(60)
     assert found, f"{type(message).__name__} hangs"
     return found[0]
 

@@ -10,7 +10,7 @@ from accelpool_wire.errors import Error
 
 from ..dialect import for_cuda, is_cuda
 
-WAIT_S = 30.0
+WAIT_S = 90.0  # less than a test may take
 READ_WRITE = 1 << 0
 OUT_OF_ORDER, PROFILING = 1 << 0, 1 << 1
 

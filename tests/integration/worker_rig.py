@@ -259,11 +259,11 @@ class Worker:
         with connection:
             control.send(self.agent, control.Builder(), (connection.fileno(),))
 
-    def ended(self, timeout_s: float = 10.0) -> control.Ended:
+    def ended(self, timeout_s: float = 60.0) -> control.Ended:
         """Wait for its last word, here without the traffic, and its exit."""
         return msgspec.structs.replace(self.last_word(timeout_s), traffic=control.Traffic())
 
-    def last_word(self, timeout_s: float = 10.0) -> control.Ended:
+    def last_word(self, timeout_s: float = 60.0) -> control.Ended:
         """Wait for its last word and its exit."""
         self.process.wait(timeout_s)
         self._listener.join(timeout_s)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 JSON = "Content-Type: application/json"
 LAST = "Connection: close"
 

@@ -13,7 +13,8 @@ from accelpool_wire.client import Connection
 
 from ..integration.wire_client import Client
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+TTL_S = 86400  # nobody renews them, and the tests of a module may take long
 
 
 @dataclass
@@ -53,7 +54,7 @@ def tenant(pool: Any, name: str, **wanted: Any) -> Iterator[Tenant]:
     """Give a tenant with a lease and a session, which end with the block."""
     with requests.Session() as http:
         http.headers["Authorization"] = f"Bearer {pool.token}"
-        asked = {"tenant": name, **wanted}
+        asked = {"tenant": name, "ttl_s": TTL_S, **wanted}
         answer = http.post(f"{pool.url}/leases?wait_s=20", json=asked, timeout=PATIENCE_S + 10)
         lease = answer.json()
         assert lease["state"] == "active", lease

@@ -31,13 +31,13 @@ def leases(null_pool: Any) -> Iterator[Any]:
     session.headers["Authorization"] = f"Bearer {null_pool.token}"
 
     def items() -> list[dict]:
-        return session.get(null_pool.url + "/leases?limit=500", timeout=10).json()["items"]
+        return session.get(null_pool.url + "/leases?limit=500", timeout=60).json()["items"]
 
     with session:
         yield lambda: {lease["client"] for lease in items()}
         for lease in items():
             if lease["client"].startswith("hidden"):
-                session.delete(null_pool.url + f"/leases/{lease['id']}", timeout=10)
+                session.delete(null_pool.url + f"/leases/{lease['id']}", timeout=60)
 
 
 def lease_request(http: RawHttp, client: str) -> bytes:

@@ -277,11 +277,9 @@ def test_made_up_keys_do_not_have_the_broker_ask_for_each(broker: BrokerInProces
 
 
 def test_strangers_are_counted_by_their_address(broker: BrokerInProcess, issuer: Issuer) -> None:
-    count = 0
-    while (code := trade(broker, "nonsense").status_code) == 401 and count < 5000:
-        count += 1
-    assert code == 429
-    assert count >= BURST_S * STRANGERS_PER_S
+    for _ in range(int(BURST_S * STRANGERS_PER_S)):
+        assert trade(broker, "nonsense").status_code == 401
+    assert trade(broker, "nonsense").status_code == 429
     assert broker.json("GET", "/whoami")["account"] == "admin"
 
 

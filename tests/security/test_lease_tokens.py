@@ -160,7 +160,7 @@ def outcome(endpoint: dict[str, Any]) -> ProblemError | None:
 def test_a_lease_token_opens_nothing_at_the_broker(null_pool: Any) -> None:
     with tenant(null_pool, "wrong-door") as one:
         headers = {"Authorization": f"Bearer {one.endpoint['token']}"}
-        answer = requests.get(f"{null_pool.url}/leases/{one.lease['id']}", headers=headers, timeout=10)
+        answer = requests.get(f"{null_pool.url}/leases/{one.lease['id']}", headers=headers, timeout=60)
     assert answer.status_code == 401
 
 

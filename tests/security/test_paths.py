@@ -43,7 +43,7 @@ def request(http: requests.Session, method: str, url: str, **options: Any) -> re
     """Send a path as it is written: it is not tidied up first."""
     prepared = http.prepare_request(requests.Request(method, "http://pool", **options))
     prepared.url = url
-    return http.send(prepared, timeout=10)
+    return http.send(prepared, timeout=60)
 
 
 @pytest.mark.parametrize("name", CLIMBING)
@@ -79,7 +79,7 @@ def test_a_kernel_of_the_library_is_named_not_found_by_its_file(one: Tenant, nam
 def test_no_tenant_or_node_has_such_a_name(null_pool: Any, http: requests.Session, name: str) -> None:
     answer = request(http, "PUT", f"{null_pool.url}/tenants/{quote(name, safe='')}", json={})
     assert answer.status_code in (404, 422)
-    answer = http.post(f"{null_pool.url}/leases", json={"tenant": name}, timeout=10)
+    answer = http.post(f"{null_pool.url}/leases", json={"tenant": name}, timeout=60)
     assert answer.status_code == 422
     token = (Path(null_pool.folder) / "node-1" / "token").read_text("ascii").strip()
     body = {"address": {"host": "127.0.0.1", "port": 1}, "boot_id": "b", "devices": []}

@@ -14,7 +14,7 @@ from accelpool_node.agent import users
 from accelpool_node.sandbox import landlock, limits
 from accelpool_wire.client import Connection
 
-from ..conftest import children, command, wait_until
+from ..conftest import children, command, open_files, wait_until
 from ..integration.agent_rig import LIMIT_S, FakeBroker, Node, wait_for_exit, worker_of
 
 ROOT = os.geteuid() == 0
@@ -86,8 +86,8 @@ def test_a_worker_has_no_descriptors_and_no_variables_of_its_agent(broker, node)
             "PYOPENCL_NO_CACHE",
         }
         assert not {name for name in names - allowed if "COVERAGE" not in name}
-        opened = [os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
-        assert not [target for target in opened if target.startswith(f"{node.log.parent}/node/")]
+        folder = f"{node.log.parent}/node/"
+        assert not [name for name in open_files(pid) if name.startswith(folder)]
 
 
 def test_a_worker_that_does_tls_is_as_confined_and_keeps_no_file_of_its_key(broker, tmp_path):
@@ -97,8 +97,7 @@ def test_a_worker_that_does_tls_is_as_confined_and_keeps_no_file_of_its_key(brok
         with Connection.open(address, broker.token("L1", "0"), certificate_sha256=pin) as connection:
             pid = worker_of(node, connection.session)
             assert is_confined(pid)
-            opened = [os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
-            assert not [target for target in opened if "memfd" in target and "certificate" in target]
+            assert not [name for name in open_files(pid) if "memfd" in name and "certificate" in name]
 
 
 def test_a_workers_folder_goes_with_it(broker, node, tmp_path):

@@ -66,7 +66,7 @@ def test_nothing_outlives_its_group(groups):
         wait_until(lambda: len(members(group)) == 2)
         others = set(members(group)) - {process.pid}
         group.remove()
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
     wait_until(lambda: not [pid for pid in others if Path(f"/proc/{pid}").exists()])
 
 
@@ -76,7 +76,7 @@ def test_without_a_kill_of_groups_each_process_is_killed(groups, monkeypatch):
     with started(group, "import time; print(flush=True); time.sleep(60)") as process:
         process.stdout.readline()
         group.remove()
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
 
 
 def test_what_an_earlier_agent_left_is_killed_and_removed(delegated):
@@ -84,7 +84,7 @@ def test_what_an_earlier_agent_left_is_killed_and_removed(delegated):
         process = started(groups.make("child-7"), "import time; print(flush=True); time.sleep(60)")
         process.stdout.readline()
     with process, Groups(delegated):
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
         assert list(delegated.glob("child-*")) == []
 
 
@@ -112,7 +112,7 @@ def test_memory_ends_where_the_bound_is(groups):
     group = bounding(groups, "memory")
     (group.path / "memory.max").write_text(str(64 * MIB))
     with started(group, "held = bytearray(200 << 20)") as process:
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
 
 
 def test_so_do_processes(groups):
@@ -142,7 +142,11 @@ def broker():
 
 
 def group_of(pid: int) -> str:
-    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    """Return the name of a process's group, "child-" once the process is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return "child-"
     return next(line.rpartition("/")[2] for line in lines if line.startswith("0::"))
 
 

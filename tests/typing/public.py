@@ -51,7 +51,7 @@ async def awaiting(ctx: cl.Context, data: npt.NDArray[np.float32]) -> None:
 
 def progressing(done: list[int]) -> None:
     def report(step: cl.ProgressStep) -> None:
-        if step.kind is cl.ProgressKind.UPLOAD:
+        if step.kind in (cl.ProgressKind.UPLOAD, cl.ProgressKind.DOWNLOAD):
             done.append(step.done)
 
     with cl.progress(), cl.progress(report):

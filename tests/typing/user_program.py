@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 
 def doubled(data: Floats) -> Floats:
     result = np.empty_like(data)
-    with cl.acquire("gpu", memory="1GiB", wait=5) as ctx:
+    with cl.acquire("gpu", memory="1GiB", compute="25%", wait=5) as ctx:
         queue = cl.CommandQueue(ctx)
         source = cl.Buffer(ctx, cl.mem_flags.READ_ONLY | cl.mem_flags.COPY_HOST_PTR, hostbuf=data)
         target = cl.Buffer(ctx, cl.mem_flags.WRITE_ONLY, source.size)

@@ -13,6 +13,7 @@ from accelpool_broker.models import Role
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.rates import Rates, RequestRates
 from accelpool_broker.settings import Settings
+from accelpool_broker.testing import FakeClock
 from accelpool_wire.errors import TooManyRequests
 
 
@@ -121,7 +122,7 @@ def test_who_has_a_whole_budget_takes_no_place() -> None:
     ],
 )
 def test_strangers_are_counted_by_what_one_of_them_has(one: str, another: str, is_same: bool) -> None:
-    limits = RequestRates(Settings())
+    limits = RequestRates(Settings(), FakeClock())
 
     def send(address: str, count: int) -> None:
         for _ in range(count):
@@ -138,7 +139,7 @@ def caller(role: Role, token: str) -> Caller:
 
 
 def test_nodes_have_a_rate_of_their_own() -> None:
-    limits = RequestRates(Settings(requests_per_s=0.1, node_requests_per_s=100.0))
+    limits = RequestRates(Settings(requests_per_s=0.1, node_requests_per_s=100.0), FakeClock())
     limits.check(caller(Role.MEMBER, "tok_a"))
     with pytest.raises(
         TooManyRequests, match=r"token tok_a of account x sends more than 0\.1 requests per sec"

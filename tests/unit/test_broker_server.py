@@ -32,7 +32,7 @@ def is_heard_after(steps: int, server: Server) -> bool:
 
     waiting = threading.Thread(target=wait, daemon=True)
     waiting.start()
-    waiting.join(0.5)
+    waiting.join(2.0)  # it has so many steps, or waits now
     if not handled.is_set():
         server.signal_handler_interrupt()  # type: ignore[no-untyped-call]  # Granian's
     waiting.join(PATIENCE_S)

@@ -30,7 +30,7 @@ def test_it_is_made_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_one_is_told() -> None:
     told = r"^/proc/x cannot be the state directory: No such file or directory$"
-    with pytest.raises(state_dir.StateDirError, match=told), state_dir.locked(Path("/proc/x")):
+    with pytest.raises(state_dir.StateDirError, match=told), state_dir.locked(Path("/proc/x"), ""):
         pass
 
 

@@ -21,7 +21,7 @@ OTHER = msgspec.structs.replace(DEVICE, name="other")
 PRODUCT = b.encode(b.Product(kernels=[], logs=["a log"], binaries=[b"binary"]))
 DEAR = msgspec.structs.replace(DEVICE, name="dear")
 DEAR_PRODUCT = b.encode(b.Product(kernels=[], logs=[""], binaries=[b"binary"], is_dear=True))
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class Maker:

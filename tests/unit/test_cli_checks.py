@@ -15,6 +15,9 @@ from accelpool.credentials import Credentials
 from accelpool.errors import ConnectError, RemoteProtocolError, Unauthorized
 from accelpool.rest import Answer, RestClient
 from accelpool.settings import Settings
+from accelpool_wire.installation import install_command
+
+from ..sockets import lasting_port
 
 
 class FakeBroker(RestClient):
@@ -54,7 +57,7 @@ def test_python_is_recent_enough(version: tuple[int, ...], system: str, status: 
 
 def test_a_missing_extra_comes_with_the_command_that_installs_it() -> None:
     finding = checks.check_extra("broker", is_there=lambda package: package != "granian")
-    assert (finding.status, finding.mend) == (Status.WARNING, "pip install 'accelpool[broker]'")
+    assert (finding.status, finding.mend) == (Status.WARNING, install_command("broker"))
     assert finding.detail == "not installed: granian"
 
 
@@ -80,7 +83,7 @@ def test_a_faulty_device_beside_one_that_works_is_a_warning() -> None:
 def test_where_pocl_cannot_compile_intels_runtime_is_the_remedy() -> None:
     findings = checks.check_devices([device("unknown\ntarget CPU", "bundled")], has_intel=False)
     assert statuses(findings) == [Status.FAILED, Status.FAILED]
-    assert {finding.mend for finding in findings} == {"pip install 'accelpool[intel]'"}
+    assert {finding.mend for finding in findings} == {install_command("intel")}
     assert findings[0].detail.startswith("unknown target CPU; ")
 
 
@@ -99,8 +102,9 @@ def test_no_device_at_all_is_broken() -> None:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+    port = lasting_port()  # the next one is free
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
 
 
 def test_a_port_taken_by_a_broker_is_fine(taken_port: int) -> None:
@@ -115,9 +119,7 @@ def test_a_port_taken_by_another_program_has_an_alternative(taken_port: int) -> 
 
 
 def test_a_free_port_is_fine() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert checks.check_port(port, health=lambda url: None).status is Status.OK
+    assert checks.check_port(lasting_port(), health=lambda url: None).status is Status.OK
 
 
 def write(path: Path, content: str, mode: int = 0o600) -> Path:

@@ -63,14 +63,15 @@ def test_a_part_of_compute_may_be_in_percent_as_one_of_memory() -> None:
 
 def test_what_is_no_number_is_told_with_what_was_expected() -> None:
     for option, what in (
-        ("--compute", "a part, such as 0.25 or 25%"),
         ("--wait", "a number of seconds"),
         ("--ttl", "a number of seconds"),
         ("--max-duration", "a number of seconds"),
         ("--starts-at", "an instant, such as 2027-01-15T08:00, or seconds since the Unix epoch"),
     ):
         assert refused(option, "abc").endswith(f"it is {what}, not 'abc'")
-    assert refused("--compute", "125%").endswith("above 0 and up to 1, not 1.25")
+    what = "compute is a fraction of a device's time, above 0 and up to 1, or a string such as '25%'"
+    assert refused("--compute", "abc").endswith(f"{what}, not 'abc'")
+    assert refused("--compute", "125%").endswith(f"{what}, not '125%'")
 
 
 def test_devices_are_named_by_id() -> None:

@@ -27,6 +27,7 @@ from accelpool.errors import (
     Unauthorized,
     Unsatisfiable,
 )
+from accelpool_wire.installation import install_command
 
 REQUIREMENTS = [
     "numpy>=1.26",
@@ -119,7 +120,7 @@ def test_missing_packages_are_named_with_the_command_that_installs_them() -> Non
     with pytest.raises(NotInstalled) as caught:
         extras.require("accelpool up", "broker", "node", is_there=lambda package: package != "psutil")
     assert "(psutil)" in str(caught.value)
-    assert str(caught.value).endswith("pip install 'accelpool[node]'")
+    assert str(caught.value).endswith(install_command("node"))
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ class Play:
 
 
 @given(st.lists(events, max_size=14), st.sampled_from([None, 1.0, 2.0]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_reserved_is_had_at_its_time_and_not_before_whatever_comes_after(
     happening: list[dict[str, Any]], quota: float | None
 ) -> None:
@@ -191,7 +191,7 @@ def test_what_is_reserved_is_had_at_its_time_and_not_before_whatever_comes_after
 
 
 @given(st.lists(events, max_size=10))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_whoever_waits_gets_devices_once_reservations_and_leases_that_end_are_over(
     happening: list[dict[str, Any]],
 ) -> None:

@@ -161,14 +161,14 @@ def decisions_of(pool: dict[str, Any], **options: Any) -> Any:
 
 
 @given(pools(), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_of_the_input_does_not_matter(pool: dict[str, Any], random: Random) -> None:
     shuffled = {name: random.sample(items, len(items)) for name, items in pool.items()}
     assert decisions_of(pool) == decisions_of(shuffled)
 
 
 @given(pools())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_hardware_is_over_committed_and_every_grant_is_what_was_asked_for(pool: dict[str, Any]) -> None:
     decisions = decisions_of(pool)
     devices = {device.id: device for device in pool["devices"]}
@@ -199,7 +199,7 @@ def test_no_hardware_is_over_committed_and_every_grant_is_what_was_asked_for(poo
 
 
 @given(pools())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_tenant_is_given_more_than_its_quota(pool: dict[str, Any]) -> None:
     decisions = decisions_of(pool)
     ended = {end.lease for end in decisions.ends}
@@ -224,7 +224,7 @@ def test_no_tenant_is_given_more_than_its_quota(pool: dict[str, Any]) -> None:
 
 
 @given(pools())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_only_preemptible_leases_that_have_run_long_enough_yield_and_nobody_is_told_twice(
     pool: dict[str, Any],
 ) -> None:
@@ -240,7 +240,7 @@ def test_only_preemptible_leases_that_have_run_long_enough_yield_and_nobody_is_t
 
 
 @given(pools())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_several_devices_spread_no_further_than_they_have_to(pool: dict[str, Any]) -> None:
     """The first request of the queue has the choice of all free devices."""
     near = [
@@ -276,7 +276,7 @@ def test_several_devices_spread_no_further_than_they_have_to(pool: dict[str, Any
 
 
 @given(pools())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_request_is_granted_waits_or_ends_and_positions_count_from_one(pool: dict[str, Any]) -> None:
     decisions = decisions_of(pool)
     told = [grant.lease for grant in decisions.grants] + [wait.lease for wait in decisions.waits]
@@ -294,7 +294,7 @@ def test_every_request_is_granted_waits_or_ends_and_positions_count_from_one(poo
 
 
 @given(pools())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_was_decided_once_and_done_is_not_decided_again(pool: dict[str, Any]) -> None:
     """Decisions are a fixed point: a second look right after the first grants and ends nothing more."""
     decisions = decisions_of(pool)

@@ -134,6 +134,11 @@ def test_memory_is_bytes_or_a_number_with_a_unit_or_a_fraction(memory, expected)
     assert memory_of(memory) == expected
 
 
+@pytest.mark.parametrize("compute", [0.25, "25%", "0.25", ".25", " 25.0 % "])
+def test_compute_is_a_fraction_or_its_percentage(compute):
+    assert Demand(compute=compute).body()["compute"] == 0.25
+
+
 @pytest.mark.parametrize(
     ("argument", "value", "told"),
     [
@@ -157,9 +162,14 @@ def test_memory_is_bytes_or_a_number_with_a_unit_or_a_fraction(memory, expected)
         ("memory", 1.5, "memory is bytes"),
         ("device", "", "device is a device's id"),
         ("tolerates", "maintenance", "tolerates is a list of strings, not 'maintenance'"),
-        ("devices", "dev_1", "devices is a list of strings, not 'dev_1'"),
-        ("compute", 0, "compute is a fraction of a device's time, above 0 and up to 1, not 0"),
+        ("devices", "dev_1", "devices is a list of devices' ids, .*, not 'dev_1'"),
+        ("compute", 0, "compute is a fraction of a device's time, above 0 and up to 1, .*, not 0"),
         ("compute", 1.5, "compute is"),
+        ("compute", "half", "compute is .*, or a string such as '25%', not 'half'"),
+        ("compute", "125%", "compute is .*, not '125%'"),
+        ("compute", "0%", "compute is .*, not '0%'"),
+        ("compute", "2%5", "compute is .*, not '2%5'"),
+        ("compute", "9" * 5000, "compute is"),
         ("placement", "far", "placement is one of 'near', 'same_node', 'spread', 'pack', not 'far'"),
         ("priority", 1001, "priority is a whole number from -1000 to 1000"),
         ("max_duration", 0, "max_duration is seconds from 1 to a year, or None"),

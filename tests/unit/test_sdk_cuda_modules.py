@@ -36,6 +36,15 @@ def sources(fake):
     return [message.source for message in fake.sent(m.CreateProgramWithSource)]
 
 
+@pytest.mark.parametrize(
+    "make",
+    [cuda.Linker, compiler.DynamicModule, lambda: compiler.DynamicSourceModule("__global__ void f() {}")],
+)
+def test_what_would_be_linked_says_what_does_instead(make):
+    with pytest.raises(cuda.LogicError, match=r"cuLinkCreate.*not supported.*SourceModule.*module_from_file"):
+        make()
+
+
 def test_a_source_is_wrapped_compiled_and_known_after_one_round_trip(fake, context):
     trips = context.round_trips
     module = SourceModule(SOURCE)

@@ -127,7 +127,7 @@ def test_a_callback_on_a_copy_to_the_host_comes_when_the_bytes_are_in_place(fake
     buffer = cl.Buffer(ctx, cl.mem_flags.READ_WRITE, 4)
     copy = cl.enqueue_copy(cl.CommandQueue(ctx), into, buffer, is_blocking=False)
     copy.set_callback(0, lambda status: heard.put((status, bytes(into))))
-    assert heard.get(timeout=5) == (told, content if isinstance(content, bytes) else bytes(4))
+    assert heard.get(timeout=60) == (told, content if isinstance(content, bytes) else bytes(4))
 
 
 def test_a_callback_needs_a_status_to_wait_for(event):

@@ -62,6 +62,72 @@ def test_of_builds_the_last_one_counts():
     assert [step.message for step in journal.steps()][1:] == [m.BuildProgram(2, [0], "-DN=2")]
 
 
+def messages(journal):
+    return [step.message for step in journal.steps()]
+
+
+def test_builds_for_several_devices_all_count():
+    journal = Journal()
+    noted = [m.CreateProgramWithSource(2, 1, "..."), m.BuildProgram(2, [0]), m.BuildProgram(2, [1])]
+    for message in noted:
+        journal.note(message)
+    assert messages(journal) == noted
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda n: [m.SetKernelAttribute(2, 8, n)],
+        lambda n: [m.SetKernelAttribute(2, 8, n), m.SetKernelAttribute(2, 9, -n)],
+        lambda n: [m.SetDefaultDeviceCommandQueue(1, 0, 2), m.SetDefaultDeviceCommandQueue(1, 0, 3)],
+        lambda n: [m.SetProgramSpecializationConstant(2, 5, bytes([n % 256]))],
+        lambda n: [m.SetProgramSpecializationConstant(2, 5, bytes([n % 256])), m.BuildProgram(2, [0])],
+        lambda n: [m.CompileProgram(2, [0], f"-DN={n}")],
+    ],
+)
+def test_what_is_set_again_and_again_is_kept_once(again):
+    journal = Journal()
+    for n in range(10_000):
+        for message in again(n):
+            journal.note(message)
+    assert messages(journal) == again(9_999)
+
+
+def test_what_something_was_made_of_is_kept_while_that_lives():
+    journal = Journal()
+    noted = [
+        m.CreateProgramWithSource(2, 1, "..."), m.CompileProgram(2, [0], "-DN=1"),
+        m.LinkProgram(3, 1, [2], [0]), m.CompileProgram(2, [0], "-DN=2"),
+    ]  # fmt: skip
+    for message in noted:
+        journal.note(message)
+    assert messages(journal) == noted
+    journal.release(3)
+    journal.note(m.CompileProgram(2, [0], "-DN=3"))
+    assert messages(journal) == [noted[0], m.CompileProgram(2, [0], "-DN=3")]
+
+
+def test_headers_of_an_earlier_compilation_are_forgotten_with_it():
+    journal = Journal()
+    journal.note(m.CreateProgramWithSource(2, 1, "..."))
+    for header in range(3, 6):
+        journal.note(m.CreateProgramWithSource(header, 1, f"#define N {header}"))
+        journal.note(m.CompileProgram(2, [0], headers=[header], header_names=["n.h"]))
+        journal.release(header)
+    assert made(journal) == [2, 5, 2]
+
+
+def test_a_constant_is_kept_as_a_build_saw_it():
+    journal = Journal()
+    noted = [
+        m.SetProgramSpecializationConstant(2, 5, b"1"), m.BuildProgram(2, [0]), m.CreateKernel(3, 2, "f"),
+        m.SetProgramSpecializationConstant(2, 5, b"2"),
+    ]  # fmt: skip
+    for message in noted:
+        journal.note(message)
+    assert messages(journal) == noted
+
+
 def test_a_user_event_is_in_the_way_until_it_is_set():
     journal = Journal()
     journal.note(m.CreateUserEvent(2, 1))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -11,11 +13,14 @@ from rich.progress import Progress
 from tests.unit.broker_rig import FakeBroker
 
 import accelpool
+from accelpool import aio
 from accelpool.acquisition import Acquisition
 from accelpool.lease_request import LeaseRequest
 from accelpool.progress_bars import Bars, words
-from accelpool.progress_reports import LARGE_BYTES, ProgressKind, ProgressStep, ticking, upload_report
+from accelpool.progress_reports import LARGE_BYTES, ProgressKind, ProgressStep, ticking, transfer_report
 from accelpool.settings import Settings
+from accelpool.testing import FakeConnection, FakeRead, fake_context, fake_spanning_context
+from accelpool_wire import messages as m
 
 UPLOAD = ProgressStep(kind=ProgressKind.UPLOAD, name="u", done=1 << 20, total=4 << 20)
 
@@ -38,11 +43,71 @@ def test_without_a_listener_the_broker_is_asked_no_more_than_before() -> None:
 
 
 def test_small_transfers_and_those_that_nobody_wants_to_know_of_are_not_reported() -> None:
-    assert upload_report(bytes(LARGE_BYTES)) is None
+    assert transfer_report(LARGE_BYTES) is None
     with accelpool.progress(print):
-        assert upload_report(bytes(LARGE_BYTES)) is print
-        assert upload_report(bytes(LARGE_BYTES - 1)) is None
-    assert upload_report(bytes(LARGE_BYTES)) is None
+        assert transfer_report(LARGE_BYTES) is print
+        assert transfer_report(LARGE_BYTES - 1) is None
+    assert transfer_report(LARGE_BYTES) is None
+
+
+class SlowConnection(FakeConnection):
+    """One whose reads last until somebody was told of them; half of the bytes come before that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[ProgressStep] = []
+        self._is_told = threading.Event()
+
+    def report(self, step: ProgressStep) -> None:
+        """Note a step."""
+        self.steps.append(step)
+        self._is_told.set()
+
+    def read(self, message: m.Message, into: memoryview) -> FakeRead:
+        """Start a slow read."""
+        slow, half = self, into.nbytes // 2
+
+        class SlowRead(FakeRead):
+            def wait(self, timeout_s: float | None = None) -> m.Data:
+                if not self.is_done:
+                    slow.stats.bytes_received += half
+                    assert into.nbytes < LARGE_BYTES or slow._is_told.wait(30)
+                    slow.stats.bytes_received += into.nbytes - half
+                return super().wait(timeout_s)
+
+            def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
+                threading.Thread(target=lambda: (self.wait(), callback())).start()
+                return lambda: None
+
+        self.asked.append(message)
+        return SlowRead(into, b"")
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+@pytest.mark.parametrize("is_blocking", [True, False])
+def test_a_download_is_reported_while_it_is_waited_for(nodes: int, is_blocking: bool) -> None:
+    slow = SlowConnection()
+    ctx = fake_context(slow) if nodes == 1 else fake_spanning_context([slow, FakeConnection()])
+    queue, total = accelpool.CommandQueue(ctx, ctx.devices[0]), 4 * LARGE_BYTES
+    buffer = accelpool.Buffer(ctx, 0, total)
+    with accelpool.progress(slow.report):
+        accelpool.enqueue_copy(queue, bytearray(LARGE_BYTES - 1), buffer)
+        assert slow.steps == []
+        slow.stats.bytes_received = 0
+        accelpool.enqueue_copy(queue, bytearray(total), buffer, is_blocking=is_blocking).wait()
+    first, last = slow.steps[0], slow.steps[-1]
+    assert (first.kind, first.done, first.total) == (ProgressKind.DOWNLOAD, total // 2, total)
+    assert (last.done, last.is_over) == (total, True)
+
+
+@pytest.mark.anyio
+async def test_a_download_is_reported_in_asyncio_too() -> None:
+    slow = SlowConnection()
+    ctx = fake_context(slow)
+    queue, buffer = accelpool.CommandQueue(ctx), accelpool.Buffer(ctx, 0, LARGE_BYTES)
+    with accelpool.progress(slow.report):
+        await aio.enqueue_copy(queue, bytearray(LARGE_BYTES), buffer)
+    assert {step.kind for step in slow.steps} == {ProgressKind.DOWNLOAD}
 
 
 def test_what_takes_its_time_is_reported_again_and_again_and_at_its_end() -> None:
@@ -72,6 +137,7 @@ def test_what_is_over_within_a_moment_is_not_reported() -> None:
     ("step", "told"),
     [
         (UPLOAD, "uploading 1 of 4 MiB"),
+        (replace(UPLOAD, kind=ProgressKind.DOWNLOAD), "downloading 1 of 4 MiB"),
         (ProgressStep(kind=ProgressKind.BUILD, name="a program"), "building a program"),
         (ProgressStep(kind=ProgressKind.QUEUE, name="l", position=2, reason="all\x1b are taken"),
          "waiting at position 2: all  are taken"),
@@ -99,5 +165,5 @@ def test_the_environment_says_where_there_are_bars(said: str, wanted: bool | Non
 
 def test_in_a_pipe_there_are_no_bars(capsys: pytest.CaptureFixture[str]) -> None:
     with accelpool.progress():
-        assert upload_report(bytes(LARGE_BYTES)) is None
+        assert transfer_report(LARGE_BYTES) is None
     assert capsys.readouterr().err == ""

@@ -221,7 +221,7 @@ class Program:
             self.events.clear()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(operations)
 def test_several_nodes_are_as_one_memory(steps):
     program = Program()

@@ -54,7 +54,7 @@ def no_pyopencl(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_pyopencl")
 @pytest.mark.parametrize("name", sorted(upper_layer.PUBLIC))
 def test_without_pyopencl_an_import_says_what_to_install(name: str) -> None:
-    with pytest.raises(ImportError, match=rf"pyopencl\.{name} .* pip install 'accelpool\[arrays\]'"):
+    with pytest.raises(ImportError, match=rf"pyopencl\.{name} .* pip install .*\[arrays\]"):
         importlib.import_module(f"accelpool.{name}")
     assert not hasattr(accelpool, name)
 

@@ -188,7 +188,7 @@ def numbered(jobs: list[Job]) -> list[Job]:
     return [replace(found, id=f"j{number}") for number, found in enumerate(jobs)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(JOBS, min_size=1, max_size=25), st.sampled_from([ours(), exclusive()]))
 def test_each_job_ends_once_and_its_work_is_the_devices_work(jobs: list[Job], discipline: Discipline) -> None:
     jobs = numbered(jobs)

@@ -17,6 +17,7 @@ from accelpool_broker.simulator.__main__ import main
 from accelpool_broker.simulator.options import parse
 from accelpool_broker.simulator.plots import find_spec
 from accelpool_broker.simulator.report import duration
+from accelpool_wire.installation import install_command
 
 LINE = '{"id": "a", "submit_s": 0, "duration_s": 60'
 
@@ -149,7 +150,7 @@ def test_a_picture_without_its_packages_is_refused_with_the_command_that_install
     monkeypatch.setattr("accelpool_broker.simulator.plots.find_spec", lambda name: None)
     arguments = ["--generate", "ci", "--plot"]
     assert main([*arguments, str(tmp_path / "x.png")]) == 5
-    assert "pip install 'accelpool[plots]'" in capsys.readouterr().err
+    assert install_command("plots") in capsys.readouterr().err
     assert main([*arguments, str(tmp_path / "x.txt")]) == 2
     assert main([*arguments, str(tmp_path / "none" / "x.png")]) == 2
 

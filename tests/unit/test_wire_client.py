@@ -328,9 +328,10 @@ def test_payload_half_here_is_a_timeout_and_the_rest_still_comes(
     place = bytearray(8)
     pending = connection.read(m.EnqueueReadBuffer(1, 2, 0, 8), memoryview(place))
     worker.stream.sendall(content[:-4])
-    with pytest.raises(Timeout):
-        pending.wait(0.02)
-    assert (pending.is_done, place) == (False, b"1234\0\0\0\0")
+    while place != b"1234\0\0\0\0":  # on a busy machine the time may be over before it is read
+        with pytest.raises(Timeout):
+            pending.wait(0.02)
+    assert not pending.is_done
     worker.stream.sendall(content[-4:])
     pending.wait(PATIENCE_S)
     assert place == b"12345678"

@@ -7,7 +7,7 @@ from typing import Any, get_origin
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from accelpool_wire import messages as m
@@ -259,7 +259,6 @@ def test_malformed_body_is_the_other_sides_fault(body: bytes) -> None:
     assert (worker.state, worker.command) == (State.OPEN, 0)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(body=st.binary(min_size=1, max_size=60), role=st.sampled_from(Role))
 def test_random_bodies_give_a_message_or_a_protocol_error(body: bytes, role: Role) -> None:
     try:
@@ -269,7 +268,6 @@ def test_random_bodies_give_a_message_or_a_protocol_error(body: bytes, role: Rol
     assert isinstance(message, m.Message)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     tag=st.integers(0, 70),
     fields=st.lists(
@@ -296,7 +294,6 @@ def test_unknown_trailing_fields_are_ignored_and_missing_ones_have_their_default
     assert worker.receive(body_of([25, 5])) == m.EnqueueMarker(5, 0, None)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(data=st.data(), kind=st.sampled_from((*CLIENT_KINDS, *WORKER_KINDS)))
 def test_any_message_round_trips(data: st.DataObject, kind: type[m.Message]) -> None:
     message = data.draw(st.from_type(kind))

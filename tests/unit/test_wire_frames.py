@@ -6,7 +6,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelpool_wire import messages as m
@@ -150,7 +150,6 @@ frames_of_any_kind = st.lists(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(frames=frames_of_any_kind, steps=st.lists(st.integers(1, 50), min_size=1, max_size=20))
 def test_any_split_of_the_stream_gives_the_same_frames(
     frames: list[tuple[bytes, bytes]], steps: list[int]
@@ -164,7 +163,6 @@ def test_any_split_of_the_stream_gives_the_same_frames(
     assert [(body, bytes(payload)) for body, payload in found] == frames
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(junk=st.binary(max_size=200))
 def test_random_bytes_give_frames_or_a_typed_error(junk: bytes) -> None:
     reader, frames = new_reader(body_limit=64, payload_limit=64), []

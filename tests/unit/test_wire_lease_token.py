@@ -7,7 +7,7 @@ from base64 import urlsafe_b64encode
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelpool_wire.errors import Unauthorized
@@ -48,7 +48,6 @@ def test_token_has_the_documented_form() -> None:
     assert signature == urlsafe_b64encode(sign(body.encode())).decode()
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(claims=st.from_type(LeaseClaims).filter(lambda claims: claims == claims))
 def test_any_claims_round_trip(claims: LeaseClaims) -> None:
     floats = [claims.expires_at, *(share.compute for share in claims.shares)]

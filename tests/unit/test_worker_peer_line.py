@@ -88,13 +88,13 @@ def test_a_node_that_takes_less_than_it_is_given_is_not_stuck_over_tls() -> None
         left = size
         theirs.sendall(frame(m.Awaited()))
         while left:
-            pause.wait(0.05)
+            pause.wait(0.1)
             left -= theirs.recv_into(place, min(left, len(place)))
         theirs.sendall(frame(m.Done(0)))
 
     with ours, theirs, ThreadPoolExecutor() as threads:
         taken = threads.submit(take)
-        line = sender(ours, Patience(stall_s=0.5))
+        line = sender(ours, Patience(stall_s=2.0))
         line.await_go_ahead()
         line.send_payload(memoryview(bytes(size)))
         assert taken.result() is None

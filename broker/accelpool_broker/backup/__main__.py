@@ -27,6 +27,11 @@ from accelpool_wire.errors import AccelpoolError, Invalid, NotFound
 from accelpool_wire.private_file import replacing
 
 STREAM = Path("-")
+BROKER_RUNS = "stop it, and all others of its pool, and restore then"
+COMES_BACK = (
+    "what was revoked or disabled since then lets in again: if anything was, restore with --revoke-tokens"
+    " (and --force) before a broker starts"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,11 +57,25 @@ def _save(given: argparse.Namespace) -> str:
 
 
 def _restore(given: argparse.Namespace) -> str:
-    with state_dir.locked(given.state_dir), _read(given.file) as stream, _opened(given) as engine:
+    with (
+        state_dir.locked(given.state_dir, BROKER_RUNS),
+        _read(given.file) as stream,
+        _opened(given) as engine,
+    ):
         archive = Archive(stream)
-        rows = restore(engine, given.state_dir, archive, now=time.time(), is_forced=given.force)
+        done = restore(
+            engine,
+            given.state_dir,
+            archive,
+            now=time.time(),
+            is_forced=given.force,
+            revokes=given.revoke_tokens,
+        )
     made_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(archive.header.made_at))
-    return f"restored {rows} rows as they were at {made_at}"
+    told = f"restored {done.rows} rows as they were at {made_at}"
+    if given.revoke_tokens:
+        return f"{told}, and revoked the tokens of users and services ({done.revoked})"
+    return f"{told}\n{COMES_BACK}"
 
 
 @contextmanager
@@ -109,6 +128,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     saving.set_defaults(called="backup")
     restoring = commands.add_parser("restore", help="fill an empty database from such a file")
     restoring.add_argument("--force", action="store_true", help="replace what is there")
+    restoring.add_argument(
+        "--revoke-tokens",
+        action="store_true",
+        help="revoke the tokens of users and services, but that of tokens.json: some were revoked since",
+    )
     restoring.set_defaults(called="restore")
     for command in (saving, restoring):
         command.add_argument("file", type=Path, metavar="FILE", help="the backup; - for a pipe")

@@ -14,7 +14,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 
@@ -25,6 +25,9 @@ MOST_LINE_BYTES = 64 << 20
 LEVEL = 6
 
 Row = tuple[str, dict[str, Any]]
+Instant = Annotated[float, msgspec.Meta(ge=0, lt=1 << 36)]  # a year of four digits has it
+Secret = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+Revision = Annotated[str, msgspec.Meta(pattern=r"^\w+\Z")]  # Alembic would take more, such as a range
 
 
 class Header(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -40,11 +43,11 @@ class Header(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     accelpool_backup: int = FORM
-    made_at: float
+    made_at: Instant
     version: str
-    revision: str
+    revision: Revision
     signing_key: str | None
-    tokens: dict[str, str]
+    tokens: dict[str, Secret]
 
 
 class End(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -115,5 +118,7 @@ class Archive:
 def _decode(line: bytes, kind: Any, otherwise: str) -> Any:
     try:
         return msgspec.json.decode(line, type=kind)
+    except RecursionError as error:
+        raise Invalid(f"{otherwise}: it is nested too deeply") from error
     except msgspec.DecodeError as error:
         raise Invalid(f"{otherwise}: {error}") from error

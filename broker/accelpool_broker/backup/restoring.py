@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert
 
 from accelpool_broker import state_dir
-from accelpool_broker.backup.archive import Archive
-from accelpool_broker.database_errors import translated
+from accelpool_broker.backup.archive import Archive, Header
 from accelpool_broker.models import SigningKey
+from accelpool_broker.queries.errors import translated
+from accelpool_broker.services.access import FROM_FILE
 from accelpool_broker.services.signing import PURPOSE
-from accelpool_broker.store.fence import fence
+from accelpool_broker.store.fence import fence, revoke_tokens
 from accelpool_broker.store.rows import alone, empty, is_empty, write_rows
-from accelpool_wire.errors import Conflict
+from accelpool_wire.errors import Conflict, Invalid
 from accelpool_wire.private_file import replace_file
 
 
-def restore(engine: Engine, directory: Path, archive: Archive, *, now: float, is_forced: bool) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """What a restore did.
+
+    Attributes:
+        rows: How many it has written.
+        revoked: How many tokens it has revoked.
+    """
+
+    rows: int
+    revoked: int
+
+
+def restore(
+    engine: Engine, directory: Path, archive: Archive, *, now: float, is_forced: bool, revokes: bool
+) -> Restored:
     """Fill an empty database from a backup, all or nothing, and make it safe to go on with.
 
     Args:
@@ -27,15 +44,16 @@ def restore(engine: Engine, directory: Path, archive: Archive, *, now: float, is
         archive: The backup.
         now: Seconds since the Unix epoch.
         is_forced: Whether what is there already is replaced.
-
-    Returns:
-        How many rows there are.
+        revokes: Whether the tokens of users and services let in no more, but the first admin's of the file:
+            some may have been revoked since the backup.
 
     Raises:
         Conflict: The database is not empty, brokers have it open, or the directory has another key or token.
         Invalid: The backup cannot be used.
+        StateDirError: Its signing key is none.
         Unavailable: The database does not answer.
     """
+    _check(archive.header)
     with translated(), alone(engine) as connection:
         if not is_empty(connection):
             if not is_forced:
@@ -47,7 +65,21 @@ def restore(engine: Engine, directory: Path, archive: Archive, *, now: float, is
             tokens = json.dumps(archive.header.tokens, indent=2) + "\n"
             _keep(directory / state_dir.TOKENS, tokens, is_forced)
         fence(connection, now=now, is_key_kept=is_key_kept)
-    return count
+        revoked = revoke_tokens(connection, now=now, but_named=FROM_FILE) if revokes else 0
+    return Restored(rows=count, revoked=revoked)
+
+
+def _check(header: Header) -> None:
+    """Check what would keep a broker from starting.
+
+    Raises:
+        Invalid: The tokens are not those of a broker's file.
+        StateDirError: The key is none.
+    """
+    if header.signing_key is not None:
+        state_dir.read_pem(header.signing_key.encode(), "the backup's signing key")
+    if header.tokens and not {"user"} <= header.tokens.keys() <= {"user", "node"}:
+        raise Invalid('the backup\'s tokens are not of the form {"user": "..."}')
 
 
 def _keep_key(connection: Connection, directory: Path, pem: str | None, is_forced: bool) -> bool:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Engine, select
 
 from accelpool_broker import state_dir
 from accelpool_broker.backup.archive import Header, write
-from accelpool_broker.database_errors import translated
 from accelpool_broker.models import SigningKey
+from accelpool_broker.queries.errors import translated
 from accelpool_broker.store.rows import one_moment, read_rows, revision_of
 from accelpool_wire.errors import NotFound
 from accelpool_wire.version import __version__

@@ -16,7 +16,7 @@ from apiflask.fields import Integer, List, Nested, String
 from apiflask.validators import Range
 from flask import Response, request
 
-from accelpool_broker.event_models import EventKind
+from accelpool_broker.models import EventKind
 from accelpool_broker.resources.context import caller, page, read_number_cursor, services
 from accelpool_broker.resources.fields import about, instant_field, text_field
 from accelpool_broker.resources.schemas import ListQuery

@@ -6,7 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from accelpool_broker.models import Role
+from accelpool_broker.models import Role, TrustRule
 from accelpool_broker.resources import schemas, trust_schemas
 from accelpool_broker.resources.context import (
     caller,
@@ -16,7 +16,6 @@ from accelpool_broker.resources.context import (
     services,
 )
 from accelpool_broker.services.trust import Wanted
-from accelpool_broker.trust_models import TrustRule
 
 blueprint = APIBlueprint("trust_rules", __name__, tag="Trust rules")
 

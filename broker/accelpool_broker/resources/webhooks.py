@@ -8,13 +8,13 @@ from apiflask import APIBlueprint, Schema
 from apiflask.fields import Integer, List, Nested, String
 from apiflask.validators import OneOf, Regexp
 
+from accelpool_broker.models import Webhook, WebhookState
 from accelpool_broker.resources.context import caller, instant, page, read_number_cursor, services
 from accelpool_broker.resources.events import read_kinds
 from accelpool_broker.resources.fields import about, instant_field, text_field
 from accelpool_broker.resources.lease_schemas import TENANT_NAME
 from accelpool_broker.resources.schemas import ListQuery
 from accelpool_broker.services.webhooks import Wanted, path_of
-from accelpool_broker.webhook_models import Webhook, WebhookState
 
 blueprint = APIBlueprint("webhooks", __name__, tag="Webhooks")
 

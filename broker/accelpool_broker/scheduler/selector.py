@@ -52,7 +52,9 @@ class Selector:
         try:
             compiled = _environment().compile(expression)
         except RuntimeError as error:
-            raise Invalid(f"`where` is no valid expression: {_first_line(error)}") from error
+            what = _first_line(error)
+            hint = "; what a device has is `device`'s, such as device.memory_bytes" * ("undeclared" in what)
+            raise Invalid(f"`where` is no valid expression: {what}{hint}") from error
         if compiled.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
             raise Invalid(
                 f"`where` must be true or false for a device; it is of type {compiled.return_type().name()}"

@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from accelpool_broker.clock import Clock
 from accelpool_broker.models import Account, AccountKind, Lease, Role, Share
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.services.caller import EVERYTHING, Caller
 from accelpool_broker.services.credentials import Credential, Credentials
 from accelpool_broker.services.new_tokens import add_token, hash_of
 from accelpool_broker.store import Store
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire import lease_token
 from accelpool_wire.errors import Forbidden, Unauthorized
 
@@ -38,7 +38,7 @@ class Access:
         self._store = store
         self._key = key
         self._clock = clock
-        self.credentials = Credentials(store)
+        self.credentials = Credentials(store, clock)
 
     @property
     def public_key(self) -> bytes:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accelpool_broker.models import Account, AccountKind, LeaseState, Role
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import Ending
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, Forbidden, Invalid, NotFound
 
 OPEN = (LeaseState.QUEUED, LeaseState.ACTIVE)

@@ -19,12 +19,12 @@ from typing import Any
 
 from accelpool_broker.models import Lease, LeaseState
 from accelpool_broker.news import News
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import Ending
 from accelpool_broker.services.audit_entry import entry
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.happenings import events_of
 from accelpool_broker.services.picture import Picture
-from accelpool_broker.store_queries import Transaction
 from accelpool_broker.turns import Turns
 from accelpool_wire.errors import Unavailable
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from accelpool_broker.models import Lease, Tenant
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.scheduler.fairness import charge, decayed
 from accelpool_broker.scheduler.quotas import HOUR_S
-from accelpool_broker.store_queries import Transaction
 
 
 @dataclass(frozen=True, kw_only=True)

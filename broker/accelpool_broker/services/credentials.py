@@ -15,12 +15,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from accelpool_broker.clock import Clock
 from accelpool_broker.models import Account, JoinToken, Role, Scope, Token
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services.caller import effective
 from accelpool_broker.services.new_tokens import hash_of
 from accelpool_broker.services.rates import Rates
 from accelpool_broker.store import Store
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
 
 FOUND_BY = 16  # digits of the hash
@@ -58,7 +59,7 @@ class Credential:
 class Credentials:
     """The tokens of a store, in memory."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._reading = threading.Lock()
         self._is_stale = True
@@ -66,7 +67,7 @@ class Credentials:
         self._accounts: frozenset[str] = frozenset()
         self._used: dict[str, float] = {}
         self._written_at = 0.0
-        self._reads_for_strangers = Rates(READS_PER_S, burst_s=READS_AT_ONCE_S)
+        self._reads_for_strangers = Rates(READS_PER_S, burst_s=READS_AT_ONCE_S, clock=clock.elapsed)
 
     def find(self, token: str) -> Credential | None:
         """Return what a token stands for, None if nobody knows it.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from accelpool_broker.event_models import PoolEvent
 from accelpool_broker.instants import instant
+from accelpool_broker.models import PoolEvent
 
 
 def event_body(event: PoolEvent) -> dict[str, Any]:

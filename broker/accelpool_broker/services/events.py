@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
-from accelpool_broker.event_models import EventKind, PoolEvent
 from accelpool_broker.followers import Follower
-from accelpool_broker.models import Scope
+from accelpool_broker.models import EventKind, PoolEvent, Scope
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import EventsGone, Forbidden, ProblemError
 
 KEEPALIVE_S = 15.0

@@ -19,7 +19,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accelpool_broker.models import Account, AccountKind, Role, Scope, Token
+from accelpool_broker.models import Account, AccountKind, Identity, Role, Scope, Token, TrustRule, UsedIdToken
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services import accounts, id_tokens
 from accelpool_broker.services.caller import Caller, effective
 from accelpool_broker.services.changes import Change
@@ -28,8 +29,6 @@ from accelpool_broker.services.id_tokens import LEEWAY_S, Verified
 from accelpool_broker.services.issuers import Issuers
 from accelpool_broker.services.new_tokens import issue_token
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.store_queries import Transaction
-from accelpool_broker.trust_models import Identity, TrustRule, UsedIdToken
 from accelpool_wire.errors import Forbidden, QuotaExceeded, Unauthorized
 
 MOST_PER_ACCOUNT = 1024

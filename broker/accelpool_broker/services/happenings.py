@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from accelpool_broker.event_models import EventKind
-from accelpool_broker.models import Device, Lease, LeaseState, Node
+from accelpool_broker.models import Device, EventKind, Lease, LeaseState, Node
 from accelpool_broker.services.picture import Picture
 
 Event = dict[str, Any]

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 
 from accelpool_broker import scheduler
 from accelpool_broker.models import Lease, LeaseState, Session
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import Demand, Ending, Explanation, explain
 from accelpool_broker.services import charges
 from accelpool_broker.services.caller import Caller
@@ -20,7 +21,6 @@ from accelpool_broker.services.reservations import check_kept, check_period, res
 from accelpool_broker.services.resizing import resize
 from accelpool_broker.services.tenants import check_priority
 from accelpool_broker.services.views import request_view, write_demand
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire import traces
 from accelpool_wire.errors import (
     Conflict,

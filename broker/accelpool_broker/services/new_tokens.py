@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection
 
 from accelpool_broker.models import Account, AccountKind, Token
-from accelpool_broker.store_queries import Transaction
+from accelpool_broker.queries.transaction import Transaction
 
 PREFIXES = {AccountKind.USER: "apu", AccountKind.SERVICE: "aps", AccountKind.NODE: "apn"}
 JOIN_PREFIX = "apj"

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, NodeState
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import DeviceView, Ending, loss
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.faces import level_memory
 from accelpool_broker.services.idleness import Idleness
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, NotFound
 
 CLIENT_LEFT = {"goodbye": "its client ended its session", "disconnected": "its client disconnected"}

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from accelpool_broker.models import Device, Lease, LeaseState, Node, Share, Tenant
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import DeviceView, Inventory, LeaseView, NodeView, Request, TenantView
 from accelpool_broker.services.views import (
     device_view,
@@ -17,7 +18,6 @@ from accelpool_broker.services.views import (
     request_view,
     tenant_view,
 )
-from accelpool_broker.store_queries import Transaction
 
 
 @dataclass(frozen=True, kw_only=True)

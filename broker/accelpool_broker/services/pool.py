@@ -17,6 +17,7 @@ from accelpool_broker.followers import Followers
 from accelpool_broker.meter import Meter
 from accelpool_broker.models import TRANSITIONS, Lease, LeaseState, NodeState, Share
 from accelpool_broker.news import News
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services import charges
 from accelpool_broker.services.changes import Change, Changes
 from accelpool_broker.services.faces import Faces
@@ -25,7 +26,6 @@ from accelpool_broker.services.recent import Recent
 from accelpool_broker.services.views import write_booking
 from accelpool_broker.settings import Settings
 from accelpool_broker.store import Store
-from accelpool_broker.store_queries import Transaction
 from accelpool_broker.waiters import Waiters
 from accelpool_wire import traces
 from accelpool_wire.errors import Unavailable

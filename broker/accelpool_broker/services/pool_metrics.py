@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
-from accelpool_broker.metrics_queries import DeviceUse, OpenLeases
 from accelpool_broker.models import LeaseState, Node, NodeState
+from accelpool_broker.queries.metrics import DeviceUse, OpenLeases
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.services.devices import DeviceState, state_of
 from accelpool_broker.services.families import gauge

@@ -12,10 +12,10 @@ them. For each budget one number is kept: when it is whole again. One that is wh
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from accelpool_broker.clock import Clock
 from accelpool_broker.models import Role
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.settings import Settings
@@ -43,7 +43,7 @@ class Rates:
         *,
         burst_s: float = BURST_S,
         most_kept: int = MOST_KEPT,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self.per_s = per_s
         self._burst_s, self._most_kept, self._clock = burst_s, most_kept, clock
@@ -77,10 +77,11 @@ class Rates:
 class RequestRates:
     """The budgets of all tokens, at one broker."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._of_nodes = Rates(settings.node_requests_per_s)
-        self._of_others = Rates(settings.requests_per_s)
-        self._of_strangers = Rates(STRANGERS_PER_S if settings.requests_per_s else 0.0)
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        strangers_per_s = STRANGERS_PER_S if settings.requests_per_s else 0.0
+        self._of_nodes = Rates(settings.node_requests_per_s, clock=clock.elapsed)
+        self._of_others = Rates(settings.requests_per_s, clock=clock.elapsed)
+        self._of_strangers = Rates(strangers_per_s, clock=clock.elapsed)
 
     def check(self, caller: Caller) -> None:
         """Count a request.

@@ -113,7 +113,7 @@ def open_services(settings: Settings, clock: Clock) -> Services:
         exchange=Exchange(pool, Issuers(IssuerClient(str(settings.issuer_ca or "")))),
         leases=leases,
         nodes=Nodes(pool),
-        rates=RequestRates(settings),
+        rates=RequestRates(settings, clock),
         readiness=Readiness(store),
         tenants=Tenants(pool),
         tokens=Tokens(pool),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from prometheus_client import Metric
 
-from accelpool_broker.metrics_queries import Holding, OpenLeases
 from accelpool_broker.models import LeaseState, Tenant
+from accelpool_broker.queries.metrics import Holding, OpenLeases
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.scheduler.fairness import path
 from accelpool_broker.scheduler.quotas import HOUR_S

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from accelpool_broker.models import Lease, LeaseState, Tenant
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import TenantView
 from accelpool_broker.scheduler.fairness import decayed, path
 from accelpool_broker.scheduler.quotas import HOUR_S
@@ -16,7 +17,6 @@ from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.charges import HourOfUse
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 
 Condition = Callable[[str | None], bool]

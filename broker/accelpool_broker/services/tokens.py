@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from accelpool_broker.models import Account, Role, Scope, Token
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services import accounts
 from accelpool_broker.services.access import FROM_FILE
 from accelpool_broker.services.caller import EVERYTHING, SCOPES, Caller, effective
 from accelpool_broker.services.new_tokens import issue_token
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 
 MOST_PER_ACCOUNT = 256

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accelpool_broker.models import AccountKind, Role, Scope
+from accelpool_broker.models import AccountKind, Role, Scope, TrustRule
 from accelpool_broker.services import accounts
 from accelpool_broker.services.caller import EVERYTHING, SCOPES, Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.claims import ANYTHING
 from accelpool_broker.services.new_tokens import new_id
 from accelpool_broker.services.pool import Pool
-from accelpool_broker.trust_models import TrustRule
 from accelpool_wire.errors import Invalid, NotFound, QuotaExceeded
 from accelpool_wire.issuer import check_issuer
 

@@ -21,18 +21,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from accelpool_broker.event_models import PoolEvent
 from accelpool_broker.followers import Follower
 from accelpool_broker.instants import instant
-from accelpool_broker.models import Account, Role
+from accelpool_broker.models import Account, PoolEvent, Role, Webhook, WebhookClaim, WebhookState
+from accelpool_broker.queries.transaction import Transaction
+from accelpool_broker.queries.webhooks import CLAIM
 from accelpool_broker.scheduler.fairness import path
 from accelpool_broker.services.event_body import event_body
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.webhook_sender import Outcome, send, sign
 from accelpool_broker.services.webhooks import rules_of
-from accelpool_broker.store_queries import Transaction
-from accelpool_broker.webhook_models import Webhook, WebhookClaim, WebhookState
-from accelpool_broker.webhook_queries import CLAIM
 from accelpool_wire.errors import ProblemError
 
 AT_ONCE = 50  # events of a webhook in one round

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accelpool_broker.event_models import EventKind
-from accelpool_broker.models import Scope
+from accelpool_broker.models import EventKind, Scope, Webhook, WebhookState
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services.caller import Caller
 from accelpool_broker.services.new_tokens import new_id
 from accelpool_broker.services.pool import Pool
 from accelpool_broker.services.webhook_sender import Rules, check_url, new_secret
 from accelpool_broker.settings import Settings
-from accelpool_broker.store_queries import Transaction
-from accelpool_broker.webhook_models import Webhook, WebhookState
 from accelpool_wire.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 
 MOST_OF_AN_ACCOUNT = 16

@@ -10,6 +10,7 @@ SimulatorError
 from __future__ import annotations
 
 from accelpool_wire.errors import AccelpoolError
+from accelpool_wire.installation import install_command
 
 
 class SimulatorError(AccelpoolError):
@@ -55,5 +56,5 @@ class PlottingMissing(SimulatorError):
     def __init__(self) -> None:
         super().__init__(
             "--plot needs packages that are not installed (matplotlib); "
-            "install them with: pip install 'accelpool[plots]'"
+            f"install them with: {install_command('plots')}"
         )

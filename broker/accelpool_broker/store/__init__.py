@@ -1,4 +1,4 @@
-"""The broker's memory: the one package, with `store_queries`, that knows SQL.
+"""The broker's memory: the one package, with `queries`, that knows SQL.
 
 A `Store` gives transactions. `write()` transactions exclude each other and are all or nothing; `read()` ones
 see one moment of the database. Failures of the database itself become `Unavailable`.

@@ -17,11 +17,24 @@ of which the restored database knows nothing; what was used up since may be offe
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
 
-from accelpool_broker.event_models import PoolEvent
-from accelpool_broker.models import AuditEntry, Counter, Device, JoinToken, Lease, LeaseState, Node
-from accelpool_broker.webhook_models import Webhook, WebhookClaim, WebhookState
+from accelpool_broker.models import (
+    Account,
+    AccountKind,
+    AuditEntry,
+    Counter,
+    Device,
+    JoinToken,
+    Lease,
+    LeaseState,
+    Node,
+    PoolEvent,
+    Token,
+    Webhook,
+    WebhookClaim,
+    WebhookState,
+)
 
 JUMP = 1 << 32
 
@@ -48,6 +61,17 @@ def fence(connection: Connection, *, now: float, is_key_kept: bool) -> None:
     _jump_numbers_of_events(connection)
     entry = {"account": "", "token": "", "address": "", "action": "restore", "object": "/", "outcome": "done"}
     connection.execute(insert(AuditEntry).values(at=now, count=1, **entry))
+
+
+def revoke_tokens(connection: Connection, *, now: float, but_named: str) -> int:
+    """Revoke the tokens of users and services but those of a name, and return how many.
+
+    Nodes keep theirs: each would have to be let in anew.
+    """
+    are_nodes = select(Account.name).where(Account.kind == AccountKind.NODE)
+    lets_in = (Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
+    of_others = (Token.name != but_named, Token.account.not_in(are_nodes))
+    return connection.execute(update(Token).where(*lets_in, *of_others).values(revoked_at=now)).rowcount
 
 
 def _jump_numbers_of_events(connection: Connection) -> None:

@@ -12,10 +12,10 @@ import psycopg
 from sqlalchemy import URL, Engine, create_engine
 
 from accelpool_broker.news import NOTHING, News, encode
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.store.listener import CHANNEL, Listener
 from accelpool_broker.store.migrate import migrate
 from accelpool_broker.store.transactions import transaction
-from accelpool_broker.store_queries import Transaction
 from accelpool_wire.errors import Unavailable
 
 APPLICATION = "accelpool broker"

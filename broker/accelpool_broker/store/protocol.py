@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from accelpool_broker.news import News
-from accelpool_broker.store_queries import Transaction
+from accelpool_broker.queries.transaction import Transaction
 
 
 class Store(Protocol):

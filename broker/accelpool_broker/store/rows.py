@@ -28,6 +28,8 @@ NOT_ROWS = ("alembic_version", SIGNING_KEYS)  # what a backup tells by other mea
 COUNTED = ("used_memory_bytes", "used_compute_ppm")  # of devices: triggers count the shares again
 SECRETS = {"webhooks": {"secret": ""}}  # what whoever has a backup could sign with
 AT_ONCE = 500
+ALSO: dict[type, tuple[type, ...]] = {float: (float, int)}  # what JSON has for a kind besides itself
+MOST = 1 << 63
 
 
 @contextmanager
@@ -154,17 +156,26 @@ def _read(table: Table, row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as its table takes it: bytes are text in a backup.
 
     Raises:
-        Invalid: A column is not there, or its value is no such text.
+        Invalid: A column is not there, or its value is of another kind.
     """
     if unknown := row.keys() - table.columns.keys():
         raise Invalid(f"table {table.name} has no column {', '.join(sorted(unknown))}")
-    for name, value in row.items():
-        if isinstance(table.columns[name].type, sa.LargeBinary) and value is not None:
-            try:
-                row[name] = base64.b64decode(value, validate=True)
-            except (ValueError, TypeError) as error:
-                raise Invalid(f"{table.name}.{name} is not what it should be: {error}") from error
-    return row
+    return {name: _value(table.columns[name], value) for name, value in row.items()}
+
+
+def _value(column: sa.Column[Any], value: Any) -> Any:
+    """Return a value as its column takes it: of its kind, which SQLite itself does not ask for."""
+    if value is None or isinstance(column.type, sa.JSON):
+        return value
+    kind = column.type.python_type
+    try:
+        if kind is bytes:
+            return base64.b64decode(value, validate=True)
+        if type(value) not in ALSO.get(kind, (kind,)) or (kind is int and not -MOST <= value < MOST):
+            raise TypeError(f"{type(value).__name__}, expected {kind.__name__} of at most 64 bits")
+    except (ValueError, TypeError) as error:
+        raise Invalid(f"{column.table.name}.{column.name} is not what it should be: {error}") from error
+    return value
 
 
 def _number_on(connection: Connection, table: Table) -> None:

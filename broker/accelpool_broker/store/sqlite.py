@@ -14,9 +14,9 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from accelpool_broker.news import News
+from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.store.migrate import migrate
 from accelpool_broker.store.transactions import transaction
-from accelpool_broker.store_queries import Transaction
 
 BUSY_TIMEOUT_MS = 5000
 POOL_SIZE = 8

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
-from accelpool_broker.database_errors import translated
-from accelpool_broker.database_session import Database
-from accelpool_broker.store_queries import Transaction
+from accelpool_broker.queries.errors import translated
+from accelpool_broker.queries.session import Database
+from accelpool_broker.queries.transaction import Transaction
 
 
 @contextmanager

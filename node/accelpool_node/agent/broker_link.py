@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 POLL_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 QUICK_POLL_S = 0.05
-FAREWELL_S = 1.0
+FAREWELL_S = 5.0  # a broker that is there answers at once, unless it is busy
 FINAL = (Unauthorized, Forbidden, Invalid)
 
 

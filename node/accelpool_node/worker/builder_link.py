@@ -12,7 +12,7 @@ from accelpool_node.builder import messages as b
 from accelpool_node.builder.compiler import BUILD_LIMIT_S
 from accelpool_node.builder.eligibility import objection
 
-AGENT_LIMIT_S = 1.0
+AGENT_LIMIT_S = 5.0  # an agent answers at once, unless its machine is busy; with nobody there, once
 ANSWER_LIMIT_S = BUILD_LIMIT_S + 10.0
 
 

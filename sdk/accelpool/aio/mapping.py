@@ -23,7 +23,7 @@ class Results(AsyncIterator[Any]):
     """The results of a `map`, to be iterated once; with `async with` the rest is let be at its end."""
 
     def __init__(self, planned: Plan, chunks: Iterable[Any] | AsyncIterable[Any]) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = _running_loop()
         self._plan = planned
         self._board = planned.board
         self._watch = Watch(planned.board, self._loop)
@@ -107,6 +107,14 @@ def map(kernel: str, chunks: Iterable[Any] | AsyncIterable[Any], **options: Unpa
         What `accelpool.map` does.
     """
     return Results(plan(kernel, chunks, **options), chunks)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        what = "call it in a coroutine, with `async for`; elsewhere there is accelpool.map"
+        raise RuntimeError(f"aio.map: no event loop is running: {what}") from error
 
 
 async def _draw(board: Board, watch: Watch, chunks: AsyncIterable[Any]) -> None:

@@ -32,7 +32,9 @@ async def wait_for_events(events: Sequence[Event]) -> None:
         SessionLost: The session is over, and why.
     """
     session = event.session_of(events)
-    await _all_told(session, [*_ends(session, events), *(read.tell for read in _reads(session, events))])
+    reads = list(_reads(session, events))
+    with session.downloading(reads):
+        await _all_told(session, [*_ends(session, events), *(read.tell for read in reads)])
     if _are_known(session, events):
         event.wait_for_events(events)  # nothing is left to wait for
     else:

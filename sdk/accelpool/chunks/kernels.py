@@ -6,6 +6,7 @@ doing a chunk again, elsewhere, does no harm.
 
 from __future__ import annotations
 
+import reprlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,8 @@ class SourceKernel:
         """Enqueue the kernel for a chunk."""
         filled = self._fill(chunk)
         results = filled if isinstance(filled, tuple) else (filled,)
+        if not all(isinstance(each, np.ndarray) for each in results):
+            raise TypeError(f"map: fill returns an array, or a tuple of some, not {reprlib.repr(filled)}")
         size = (results[0].size,) if self._global_size is None else self._global_size(chunk)
         inputs = [_argument(queue.context, part) for part in _parts(chunk)]
         outputs = [Buffer(queue.context, mem_flags.READ_WRITE, max(1, each.nbytes)) for each in results]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Required, TypedDict, Unpack
 
@@ -66,7 +66,9 @@ def plan(kernel: str, chunks: object, **options: Unpack[MapOptions]) -> Plan:
         TypeError, ValueError: An argument is not possible.
     """
     over, attempts, in_flight = options["over"], options.get("attempts", 1), options.get("in_flight", 2)
-    contexts = [over] if isinstance(over, Context) else list(over)
+    contexts = [over] if isinstance(over, Context) else _contexts(over)
+    if not isinstance(chunks, (Iterable, AsyncIterable)):
+        raise TypeError(f"map: chunks is an iterable of arrays, or of tuples of arguments, not {chunks!r}")
     if not contexts or attempts < 1 or in_flight < 1:
         raise ValueError("map: one context, one attempt, one chunk in flight are needed at least")
     lanes = [Lane(context, device, in_flight) for context in contexts for device in context.devices]
@@ -85,13 +87,28 @@ def plan(kernel: str, chunks: object, **options: Unpack[MapOptions]) -> Plan:
     )
 
 
+def _contexts(over: object) -> list[Context]:
+    given = list(over) if isinstance(over, Iterable) else [over]
+    contexts = [each for each in given if isinstance(each, Context)]
+    if len(contexts) == len(given):
+        return contexts
+    raise TypeError(f"map: over is a Context, or a list of some, not {over!r}; `accelpool.acquire` has one")
+
+
 def _chunk_kernel(kernel: str, options: MapOptions) -> ChunkKernel:
     fill, size, name = options.get("fill"), options.get("global_size"), options.get("name", "")
+    if not isinstance(kernel, str):
+        raise TypeError(f"map: kernel is the name of one of the library, or OpenCL C, not {kernel!r}")
     if kernel in names():
         if fill is not None or size is not None or name:
             raise TypeError(f"map: the library knows what {kernel} fills: no fill, global_size, name")
         return LibraryChunkKernel(entry(kernel))
+    known = ", ".join(names())
+    if kernel.isidentifier():
+        raise TypeError(f"map: no kernel {kernel!r} in the library; there are {known}")
     if fill is None:
-        known = ", ".join(names())
         raise TypeError(f"map: fill is needed for a program; the library has {known}")
+    if not callable(fill):
+        what = "of a chunk that returns what is to be filled, such as numpy.empty_like"
+        raise TypeError(f"map: fill is a function {what}, not of type {type(fill).__name__}")
     return SourceKernel(kernel, name, fill, size, options.get("options"))

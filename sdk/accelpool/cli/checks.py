@@ -22,6 +22,7 @@ from accelpool.credentials import Credentials
 from accelpool.errors import AccelpoolError, Forbidden, RemoteProtocolError, Unauthorized
 from accelpool.rest import RestClient
 from accelpool.settings import Settings
+from accelpool_wire.installation import install_command
 
 OLDEST_PYTHON = (3, 11)
 POCL = "pocl-binary-distribution"
@@ -123,7 +124,7 @@ def check_extra(extra: str, is_there: Callable[[str], bool] = extras.is_installe
     lacking = extras.missing(extra, is_there)
     check = f"accelpool[{extra}]"
     if lacking:
-        return _warning(check, f"not installed: {', '.join(lacking)}", extras.install_command(extra))
+        return _warning(check, f"not installed: {', '.join(lacking)}", install_command(extra))
     return _ok(check, "installed")
 
 
@@ -165,7 +166,7 @@ def _device(device: dict[str, Any], others_work: bool, has_intel: bool, has_ld: 
 
 
 def _mend_devices(has_intel: bool) -> str:
-    return "install the vendor's OpenCL driver" if has_intel else extras.install_command("intel")
+    return "install the vendor's OpenCL driver" if has_intel else install_command("intel")
 
 
 def check_sandbox(devices: Sequence[dict[str, Any]]) -> list[Finding]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from importlib import metadata
 
 from accelpool.cli.failures import NotInstalled
+from accelpool_wire.installation import DISTRIBUTION, install_command
 
-DISTRIBUTION = "accelpool"
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -40,11 +40,6 @@ def missing(extra: str, is_there: Callable[[str], bool] = is_installed) -> list[
     except metadata.PackageNotFoundError:
         return []  # run from an unpacked source tree: nothing is known, so nothing is refused
     return [package for package in needed(extra, requirements) if not is_there(package)]
-
-
-def install_command(*extras: str) -> str:
-    """Return the command that installs extras."""
-    return f"pip install 'accelpool[{','.join(extras)}]'"
 
 
 def require(what: str, *extras: str, is_there: Callable[[str], bool] = is_installed) -> None:

@@ -13,13 +13,13 @@ from accelpool.cli.access import client
 from accelpool.cli.completion import LeaseId
 from accelpool.cli.events import event_line, past
 from accelpool.cli.explain import explain
-from accelpool.cli.lease_options import part, seconds
+from accelpool.cli.lease_options import seconds
 from accelpool.cli.lease_page import lines
 from accelpool.cli.listings import leases, release
 from accelpool.cli.options import Json, Url
 from accelpool.cli.output import Output
 from accelpool.cli.overview import clock_time, hide_tokens, part_of
-from accelpool.demand import memory_of
+from accelpool.demand import compute_of, memory_of
 from accelpool.errors import Forbidden, Invalid, NotFound, Unauthorized
 from accelpool.records import lease_path
 from accelpool.rest import RestClient
@@ -74,14 +74,13 @@ def resize(
     lease: LeaseId,
     memory: Annotated[str | None, typer.Option(help="Memory on each of its devices: 2GiB.")] = None,
     compute: Annotated[
-        float | None,
-        typer.Option(parser=part, metavar="PART", help="The part of each device's time: 0.25, 25%."),
+        str | None, typer.Option(metavar="PART", help="The part of each device's time: 0.25, 25%.")
     ] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
     """Give a lease another part of its devices, if there is room beside the others; its sessions go on."""
-    change = {**_memory(memory), **({} if compute is None else {"compute": compute})}
+    change = _part(memory, compute)
     if not change:
         raise typer.BadParameter("--memory or --compute is missing: what should it have?")
     found = _change(client(url), lease, change, json)
@@ -105,15 +104,15 @@ def _change(rest: RestClient, lease: str, change: Record, json: bool) -> Record:
     return found
 
 
-def _memory(memory: str | None) -> Record:
-    """Return what the broker is told of an amount of memory; it takes bytes alone here."""
+def _part(memory: str | None, compute: str | None) -> Record:
+    """Return what the broker is told of a part of a device; of memory it takes bytes alone here."""
     try:
-        told = memory_of(int(memory) if memory and memory.isdecimal() else memory)
+        told = memory_of(memory)
+        if "memory_fraction" in told:
+            raise typer.BadParameter(f"--memory is an amount such as 2GiB here, not {memory!r}")
+        return told | compute_of(compute)
     except Invalid as error:
         raise typer.BadParameter(error.detail) from error
-    if "memory_fraction" in told:
-        raise typer.BadParameter(f"--memory is an amount such as 2GiB here, not {memory!r}")
-    return told
 
 
 def _token(endpoint: Record) -> Record:

@@ -36,17 +36,6 @@ def seconds(text: str | float) -> float:
         return float(text)
 
 
-def part(text: str | float) -> float:
-    """Return a part, such as 0.25 or 25%, as a fraction.
-
-    Raises:
-        BadParameter: It is none.
-    """
-    with _expected("a part, such as 0.25 or 25%", text):
-        whole, percent, rest = str(text).partition("%")
-        return float(whole + rest) / (100 if percent else 1)
-
-
 @contextlib.contextmanager
 def _expected(what: str, text: object) -> Iterator[None]:
     """Say what was expected of an option where it was given something else."""
@@ -69,8 +58,7 @@ def lease_request(
         str | None, typer.Option(help="Memory on each: 2GiB, 25%; without it, and compute, whole devices.")
     ] = None,
     compute: Annotated[
-        float | None,
-        typer.Option(parser=part, metavar="PART", help="The part of each device's time: 0.25, 25%."),
+        str | None, typer.Option(metavar="PART", help="The part of each device's time: 0.25, 25%.")
     ] = None,
     exclusive: Annotated[bool, typer.Option("--exclusive", help="Whole devices in any case.")] = False,
     where: Annotated[str, typer.Option(metavar="EXPR", help="CEL that holds for each device.")] = "",

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from accelpool.build_options import BuildOptions, compiler_options
 from accelpool.cuda.contexts import Context, current
-from accelpool.cuda.errors import CompileError, cuda_error
+from accelpool.cuda.errors import CompileError, cuda_error, failed
 from accelpool.cuda.functions import Function
-from accelpool.cuda.missing import why_missing
+from accelpool.cuda.missing import UNLINKED, why_missing
 from accelpool.cuda.modules import Module, program_from_source
 from accelpool.cuda.upper_layer import pycuda_folder
 from accelpool.errors import Error as LowerError
@@ -152,6 +152,21 @@ class SourceModule(CudaModule):
         context = current("SourceModule")
         program = _compiled(context, source, nvcc, options, no_extern_c, arch, code, include_dirs)
         self.module: Module = Module(context, program)
+
+
+class DynamicModule(CudaModule):
+    """Refuses: a module of parts that are linked, which nodes do not do.
+
+    Raises:
+        LogicError: CUDA_ERROR_NOT_SUPPORTED, always, and what does instead.
+    """
+
+    def __init__(self, *args: object, **options: object) -> None:  # noqa: ARG002
+        raise failed("cuLinkCreate", "NOT_SUPPORTED", UNLINKED)
+
+
+class DynamicSourceModule(DynamicModule):
+    """Refuses, as `DynamicModule`."""
 
 
 def _compiled(

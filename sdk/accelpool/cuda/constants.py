@@ -149,6 +149,16 @@ class jit_option(Named):  # noqa: N801
     FALLBACK_STRATEGY = 10
 
 
+class jit_input_type(Named):  # noqa: N801
+    """What a `Linker` is given, where there is one."""
+
+    CUBIN = 0
+    PTX = 1
+    FATBINARY = 2
+    OBJECT = 3
+    LIBRARY = 4
+
+
 class jit_target(Named):  # noqa: N801
     """What `jit_option.TARGET` may be; nodes compile for their device."""
 

@@ -34,6 +34,7 @@ from accelpool.cuda.constants import (
     function_attribute,
     host_alloc_flags,
     jit_fallback,
+    jit_input_type,
     jit_option,
     jit_target,
     limit,
@@ -101,7 +102,7 @@ from accelpool.cuda.memory_pools import (
     bitlog2,
 )
 from accelpool.cuda.missing import why_missing
-from accelpool.cuda.modules import Module, module_from_buffer, module_from_file
+from accelpool.cuda.modules import Linker, Module, module_from_buffer, module_from_file
 from accelpool.cuda.peer_copies import Memcpy3DPeer, memcpy_peer, memcpy_peer_async
 from accelpool.cuda.rectangle_copies import Memcpy2D, Memcpy3D
 from accelpool.cuda.streams import Event, Stream
@@ -209,6 +210,7 @@ __all__ = [
     "In",
     "InOut",
     "LaunchError",
+    "Linker",
     "LogicError",
     "Memcpy2D",
     "Memcpy3D",
@@ -251,6 +253,7 @@ __all__ = [
     "host_alloc_flags",
     "init",
     "jit_fallback",
+    "jit_input_type",
     "jit_option",
     "jit_target",
     "limit",

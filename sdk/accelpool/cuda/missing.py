@@ -26,6 +26,10 @@ class Absence:
     refused: tuple[str, ...] = ()
 
 
+UNLINKED = (
+    "nodes build a source, or load code, as a whole: give `SourceModule` all sources as one, or link them "
+    "elsewhere, by `nvcc --cubin`, and give the cubin to `module_from_file`"
+)
 ABSENT: tuple[Absence, ...] = (
     Absence(
         what="texture and surface references",
@@ -72,8 +76,13 @@ ABSENT: tuple[Absence, ...] = (
     ),
     Absence(
         what="linking",
-        why="not built: nodes compile a source, or load code, as a whole",
-        names=("Linker", "compiler.DynamicModule", "compiler.DynamicSourceModule", "jit_input_type"),
+        why=UNLINKED,
+        names=(
+            "Linker.add_data", "Linker.add_file", "Linker.link_module", "compiler.DynamicModule.add_data",
+            "compiler.DynamicModule.add_file", "compiler.DynamicModule.add_source",
+            "compiler.DynamicModule.add_stdlib", "compiler.DynamicModule.link",
+        ),
+        refused=("Linker", "compiler.DynamicModule", "compiler.DynamicSourceModule"),
     ),
     Absence(
         what="the compiler as a program",

@@ -12,6 +12,7 @@ from accelpool.cuda.addresses import Region
 from accelpool.cuda.contexts import Context, current
 from accelpool.cuda.errors import Error, calling, failed
 from accelpool.cuda.functions import Function
+from accelpool.cuda.missing import UNLINKED
 from accelpool.errors import CompilerWarning
 from accelpool.memory import Buffer
 from accelpool.process_bound import ProcessBound
@@ -96,6 +97,21 @@ class Module(ProcessBound):
 def _gone(routine: str, what: str) -> Error:
     why = "no compiler since CUDA 12 makes such references; pass device memory to the kernel instead"
     return failed(routine, "NOT_SUPPORTED", f"{what}: {why}")
+
+
+class Linker:
+    """Refuses: nodes link nothing.
+
+    Args:
+        message_handler: As of `module_from_buffer`; never called.
+        **options: PyCUDA's.
+
+    Raises:
+        LogicError: CUDA_ERROR_NOT_SUPPORTED, always, and what does instead.
+    """
+
+    def __init__(self, message_handler: MessageHandler | None = None, **options: object) -> None:  # noqa: ARG002
+        raise failed("cuLinkCreate", "NOT_SUPPORTED", UNLINKED)
 
 
 def module_from_buffer(

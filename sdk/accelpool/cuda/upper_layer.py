@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from accelpool.foreign_layer import ForeignLayer, package_folder
+from accelpool_wire.installation import install_command
 
 OURS, THEIRS = "accelpool.cuda", "pycuda"
 
@@ -41,8 +42,8 @@ LAYER = ForeignLayer(
     natives={"_driver": f"{OURS}.driver"},
     modules=PUBLIC | NEEDED_BY_THEM | INSIDE,
     folder=lambda: pycuda_folder(),
-    missing=(
-        "PyCUDA's Python files are not here: pip install 'accelpool[cuda-arrays]', and put the folder pycuda "
+    missing=lambda: (
+        f"PyCUDA's Python files are not here: {install_command('cuda-arrays')}, and put the folder pycuda "
         "of its source, from pip download --no-deps --no-binary pycuda pycuda, on the path (without CUDA)"
     ),
 )

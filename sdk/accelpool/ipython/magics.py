@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from typing import Any
@@ -19,6 +18,7 @@ from accelpool.ipython.build_report import BuildFailed, report
 from accelpool.ipython.idle_parker import IdleParker
 from accelpool.ipython.lease_status import LeaseStatus
 from accelpool.ipython.notebook_lease import NotebookLease
+from accelpool.ipython.notebook_names import NotebookNames
 from accelpool.program import Program
 from accelpool_wire.codes import ErrorCode
 
@@ -39,6 +39,9 @@ class AccelpoolMagics(Magics):
     def __init__(self, shell: InteractiveShell, lease: NotebookLease, parker: IdleParker) -> None:
         super().__init__(shell)
         self._shell = shell
+        self._kernels = NotebookNames(
+            shell.user_ns, "call the kernel otherwise, or `del {name}` before this cell"
+        )
         self.lease = lease
         self.parker = parker
 
@@ -49,10 +52,11 @@ class AccelpoolMagics(Magics):
         self.parker.begin()
 
     def end(self) -> None:
-        """Follow them no more, and give the lease back."""
+        """Follow them no more, and give the lease and the kernels' names back."""
         self._shell.events.unregister("pre_run_cell", self.parker.cell_begins)
         self._shell.events.unregister("post_run_cell", self.parker.cell_ends)
         self.parker.end()
+        self._kernels.take_back()
         self.lease.release()
 
     @line_magic
@@ -66,7 +70,7 @@ class AccelpoolMagics(Magics):
             %accelpool park                                         park it now; the next use takes it again
             %accelpool release                                      give it back for good
 
-            --count N  --memory 2GiB  --compute 0.5  --where EXPRESSION  --device ID
+            --count N  --memory 2GiB  --compute 50%  --where EXPRESSION  --device ID
             --tenant NAME  --priority N  --preemptible  --wait SECONDS   as `accelpool.acquire` has them
             --idle MINUTES   park after so long without a cell; `off` for never       (10)
             --keep SIZE      park only with at most so much in buffers and images     (4GiB)
@@ -103,19 +107,19 @@ class AccelpoolMagics(Magics):
             %%opencl [-o OPTIONS]...
 
         `-o "-cl-fast-relaxed-math -DN=4"` are the compiler's options. Where there is no `ctx` a lease on any
-        device is taken.
+        device is taken. Kernels of earlier cells are replaced by those of the same names, nothing else of the
+        notebook is.
         """
         options, rest = self.parse_options(line, "o:", list_all=True)
         if rest.strip():
             raise UsageError(f"%%opencl takes -o OPTIONS, not {rest.strip()!r}")
         try:
             program = _built(Program(self.lease.context(), cell), " ".join(options.get("o", [])))
+            self._kernels.give({kernel.function_name: kernel for kernel in program.all_kernels()})
         except BuildFailed:
             raise
         except AccelpoolError as error:
             raise UsageError(str(error)) from error
-        for kernel in program.all_kernels():
-            self._shell.user_ns[kernel.function_name] = kernel
 
 
 def _built(program: Program, options: str) -> Program:
@@ -141,11 +145,10 @@ def _parser() -> MagicArgumentParser:
     parser = MagicArgumentParser(prog="%accelpool", add_help=False)  # type: ignore[no-untyped-call]  # IPython's
     parser.add_argument("action", nargs="?", choices=(*KINDS, *ACTIONS))
     parser.add_argument("--count", type=int)
-    parser.add_argument("--compute", type=_fraction)
     parser.add_argument("--priority", type=int)
     parser.add_argument("--wait", type=float)
     parser.add_argument("--preemptible", action="store_true", default=None)
-    for name in ("--memory", "--where", "--device", "--tenant", "--idle", "--keep"):
+    for name in ("--memory", "--compute", "--where", "--device", "--tenant", "--idle", "--keep"):
         parser.add_argument(name)
     return parser
 
@@ -155,14 +158,6 @@ def _words(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise UsageError(f"%accelpool: {error}") from error
-
-
-def _fraction(text: str) -> float:
-    """Return 0.5 for "0.5" and for "50%"."""
-    try:
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"it is a part, such as 0.25 or 25%, not {text!r}") from None
 
 
 def _idle_seconds(text: str) -> float | None:

@@ -11,6 +11,7 @@ from accelpool.broker import default_broker
 from accelpool.context import Context
 from accelpool.errors import Conflict, ParkingError
 from accelpool.ipython.lease_status import LeaseStatus
+from accelpool.ipython.notebook_names import NotebookNames
 from accelpool.parking import ParkableLease
 from accelpool.queue import CommandQueue
 
@@ -39,7 +40,7 @@ class NotebookLease:
         self._names = names
         self._clock = clock
         self._lease: ParkableLease | None = None
-        self._mine: dict[str, object] = {}
+        self._mine = NotebookNames(names, "the lease is to have that name, so call yours otherwise")
 
     @property
     def is_held(self) -> bool:
@@ -65,15 +66,10 @@ class NotebookLease:
         """
         if self.is_held:
             raise Conflict("the notebook has a lease: `%accelpool release` gives it back")
-        for name in (CONTEXT, QUEUE):
-            if name in self._names and self._names[name] is not self._mine.get(name):
-                raise Conflict(
-                    f"`{name}` is the notebook's own, and the lease's name, too: call it otherwise"
-                )
+        self._mine.check(CONTEXT, QUEUE)
         self._lease = ParkableLease(default_broker(), kind, clock=self._clock, **options)
         context = self._lease.context
-        self._mine = {CONTEXT: context, QUEUE: CommandQueue(context)}
-        self._names.update(self._mine)
+        self._mine.give({CONTEXT: context, QUEUE: CommandQueue(context)})
         self.why_not = ""
 
     def context(self) -> Context:
@@ -103,10 +99,7 @@ class NotebookLease:
 
     def release(self) -> None:
         """Give the lease back for good, and the names with it. Releasing twice is releasing once."""
-        for name, value in self._mine.items():
-            if self._names.get(name) is value:
-                del self._names[name]
-        self._mine = {}
+        self._mine.take_back()
         lease, self._lease = self._lease, None
         if lease is not None:
             lease.context.release()

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
 
+from accelpool import forks
 from accelpool.connections import Bulk, ConnectionStats, SessionConnection
 from accelpool.constants import command_queue_properties
 from accelpool.errors import Error, ParkingError, ProblemError, SessionLost, error_for
@@ -81,8 +80,7 @@ class ParkableConnection:
         self._ended: dict[int, m.EventDone] = {}
         self._owed: Error | None = None
         self._kept: dict[int, Content] = {}
-        forked = weakref.WeakMethod(self._forked)
-        os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
+        forks.tell(self._forked)
 
     # ---- parking -----------------------------------------------------------------------------------------
 

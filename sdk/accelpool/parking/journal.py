@@ -1,7 +1,8 @@
 """What a session's objects were made by, so that another session can have the same under the same handles.
 
     a message that makes an object      is kept while the object lives, or what was made of it
-    one that changes an object          likewise: builds, compilations, constants
+    one that changes an object          likewise: builds, compilations, constants; of those for the same the
+                                        last one, unless something was made in between, which saw the earlier
     content of buffers and images       is not here: `contents` reads it when the session is parked
     commands                            are not kept; the handles of their events are
 
@@ -10,7 +11,7 @@ Handles are the client's to choose, so nothing has to be translated.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -31,13 +32,14 @@ MAKES: dict[type[m.Message], str] = {
     m.LinkProgram: "program",
     m.CreateKernel: "kernel",
 }
-CHANGES: dict[type[m.Message], str] = {
-    m.BuildProgram: "program",
-    m.CompileProgram: "program",
-    m.SetProgramSpecializationConstant: "program",
-    m.SetDefaultDeviceCommandQueue: "queue",
-    m.SetKernelAttribute: "kernel",
+CHANGES: dict[type[m.Message], tuple[str, str]] = {  # what is changed, and of what of it the last one counts
+    m.BuildProgram: ("program", "devices"),
+    m.CompileProgram: ("program", "devices"),
+    m.SetProgramSpecializationConstant: ("program", "constant"),
+    m.SetDefaultDeviceCommandQueue: ("queue", "device"),
+    m.SetKernelAttribute: ("kernel", "name"),
 }
+SEES_CONSTANTS = (m.BuildProgram, m.CompileProgram)
 CANNOT_BE_KEPT: dict[type[m.Message], tuple[str, str]] = {
     m.CreateSVM: ("svm", "shared virtual memory is at an address that no other device promises to have free"),
     m.GetBufferAddress: ("buffer", "the program knows the address of device memory, as CUDA's do"),
@@ -78,7 +80,7 @@ class Journal:
         self.events: set[int] = set()
         self._steps: dict[int, Step] = {}
         self._of: defaultdict[int, list[int]] = defaultdict(list)
-        self._users: Counter[int] = Counter()  # steps of others that need an object
+        self._users: defaultdict[int, set[int]] = defaultdict(set)  # steps of others that need an object
         self._gone: set[int] = set()  # released, and still needed
         self._unkept: dict[int, str] = {}
         self._released: deque[int] = deque()
@@ -120,15 +122,32 @@ class Journal:
 
     def _add(self, message: m.Message, payload: Bulk | None) -> None:
         kind = type(message)
-        owner: int = getattr(message, MAKES.get(kind) or CHANGES[kind])
-        if isinstance(message, m.BuildProgram):  # the last one is what counts
-            self._forget(number for number in self._of[owner] if type(self._steps[number].message) is kind)
+        owner: int = getattr(message, MAKES.get(kind) or CHANGES[kind][0])
         content = bytes(payload) if payload is not None and kind in KEEPS_PAYLOAD else None
         step = Step(owner=owner, message=message, payload=content, needs=_needs(message) - {owner, 0})
         self._count += 1
         self._steps[self._count] = step
         self._of[owner].append(self._count)
-        self._users.update(step.needs)
+        for handle in step.needs:
+            self._users[handle].add(self._count)
+        if kind in CHANGES:
+            self._drop_unneeded(self._forget(self._overwritten(owner)))
+
+    def _overwritten(self, owner: int) -> list[int]:
+        """Return the steps of an object that a later one has made void before anything saw what they did."""
+        void: list[int] = []
+        later: set[tuple[type[m.Message], str]] = set()
+        for number in sorted([*self._of[owner], *self._users[owner]], reverse=True):
+            step = self._steps[number]
+            if step.owner != owner:
+                later.clear()
+            elif (change := _change(step.message)) in later:
+                void.append(number)
+            elif change:
+                if change[0] in SEES_CONSTANTS:
+                    later = {other for other in later if other[0] in SEES_CONSTANTS}
+                later.add(change)
+        return void
 
     def _settle(self) -> None:
         """Forget what was given back meanwhile, and what only that needed."""
@@ -144,9 +163,9 @@ class Journal:
         pending = list(handles)
         while pending:
             handle = pending.pop()
-            if handle in self._gone and not self._users[handle]:
+            if handle in self._gone and not self._users.get(handle):
                 self._gone.discard(handle)
-                del self._users[handle]
+                self._users.pop(handle, None)
                 pending += self._forget(self._of.pop(handle))
 
     def _forget(self, numbers: Iterable[int]) -> set[int]:
@@ -156,9 +175,16 @@ class Journal:
             step = self._steps.pop(number)
             if (mine := self._of.get(step.owner)) is not None:
                 mine.remove(number)
-            self._users.subtract(step.needs)
+            for handle in step.needs:
+                self._users[handle].discard(number)
             needed |= step.needs
         return needed
+
+
+def _change(message: m.Message) -> tuple[type[m.Message], str] | None:
+    """Return what a message changes of its object, None if it makes one."""
+    kind = type(message)
+    return (kind, repr(getattr(message, CHANGES[kind][1]))) if kind in CHANGES else None
 
 
 def _needs(message: m.Message) -> frozenset[int]:

@@ -69,6 +69,7 @@ class SpanningRead(PendingRead):
         self._flush = flush
         self._part = part
         self._pending = pending
+        self.into: memoryview = pending.into
         self.then: Once | None = None
 
     @property

@@ -75,9 +75,9 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- end }}
 
-{{/* The data planes' ports, of all groups, each once. */}}
+{{/* The data planes' ports, of all groups and of nodes outside of the cluster, each once. */}}
 {{- define "accelpool.dataPorts" -}}
-{{- $found := dict }}
+{{- $found := dict (printf "%v" (int .Values.agent.port)) true }}
 {{- range .Values.agents }}{{ $_ := set $found (printf "%v" (int ((. | default dict).port | default $.Values.agent.port))) true }}{{ end }}
 {{- $ports := list }}
 {{- range keys $found | sortAlpha }}{{ $ports = append $ports (dict "port" (int .)) }}{{ end }}

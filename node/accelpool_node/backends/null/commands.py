@@ -20,7 +20,7 @@ from accelpool_node.backends.null.objects import (
 )
 from accelpool_wire.codes import ErrorCode
 
-MAX_PAUSE_S = 10.0
+MAX_PAUSE_S = 60.0
 PATTERN_BYTES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 

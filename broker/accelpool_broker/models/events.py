@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from accelpool_broker.models import Base
+from accelpool_broker.models.base import Base
 
 
 class EventKind(StrEnum):
@@ -49,6 +49,7 @@ class PoolEvent(Base):
     __table_args__ = (
         Index("events_by_lease", "lease", "number"),
         Index("events_by_node", "node", "number"),
+        Index("events_by_tenant", "tenant", "number"),
         {"sqlite_autoincrement": True},  # else numbers would be given again when all rows have gone
     )
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from accelpool_broker.models import Base
+from accelpool_broker.models.base import Base
 
 
 class WebhookState(StrEnum):

@@ -11,6 +11,7 @@ from accelpool_wire.errors import Conflict, Invalid, Unavailable
 
 # Lost connections, a server that stops, locks and statements over their time; a stand-by that only reads.
 OUTAGES = (exc.OperationalError, exc.InterfaceError, exc.InternalError)
+UNDEFINED_TABLE, NO_PRIVILEGE = "42P01", "42501"  # of PostgreSQL: what was there at the start is gone
 
 
 @contextmanager
@@ -30,6 +31,12 @@ def translated() -> Iterator[None]:
         raise Invalid("a value is none that the database can hold") from error
     except OUTAGES as error:
         raise Unavailable(f"the broker's database does not answer: {reason(error)}") from error
+    except exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) not in (UNDEFINED_TABLE, NO_PRIVILEGE):
+            raise
+        raise Unavailable(f"the broker's database is not as it was: {reason(error)}") from error
+    except exc.DatabaseError as error:  # its file is damaged, or is another one
+        raise Unavailable(f"the broker's database cannot be used: {reason(error)}") from error
     except exc.TimeoutError as error:
         raise Unavailable("the broker's database is slow: all connections to it are taken") from error
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from accelpool_broker.database_session import Database
 from accelpool_broker.models import Device, Lease, LeaseState, Node, Session, Share
+from accelpool_broker.queries.session import Database
 
 
 class DeviceUse(NamedTuple):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select, text
+from sqlalchemy import ColumnElement, delete, false, func, insert, or_, select, text, union_all
 
-from accelpool_broker.database_session import Database
-from accelpool_broker.event_models import PoolEvent
+from accelpool_broker.models import PoolEvent, TenantUsage
+from accelpool_broker.queries.session import Database
 from accelpool_broker.tenant_paths import is_within
-from accelpool_broker.usage_models import TenantUsage
 
+FEW = 10_000
+MOST_APART = 100  # tenants whose events are looked for one by one; who sees more soon meets one of his
 ADD_EVENTS = insert(PoolEvent)
 ADD_USAGE = text(
     "INSERT INTO tenant_usage (tenant, hour, device_s, byte_s) VALUES (:tenant, :hour, :device_s, :byte_s)"
@@ -57,17 +58,38 @@ class EventQueries:
             limit: How many at most.
         """
         order = PoolEvent.number.desc() if after is None else PoolEvent.number.asc()
-        query = select(PoolEvent).order_by(order).limit(limit)
-        query = query.where(_may_be_seen(of_leases, of_nodes, within))
-        equal = {PoolEvent.lease: lease, PoolEvent.node: node}
-        query = query.where(*(column == value for column, value in equal.items() if value is not None))
-        if kinds is not None:
-            query = query.where(PoolEvent.kind.in_(list(kinds)))
-        if before is not None:
-            query = query.where(PoolEvent.number < before)
-        if after is not None:
-            query = query.where(PoolEvent.number > after)
+        wanted = _wanted(kinds, lease, node, before, after)
+        seen = _may_be_seen(of_leases, of_nodes, within)
+        if within is not None and lease is None and node is None and self._is_far(after):
+            parts = self._apart(of_leases, of_nodes, within)
+            each = (
+                select(PoolEvent.number).where(part, *wanted).order_by(order).limit(limit) for part in parts
+            )
+            seen = PoolEvent.number.in_(union_all(*(select(one.subquery().c.number) for one in each)))
+        query = select(PoolEvent).where(seen, *wanted).order_by(order).limit(limit)
         return self._database.scalars(query).all()
+
+    def _is_far(self, after: int | None) -> bool:
+        """Whether more events may have to be looked through than a few, which are in the cache."""
+        return after is None or self.event_numbers()[1] - after > FEW
+
+    def _apart(self, of_leases: bool, of_nodes: bool, within: Collection[str]) -> list[ColumnElement[bool]]:
+        """Return conditions of which an event meets one at most, each of which an index finds in order."""
+        tenants = self._tenants_of_events(within) if of_leases else []
+        if len(tenants) > MOST_APART:
+            return [_may_be_seen(of_leases, of_nodes, within)]
+        parts: list[ColumnElement[bool]] = [PoolEvent.tenant == tenant for tenant in tenants]
+        if of_nodes:
+            parts.append(PoolEvent.lease.is_(None))
+        return parts or [false()]
+
+    def _tenants_of_events(self, within: Collection[str]) -> Sequence[str]:
+        """Return the tenants that have events, by a look into the index for each that there is."""
+        found = select(func.min(PoolEvent.tenant).label("tenant")).cte("tenants", recursive=True)
+        following = select(func.min(PoolEvent.tenant)).where(PoolEvent.tenant > found.c.tenant)
+        found = found.union_all(select(following.scalar_subquery()).where(found.c.tenant.is_not(None)))
+        query = select(found.c.tenant).where(is_within(found.c.tenant, within))
+        return self._database.scalars(query.limit(MOST_APART + 1)).all()
 
     def event_numbers(self) -> tuple[int, int]:
         """Return the numbers of the oldest event that is kept and of the newest; zeros if there are none."""
@@ -99,6 +121,24 @@ class EventQueries:
     def prune_usage(self, *, before: float) -> None:
         """Forget hours that began before an instant."""
         self._database.execute(delete(TenantUsage).where(TenantUsage.hour < before))
+
+
+def _wanted(
+    kinds: Collection[str] | None,
+    lease: str | None,
+    node: str | None,
+    before: int | None,
+    after: int | None,
+) -> list[ColumnElement[bool]]:
+    equal = {PoolEvent.lease: lease, PoolEvent.node: node}
+    wanted = [column == value for column, value in equal.items() if value is not None]
+    if kinds is not None:
+        wanted.append(PoolEvent.kind.in_(list(kinds)))
+    if before is not None:
+        wanted.append(PoolEvent.number < before)
+    if after is not None:
+        wanted.append(PoolEvent.number > after)
+    return wanted
 
 
 def _may_be_seen(of_leases: bool, of_nodes: bool, within: Collection[str] | None) -> ColumnElement[bool]:

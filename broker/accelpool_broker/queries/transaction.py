@@ -10,11 +10,6 @@ from sqlalchemy import Select, bindparam, delete, func, inspect, select, text, u
 from sqlalchemy.orm import aliased, joinedload, selectinload
 from sqlalchemy.orm.util import identity_key
 
-from accelpool_broker.account_queries import AccountQueries
-from accelpool_broker.database_errors import translated
-from accelpool_broker.database_session import Database
-from accelpool_broker.event_queries import EventQueries
-from accelpool_broker.metrics_queries import MetricsQueries
 from accelpool_broker.models import (
     Base,
     Counter,
@@ -29,9 +24,14 @@ from accelpool_broker.models import (
     Tenant,
 )
 from accelpool_broker.news import NOTHING, News
+from accelpool_broker.queries.accounts import AccountQueries
+from accelpool_broker.queries.errors import translated
+from accelpool_broker.queries.events import EventQueries
+from accelpool_broker.queries.metrics import MetricsQueries
+from accelpool_broker.queries.session import Database
+from accelpool_broker.queries.trust import TrustQueries
+from accelpool_broker.queries.webhooks import WebhookQueries
 from accelpool_broker.tenant_paths import is_within
-from accelpool_broker.trust_queries import TrustQueries
-from accelpool_broker.webhook_queries import WebhookQueries
 from accelpool_wire.errors import Unavailable
 
 COUNTERS = Counter.__table__.c
@@ -149,8 +149,8 @@ class Transaction(AccountQueries, TrustQueries, EventQueries, MetricsQueries, We
         self._database.execute(select(func.pg_notify(channel, message)))
 
     def form(self) -> str:
-        """Return which form the database's tables have, as Alembic names it."""
-        return str(self._database.scalars(FORM).one())
+        """Return which form the database's tables have, as Alembic names it; "" if they have none."""
+        return str(self._database.scalars(FORM).one_or_none() or "")
 
     def signing_key(self) -> SigningKey | None:
         """Return the key that signs lease tokens, if it is kept here."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
-from accelpool_broker.database_session import Database
 from accelpool_broker.models import Account, AuditEntry, JoinToken, Token
+from accelpool_broker.queries.session import Database
 
 ADD_AUDIT = insert(AuditEntry)
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, func, or_, select, update
 
-from accelpool_broker.database_session import Database
-from accelpool_broker.models import Account, Token
-from accelpool_broker.trust_models import Identity, TrustRule, UsedIdToken
+from accelpool_broker.models import Account, Identity, Token, TrustRule, UsedIdToken
+from accelpool_broker.queries.session import Database
 
 
 class TrustQueries:

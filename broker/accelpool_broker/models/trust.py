@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from accelpool_broker.models import Base
+from accelpool_broker.models.base import Base
 
 
 class TrustRule(Base):

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
-from accelpool_broker.database_session import Database
-from accelpool_broker.models import Account
-from accelpool_broker.webhook_models import Webhook, WebhookClaim, WebhookState
+from accelpool_broker.models import Account, Webhook, WebhookClaim, WebhookState
+from accelpool_broker.queries.session import Database
 
 CLAIM = "delivery"
 

@@ -1,0 +1,1 @@
+"""What is asked of the database: `transaction.Transaction` has all queries, by subjects."""
