@@ -7,7 +7,7 @@ status         declared for
 412            calls with a condition, such as If-Match
 422            every call but probes: a query or body that is not valid; compute, where OpenCL refuses
 409 410        changes of a lease or node, compute under a lease; events that are no longer kept
-429            every call but the broker's own documents: how many one may send, and other limits
+429            every call but probes: how many one may send, and other limits
 507            compute that makes or writes something: the device's memory
 503            every call
 default        all others, such as 405
@@ -24,9 +24,8 @@ from accelpool_wire.request_id import HEADER, WELL_FORMED
 
 COMPUTE = "/leases/{id}/"
 EXCHANGE = ("/token-exchange", "post")
-COUNTED = (("/login", "get"), EXCHANGE)
 PROBES = tuple((path, "get") for path in ("/livez", "/readyz", "/health"))
-OPEN = (*PROBES, *COUNTED)
+OPEN = (*PROBES, ("/login", "get"), EXCHANGE)
 DESCRIPTION = """\
 A pool of accelerators: devices, leases on them, and compute under a lease.
 

@@ -59,7 +59,7 @@ def locked(path: Path, otherwise: str) -> Iterator[None]:
         otherwise: What to do if a broker runs with it.
 
     Raises:
-        StateDirError: Another broker runs with it, or it cannot be made.
+        StateDirError: A broker runs with it, or it cannot be made.
     """
     prepare(path)
     with (path / LOCK).open("a+", encoding="ascii") as file:

@@ -11,7 +11,7 @@ from accelpool.context import Context
 from accelpool.errors import LogicError, RuntimeError
 from accelpool.host import array_over, flat_bytes
 from accelpool.info import Info
-from accelpool.memory_flags import HOST_PTR, first_content, sent_flags, whole
+from accelpool.memory_flags import HOST_PTR, first_content, require_whole, sent_flags
 from accelpool.objects import SessionObject
 from accelpool.svm_mirror import is_shared
 from accelpool_wire import messages as m
@@ -163,8 +163,8 @@ class Buffer(MemoryObject):
     def __init__(self, context: Context, flags: int, size: int = 0, hostbuf: Any = None) -> None:
         if not isinstance(context, Context):
             raise TypeError(f"Buffer: context is a Context, not {context!r}")
-        flags = whole(flags, "flags is a number of `mem_flags`")
-        content, size = first_content(flags, whole(size, "size is in bytes"), hostbuf)
+        flags = require_whole(flags, "flags is a number of `mem_flags`")
+        content, size = first_content(flags, require_whole(size, "size is in bytes"), hostbuf)
         _check_size(context, size)
         session = context._session
         self._session = session

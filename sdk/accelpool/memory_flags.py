@@ -39,7 +39,7 @@ def first_content(flags: int, size: int, hostbuf: Any) -> tuple[memoryview | Non
     return content[:size], size
 
 
-def whole(value: Any, what: str) -> int:
+def require_whole(value: Any, what: str) -> int:
     """Return a whole number that a buffer is made with.
 
     Raises:

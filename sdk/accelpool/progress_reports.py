@@ -6,7 +6,7 @@ with accelpool.progress(report):          report(step), from this thread and fro
     ...
 
 It holds for what the block runs in its own thread, or in the tasks that it makes. What is over within a
-moment is not reported. Where it is off, only transfers of some size look whether it is on.
+moment is not reported. Where it is off, each transfer looks once whether it is on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ProgressStep:
 
     Attributes:
         kind: What it is.
-        name: Which, for people: a lease's id, "64.0 MiB", "program".
+        name: Which, for people: a lease's id, "67108864 bytes", "a program".
         done: How many bytes of an upload have left this machine, or of a download have come.
         total: How many there are; 0 of what has no bytes.
         position: A waiting lease's place in the queue, from 1; None if it has none.

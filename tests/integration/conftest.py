@@ -11,6 +11,7 @@ from accelpool.rest import RestClient
 
 from ..conftest import Pool, wait_until
 from .cli_rig import Cli
+from .notebook_rig import SETUP, TWICE, Notebook
 from .scripted_device import Device
 from .stub_rig import stubs
 
@@ -54,3 +55,30 @@ def bench(tmp_path, monkeypatch):
     """Stubs of an agent's child processes, a state directory and the children of a test."""
     with stubs(tmp_path, monkeypatch) as bench:
         yield bench
+
+
+@pytest.fixture
+def notebook(opencl_pool, monkeypatch, tmp_path):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("ACCELPOOL_URL", opencl_pool.url)
+    monkeypatch.setenv("ACCELPOOL_TOKEN", opencl_pool.token)
+    notebook = Notebook.begin()
+    yield notebook
+    notebook.end()
+
+
+@pytest.fixture
+def used(notebook):
+    """A notebook with a lease, a kernel and a buffer of 0, 2, 4, ..., which then idles until it is parked."""
+    notebook.run("%accelpool any")
+    notebook.run(TWICE)
+    notebook.run(SETUP)
+    notebook.run("event = twice(queue, (1000,), None, x)")
+    return notebook
+
+
+@pytest.fixture
+def parked(used):
+    used.idle(minutes=10)
+    assert used.magics.lease.is_parked
+    return used

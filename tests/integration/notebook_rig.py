@@ -11,6 +11,14 @@ from traitlets.config import Config
 from accelpool.ipython import load, unload
 from accelpool.ipython.magics import AccelpoolMagics
 
+TWICE = "%%opencl\nkernel void twice(global float *x) { x[get_global_id(0)] *= 2; }"
+SETUP = """
+import numpy as np, accelpool as cl
+numbers = np.arange(1000, dtype=np.float32)
+x = cl.Buffer(ctx, cl.mem_flags.COPY_HOST_PTR, hostbuf=numbers)
+"""
+READ = "out = np.empty_like(numbers); cl.enqueue_copy(queue, out, x); out"
+
 
 class Clock:
     """Seconds, as a test says."""
@@ -68,3 +76,8 @@ class Notebook:
 
     def __getitem__(self, name: str) -> Any:
         return self.shell.user_ns[name]
+
+
+def state(broker, notebook):
+    """How the pool says that the notebook's lease is."""
+    return {lease["id"]: lease["state"] for lease in broker.leases()}[notebook["ctx"].lease.id]

@@ -27,7 +27,7 @@ class Conditions(Schema):
         MAX_CONDITION,
         load_default=None,
         data_key="If-None-Match",
-        metadata=about("*: only if there is none"),
+        metadata=about("*: only if there is none; an ETag: only if it is another one"),
     )
 
 

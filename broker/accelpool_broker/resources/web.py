@@ -1,4 +1,4 @@
-"""The web page, and the one that shows the API's description; which is of the API, and tells of neither."""
+"""The web page at /, and the page at /docs that shows the API's description; neither is part of the API."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def _check(name: str, tenant: Tenant | None, condition: Condition) -> None:
     """Refuse to change a tenant that is not as the request says."""
     if condition(None if tenant is None else TenantRules.of(tenant).tag):
         return
-    now = "there is none" if tenant is None else "it has other rules"
+    now = "there is none" if tenant is None else "it is there, with the rules that GET tells"
     raise PreconditionFailed(
         f"tenant {name} is not as the request says that it must be: {now}. Read it again",
         instance=f"/tenants/{name}",

@@ -10,6 +10,7 @@ of which the restored database knows nothing; what was used up since may be offe
     counters     jump likewise: no broker takes the database for one that it remembers
     events       numbers jump, so that who followed them misses none of those to come
     join tokens  that are not used end now: they may have been used since
+    tokens       of users and services are revoked if that is asked for (`revoke_tokens`)
     webhooks     without a secret are disabled
     leases       that are open stay so, until their nodes or clients say otherwise; the time since the backup
                  is not charged

@@ -33,14 +33,8 @@ COLUMNS = (
     "idle after",
     "priority",
 )
-RULES = (
-    "weight",
-    "quota_devices",
-    "quota_memory_bytes",
-    "quota_device_hours",
-    "idle_after_s",
-    "max_priority",
-)
+LIMITS = ("quota_devices", "quota_memory_bytes", "quota_device_hours", "idle_after_s", "max_priority")
+RULES = ("weight", *LIMITS)
 NONE = "none"
 TRIES = 5
 
@@ -124,13 +118,7 @@ def tenant(
     json: Json = False,
 ) -> None:
     """Show a tenant's rules, or change those that are named; one that is not there is made."""
-    limits = {
-        "quota_devices": devices,
-        "quota_memory_bytes": memory_bytes,
-        "quota_device_hours": device_hours,
-        "idle_after_s": idle_after,
-        "max_priority": max_priority,
-    }
+    limits = dict(zip(LIMITS, (devices, memory_bytes, device_hours, idle_after, max_priority), strict=True))
     named: Record = {rule: limit.value for rule, limit in limits.items() if limit is not None}
     if weight is not None:
         named["weight"] = weight
