@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, SupportsIndex, cast
@@ -138,8 +139,9 @@ def compute_of(compute: float | str | None) -> dict[str, float]:
     if compute is None:
         return {}
     fraction = _percentage(compute) if isinstance(compute, str) else number(compute)
-    if fraction is None and re.fullmatch(r"\s*\d*\.?\d+\s*", str(compute)):
-        fraction = float(compute)
+    if fraction is None and isinstance(compute, str):
+        with contextlib.suppress(ValueError):
+            fraction = float(compute)
     if fraction is None or not 0 < fraction <= 1:
         part = "a fraction of a device's time, above 0 and up to 1, or a string such as '25%'"
         raise invalid("compute", part, compute)
@@ -177,7 +179,7 @@ def _check_device(device: object) -> None:
 
 def _check_list(name: str, values: object, expected: str) -> None:
     """Raise `Invalid` if something is no list of strings."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    if isinstance(values, (str, bytes)) or not isinstance(values, Collection):
         raise invalid(name, expected, values, _hint(values))
     for value in values:
         if not isinstance(value, str):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -45,8 +45,19 @@ def _origin() -> dict[str, Any] | None:
         origin: dict[str, Any] = json.loads(said or "null") or {}
     except (metadata.PackageNotFoundError, ValueError):
         return None
-    url = origin.get("url", "file:")
-    return None if url.startswith("file:") and not Path(_path(url) or "gone").exists() else origin
+    return origin if _may_be_told(origin) else None
+
+
+def _may_be_told(origin: dict[str, Any]) -> bool:
+    """Whether a command may name an origin: it is still there, and has nothing secret in it.
+
+    Installers leave passwords out (PEP 610), but may keep the signature of a URL, which is in its query.
+    """
+    url = urlsplit(origin.get("url", ""))
+    if url.scheme == "file":
+        return os.path.exists(unquote(url.path))  # unlike Path.exists, where it may not look, too
+    is_plain = not url.password and not url.query and url.username in (None, "git")
+    return bool(url.scheme) and is_plain and "subdirectory" not in origin
 
 
 def _path(url: str) -> str:

@@ -76,9 +76,11 @@ def test_a_name_of_the_notebooks_own_is_not_taken(notebook, capsys):
     assert notebook["queue"] == ["a", "b"]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("np", "module"), ("ctx", "Context"), ("twice", "Kernel")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("np", "module"), ("ctx", "Context"), ("twice", "Kernel"), ("result", "NoneType")]
+)
 def test_a_kernel_takes_no_name_of_the_notebooks_own(used, capsys, name, kind):
-    used.run("twice = cl.Program(ctx, 'kernel void f(global float *x) {}').build().f")
+    used.run("twice = cl.Program(ctx, 'kernel void f(global float *x) {}').build().f\nresult = None")
     before = used[name]
     used.fail(f"%%opencl\nkernel void other(global int *x) {{}}\nkernel void {name}(global int *x) {{}}")
     shown = "".join(capsys.readouterr())

@@ -134,7 +134,7 @@ def test_memory_is_bytes_or_a_number_with_a_unit_or_a_fraction(memory, expected)
     assert memory_of(memory) == expected
 
 
-@pytest.mark.parametrize("compute", [0.25, "25%", "0.25", ".25", " 25.0 % "])
+@pytest.mark.parametrize("compute", [0.25, "25%", "0.25", ".25", " 25.0 % ", "2.5e-1"])
 def test_compute_is_a_fraction_or_its_percentage(compute):
     assert Demand(compute=compute).body()["compute"] == 0.25
 

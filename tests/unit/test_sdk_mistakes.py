@@ -27,6 +27,7 @@ def fake() -> FakeConnection:
         ("any", {"where": lambda device: True}, "where is an expression, a string such as"),
         ("any", {"image": b"abc"}, "image is the SHA-256 of a binary, a string, not b'abc'"),
         ("any", {"devices": [0]}, r"devices is a list of devices' ids.*, not \[0\]"),
+        ("any", {"tolerates": (name for name in ["spot"])}, "tolerates is a list of strings, not <generator"),
         ("any", {"tolerates": [1]}, r"tolerates is a list of strings, not \[1\]"),
         ("any", {"tenant": 5}, "tenant is a name, a string, not 5"),
         ("any", {"preemptible": "no"}, "preemptible is True or False, not 'no'"),

@@ -61,7 +61,8 @@ class SlowConnection(FakeConnection):
     def report(self, step: ProgressStep) -> None:
         """Note a step."""
         self.steps.append(step)
-        self._is_told.set()
+        if step.done:
+            self._is_told.set()
 
     def read(self, message: m.Message, into: memoryview) -> FakeRead:
         """Start a slow read."""
@@ -95,7 +96,7 @@ def test_a_download_is_reported_while_it_is_waited_for(nodes: int, is_blocking: 
         assert slow.steps == []
         slow.stats.bytes_received = 0
         accelpool.enqueue_copy(queue, bytearray(total), buffer, is_blocking=is_blocking).wait()
-    first, last = slow.steps[0], slow.steps[-1]
+    first, last = next(step for step in slow.steps if step.done), slow.steps[-1]
     assert (first.kind, first.done, first.total) == (ProgressKind.DOWNLOAD, total // 2, total)
     assert (last.done, last.is_over) == (total, True)
 
@@ -108,6 +109,19 @@ async def test_a_download_is_reported_in_asyncio_too() -> None:
     with accelpool.progress(slow.report):
         await aio.enqueue_copy(queue, bytearray(LARGE_BYTES), buffer)
     assert {step.kind for step in slow.steps} == {ProgressKind.DOWNLOAD}
+
+
+@pytest.mark.anyio
+async def test_what_two_events_wait_for_is_counted_once() -> None:
+    slow = SlowConnection()
+    ctx = fake_context(slow)
+    queue, buffer = accelpool.CommandQueue(ctx), accelpool.Buffer(ctx, 0, LARGE_BYTES)
+    with accelpool.progress(slow.report):
+        copies = [
+            accelpool.enqueue_copy(queue, bytearray(LARGE_BYTES), buffer, is_blocking=False) for _ in range(2)
+        ]
+        await aio.wait_for_events(copies)
+    assert {step.total for step in slow.steps} == {2 * LARGE_BYTES}
 
 
 def test_what_takes_its_time_is_reported_again_and_again_and_at_its_end() -> None:

@@ -1,6 +1,7 @@
 """What a message says where an extra is missing: a command that works, though no package index has us."""
 
 import json
+import os
 import re
 from importlib import metadata
 from pathlib import Path
@@ -48,10 +49,30 @@ class Distribution:
 
 
 @pytest.mark.parametrize(
-    "said", [None, "no JSON", "null", json.dumps({"url": "file:///no/such.whl", "archive_info": {}})]
+    "said",
+    [
+        None,
+        "no JSON",
+        "null",
+        json.dumps({"url": "file:///no/such.whl", "archive_info": {}}),
+        json.dumps({"url": "https://ci:secret@host/r.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}),
+        json.dumps({"url": "https://${TOKEN}@host/r.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}),
+        json.dumps({"url": "https://host/a.whl?signature=secret", "archive_info": {}}),
+        json.dumps({"url": "https://host/r.zip", "archive_info": {}, "subdirectory": "python"}),
+    ],
 )
 def test_where_that_is_not_known_or_gone_a_clone_is_asked_for(monkeypatch, said):
     monkeypatch.setattr(metadata, "distribution", lambda _name: Distribution(said))
+    assert install_command("node") == "pip install '.[node]' in a clone of accelpool"
+
+
+def test_a_clone_that_this_user_may_not_look_at_is_gone(monkeypatch):
+    def stat(*_arguments, **_named):
+        raise PermissionError(13, "Permission denied")
+
+    said = json.dumps({"url": "file:///root/accelpool", "dir_info": {"editable": True}})
+    monkeypatch.setattr(metadata, "distribution", lambda _name: Distribution(said))
+    monkeypatch.setattr(os, "stat", stat)
     assert install_command("node") == "pip install '.[node]' in a clone of accelpool"
 
 

@@ -32,7 +32,7 @@ async def wait_for_events(events: Sequence[Event]) -> None:
         SessionLost: The session is over, and why.
     """
     session = event.session_of(events)
-    reads = list(_reads(session, events))
+    reads = list(dict.fromkeys(_reads(session, events)))
     with session.downloading(reads):
         await _all_told(session, [*_ends(session, events), *(read.tell for read in reads)])
     if _are_known(session, events):

@@ -28,9 +28,16 @@ class NotebookNames:
             Conflict: Which one, what it is, and how to get on.
         """
         for name in names:
-            if name in self._names and (found := self._names[name]) is not self._given.get(name):
+            if self._is_own(name):
+                found = self._names[name]
                 kind, hint = type(found).__name__, self._hint.format(name=name)
                 raise Conflict(f"`{name}` is the notebook's own, of type {kind}: {hint}")
+
+    def _is_own(self, name: str) -> bool:
+        return name in self._names and not self._is_given(name)
+
+    def _is_given(self, name: str) -> bool:
+        return name in self._names and name in self._given and self._names[name] is self._given[name]
 
     def give(self, values: Mapping[str, object]) -> None:
         """Give names: all of them, or none.
@@ -44,7 +51,7 @@ class NotebookNames:
 
     def take_back(self) -> None:
         """Take back what was given and is still there."""
-        for name, value in self._given.items():
-            if self._names.get(name) is value:
+        for name in self._given:
+            if self._is_given(name):
                 del self._names[name]
         self._given = {}
