@@ -90,6 +90,7 @@ def url(request: pytest.FixtureRequest) -> str | None:
         ("nodes", "host", {"a": 1}),
         ("nodes", "last_seen_at", "now"),
         ("leases", "granted_at", [1.0]),
+        ("leases", "granted_at", 10**400),
     ],
 )
 def test_a_value_that_its_column_cannot_have_is_refused_by_name(

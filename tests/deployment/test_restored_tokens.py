@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,24 @@ def test_a_restore_can_revoke_all_tokens_but_the_first_admins_and_nodes(
         [mira] = new.json("GET", "/tokens?account=mira")["items"]
         assert mira["revoked_at"] is not None
         assert new.json("POST", "/tokens", {"name": "laptop", "account": "mira"})["token"]
+
+
+def test_what_a_rule_that_is_called_like_the_tokens_file_made_is_no_token_of_it(
+    tmp_path: Path, url: str | None, file: Path
+) -> None:
+    old = tmp_path / "old"
+    with BrokerInProcess(old, FakeClock()) as first:
+        first.json("POST", "/accounts", {"name": "mira", "role": "member", "tenants": []})
+        exchanged = first.json("POST", "/tokens", {"name": "laptop", "account": "mira"})["token"]
+    with closing(sqlite3.connect(old / state_dir.DATABASE)) as database, database:  # of an earlier version
+        database.execute("UPDATE tokens SET name = 'tokens.json', rule = 'rul_1' WHERE account = 'mira'")
+    with BrokerInProcess(old, FakeClock()) as again:
+        assert again.json("GET", "/whoami", role=exchanged)["account"] == "mira"
+    assert run("save", file, old, None) == 0
+    assert run("restore", file, tmp_path / "new", url, "--revoke-tokens") == 0
+    with BrokerInProcess(tmp_path / "new", FakeClock(), database_url=url) as new:
+        assert new.call("GET", "/whoami", role=exchanged).status_code == 401
+        assert new.json("GET", "/whoami")["account"] == "admin"
 
 
 def test_a_restore_says_that_revoked_tokens_let_in_again(

@@ -42,6 +42,7 @@ def issuer(broker: BrokerInProcess) -> Iterator[Issuer]:
 @pytest.mark.parametrize(
     ("members", "why"),
     [
+        ({"name": "tokens.json"}, "for the token of that file"),
         ({"issuer": "http://issuer.example"}, "https"),
         ({"issuer": "https://a@issuer.example"}, "user"),
         ({"claims": {}}, "have to claim"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from accelpool_broker.clock import Clock
-from accelpool_broker.models import Account, AccountKind, Lease, Role, Share
+from accelpool_broker.models import Account, AccountKind, Lease, Role, Share, Token
 from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.scheduler import WHOLE
 from accelpool_broker.services.caller import EVERYTHING, Caller
@@ -16,7 +16,7 @@ from accelpool_broker.services.credentials import Credential, Credentials
 from accelpool_broker.services.new_tokens import add_token, hash_of
 from accelpool_broker.store import Store
 from accelpool_wire import lease_token
-from accelpool_wire.errors import Forbidden, Unauthorized
+from accelpool_wire.errors import Forbidden, Invalid, Unauthorized
 
 BEARER = "bearer"
 FIRST_ADMIN = "admin"
@@ -29,6 +29,16 @@ OF_FILE = {
 FROM_FILE = "tokens.json"
 
 log = logging.getLogger(__name__)
+
+
+def check_name(name: str) -> None:
+    """Refuse to call a token, or a rule whose tokens have its name, like those of the tokens file.
+
+    Raises:
+        Invalid: It is that name.
+    """
+    if name == FROM_FILE:
+        raise Invalid(f"the name {name} is for the token of that file")
 
 
 class Access:
@@ -49,7 +59,7 @@ class Access:
         """Let the tokens file's tokens in, by role; of a store that is not shared no others of a file."""
         wanted = {hash_of(token): OF_FILE[role] for role, token in tokens.items()}
         with self._store.write() as tx:
-            known = {token.sha256: token for token in tx.tokens() if token.name == FROM_FILE}
+            known = {token.sha256: token for token in tx.tokens() if _is_of_file(token)}
             for hash, token in known.items():
                 if not self._store.is_shared and hash not in wanted:
                     tx.remove(token)
@@ -150,3 +160,8 @@ class Access:
             peers=tuple(peers),
         )
         return lease_token.encode(claims, self._key.sign)
+
+
+def _is_of_file(token: Token) -> bool:
+    """Whether a token is of the tokens file; a trust rule of an earlier version may be called like it."""
+    return token.name == FROM_FILE and token.rule is None

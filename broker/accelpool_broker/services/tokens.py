@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from accelpool_broker.models import Account, Role, Scope, Token
 from accelpool_broker.queries.transaction import Transaction
 from accelpool_broker.services import accounts
-from accelpool_broker.services.access import FROM_FILE
+from accelpool_broker.services.access import FROM_FILE, check_name
 from accelpool_broker.services.caller import EVERYTHING, SCOPES, Caller, effective
 from accelpool_broker.services.new_tokens import issue_token
 from accelpool_broker.services.pool import Pool
@@ -64,7 +64,7 @@ class Tokens:
         """
         with self._pool.change() as change:
             owner = self._owner(change.tx, account or caller.account, caller)
-            _check_name(name)
+            check_name(name)
             _check_expiry(expires_at, change.now)
             given = _given(owner, scopes, caller)
             made, secret = _make(change.tx, owner, name, given, change.now, expires_at)
@@ -168,11 +168,6 @@ def _make(
             f"account {owner.name} has {MOST_PER_ACCOUNT} tokens: those that have ended count for a week"
         )
     return issue_token(tx, owner, name=name, scopes=scopes, now=now, expires_at=expires_at)
-
-
-def _check_name(name: str) -> None:
-    if name == FROM_FILE:
-        raise Invalid(f"the name {name} is for the token of that file")
 
 
 def _check_expiry(expires_at: float | None, now: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from accelpool_broker.models import AccountKind, Role, Scope, TrustRule
 from accelpool_broker.services import accounts
+from accelpool_broker.services.access import check_name
 from accelpool_broker.services.caller import EVERYTHING, SCOPES, Caller
 from accelpool_broker.services.changes import Change
 from accelpool_broker.services.claims import ANYTHING
@@ -55,10 +56,11 @@ class TrustRules:
         """Return a new rule, which holds at once.
 
         Raises:
-            Invalid: It contradicts itself, or would let strangers in.
+            Invalid: It contradicts itself, would let strangers in, or has the name of the tokens file.
             NotFound: There is no such account.
             QuotaExceeded: There are too many.
         """
+        check_name(wanted.name)
         check_issuer(wanted.issuer)
         _check_owner(wanted)
         with self._pool.change() as change:

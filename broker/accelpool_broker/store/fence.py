@@ -67,11 +67,13 @@ def fence(connection: Connection, *, now: float, is_key_kept: bool) -> None:
 def revoke_tokens(connection: Connection, *, now: float, but_named: str) -> int:
     """Revoke the tokens of users and services but those of a name, and return how many.
 
-    Nodes keep theirs: each would have to be let in anew.
+    Nodes keep theirs: each would have to be let in anew. What was made from an ID token has its rule's name,
+    whatever that is, and is revoked.
     """
     are_nodes = select(Account.name).where(Account.kind == AccountKind.NODE)
     lets_in = (Token.revoked_at.is_(None), or_(Token.expires_at.is_(None), Token.expires_at > now))
-    of_others = (Token.name != but_named, Token.account.not_in(are_nodes))
+    is_other = or_(Token.name != but_named, Token.rule.is_not(None))
+    of_others = (is_other, Token.account.not_in(are_nodes))
     return connection.execute(update(Token).where(*lets_in, *of_others).values(revoked_at=now)).rowcount
 
 

@@ -173,9 +173,9 @@ def _value(column: sa.Column[Any], value: Any) -> Any:
             return base64.b64decode(value, validate=True)
         if type(value) not in ALSO.get(kind, (kind,)) or (kind is int and not -MOST <= value < MOST):
             raise TypeError(f"{type(value).__name__}, expected {kind.__name__} of at most 64 bits")
-    except (ValueError, TypeError) as error:
+        return float(value) if kind is float else value
+    except (ValueError, TypeError, OverflowError) as error:
         raise Invalid(f"{column.table.name}.{column.name} is not what it should be: {error}") from error
-    return value
 
 
 def _number_on(connection: Connection, table: Table) -> None:
