@@ -28,9 +28,13 @@ from accelpool_wire.private_file import replacing
 
 STREAM = Path("-")
 BROKER_RUNS = "stop it, and all others of its pool, and restore then"
+TOKENS_COME_BACK = (
+    "tokens that were revoked since then let in again: if any was, restore with --revoke-tokens (and --force)"
+    " before a broker starts"
+)
 COMES_BACK = (
-    "what was revoked or disabled since then lets in again: if anything was, restore with --revoke-tokens"
-    " (and --force) before a broker starts"
+    "accounts that were disabled since then, trust rules and webhooks that were removed are back: the runbook"
+    " (Restoring a backup) says what to do"
 )
 
 
@@ -74,8 +78,8 @@ def _restore(given: argparse.Namespace) -> str:
     made_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(archive.header.made_at))
     told = f"restored {done.rows} rows as they were at {made_at}"
     if given.revoke_tokens:
-        return f"{told}, and revoked the tokens of users and services ({done.revoked})"
-    return f"{told}\n{COMES_BACK}"
+        return f"{told}, and revoked the tokens of users and services ({done.revoked})\n{COMES_BACK}"
+    return f"{told}\n{TOKENS_COME_BACK}\n{COMES_BACK}"
 
 
 @contextmanager

@@ -65,7 +65,9 @@ class EventQueries:
             each = (
                 select(PoolEvent.number).where(part, *wanted).order_by(order).limit(limit) for part in parts
             )
-            seen = PoolEvent.number.in_(union_all(*(select(one.subquery().c.number) for one in each)))
+            found = union_all(*(select(one.subquery().c.number) for one in each)).subquery().c.number
+            first = found.desc() if after is None else found.asc()
+            seen = PoolEvent.number.in_(select(found).order_by(first).limit(limit))
         query = select(PoolEvent).where(seen, *wanted).order_by(order).limit(limit)
         return self._database.scalars(query).all()
 

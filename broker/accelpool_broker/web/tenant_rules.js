@@ -165,7 +165,7 @@ async function read(api, name) {
 /** @param {Api} api @param {string} name @param {object} json @param {Found} found @returns {Promise<Tenant>} */
 function write(api, name, json, { tenant, etag }) {
   /** @type {Record<string, string>} */
-  const headers = tenant === null ? { "If-None-Match": "*" } : { "If-Match": etag };
+  const headers = tenant === null ? { "If-None-Match": "*" } : etag ? { "If-Match": etag } : {};
   return api.call("PUT", at("/tenants", name), { json, headers });
 }
 

@@ -159,7 +159,7 @@ def change_rules(rest: RestClient, name: str, found: Answer, named: Record, trie
         PreconditionFailed: It was changed by others as often.
     """
     kept = {} if found.body is None else {rule: found.body[rule] for rule in RULES}
-    still = {"If-None-Match": "*"} if found.body is None else {"If-Match": found.etag}
+    still = {"If-None-Match": "*"} if found.body is None else {"If-Match": found.etag} if found.etag else {}
     try:
         changed: Record = rest.request("PUT", _path(name), json=kept | named, headers=still).body
     except PreconditionFailed:
