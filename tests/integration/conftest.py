@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import accelpool
 from accelpool.rest import RestClient
 
 from ..conftest import Pool, wait_until
@@ -55,6 +56,13 @@ def bench(tmp_path, monkeypatch):
     """Stubs of an agent's child processes, a state directory and the children of a test."""
     with stubs(tmp_path, monkeypatch) as bench:
         yield bench
+
+
+@pytest.fixture
+def broker(opencl_pool: Pool) -> Iterator[accelpool.Broker]:
+    """The client of the pool of OpenCL devices; modules that test brokers have their own."""
+    with accelpool.connect(opencl_pool.url, opencl_pool.token) as broker:
+        yield broker
 
 
 @pytest.fixture

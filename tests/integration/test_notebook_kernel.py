@@ -10,8 +10,6 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
-import accelpool
-
 from ..conftest import clean_environment
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "notebook.ipynb"
@@ -40,12 +38,6 @@ def environment(opencl_pool, tmp_path):
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
     }
-
-
-@pytest.fixture
-def broker(opencl_pool):
-    with accelpool.connect(opencl_pool.url, opencl_pool.token) as broker:
-        yield broker
 
 
 @pytest.fixture

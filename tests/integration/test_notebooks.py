@@ -14,12 +14,6 @@ from .notebook_rig import READ, SETUP, TWICE, state
 pytestmark = pytest.mark.opencl
 
 
-@pytest.fixture
-def broker(opencl_pool):
-    with cl.connect(opencl_pool.url, opencl_pool.token) as broker:
-        yield broker
-
-
 def test_a_first_cell_takes_a_lease_and_has_its_kernels_under_their_names(notebook, broker):
     notebook.run(TWICE)
     assert state(broker, notebook) == "active"

@@ -10,12 +10,6 @@ from .notebook_rig import READ, SETUP, TWICE, state
 pytestmark = pytest.mark.opencl
 
 
-@pytest.fixture
-def broker(opencl_pool):
-    with cl.connect(opencl_pool.url, opencl_pool.token) as broker:
-        yield broker
-
-
 def test_a_notebook_that_idles_gives_its_device_to_others(parked, broker):
     assert state(broker, parked) == "released"
     with broker.acquire(device=parked["ctx"].devices[0].pool_id, wait=False) as other:
